@@ -1,0 +1,60 @@
+"""`minnow VERB ...`: finds the verb's module, runs it, turns errors into words and exit codes.
+
+A verb is one file, `cli/<verb>.py`, with `SUMMARY`, one line, and `main(argv) -> int`. The table below holds the
+summaries too, so that `minnow --help` imports no verb.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+VERBS = {
+    "envs": "list the environments, or describe one",
+    "train": "train a policy, export and verify it",
+    "eval": "score a policy over whole episodes",
+    "export": "write a run's policy as .minnow, ONNX or C",
+    "verify": "prove that a policy file does what torch does",
+    "site": "build or check the static site",
+    "serve": "serve the site on loopback, rebuilding as files change",
+    "bench": "measure environments",
+}
+
+
+def usage() -> str:
+    width = max(map(len, VERBS))
+    rows = "\n".join(f"  {verb:<{width}}  {summary}" for verb, summary in VERBS.items())
+    return (
+        "minnow: train a small policy in PyTorch, ship it as one C file, play it in a browser\n\n"
+        f"usage: minnow VERB [options]    (minnow VERB --help describes one)\n\n{rows}"
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one verb. 0 is success, 1 a failed verb, 2 bad usage, 130 Ctrl-C."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if argv[0] in ("-V", "--version"):
+        import minnow
+
+        print(f"minnow {minnow.__version__}")
+        return 0
+    from minnow.cinfer.errors import MinnowError, unknown
+
+    try:
+        if argv[0] not in VERBS:
+            raise unknown("verb", argv[0], VERBS)
+        return importlib.import_module(f"minnow.cli.{argv[0]}").main(argv[1:])
+    except MinnowError as error:
+        number = f" {error.number}" if error.number is not None else ""
+        print(f"minnow: error{number}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("minnow: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
