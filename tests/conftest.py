@@ -1,0 +1,66 @@
+"""What the tests share: the `--full` option, their order, the list of sources, and one trained run of Pong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Files that take long run last, the longest at the end; all others run before them, in the order of their names.
+LATE = (
+    "test_packaging",
+    "test_readme",
+    "test_cinfer",
+    "test_export",
+    "test_verify",
+    "test_golden",
+    "test_web",
+    "test_train",
+)
+FIRST = ("test_lint", "test_floors")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run the long forms too")
+
+
+def rank(item: pytest.Item) -> tuple[bool, int]:
+    """Where a test runs: the long forms last, then by file."""
+    name = item.path.stem
+    if name in FIRST:
+        place = FIRST.index(name) - len(FIRST)
+    else:
+        place = max((1 + i for i, late in enumerate(LATE) if name.startswith(late)), default=0)
+    return item.get_closest_marker("full") is not None, place
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=rank)
+    if not config.getoption("--full"):
+        long = [item for item in items if item.get_closest_marker("full")]
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
+        config.hook.pytest_deselected(items=long)
+
+
+@pytest.fixture(scope="session")
+def sources() -> Callable[..., list[Path]]:
+    """`sources(".c", ".h")`: the repository's files with these suffixes, new ones included, ignored ones not."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    paths = [ROOT / name for name in sorted(names) if (ROOT / name).is_file()]
+    return lambda *suffixes: [path for path in paths if not suffixes or path.name.endswith(suffixes)]
+
+
+@pytest.fixture(scope="session")
+def pong_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of `minnow train pong`, trained for a few seconds, exported and verified, once a session."""
+    out = tmp_path_factory.mktemp("pong") / "run"
+    command = [sys.executable, "-m", "minnow.cli.main", "train", "pong", "--budget", "5", "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}"
+    return out
