@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+Sources = Callable[..., list[Path]]
 FLOORS = ("cinfer", "envs", "train", "export", "web", "cli")
 
 # Beyond the order of the floors: what a folder must not know of.
 STRANGERS = {"cinfer": {"torch"}, "envs": {"torch"}, "export": {"minnow.envs", "minnow.train"}, "web": {"torch"}}
 
-
-def files(*suffixes: str) -> list[Path]:
-    """The checkout's files with these suffixes (all without any), new ones included, ignored ones not."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
-    return [ROOT / name for name in names if (not suffixes or name.endswith(suffixes)) and (ROOT / name).is_file()]
+# Written in two parts, so that this file does not find itself.
+REGISTRIES = (
+    ("pypi", "org"),
+    ("files.pythonhosted", "org"),
+    ("download.pytorch", "org"),
+    ("registry.npmjs", "org"),
+    ("deb.debian", "org"),
+    ("unpkg", "com"),
+    ("cdn.jsdelivr", "net"),
+)
+BINARY = {".minnow": 2_000_000, ".png": 500_000}  # the binary files that may be in the repository, and their most bytes
 
 
 def imports(source: str, package: str) -> set[str]:
@@ -47,9 +53,9 @@ def offends(module: str, banned: set[str]) -> bool:
 
 
 @pytest.mark.parametrize("floor", FLOORS)
-def test_python_imports_point_up(floor: str) -> None:
+def test_python_imports_point_up(floor: str, sources: Sources) -> None:
     wrong = []
-    for path in files(".py"):
+    for path in sources(".py"):
         place = path.relative_to(ROOT)
         if place.parts[0] == floor:
             package = ".".join(["minnow", *place.parts[:-1]])
@@ -59,12 +65,12 @@ def test_python_imports_point_up(floor: str) -> None:
 
 
 @pytest.mark.parametrize("floor", FLOORS)
-def test_c_includes_point_up(floor: str) -> None:
+def test_c_includes_point_up(floor: str, sources: Sources) -> None:
     owners: dict[str, set[str]] = {}
-    for path in files(".c", ".h"):
+    for path in sources(".c", ".h"):
         owners.setdefault(path.name, set()).add(path.relative_to(ROOT).parts[0])
     wrong = []
-    for path in files(".c", ".h"):
+    for path in sources(".c", ".h"):
         if path.relative_to(ROOT).parts[0] != floor:
             continue
         for name in re.findall(r'^\s*#\s*include\s+"([^"]+)"', path.read_text(), re.MULTILINE):
@@ -88,33 +94,20 @@ def test_the_checks_see_faults() -> None:
         assert not any(offends(module, below("envs")) for module in imports(source, "minnow.envs")), source
 
 
-def test_nothing_of_the_machine() -> None:
+def test_nothing_of_the_machine(sources: Sources) -> None:
     folders = "|".join(["work", "root", "opt", "home/[a-z]"])
     hosts = "|".join(re.escape(f"{name}.{top}") for name, top in REGISTRIES)
     pattern = re.compile(rf"(?<![\w.$}}])/(?:{folders})(?:/|\b(?=[a-z]))|(?:{hosts})".encode())
     wrong = []
-    for path in files():
+    for path in sources():
         if path.suffix not in BINARY:
             wrong += [f"{path.relative_to(ROOT)}: {found.decode()}" for found in pattern.findall(path.read_bytes())]
     assert not wrong, f"machine paths or registry hosts in the repository: {wrong}"
 
 
-# Written in two parts, so that this file does not find itself.
-REGISTRIES = (
-    ("pypi", "org"),
-    ("files.pythonhosted", "org"),
-    ("download.pytorch", "org"),
-    ("registry.npmjs", "org"),
-    ("deb.debian", "org"),
-    ("unpkg", "com"),
-    ("cdn.jsdelivr", "net"),
-)
-BINARY = {".minnow": 2_000_000, ".png": 500_000}  # the binary files that may be in the repository, and their most bytes
-
-
-def test_no_binary_files() -> None:
+def test_no_binary_files(sources: Sources) -> None:
     wrong = []
-    for path in files():
+    for path in sources():
         data = path.read_bytes()
         if len(data) > BINARY.get(path.suffix, 200_000) or (path.suffix not in BINARY and b"\0" in data):
             wrong.append(f"{path.relative_to(ROOT)}: {len(data)} bytes")
