@@ -122,8 +122,8 @@ announce_pip() {
     local found
     found=$($VENV/bin/python -m pip --disable-pip-version-check index versions torch 2>/dev/null | grep -o "\b${TORCH}[+0-9a-z.]*" | head -n 1) || true
     case $found in
-    *+cpu) say "pip downloads torch $found (the CPU build, about 200 MB) and about 30 smaller packages (about 150 MB)" ;;
-    *) say "pip downloads torch $TORCH and about 30 smaller packages; on x86 Linux this torch brings CUDA with it, several gigabytes." \
+    *+cpu) say "pip downloads torch $found (the CPU build, about 200 MB) and about 50 smaller packages (about 150 MB)" ;;
+    *) say "pip downloads torch $TORCH and about 50 smaller packages; on x86 Linux this torch brings CUDA with it, several gigabytes." \
         "To have the small CPU build instead, stop (Ctrl-C) and set PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL to where one is." ;;
     esac
 }
