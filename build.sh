@@ -113,6 +113,9 @@ missing() {
 
 install_apt() { $SUDO env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -q "$@"; }
 
+# One broken source among many is no reason to stop: what cannot be had from the others shows at the next step.
+update_apt() { install_apt update || echo "apt-get update failed; going on with the package lists that are here"; }
+
 install_pip() {
     # Without a CPU build among what pip is configured to find, this pin brings CUDA on x86 Linux.
     $VENV/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off "torch==$TORCH" -e "$1"
@@ -120,6 +123,10 @@ install_pip() {
 
 announce_pip() {
     local found
+    if compgen -G "$VENV/lib/python3*/site-packages/torch-$TORCH*.dist-info" >/dev/null; then
+        say "pip brings $VENV/ up to date; torch $TORCH is there"
+        return 0
+    fi
     found=$($VENV/bin/python -m pip --disable-pip-version-check index versions torch 2>/dev/null | grep -o "\b${TORCH}[+0-9a-z.]*" | head -n 1) || true
     case $found in
     *+cpu) say "pip downloads torch $found (the CPU build, about 200 MB) and about 50 smaller packages (about 150 MB)" ;;
@@ -154,9 +161,10 @@ setup() {
 then run this again"
         fi
         say "missing system packages: ${absent[*]}"
-        start apt install_apt update
+        start apt update_apt
         follow
-        size=$(apt-get install --no-install-recommends --print-uris -qq "${absent[@]}" | awk '{ sum += $3 } END { print int(sum / 1e6 + 1) }')
+        size=$(apt-get install --no-install-recommends --print-uris -qq "${absent[@]}" | awk '{ sum += $3 } END { print int(sum / 1e6 + 1) }') ||
+            fail "apt cannot install ${absent[*]} (above is why; $LOGS/apt.log holds the update of its lists)"
         say "apt downloads $size MB"
         # pip can work beside the rest of apt, once there is a python that can make an environment.
         if ! has python3-venv; then
