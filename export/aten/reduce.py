@@ -1,0 +1,152 @@
+"""Operations over whole axes: sums, means, maxima, softmax, and the normalisations made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from minnow.export.aten.elementwise import number, operand
+from minnow.export.aten.shape import to_shape
+from minnow.export.call import Batched, Call, Const, aten
+
+
+def reduce(call: Call, kind: str, value: int, axes: Sequence[int]) -> int:
+    """One of sum, mean or max over our axes, which are left out."""
+    shape = call.lowering.graph.values[value].shape
+    rest = [n for axis, n in enumerate(shape) if axis not in axes]
+    return call.emit(kind, [value], rest, axes=sorted(axes))
+
+
+def axes_of(call: Call, ref: Batched, dims: object) -> list[int]:
+    """Our axes for torch's `dims`; none given means all, the agents' among them."""
+    if dims is None or dims == []:
+        raise call.mixing()
+    return [call.axis(ref, dim) for dim in ([dims] if isinstance(dims, int) else dims)]
+
+
+@aten("sum.dim_IntList", "mean.dim", "amax.default", "sum.default", "mean.default", "max.default", "min.default")
+def total(call: Call) -> Batched:
+    call.float_result()
+    ref = call.batch("self")
+    kind = {"sum": "sum", "mean": "mean", "amax": "max"}.get(call.name.split(".")[0], "max")
+    axes = axes_of(call, ref, call.bound.get("dim"))
+    return call.result(to_shape(call, reduce(call, kind, ref.value, axes), call.layout.one))
+
+
+@aten("amin.default")
+def amin(call: Call) -> Batched:
+    call.float_result()
+    ref = call.batch("self")
+    axes = axes_of(call, ref, call["dim"])
+    value = reduce(call, "max", call.emit("neg", [ref.value], call.shape(ref)), axes)
+    value = to_shape(call, value, call.layout.one)
+    return call.result(call.emit("neg", [value], call.layout.one))
+
+
+@aten("max.dim")
+def max_dim(call: Call) -> list[Batched | None]:
+    ref = call.batch("self")
+    if any(user.args[1] == 1 and user.users for user in call.node.users):
+        raise call.refuse("it asks where the maximum is", "return the scores; the action head takes the best")
+    value = reduce(call, "max", ref.value, axes_of(call, ref, call["dim"]))
+    return [call.result(to_shape(call, value, call.layout.one)), None]
+
+
+@aten("softmax.int", "log_softmax.int", "special_softmax.int", "_softmax.default", "_log_softmax.default")
+def softmax(call: Call) -> Batched:
+    call.float_result()
+    ref = call.batch("self")
+    kind = "log_softmax" if "log_" in call.name else "softmax"
+    return call.result(softmax_over(call, kind, ref.value, call.axis(ref, call["dim"])))
+
+
+def softmax_over(call: Call, kind: str, value: int, axis: int) -> int:
+    """Softmax along our axis; the operation itself acts on the last one."""
+    shape = call.lowering.graph.values[value].shape
+    last = len(shape) - 1
+    if axis == last:
+        return call.emit(kind, [value], shape)
+    swap = list(range(len(shape)))
+    swap[axis], swap[last] = last, axis
+    turned = [shape[i] for i in swap]
+    value = call.emit(kind, [call.emit("permute", [value], turned, axes=swap)], turned)
+    return call.emit("permute", [value], shape, axes=swap)
+
+
+@aten("logsumexp.default")
+def logsumexp(call: Call) -> Batched:
+    call.float_result()
+    ref = call.batch("self")
+    axes = axes_of(call, ref, call["dim"])
+    keep = [1 if axis in axes else n for axis, n in enumerate(call.shape(ref))]
+    top = to_shape(call, reduce(call, "max", ref.value, axes), keep)
+    powers = call.emit("exp", [call.emit("sub", [ref.value, top], call.shape(ref))], call.shape(ref))
+    logs = call.emit("log", [to_shape(call, reduce(call, "sum", powers, axes), keep)], keep)
+    return call.result(to_shape(call, call.emit("add", [logs, top], keep), call.layout.one))
+
+
+@aten("linalg_vector_norm.default", "norm.ScalarOpt_dim")
+def norm(call: Call) -> Batched:
+    call.float_result()
+    ref = call.batch("self")
+    order = call.bound.get("ord", call.bound.get("p", 2))
+    if order not in (None, 2):
+        raise call.refuse(f"the norm of order {order} is not known", "use order 2")
+    squares = call.emit("square", [ref.value], call.shape(ref))
+    value = reduce(call, "sum", squares, axes_of(call, ref, call["dim"]))
+    value = call.emit("sqrt", [value], call.lowering.graph.values[value].shape)
+    return call.result(to_shape(call, value, call.layout.one))
+
+
+@aten("layer_norm.default", "rms_norm.default")
+def layer_norm(call: Call) -> Batched:
+    call.float_result()
+    ref = call.batch("input")
+    shape, rank = call.shape(ref), call.rank(ref)
+    dims = len(call["normalized_shape"])
+    axes = [call.axis(ref, dim) for dim in range(rank - dims, rank)]
+    keep = [1 if axis in axes else n for axis, n in enumerate(shape)]
+    value, eps = ref.value, call["eps"]
+    if call.name.startswith("layer_norm"):
+        mean = to_shape(call, reduce(call, "mean", value, axes), keep)
+        value = call.emit("sub", [value, mean], shape)
+    eps = torch.finfo(torch.float32).eps if eps is None else eps  # rms_norm's default
+    square = reduce(call, "mean", call.emit("square", [value], shape), axes)
+    square = call.emit("add", [to_shape(call, square, keep), number(call, eps)], keep)
+    value = call.emit("mul", [value, call.emit("rsqrt", [square], keep)], shape)
+    return call.result(affine(call, value, call.bound.get("weight"), call.bound.get("bias"), rank, ref))
+
+
+def affine(call: Call, value: int, weight: Const | None, bias: Const | None, rank: int, ref: Batched) -> int:
+    """value * weight + bias, either of which may be absent."""
+    for kind, item in (("mul", weight), ("add", bias)):
+        if item is not None:
+            other = operand(call, item, rank - ref.axis, ref.fold)
+            value = call.emit(kind, [value, other], call.lowering.graph.values[value].shape)
+    return value
+
+
+@aten("batch_norm.default")
+def batch_norm(call: Call) -> Batched:
+    call.float_result()
+    if call["training"] or call["running_mean"] is None:
+        raise call.refuse("batch norm in training mode mixes agents", "call module.eval() before export")
+    ref = call.batch("input")
+    rank = call.rank(ref)
+    axis = call.axis(ref, 1)
+    wide = [-1] + [1] * (rank - 2)  # channels are axis 1
+    mean, variance = call["running_mean"], call["running_var"]
+    scale = torch.rsqrt(variance.tensor.double() + call["eps"])
+    if call["weight"] is not None:
+        scale = scale * call["weight"].tensor.double()
+    shift = -mean.tensor.double() * scale
+    names = mean.names | variance.names
+    for item in (call["weight"], call["bias"]):
+        names |= item.names if item is not None else frozenset()
+    if call["bias"] is not None:
+        shift = shift + call["bias"].tensor.double()
+    assert call.shape(ref)[axis] == math.prod(scale.shape)
+    scale, shift = (Const(item.float().reshape(wide), names) for item in (scale, shift))
+    return call.result(affine(call, ref.value, scale, shift, rank, ref))

@@ -1,0 +1,323 @@
+"""Operations that move elements or make constants: reshape, permute, slice, join, expand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from minnow.export.call import Batched, Call, Const, Layout, aten
+
+NO_END = 2**31
+
+
+@aten(
+    "contiguous.default",
+    "clone.default",
+    "detach.default",
+    "alias.default",
+    "lift_fresh_copy.default",
+    "lift_fresh.default",
+    "positive.default",
+)
+def same(call: Call) -> Batched:
+    return call["self"]
+
+
+@aten("dropout.default", "feature_dropout.default", "alpha_dropout.default")
+def dropout(call: Call) -> Batched:
+    if call["train"] and call["p"] > 0:
+        raise call.refuse("dropout in training mode draws random numbers", "call module.eval() before export")
+    return call["input"]
+
+
+@aten("to.dtype", "to.device", "to.other", "to.dtype_layout", "_to_copy.default", "type_as.default")
+def cast(call: Call) -> Batched:
+    before = call.node.args[0].meta["val"].dtype
+    after = call.node.meta["val"].dtype
+    if after == torch.float32:
+        return call.lowering.float(call["self"])
+    exact = {torch.uint8: (torch.int16, torch.int32, torch.int64), torch.int32: (torch.int64,)}
+    if after != before and after not in exact.get(before, ()):
+        kind = str(after).removeprefix("torch.")
+        raise call.refuse(f"it converts to {kind}, and policies compute in float32", "leave the values in float32")
+    return call["self"]
+
+
+@aten(
+    "view.default",
+    "reshape.default",
+    "_unsafe_view.default",
+    "flatten.using_ints",
+    "unflatten.int",
+    "squeeze.default",
+    "squeeze.dim",
+    "squeeze.dims",
+    "unsqueeze.default",
+    "view_as.default",
+    "reshape_as.default",
+)
+def reshape(call: Call) -> Batched:
+    ref = call.batch("self")
+    before = Layout(_torch_shape(call, ref), ref.axis, ref.fold)
+    after = call.layout
+    # Elements keep their order, so the agents stay in place exactly if as many elements come before their axis.
+    if math.prod(before.shape[: before.axis]) != math.prod(after.shape[: after.axis]):
+        raise call.mixing()
+    return call.result(to_shape(call, ref.value, after.one))
+
+
+def to_shape(call: Call, value: int, shape: Sequence[int]) -> int:
+    """The value with another shape."""
+    value = call.lowering.reshaped.get(value, value)
+    if call.lowering.graph.values[value].shape == tuple(shape):
+        return value
+    new = call.emit("reshape", [value], shape)
+    call.lowering.reshaped[new] = value
+    return new
+
+
+def _torch_shape(call: Call, ref: Batched) -> tuple[int, ...]:
+    shape = call.shape(ref)
+    return shape if ref.fold else (*shape[: ref.axis], 1, *shape[ref.axis :])
+
+
+@aten("permute.default", "transpose.int", "t.default", "swapaxes.default", "swapdims.default", "mT", "numpy_T.default")
+def permute(call: Call) -> Batched:
+    ref = call.batch("self")
+    rank = call.rank(ref)
+    # torch's own rule, tried on the axes' numbers, says which axis comes where.
+    probe = torch.empty_strided([2] * rank, [3**i for i in range(rank)])
+    moved = call.node.target(probe, *call.args[1:], **call.kwargs)
+    perm = [round(math.log(stride, 3)) for stride in moved.stride()]
+    return call.result(to_order(call, ref, perm))
+
+
+@aten("movedim.int", "movedim.intlist", "moveaxis.int", "moveaxis.intlist")
+def movedim(call: Call) -> Batched:
+    return permute(call)
+
+
+def to_order(call: Call, ref: Batched, perm: Sequence[int]) -> int:
+    """The value with torch's axes in another order."""
+    ours = [axis if axis < ref.axis or ref.fold else axis - 1 for axis in perm if axis != ref.axis or ref.fold]
+    if ours == sorted(ours):
+        return ref.value
+    shape = call.shape(ref)
+    return call.emit("permute", [ref.value], [shape[axis] for axis in ours], axes=ours)
+
+
+@aten("cat.default", "concat.default", "concatenate.default")
+def cat(call: Call) -> Batched:
+    call.float_result()
+    dim = call["dim"] % len(call.layout.shape)
+    if dim == call.layout.axis:
+        raise call.mixing()
+    parts = [part for part in call["tensors"] if isinstance(part, Batched) or part.tensor.numel()]
+    values = [like(call, part, dim) for part in parts]
+    axis = dim - 1 if dim > call.layout.axis and not call.layout.fold else dim
+    return call.result(join(call, values, axis))
+
+
+@aten("stack.default", "hstack.default", "column_stack.default")
+def stack(call: Call) -> Batched:
+    if not call.name.startswith("stack"):
+        raise call.refuse("this way of joining is not known", "use torch.cat with a dim")
+    call.float_result()
+    dim = call["dim"] % len(call.layout.shape)
+    if dim == call.layout.axis:
+        raise call.mixing()
+    axis = dim - 1 if dim > call.layout.axis and not call.layout.fold else dim
+    one = list(call.layout.one)
+    one[axis] = 1
+    shape = tuple(n for i, n in enumerate(call.layout.shape) if i != dim)
+    inner = Layout(shape, call.layout.axis - (dim < call.layout.axis), call.layout.fold)
+    values = []
+    for part in call["tensors"]:
+        value = spread(call, part, inner) if isinstance(part, Const) else _aligned(call, part, inner)
+        values.append(to_shape(call, value, one))
+    return call.result(join(call, values, axis))
+
+
+def like(call: Call, part: Batched | Const, dim: int) -> int:
+    """A part of a concatenation along torch's `dim` as a value."""
+    if isinstance(part, Batched):
+        return _aligned(call, part, call.layout)
+    shape = list(call.layout.shape)
+    shape[dim] = part.tensor.shape[dim]
+    return spread(call, part, Layout(tuple(shape), call.layout.axis, call.layout.fold))
+
+
+def _aligned(call: Call, ref: Batched, layout: Layout) -> int:
+    if ref.axis != layout.axis or ref.fold != layout.fold:
+        raise call.mixing()
+    return call.lowering.float(ref).value
+
+
+def spread(call: Call, const: Const, layout: Layout) -> int:
+    """A constant as a value that fills one agent's part of a layout."""
+    shape = list(layout.shape)
+    if not layout.fold and layout.axis >= 0:
+        shape[layout.axis] = 1
+    tensor = const.tensor.expand(shape)
+    if not layout.fold and layout.axis >= 0:
+        tensor = tensor.squeeze(layout.axis)
+    return call.lowering.constant(Const(tensor, const.names))
+
+
+def join(call: Call, values: Sequence[int], axis: int) -> int:
+    """Values one after another along our `axis`."""
+    if len(values) == 1:
+        return values[0]
+    shapes = [call.lowering.graph.values[value].shape for value in values]
+    shape = list(shapes[0])
+    shape[axis] = sum(each[axis] for each in shapes)
+    return call.emit("concat", list(values), shape, axis=axis)
+
+
+def cut(call: Call, value: int, axis: int, start: int, stop: int, step: int = 1) -> int:
+    """Elements start, start + step, ... before stop along our `axis`."""
+    shape = list(call.lowering.graph.values[value].shape)
+    if (start, stop, step) == (0, shape[axis], 1):
+        return value
+    shape[axis] = len(range(start, stop, step))
+    return call.emit("slice", [value], shape, axis=axis, start=start, step=step)
+
+
+@aten("slice.Tensor", "narrow.default")
+def slice_(call: Call) -> Batched:
+    ref, dim = call.batch("self"), call["dim"]
+    if call.name.startswith("narrow"):
+        axis = call.axis(ref, dim)
+        start = call["start"] % call.shape(ref)[axis]
+        return call.result(cut(call, ref.value, axis, start, start + call["length"]))
+    start, stop, step = call["start"] or 0, call["end"], call["step"]
+    if dim % call.rank(ref) == ref.axis and start == 0 and step == 1 and (not isinstance(stop, int) or stop > NO_END):
+        return ref
+    axis = call.axis(ref, dim)
+    start, stop, step = slice(start, None if not isinstance(stop, int) or stop > NO_END else stop, step).indices(
+        call.shape(ref)[axis]
+    )
+    return call.result(cut(call, ref.value, axis, start, stop, step))
+
+
+@aten("select.int")
+def select(call: Call) -> Batched:
+    ref = call.batch("self")
+    axis = call.axis(ref, call["dim"])
+    index = call["index"] % call.shape(ref)[axis]
+    return call.result(to_shape(call, cut(call, ref.value, axis, index, index + 1), call.layout.one))
+
+
+@aten("chunk.default", "split.Tensor", "split_with_sizes.default", "split.sizes", "tensor_split.sections")
+def split(call: Call) -> list[Batched]:
+    ref = call.batch("self")
+    axis = call.axis(ref, call["dim"])
+    parts, start = [], 0
+    for i, layout in enumerate(call.layouts):
+        stop = start + layout.one[axis]
+        parts.append(call.result(cut(call, ref.value, axis, start, stop), i))
+        start = stop
+    return parts
+
+
+@aten("unbind.int")
+def unbind(call: Call) -> list[Batched]:
+    ref = call.batch("self")
+    axis = call.axis(ref, call["dim"])
+    return [
+        call.result(to_shape(call, cut(call, ref.value, axis, i, i + 1), layout.one), i)
+        for i, layout in enumerate(call.layouts)
+    ]
+
+
+@aten("index.Tensor", "index_select.default")
+def index(call: Call) -> Batched:
+    ref = call.batch("self")
+    if call.name.startswith("index_select"):
+        where = [(call["dim"] % call.rank(ref), call["index"])]
+    else:
+        where = [(dim, item) for dim, item in enumerate(call["indices"]) if item is not None]
+    if len(where) != 1 or not isinstance(where[0][1], Const) or where[0][1].tensor.dim() != 1:
+        raise call.refuse(
+            "only one axis can be indexed, by a fixed list of numbers", "select with slices and torch.cat"
+        )
+    dim, const = where[0]
+    axis = call.axis(ref, dim)
+    positions = const.tensor
+    if positions.dtype == torch.bool:
+        positions = positions.nonzero().squeeze(1)
+    return call.result(gather(call, ref.value, axis, [int(i) % call.shape(ref)[axis] for i in positions]))
+
+
+@aten("flip.default")
+def flip(call: Call) -> Batched:
+    ref = call.batch("self")
+    value = ref.value
+    for dim in call["dims"]:
+        axis = call.axis(ref, dim)
+        value = gather(call, value, axis, list(reversed(range(call.shape(ref)[axis]))))
+    return call.result(value)
+
+
+def gather(call: Call, value: int, axis: int, positions: Sequence[int]) -> int:
+    """The elements at fixed positions along our `axis`: runs of neighbours, joined."""
+    runs: list[list[int]] = []
+    for position in positions:
+        if runs and runs[-1][1] == position:
+            runs[-1][1] += 1
+        else:
+            runs.append([position, position + 1])
+    return join(call, [cut(call, value, axis, start, stop) for start, stop in runs], axis)
+
+
+@aten("expand.default", "expand_as.default", "broadcast_to.default")
+def expand(call: Call) -> Batched:
+    if isinstance(call["self"], Const):
+        call.float_result()
+        return call.result(spread(call, call["self"], call.layout))
+    ref = call.batch("self")
+    if call.rank(ref) - ref.axis != len(call.layout.shape) - call.layout.axis:
+        raise call.mixing()
+    value = ref.value
+    if call.shape(ref) != call.layout.one:
+        value = call.emit("mul", [value, call.lowering.constant(Const(torch.ones(call.layout.one)))], call.layout.one)
+    return call.result(value)
+
+
+@aten("repeat.default", "tile.default")
+def repeat(call: Call) -> Batched:
+    times = list(call["repeats"] if call.name.startswith("repeat") else call["dims"])
+    if isinstance(call["self"], Const):
+        call.float_result()
+        counts = [1 if i == call.layout.axis and not isinstance(n, int) else n for i, n in enumerate(times)]
+        if call.layout.fold or any(not isinstance(n, int) for n in counts):
+            raise call.mixing()
+        return call.result(spread(call, Const(call["self"].tensor.repeat(counts), call["self"].names), call.layout))
+    ref = call.batch("self")
+    times = [1] * (call.rank(ref) - len(times)) + times
+    if len(times) != call.rank(ref):
+        raise call.refuse("it adds axes", "use unsqueeze first")
+    value = ref.value
+    for dim, count in enumerate(times):
+        if count != 1:
+            value = join(call, [value] * count, call.axis(ref, dim))
+    return call.result(value)
+
+
+@aten(
+    "zeros.default",
+    "ones.default",
+    "full.default",
+    "new_zeros.default",
+    "new_ones.default",
+    "new_full.default",
+    "zeros_like.default",
+    "ones_like.default",
+    "full_like.default",
+)
+def fill(call: Call) -> Batched:
+    call.float_result()
+    number = 0.0 if "zeros" in call.name else 1.0 if "ones" in call.name else call["fill_value"]
+    return call.result(call.lowering.constant(Const(torch.full(call.layout.one, float(number)))))

@@ -1,0 +1,273 @@
+"""One call in torch's graph, as the lowerings of `export/aten/` see it; and the register of these lowerings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, fx
+
+from minnow.export.errors import ExportError, place
+
+if TYPE_CHECKING:
+    from minnow.export.lower import Lowering
+
+
+@dataclass(frozen=True)
+class Batched:
+    """torch's array = our `value` with the agents put in as axis `axis`. With `fold` = k, agents and our axis of k
+    elements at that place are flattened into one of agents x k."""
+
+    value: int
+    axis: int
+    fold: int = 0
+
+
+@dataclass(frozen=True)
+class Const:
+    """An array that no observation or state touches; `names` are the parameters and buffers it was made from."""
+
+    tensor: Tensor
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An array's shape as torch sees it, the agents' size as 1 in `shape`; axis -1 where there are no agents."""
+
+    shape: tuple[int, ...]
+    axis: int = -1
+    fold: int = 0
+
+    @property
+    def one(self) -> tuple[int, ...]:
+        """The shape of one agent's part."""
+        if self.fold or self.axis < 0:
+            return self.shape
+        return self.shape[: self.axis] + self.shape[self.axis + 1 :]
+
+
+Handler = Callable[["Call"], Any]
+HANDLERS: dict[str, Handler] = {}
+
+
+def aten(*names: str) -> Callable[[Handler], Handler]:
+    """Registers the lowering of operations named as `linear.default`."""
+
+    def register(handler: Handler) -> Handler:
+        for name in names:
+            assert name not in HANDLERS, name
+            HANDLERS[name] = handler
+        return handler
+
+    return register
+
+
+@dataclass
+class Call:
+    """One aten call: its arguments as Batched, Const and plain numbers, and what torch says of its result."""
+
+    lowering: Lowering
+    node: fx.Node
+    args: list[Any] = field(init=False)
+    kwargs: dict[str, Any] = field(init=False)
+    bound: dict[str, Any] = field(init=False)  # by the names of the operation's schema
+
+    def __post_init__(self) -> None:
+        env = self.lowering.env
+        self.args = [fx.node.map_arg(arg, env.__getitem__) for arg in self.node.args]
+        self.kwargs = {key: fx.node.map_arg(arg, env.__getitem__) for key, arg in self.node.kwargs.items()}
+        self.name = str(self.node.target).removeprefix("aten.") if self._schema else "getitem"
+        if self.inplace:  # lowered as the operation that makes a new array
+            self.name = self.name.replace("_.", ".", 1)
+        flat = torch.utils._pytree.tree_leaves((self.args, self.kwargs))
+        self.batched = [item for item in flat if isinstance(item, Batched)]
+        vals = [val for val in torch.utils._pytree.tree_leaves(self.node.meta.get("val")) if isinstance(val, Tensor)]
+        if any(len(free_axes(val)) > 1 for val in vals):
+            raise self.mixing()
+        try:
+            self.layouts = [layout_of(val) for val in vals]
+        except ValueError:
+            raise self.mixing() from None
+        self.agents = any(layout.axis >= 0 for layout in self.layouts)
+        self.bound = self._bind()
+
+    @property
+    def _schema(self) -> Any:
+        return getattr(self.node.target, "_schema", None)
+
+    def _bind(self) -> dict[str, Any]:
+        if self._schema is None:
+            return {}
+        bound = {}
+        for i, argument in enumerate(self._schema.arguments):
+            if i < len(self.args):
+                bound[argument.name] = self.args[i]
+            elif argument.name in self.kwargs:
+                bound[argument.name] = self.kwargs[argument.name]
+            elif argument.has_default_value():
+                bound[argument.name] = argument.default_value
+        return bound
+
+    def __getitem__(self, name: str) -> Any:
+        """An argument by the name it has in the operation's schema, or its default."""
+        return self.bound[name]
+
+    @property
+    def layout(self) -> Layout:
+        return self.layouts[0]
+
+    @property
+    def inplace(self) -> bool:
+        return self._schema is not None and bool(self._schema.arguments) and self._writes(self._schema.arguments[0])
+
+    @property
+    def view(self) -> bool:
+        """Whether the result may share memory with the first argument."""
+        if self._schema is None:
+            return True  # getitem
+        first = self._schema.arguments[0] if self._schema.arguments else None
+        return (first is not None and first.alias_info is not None) or "dropout" in self.name
+
+    @staticmethod
+    def _writes(argument: Any) -> bool:
+        return argument.alias_info is not None and argument.alias_info.is_write
+
+    @property
+    def source(self) -> str:
+        return place(self.node.meta.get("stack_trace")).removeprefix(" at ")
+
+    def describe(self) -> str:
+        """`aten.name on [B, 4] float32 and [4] float32`, B being the agents."""
+        shapes = []
+        for arg in self.node.all_input_nodes:
+            for val in torch.utils._pytree.tree_leaves(arg.meta.get("val")):
+                if isinstance(val, Tensor):
+                    free = free_axes(val)
+                    dims = ["B" if i in free else str(n) for i, n in enumerate(val.shape)]
+                    shapes.append(f"[{', '.join(dims)}] {str(val.dtype).removeprefix('torch.')}")
+        return f"{self.node.target}" + (f" on {' and '.join(shapes)}" if shapes else "")
+
+    def refuse(self, why: str, instead: str) -> ExportError:
+        return ExportError(
+            f"{self.describe()}{place(self.node.meta.get('stack_trace'))} cannot be exported: {why}; {instead}."
+        )
+
+    def mixing(self) -> ExportError:
+        return self.refuse(
+            "it mixes agents, whose number is free and who must not see each other (B above)",
+            "act on the other axes only; what one agent needs of others belongs in its observation",
+        )
+
+    def fold(self) -> Any:
+        """Runs an operation on constants."""
+        names: set[str] = set()
+
+        def real(item: Any) -> Any:
+            if isinstance(item, Const):
+                names.update(item.names)
+                return item.tensor.clone() if self.inplace else item.tensor
+            return item
+
+        args, kwargs = torch.utils._pytree.tree_map(
+            real, (self.args, self.kwargs), is_leaf=lambda x: isinstance(x, Const)
+        )
+        if "rand" in self.name or "bernoulli" in self.name or "multinomial" in self.name:
+            raise self.refuse("it draws random numbers", "leave sampling to the policy's action head")
+        with torch.no_grad():
+            result = self.node.target(*args, **kwargs)
+        result = torch.utils._pytree.tree_map(
+            lambda t: Const(t, frozenset(names)) if isinstance(t, Tensor) else t, result
+        )
+        if self.inplace:
+            self.lowering.env[self.node.args[0]] = result
+        return result
+
+    # What handlers use
+
+    def batch(self, name: str) -> Batched:
+        """An argument that differs between agents, as f32."""
+        item = self[name]
+        if not isinstance(item, Batched):
+            raise self.refuse(f"its argument {name!r} is a constant", "let the first argument be the one that varies")
+        return self.lowering.float(item)
+
+    def const(self, name: str) -> Const:
+        """An argument that is a constant array."""
+        item = self[name]
+        if not isinstance(item, Const):
+            raise self.refuse(
+                f"its argument {name!r} depends on the observation or state", "use a parameter or buffer there"
+            )
+        return item
+
+    def float_result(self) -> None:
+        """Refuses results that are not float32."""
+        for val in torch.utils._pytree.tree_leaves(self.node.meta["val"]):
+            if isinstance(val, Tensor) and val.dtype != torch.float32:
+                kind = str(val.dtype).removeprefix("torch.")
+                why = f"it computes in {kind}, and policies compute in float32"
+                raise self.refuse(why, "convert with .float() before it (parameters with module.float())")
+
+    def shape(self, ref: Batched) -> tuple[int, ...]:
+        """The shape of one agent's part."""
+        return self.lowering.graph.values[ref.value].shape
+
+    def rank(self, ref: Batched) -> int:
+        """The number of axes that torch sees."""
+        return len(self.shape(ref)) + (0 if ref.fold else 1)
+
+    def axis(self, ref: Batched, dim: int) -> int:
+        """Our axis for torch's `dim`; refuses the agents'."""
+        dim = dim + self.rank(ref) if dim < 0 else dim
+        if dim == ref.axis:
+            raise self.mixing()
+        return dim - 1 if dim > ref.axis and not ref.fold else dim
+
+    def emit(
+        self, kind: str, inputs: Sequence[int], shape: Sequence[int], tensors: Sequence[int] = (), **attrs: Any
+    ) -> int:
+        """Appends an operation; returns the value."""
+        return self.lowering.op(kind, inputs, shape, tensors, self.source, **attrs)
+
+    def result(self, value: int, index: int = 0) -> Batched:
+        """Our value as the call's result, the agents where torch has them."""
+        return Batched(value, self.layouts[index].axis, self.layouts[index].fold)
+
+    def check(self, result: Any) -> None:
+        """Holds the result against what torch found: a fault here is one of this package."""
+        results = result if isinstance(result, list | tuple) else [result]
+        for ref, layout in zip(results, self.layouts, strict=True):
+            if ref is None:
+                continue
+            found = (self.shape(ref), ref.axis, ref.fold)
+            if found != (layout.one, layout.axis, layout.fold):
+                raise self.refuse(
+                    f"it was lowered to {found} where torch has {layout}", "please report this fault of Minnow"
+                )
+
+
+def free_axes(val: Tensor) -> list[int]:
+    """The axes whose size is not a plain number."""
+    return [i for i, n in enumerate(val.shape) if not isinstance(n, int) and not _fixed(n)]
+
+
+def layout_of(val: Tensor) -> Layout:
+    """Where the agents are in an array of torch's. Raises ValueError where their number is part of a longer formula."""
+    axes = free_axes(val)
+    if not axes:
+        return Layout(tuple(int(n) for n in val.shape))
+    axis = axes[0]
+    size = val.shape[axis].node.expr
+    symbol = next(iter(size.free_symbols))
+    times = size.subs(symbol, 1)
+    if not times.is_Integer or size != times * symbol:
+        raise ValueError(f"a size of {size}")
+    shape = tuple(int(times) if i == axis else int(n) for i, n in enumerate(val.shape))
+    return Layout(shape, axis, int(times) if times > 1 else 0)
+
+
+def _fixed(n: torch.SymInt) -> bool:
+    return not n.node.expr.free_symbols

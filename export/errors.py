@@ -1,0 +1,58 @@
+"""What export says when it refuses: the operation, its shapes, the line of the module, what to do."""
+
+from __future__ import annotations
+
+import linecache
+import re
+import sysconfig
+import traceback
+from pathlib import Path
+
+from minnow.cinfer.errors import MinnowError
+
+
+class ExportError(MinnowError):
+    """A module, or a part of one, that cannot become a policy file. No file is written."""
+
+
+_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
+_HOME = str(Path(__file__).parent)
+_STDLIB = sysconfig.get_path("stdlib")
+
+
+def place(stack_trace: str | None) -> str:
+    """` at FILE:LINE (code)`, the innermost line outside the libraries; empty where there is none."""
+    return _words([(name, int(line)) for name, line in _FRAME.findall(stack_trace or "")])
+
+
+def place_of(error: BaseException) -> str:
+    """The same for an exception, from its traceback, or from the source that torch quotes in its message."""
+    frames = [(f.filename, f.lineno or 0) for f in traceback.extract_tb(error.__traceback__)]
+    words = _words(frames)
+    return words if words else place(str(error))
+
+
+def place_here() -> str:
+    """The same for the line that is running now."""
+    return _words([(f.filename, f.lineno or 0) for f in traceback.extract_stack()])
+
+
+def _words(frames: list[tuple[str, int]]) -> str:
+    ours = [i for i, (name, _) in enumerate(frames) if name.startswith(_HOME)]
+    own = [frame for frame in frames[ours[-1] + 1 if ours else 0 :] if not _library(frame[0])]
+    if not own:
+        return ""
+    name, line = own[-1]
+    code = linecache.getline(name, line).strip()
+    return f" at {name}:{line}" + (f" (`{code}`)" if code else "")
+
+
+def _library(name: str) -> bool:
+    """Whether a source file is torch's or Python's own."""
+    return "/torch/" in name or name.startswith("<") or (name.startswith(_STDLIB) and "site-packages" not in name)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message, without its full stop."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")

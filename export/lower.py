@@ -1,0 +1,275 @@
+"""From torch's graph to ours: each aten operation is written with the operations of minnow.h.
+
+torch's arrays carry the agents on some axis; ours are per agent. A `Batched` says which value of ours stands for an
+array of torch's and where the agents are; a `Const` is an array that is the same for every agent and is computed here
+and now. Every result is checked against the shape that torch found for it. `export/aten/` holds the operations, one
+file a family.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+
+from minnow.export.call import HANDLERS, Batched, Call, Const, Layout, layout_of
+from minnow.export.errors import ExportError, place
+from minnow.export.graph import Graph, Input, Op, Output, State, Value
+from minnow.export.trace import DTYPES, Signature
+
+FAMILIES = ("shape", "elementwise", "linear", "reduce", "recurrent")
+ROLES = ("logits", "mean", "log_std", "value")
+
+
+def lower(program: torch.export.ExportedProgram, signature: Signature) -> tuple[Graph, list[str]]:
+    """The graph of a traced module, and the names of the parameters that it does not use.
+
+    Raises ExportError where an operation cannot be expressed or mixes agents."""
+    for family in FAMILIES:
+        importlib.import_module(f"minnow.export.aten.{family}")
+    lowering = Lowering(program, signature)
+    lowering.run()
+    lowering.prune()
+    unused = sorted(set(dict(signature.module.named_parameters())) - lowering.used())
+    return lowering.graph, unused
+
+
+class Lowering:
+    """One pass over torch's graph."""
+
+    def __init__(self, program: torch.export.ExportedProgram, signature: Signature) -> None:
+        self.program = program
+        self.signature = signature
+        self.graph = Graph()
+        self.env: dict[fx.Node, Any] = {}
+        self.origins: list[frozenset[str]] = []  # of each tensor
+        self.index: dict[tuple, int] = {}  # equal tensors are stored once
+        self.constants: dict[int, int] = {}  # tensor -> value of its constant op
+        self.casts: dict[int, int] = {}  # 8-bit or integer value -> the same as f32
+        self.reshaped: dict[int, int] = {}  # result of a reshape -> what it was made of
+        self.order = {node: i for i, node in enumerate(program.graph.nodes)}
+        self.root: dict[fx.Node, fx.Node] = {}  # the first node of each alias chain
+        self.argument: set[fx.Node] = set()
+
+    def run(self) -> None:
+        self._inputs()
+        for node in self.program.graph.nodes:
+            if node.op == "call_function":
+                self.env[node] = self._call(node)
+            elif node.op == "output":
+                self._outputs(node)
+            elif node.op != "placeholder":
+                raise ExportError(f"torch's graph holds a {node.op} node ({node.target}), which is not understood.")
+
+    # Inputs and outputs
+
+    def _inputs(self) -> None:
+        kinds = torch.export.graph_signature.InputKind
+        tensors = {
+            **dict(self.program.named_parameters()),
+            **dict(self.program.named_buffers()),
+            **self.program.constants,
+        }
+        nodes = [node for node in self.program.graph.nodes if node.op == "placeholder"]
+        user = []
+        for node, spec in zip(nodes, self.program.graph_signature.input_specs, strict=True):
+            if spec.kind == kinds.USER_INPUT:
+                user.append(node)
+            elif isinstance(tensors.get(spec.target), Tensor):
+                named = spec.kind in (kinds.PARAMETER, kinds.BUFFER)
+                names = frozenset([spec.target]) if named else frozenset()
+                self.env[node] = Const(tensors[spec.target].detach().cpu(), names)
+                self.argument.add(node)
+            else:
+                raise ExportError(f"forward uses {spec.target!r}, which is no tensor: only tensors can be stored.")
+        leaves = [*self.signature.obs, *self.signature.states]
+        for i, (node, leaf) in enumerate(zip(user, leaves, strict=True)):
+            value = self._value(leaf.shape, DTYPES[leaf.tensor.dtype], leaf.name)
+            self.env[node] = Batched(value, leaf.axis)
+            self.argument.add(node)
+            if i < len(self.signature.obs):
+                self.graph.inputs.append(Input(leaf.name, value))
+            else:
+                start = leaf.one
+                initial = self.tensor(Const(start), f"{leaf.name} at the start") if start.any() else -1
+                self.graph.states.append(State(leaf.name, value, -1, initial, leaf.axis))
+
+    def _outputs(self, node: fx.Node) -> None:
+        results = list(node.args[0])
+        names = self.signature.outputs
+        layouts = [Layout(leaf.resize(1).shape, leaf.axis) for leaf in self.signature.states]
+        for name, item in zip(names, results, strict=False):
+            ref = self._result(item, f"output {name!r}", None)
+            role = name if name in ROLES else "other"
+            self.graph.outputs.append(Output(name, ref.value, role))
+        for state, layout, item in zip(self.graph.states, layouts, results[len(names) :], strict=True):
+            state.after = self._result(item, f"state leaf {state.name!r}", layout).value
+
+    def _result(self, item: Any, what: str, layout: Layout | None) -> Batched:
+        """A result of forward as f32 with the agents where they belong: axis 0, or the state's own axis."""
+        ref = self.env[item] if isinstance(item, fx.Node) else item
+        if not isinstance(ref, Batched):
+            raise ExportError(f"{what} does not depend on the observation or state: return one row per agent.")
+        found = layout_of(item.meta["val"])
+        axis = 0 if layout is None else layout.axis
+        if found.axis != axis or found.fold:
+            where = place(item.meta.get("stack_trace"))
+            raise ExportError(
+                f"{what}{where} has its agents on axis {found.axis}, not {axis}: one row per agent is expected."
+            )
+        if item.meta["val"].dtype != torch.float32:
+            where = place(item.meta.get("stack_trace"))
+            raise ExportError(f"{what}{where} is {str(item.meta['val'].dtype)[6:]}: outputs are float32; convert it.")
+        return self.float(ref)
+
+    # Operations
+
+    def _call(self, node: fx.Node) -> Any:
+        val = node.meta.get("val")
+        if isinstance(val, torch.SymInt | torch.SymFloat | torch.SymBool | int | float | bool):
+            return val
+        call = Call(self, node)
+        if val is None:
+            return None  # an assertion
+        self._alias(node, call)
+        if call.name == "getitem":
+            return call.args[0][call.args[1]]
+        # An array made for so many agents is the same for each of them; anything else without agents is a constant.
+        if not call.batched and not call.agents:
+            return call.fold()
+        handler = HANDLERS.get(call.name)
+        if handler is None:
+            raise call.refuse(
+                "minnow.h has no such operation", "write it with the operations that docs/format.md lists"
+            )
+        if call.batched and not call.agents:
+            raise call.mixing()
+        result = handler(call)
+        call.check(result)
+        if call.inplace:
+            self.env[node.args[0]] = result
+        return result
+
+    def _alias(self, node: fx.Node, call: Call) -> None:
+        """Writing in place becomes making a new array, which is right unless somebody looks through another view."""
+        source = node.args[0] if node.args and isinstance(node.args[0], fx.Node) else None
+        if source is None:
+            return
+        if call.inplace or call.view:
+            self.root[node] = self.root.get(source, source)
+        if not call.inplace or call.name == "detach.default":
+            return
+        root = self.root[node]
+        if root in self.argument:
+            what = "memory on self" if isinstance(self.env[root], Const) else "forward's own arguments"
+            raise call.refuse(
+                f"it writes in place into {what}", "make a new tensor, and pass memory in and return it as state"
+            )
+        for other in [root, *(n for n, r in self.root.items() if r is root)]:
+            if other not in (source, node) and any(self.order[user] > self.order[node] for user in other.users):
+                raise call.refuse(
+                    "it writes in place into a part of a tensor that is used later", "make a new tensor instead"
+                )
+
+    def float(self, ref: Batched) -> Batched:
+        """The same array as f32."""
+        value = self.graph.values[ref.value]
+        if value.dtype == "f32":
+            return ref
+        if ref.value not in self.casts:
+            self.casts[ref.value] = self.op("cast", [ref.value], value.shape)
+        return Batched(self.casts[ref.value], ref.axis, ref.fold)
+
+    def op(
+        self,
+        kind: str,
+        inputs: Sequence[int],
+        shape: Sequence[int],
+        tensors: Sequence[int] = (),
+        source: str = "",
+        **attrs: Any,
+    ) -> int:
+        """Appends an operation with one result; returns its value."""
+        return self.op_many(kind, inputs, [shape], tensors, source, **attrs)[0]
+
+    def op_many(
+        self,
+        kind: str,
+        inputs: Sequence[int],
+        shapes: Sequence[Sequence[int]],
+        tensors: Sequence[int] = (),
+        source: str = "",
+        **attrs: Any,
+    ) -> list[int]:
+        """Appends an operation with several results; returns their values."""
+        outputs = [self._value(tuple(int(n) for n in shape)) for shape in shapes]
+        self.graph.ops.append(Op(kind, list(inputs), outputs, list(tensors), attrs, source))
+        return outputs
+
+    def tensor(self, const: Const, name: str = "") -> int:
+        """Stores an array as float32, once; returns its index."""
+        array = np.ascontiguousarray(const.tensor.detach().to(torch.float32).numpy())
+        key = (array.shape, array.tobytes())
+        if key not in self.index:
+            self.index[key] = len(self.graph.tensors)
+            self.graph.tensors.append(array)
+            self.graph.tensor_names.append(name or "+".join(sorted(const.names)) or "constant")
+            self.origins.append(const.names)
+        else:
+            self.origins[self.index[key]] |= const.names
+        return self.index[key]
+
+    def constant(self, const: Const) -> int:
+        """An array as a value."""
+        tensor = self.tensor(const)
+        if tensor not in self.constants:
+            self.constants[tensor] = self.op("constant", [], const.tensor.shape, [tensor])
+        return self.constants[tensor]
+
+    def _value(self, shape: tuple[int, ...], dtype: str = "f32", name: str = "") -> int:
+        self.graph.values.append(Value(tuple(shape), dtype, name))
+        return len(self.graph.values) - 1
+
+    # Afterwards
+
+    def prune(self) -> None:
+        """Leaves out what no output or state depends on, and numbers the rest anew."""
+        graph = self.graph
+        wanted = {output.value for output in graph.outputs} | {state.after for state in graph.states}
+        ops = []
+        for op in reversed(graph.ops):
+            if wanted.intersection(op.outputs):
+                wanted.update(op.inputs)
+                ops.insert(0, op)
+        kept = {item.value for item in graph.inputs} | {state.before for state in graph.states}
+        kept.update(value for op in ops for value in op.outputs)
+        values = {old: new for new, old in enumerate(sorted(kept))}
+        used = {tensor for op in ops for tensor in op.tensors if tensor >= 0}
+        used.update(state.initial for state in graph.states if state.initial >= 0)
+        tensors = {old: new for new, old in enumerate(sorted(used))} | {-1: -1}
+        for op in ops:
+            op.inputs = [values[value] for value in op.inputs]
+            op.outputs = [values[value] for value in op.outputs]
+            op.tensors = [tensors[tensor] for tensor in op.tensors]
+        for item in (*graph.inputs, *graph.outputs):
+            item.value = values[item.value]
+        for state in graph.states:
+            state.before, state.after = values[state.before], values[state.after]
+            state.initial = tensors[state.initial]
+        graph.ops = ops
+        graph.values = [graph.values[old] for old in sorted(kept)]
+        graph.tensor_names = [graph.tensor_names[old] for old in sorted(used)]
+        graph.tensors = [graph.tensors[old] for old in sorted(used)]
+        self.origins = [self.origins[old] for old in sorted(used)]
+
+    def used(self) -> set[str]:
+        """The parameters and buffers behind the tensors, each under every name it has in the module."""
+        names = set().union(*self.origins)
+        by_id: dict[int, set[str]] = {}
+        for name, parameter in self.signature.module.named_parameters(remove_duplicate=False):
+            by_id.setdefault(id(parameter), set()).add(name)
+        return names.union(*(group for group in by_id.values() if group & names))

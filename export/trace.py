@@ -1,0 +1,356 @@
+"""A module's graph with a free number of agents, by `torch.export`.
+
+Before tracing, the module runs a few times as it is: to find the agent axis of every state leaf, and to see that it
+keeps nothing to itself between calls.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils import _pytree as pytree
+
+from minnow.export.errors import ExportError, first_line, place_here, place_of
+
+DTYPES = {torch.float32: "f32", torch.uint8: "u8", torch.int32: "i32"}
+
+
+@dataclass
+class Leaf:
+    """One array of the observation or of the state: `tensor` is the example, `axis` the agents' axis in it."""
+
+    name: str
+    tensor: Tensor
+    axis: int = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one agent's part."""
+        return tuple(n for i, n in enumerate(self.tensor.shape) if i != self.axis)
+
+    @property
+    def one(self) -> Tensor:
+        """The first agent's part."""
+        return self.tensor.select(self.axis, 0)
+
+    def resize(self, agents: int) -> Tensor:
+        """The example for another number of agents: its rows over and over."""
+        index = torch.arange(agents) % self.tensor.shape[self.axis]
+        return self.tensor.index_select(self.axis, index)
+
+
+class Signature:
+    """What a module takes and gives: named leaves of the observation and the state, names of the outputs."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        example_obs: Any,
+        example_state: Any = None,
+        outputs: Sequence[str] = ("logits", "value"),
+        state_axes: Any = None,
+    ) -> None:
+        self.module = module
+        self.outputs = tuple(outputs)
+        self.obs, self.obs_spec = _leaves(example_obs, "obs")
+        self.recurrent = example_state is not None
+        self.states, self.state_spec = _leaves(example_state, "state") if self.recurrent else ([], None)
+        _check_outputs(self.outputs)
+        self.agents = self.obs[0].tensor.shape[0] if self.obs[0].tensor.dim() else 0
+        for leaf in self.obs:
+            if leaf.tensor.dim() == 0 or leaf.tensor.shape[0] != self.agents:
+                raise ExportError(
+                    f"observation {leaf.name!r} has shape {_shape(leaf.tensor)}, but axis 0 counts the agents, of "
+                    f"which {self.obs[0].name!r} has {self.agents}: "
+                    "give every observation one row per agent."
+                )
+        if self.agents == 0:
+            raise ExportError("example_obs has no agent: give at least one row.")
+        sizes = {n for leaf in (*self.obs, *self.states) for n in leaf.tensor.shape}
+        self.probe = next(n for n in (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47) if n not in sizes)
+        self._find_axes(state_axes)
+        self._check_start()
+
+    def call(self, obs: Sequence[Tensor], states: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Runs the module once on flat leaves. Returns its outputs and the flat leaves of its next state.
+
+        Raises ExportError where what comes back is not what `outputs` and the state say."""
+        args = [pytree.tree_unflatten(list(obs), self.obs_spec)]
+        if self.recurrent:
+            args.append(pytree.tree_unflatten(list(states), self.state_spec))
+        with torch.no_grad():
+            return self._split(self.module(*args))
+
+    def _split(self, result: Any) -> tuple[list[Tensor], list[Tensor]]:
+        given = list(result) if isinstance(result, tuple | list) else [result]
+        want = len(self.outputs) + self.recurrent
+        if len(given) != want:
+            names = ", ".join((*self.outputs, "state") if self.recurrent else self.outputs)
+            hint = (
+                "pass example_state if the module is recurrent, or name what it returns with outputs=(...)"
+                if not self.recurrent
+                else "return the outputs in that order, then the state, nested as it came"
+            )
+            raise ExportError(f"forward returned {len(given)} values where {want} are expected ({names}): {hint}.")
+        outputs = given[: len(self.outputs)]
+        for name, output in zip(self.outputs, outputs, strict=True):
+            if not isinstance(output, Tensor):
+                raise ExportError(
+                    f"output {name!r} is a {type(output).__name__}, not a tensor: return each tensor as an output of "
+                    "its own, named with outputs=(...)."
+                )
+        if not self.recurrent:
+            return outputs, []
+        after, _ = _leaves(given[-1], "state")
+        if [leaf.name for leaf in after] != [leaf.name for leaf in self.states]:
+            raise ExportError(
+                f"the state came as {_names(self.states)} and was returned as {_names(after)}: return it nested as "
+                "it came."
+            )
+        return outputs, [leaf.tensor for leaf in after]
+
+    def _find_axes(self, state_axes: Any) -> None:
+        candidates: list[Sequence[int]] = []
+        if state_axes is not None:
+            axes = pytree.tree_leaves(state_axes)
+            if len(axes) != len(self.states):
+                raise ExportError(
+                    f"state_axes has {len(axes)} numbers for {len(self.states)} state leaves ({_names(self.states)}): "
+                    "give one axis for each, nested as the state."
+                )
+            for leaf, axis in zip(self.states, axes, strict=True):
+                if not isinstance(axis, int) or not 0 <= axis < leaf.tensor.dim():
+                    raise ExportError(
+                        f"state_axes gives axis {axis!r} for {leaf.name!r} of shape {_shape(leaf.tensor)}: "
+                        f"give a number from 0 to {leaf.tensor.dim() - 1}."
+                    )
+                candidates.append([axis])
+        else:
+            for leaf in self.states:
+                axes = [i for i, n in enumerate(leaf.tensor.shape) if n == self.agents]
+                if not axes:
+                    raise ExportError(
+                        f"state leaf {leaf.name!r} has shape {_shape(leaf.tensor)} and no axis of {self.agents}, the "
+                        "number of agents in example_obs: make example_state for as many agents."
+                    )
+                candidates.append(axes)
+        self._use([axes[0] for axes in candidates])
+        self._run(self.agents)  # faults of the module itself show here, before axes are in question
+        found, fault = [], None
+        for axes in itertools.islice(itertools.product(*candidates), 256):
+            self._use(axes)
+            try:
+                self._run(self.probe)
+            except ExportError as error:
+                fault = fault or error
+            else:
+                found.append(axes)
+        if not found:
+            raise fault
+        if len(found) > 1:
+            raise ExportError(
+                f"the agent axis of the state ({_names(self.states)}) is ambiguous: "
+                f"{' and '.join(map(str, found[:3]))} run. "
+                "Make example_obs and example_state for a number of agents that is no other size, or pass state_axes."
+            )
+        self._use(found[0])
+
+    def _use(self, axes: Sequence[int]) -> None:
+        for leaf, axis in zip(self.states, axes, strict=True):
+            leaf.axis = axis
+
+    def _run(self, agents: int) -> None:
+        """One call with so many agents; checks that the shapes are those of a step."""
+        obs = [leaf.resize(agents) for leaf in self.obs]
+        states = [leaf.resize(agents) for leaf in self.states]
+        watch = Watch()
+        try:
+            with watch, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                outputs, after = self.call(obs, states)
+        except ExportError:
+            raise
+        except Exception as error:
+            raise self._failed(error, agents) from error
+        self.watch = watch
+        for name, output in zip(self.outputs, outputs, strict=True):
+            if output.dim() == 0 or output.shape[0] != agents:
+                raise ExportError(
+                    f"output {name!r} has shape {_shape(output)} for {agents} agents: its axis 0 must count the "
+                    "agents, so that no agent's output depends on the others."
+                )
+        for leaf, before, new in zip(self.states, states, after, strict=True):
+            if new.shape != before.shape or new.dtype != before.dtype:
+                raise ExportError(
+                    f"state leaf {leaf.name!r} goes in as {_shape(before)} {_dtype(before)} and comes back as "
+                    f"{_shape(new)} {_dtype(new)} (with {agents} agents): a state keeps its shape; store what grows "
+                    "in a fixed window."
+                )
+
+    def _failed(self, error: Exception, agents: int) -> ExportError:
+        wide = [name for name, tensor in self.module.named_parameters() if tensor.dtype == torch.float64]
+        if wide:
+            return ExportError(
+                f"parameter {wide[0]!r} is float64 and policy files hold float32: call module.float() before export "
+                f"(torch says{place_of(error)}: {first_line(error)})."
+            )
+        many = "" if agents == self.agents else f" with {agents} agents instead of {self.agents}"
+        hint = (
+            "check that example_obs and example_state are what forward takes."
+            if not many
+            else "the number of agents must be free; take it from obs.shape[0]."
+        )
+        return ExportError(f"forward fails{many}{place_of(error)}: {first_line(error)}; {hint}")
+
+    def _check_start(self) -> None:
+        """An agent starts with the example state's rows, so they must be alike; and forward must repeat itself."""
+        for leaf in self.states:
+            if not torch.equal(leaf.tensor, leaf.one.unsqueeze(leaf.axis).expand_as(leaf.tensor)):
+                raise ExportError(
+                    f"example_state differs between agents in {leaf.name!r} (axis {leaf.axis}): it is what every agent "
+                    "starts an episode with, usually zeros; give each agent the same."
+                )
+        first, second = (
+            self.call([leaf.tensor.clone() for leaf in self.obs], [leaf.tensor.clone() for leaf in self.states])
+            for _ in range(2)
+        )
+        for a, b in zip((*first[0], *first[1]), (*second[0], *second[1]), strict=True):
+            if not torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)):
+                raise ExportError(
+                    "forward gives different results for the same arguments: it draws random numbers (call "
+                    "module.eval() before export) or keeps state on self (pass it in and return it: "
+                    "forward(obs, state))."
+                )
+
+
+class Watch(TorchFunctionMode):
+    """Remembers the first line that takes a tensor's values into Python, where tracing cannot follow."""
+
+    ESCAPES = frozenset(("tolist", "item", "__bool__", "__int__", "__float__", "__index__", "numpy", "__array__"))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = ""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if not self.line and getattr(func, "__name__", "") in self.ESCAPES:
+            self.line = place_here()
+        return func(*args, **(kwargs or {}))
+
+
+def trace(signature: Signature) -> torch.export.ExportedProgram:
+    """The module's graph, before any decomposition, its agent dimension free. Raises ExportError."""
+    agents = torch.export.Dim("agents", min=1)
+    count = 2 if signature.agents == 1 else signature.agents  # torch takes a size of 1 for a constant
+    args = [pytree.tree_unflatten([leaf.resize(count) for leaf in signature.obs], signature.obs_spec)]
+    dims = [pytree.tree_unflatten([{0: agents}] * len(signature.obs), signature.obs_spec)]
+    if signature.recurrent:
+        args.append(pytree.tree_unflatten([leaf.resize(count) for leaf in signature.states], signature.state_spec))
+        dims.append(pytree.tree_unflatten([{leaf.axis: agents} for leaf in signature.states], signature.state_spec))
+    try:
+        with torch.no_grad(), quiet(), warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            program = torch.export.export(signature.module, tuple(args), dynamic_shapes=tuple(dims), strict=False)
+    except Exception as error:
+        raise _refusal(signature, error) from error
+    for warning in said:
+        text = str(warning.message)
+        if "assigned during export" in text and "_flat_weights" not in text:
+            raise ExportError(
+                f"forward assigns the{_assigned(text)}: memory between steps must be passed in and "
+                "returned, forward(obs, state) -> (outputs..., state)."
+            )
+    return program
+
+
+def _assigned(text: str) -> str:
+    """`tensor attribute self.h` of torch's warning."""
+    return text.removeprefix("The").split(" was ")[0].split(" were ")[0]
+
+
+def _refusal(signature: Signature, error: Exception) -> ExportError:
+    text = str(error)
+    if "data-dependent" in text or "DataDependent" in type(error).__name__:
+        return ExportError(
+            f"control flow depends on a tensor's values{place_of(error) or signature.watch.line}: a policy file is a "
+            "fixed list of operations; write the choice as arithmetic on both branches."
+        )
+    if "Constraints violated" in text or "specialized" in text:
+        line = signature.watch.line
+        why = "a tensor's values go into Python" if line else "a shape or a loop is written for one number of agents"
+        return ExportError(
+            f"the number of agents is fixed by the module, {why}{line}: it must be free; take it from obs.shape[0] and "
+            "keep every step in torch operations."
+        )
+    line = place_of(error) or signature.watch.line
+    return ExportError(
+        f"torch.export cannot trace the module{line}: {first_line(error)}; write that line in plain torch operations."
+    )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Holds back what torch's exporters log; what matters of it becomes an ExportError."""
+    loggers = [logging.getLogger(name) for name in ("torch", "torch.onnx", "torch.export", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _leaves(tree: Any, root: str) -> tuple[list[Leaf], pytree.TreeSpec]:
+    """The arrays of a nest with a name for each: its path, or `root` where it is a single array."""
+    pairs, spec = pytree.tree_flatten_with_path(tree)
+    if not pairs:
+        raise ExportError(f"the example {root} holds no array: pass one, batched over agents.")
+    leaves = []
+    for path, item in pairs:
+        name = ".".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in path) or root
+        if isinstance(item, np.ndarray):
+            item = torch.from_numpy(item)
+        if not isinstance(item, Tensor):
+            raise ExportError(
+                f"{root} {name!r} is a {type(item).__name__}: a tensor or a NumPy array is expected, in any nesting of "
+                "dicts, tuples and lists."
+            )
+        if (
+            item.layout != torch.strided
+            or item.dtype not in DTYPES
+            or (root == "state" and item.dtype != torch.float32)
+        ):
+            known = "float32" if root == "state" else "float32, uint8 or int32"
+            raise ExportError(f"{root} {name!r} is {_dtype(item)}: it must be a dense array of {known}; convert it.")
+        leaves.append(Leaf(name, item.detach().cpu()))
+    return leaves, spec
+
+
+def _check_outputs(outputs: tuple[str, ...]) -> None:
+    if not outputs or len(set(outputs)) != len(outputs) or not all(isinstance(n, str) and n for n in outputs):
+        raise ExportError(f"outputs={outputs!r}: name every output of forward once, in order.")
+
+
+def _names(leaves: Sequence[Leaf]) -> str:
+    return ", ".join(leaf.name for leaf in leaves)
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(list(tensor.shape))
+
+
+def _dtype(tensor: Tensor) -> str:
+    kind = str(tensor.dtype).removeprefix("torch.")
+    return kind if tensor.layout == torch.strided else f"{str(tensor.layout).removeprefix('torch.')} {kind}"
