@@ -47,7 +47,8 @@ def compiler(cc: str | None = None) -> str:
             return name
     package = PACKAGES.get(Path(names[0]).name, names[0])
     raise MinnowError(
-        f"no C compiler: {' or '.join(names)} was not found. Install one: apt-get install {package} (as root), or set CC."
+        f"no C compiler: {' or '.join(names)} was not found. "
+        f"Install one: apt-get install {package} (as root), or set CC."
     )
 
 
