@@ -228,7 +228,11 @@ main() {
         ;;
     native)
         setup
-        step "native" "$VENV/bin/python" -c 'import minnow.envs as e; [print(n, e.library(n)) for n in e.names()]'
+        "$VENV/bin/python" -c 'import minnow.envs as e; [print(e.library(name)) for name in e.names()]'
+        ;;
+    wasm)
+        setup
+        "$VENV/bin/python" -c 'import minnow.envs as e, minnow.web.core as w; [print(w.wasm(name)) for name in e.names()]'
         ;;
     site)
         setup
