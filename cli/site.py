@@ -1,0 +1,78 @@
+"""`minnow site`: build the static site, or check a built one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from minnow.cinfer.errors import MinnowError
+
+SUMMARY = "build or check the static site"
+
+
+def policy_table(pairs: tuple[str, ...]) -> dict[str, Path]:
+    """`("pong=FILE",)` as a table."""
+    table = {}
+    for pair in pairs:
+        env, equals, path = pair.partition("=")
+        if not (env and equals and path):
+            raise MinnowError(
+                f"--policy got {pair!r}; it takes ENVIRONMENT=FILE, for example pong=runs/pong/1/policy.minnow"
+            )
+        table[env] = Path(path)
+    return table
+
+
+def build(
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("site"),
+    policy: tuple[str, ...] = (),
+    runs: Path = Path("runs"),
+    json: bool = False,
+) -> int:
+    """Builds the site: an index and a page for each environment.
+
+    Args:
+        out: the folder to write; an older site there is replaced
+        policy: policies to show, as ENVIRONMENT=FILE; by default the newest run's, or the shipped one
+        runs: where training put its runs
+        json: print the pages and their sizes as JSON
+    """
+    from minnow.web import site
+
+    site.build(out, site.demos(policy_table(policy), runs), lambda words: print(words, file=sys.stderr))
+    return _report(out, json)
+
+
+def check(site: tyro.conf.Positional[Path] = Path("site"), json: bool = False) -> int:
+    """Checks a built site: sizes, links, missing files.
+
+    Args:
+        site: the folder that `minnow site build` wrote
+        json: print one JSON value
+    """
+    return _report(site, json)
+
+
+def _report(folder: Path, as_json: bool) -> int:
+    """Prints each page's sizes and faults; 1 if there are faults."""
+    from minnow.web import site
+
+    pages = site.check(folder)
+    faulty = any(page["faults"] for page in pages)
+    if as_json:
+        print(json.dumps({"pages": pages}, indent=1))
+        return int(faulty)
+    for page in pages:
+        size, policy = page["gzip_bytes"] / 1024, page["policy_gzip_bytes"] / 1024
+        print(f"{folder / page['page']}  {size:.1f} KB gzip" + (f" + policy {policy:.1f} KB" if policy else ""))
+        for fault in page["faults"]:
+            print(f"  fault: {fault}", file=sys.stderr)
+    return int(faulty)
+
+
+def main(argv: list[str]) -> int:
+    return tyro.extras.subcommand_cli_from_dict({"build": build, "check": check}, args=argv, prog="minnow site")

@@ -1,0 +1,150 @@
+"""The game core, `core.c`: compiled for the page, and natively, with a thin binding, for the site's build and tests."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import minnow.envs
+from minnow.cinfer import compile
+from minnow.cinfer.errors import MinnowError
+
+HERE = Path(__file__).resolve().parent
+CINFER = Path(compile.__file__).resolve().parent
+SCRIPT, POLICY, PERSON = 0, 1, 2  # who drives a slot
+TEXT = 256
+TYPES = {"uint32_t": ctypes.c_uint32, "int32_t": ctypes.c_int32, "float": ctypes.c_float, "void": None}
+
+
+def _declarations() -> list[tuple[str, str, list[str]]]:
+    """(result, name, arguments) of every function in core.h."""
+    found = re.findall(r"^(\w[\w ]*[ *]+)(game_\w+)\((.*?)\);", (HERE / "core.h").read_text(), re.MULTILINE)
+    return [(result, name, [] if args == "void" else args.split(",")) for result, name, args in found]
+
+
+def _options(env: str) -> dict[str, Any]:
+    return {
+        "defines": {"GAME_ENV": f'"{env}/{env}.c"', "ENV_LANES": "1"},
+        "include": [minnow.envs.folder(env).parent, CINFER, HERE],
+    }
+
+
+def wasm(env: str) -> Path:
+    """The `.wasm` that the page plays: environment, interpreter and game core, without imports."""
+    return compile.wasm(
+        [HERE / "core.c"], exports=[name for _, name, _ in _declarations()], grow=True, name=env, **_options(env)
+    )
+
+
+def shared(env: str, *, flags: Sequence[str] = (), cc: str | None = None) -> Path:
+    """The same core as a library of this machine."""
+    return compile.shared([HERE / "core.c"], flags=list(flags), cc=cc, name=f"game-{env}", **_options(env))
+
+
+@cache
+def _library(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+
+    def kind(words: str) -> Any:
+        return ctypes.c_void_p if "*" in words or "[" in words else TYPES[words.split()[0]]
+
+    for result, name, arguments in _declarations():
+        function = getattr(library, name)
+        function.restype = kind(result)
+        function.argtypes = [kind(argument) for argument in arguments]
+    return library
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One record of a draw list: `EnvShape` of abi.h."""
+
+    kind: int
+    color: int
+    n: int
+    f: tuple[float, ...]
+    text: str
+
+
+class _CShape(ctypes.Structure):
+    _fields_ = (
+        ("kind", ctypes.c_uint32),
+        ("color", ctypes.c_uint32),
+        ("n", ctypes.c_int32),
+        ("f", ctypes.c_float * 12),
+        ("text", ctypes.c_char * 20),
+    )
+
+
+class Game:
+    """One game, natively; the same calls as the page's game.js.
+
+    `policy` is the bytes of a `.minnow` file, or None; a refused one is a MinnowError with its number. As in the page,
+    the first `agents` slots are driven by the policy if there is one, all others by the script."""
+
+    def __init__(self, env: str, policy: bytes | None = None, *, seed: int = 1, library: Path | None = None) -> None:
+        self.spec = minnow.envs.spec(env)
+        self.c = _library(library or shared(env))
+        self._policy = policy  # borrowed by the game
+        size = len(policy or b"")
+        text = ctypes.create_string_buffer(TEXT)
+        error = self.c.game_check(policy, size, text)
+        if error:
+            raise MinnowError(text.value.decode(), error)
+        need = self.c.game_size(policy, size)
+        self._block = ctypes.create_string_buffer(need + 64)
+        self.at = self.c.game_open(policy, size, -(-ctypes.addressof(self._block) // 64) * 64, need)
+        for slot in range(self.spec.agents):
+            self.drive(slot, POLICY)
+        self.start(seed)
+
+    def start(self, seed: int) -> None:
+        self.c.game_start(self.at, seed & 0xFFFFFFFF, seed >> 32)
+
+    def drive(self, slot: int, driver: int) -> None:
+        self.c.game_drive(self.at, slot, driver)
+
+    def act(self, slot: int, *values: float) -> None:
+        for head, value in enumerate(values):
+            self.c.game_act(self.at, slot, head, value)
+
+    def event(self, kind: int, slot: int, x: float = 0, y: float = 0, z: float = 0, value: float = 0) -> bool:
+        return bool(self.c.game_event(self.at, kind, slot, x, y, z, value))
+
+    def tick(self, ticks: int = 1) -> int:
+        """Some ticks; returns the bits of them all."""
+        bits = 0
+        for _ in range(ticks):
+            bits |= self.c.game_tick(self.at)
+        return bits
+
+    def score(self, slot: int = 0) -> float:
+        return self.c.game_score(self.at, slot)
+
+    def hash(self) -> str:
+        """16 hexadecimal digits, as the page shows them."""
+        out = (ctypes.c_uint32 * 2)()
+        self.c.game_hash(self.at, out)
+        return f"{out[1]:08x}{out[0]:08x}"
+
+    @property
+    def state(self) -> bytes:
+        """A snapshot."""
+        return ctypes.string_at(self.c.game_state(self.at), self.c.game_state_size(self.at))
+
+    @state.setter
+    def state(self, saved: bytes) -> None:
+        size = self.c.game_state_size(self.at)
+        if len(saved) != size:
+            raise MinnowError(f"a snapshot of this game has {size} bytes, not {len(saved)}")
+        ctypes.memmove(self.c.game_state(self.at), saved, size)
+
+    def draw(self, slot: int = 0, aspect: float = 1.5) -> list[Shape]:
+        count = self.c.game_draw(self.at, slot, aspect)
+        shapes = ctypes.cast(self.c.game_shapes(self.at), ctypes.POINTER(_CShape))[:count]
+        return [Shape(s.kind, s.color, s.n, tuple(s.f), s.text.decode()) for s in shapes]

@@ -1,0 +1,55 @@
+/** The game's clock: fixed ticks, however fast the screen refreshes. */
+
+export const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16];
+
+const LONGEST_GAP = 0.1; // s of real time that one frame may stand for
+const FRAME_BUDGET = 12; // ms of computing a frame; what does not fit is dropped, and the game runs slower
+
+export class Clock {
+  #last = 0;
+  #owed = 0; // ticks
+
+  /**
+   * @param {number} rate ticks a second at speed 1
+   * @param {() => void} tick
+   * @param {() => void} frame called once a frame, before its ticks
+   * @param {() => void} drawn called once a frame, after them
+   */
+  constructor(rate, tick, frame, drawn) {
+    this.rate = rate;
+    this.speed = 1;
+    this.running = false;
+    const beat = (/** @type {number} */ now) => {
+      this.request = requestAnimationFrame(beat);
+      const gap = Math.min((now - this.#last) / 1000, LONGEST_GAP);
+      this.#last = now;
+      frame();
+      if (this.running) this.#advance(gap, tick);
+      drawn();
+    };
+    this.request = requestAnimationFrame(beat); // browsers call none while the page is hidden
+  }
+
+  /**
+   * @param {number} gap s
+   * @param {() => void} tick
+   */
+  #advance(gap, tick) {
+    this.#owed += gap * this.rate * this.speed;
+    const end = performance.now() + FRAME_BUDGET;
+    while (this.#owed >= 1) {
+      tick();
+      this.#owed -= 1;
+      if (performance.now() > end) this.#owed = 0;
+    }
+  }
+
+  /** Forgets what is owed, so that a pause or a step leaves nothing behind. */
+  clear() {
+    this.#owed = 0;
+  }
+
+  stop() {
+    cancelAnimationFrame(this.request);
+  }
+}

@@ -1,0 +1,240 @@
+/** One game: the WebAssembly module of web/core.c and the memory it plays in. */
+
+import { BOX } from "./spec.js";
+
+/** @typedef {import("./spec.js").Spec} Spec */
+
+export const SCRIPT = 0; // who drives a player; the numbers of core.h
+export const POLICY = 1;
+export const PERSON = 2;
+
+const ENDED = 3; // bits of game_tick: terminated or truncated
+const PAGE = 65536;
+const SCRATCH = 256; // bytes
+const EVENT_PARAM = 0;
+
+/** A fault in a policy file, with its number from minnow.h's list. */
+export class PolicyError extends Error {
+  /**
+   * @param {number} number
+   * @param {string} message
+   */
+  constructor(number, message) {
+    super(message);
+    this.name = "PolicyError";
+    this.number = number;
+  }
+}
+
+/**
+ * @typedef {object} Core the module's exports (core.h); addresses and 32-bit numbers
+ * @property {WebAssembly.Memory} memory
+ * @property {() => number} game_heap
+ * @property {(policy: number, size: number, text: number) => number} game_check
+ * @property {(policy: number, size: number) => number} game_size
+ * @property {(policy: number, size: number, block: number, blockSize: number) => number} game_open
+ * @property {(game: number, low: number, high: number) => void} game_start
+ * @property {(game: number, slot: number, driver: number) => void} game_drive
+ * @property {(game: number, slot: number) => number} game_driver
+ * @property {(game: number, slot: number, head: number, value: number) => void} game_act
+ * @property {(game: number, sampled: number) => void} game_sample
+ * @property {(game: number, kind: number, slot: number, x: number, y: number, z: number, value: number) => number} game_event
+ * @property {(game: number) => number} game_tick
+ * @property {(game: number) => number} game_ticks
+ * @property {(game: number) => number} game_episodes
+ * @property {(game: number, slot: number) => number} game_score
+ * @property {(game: number, slot: number) => number} game_final_score
+ * @property {(game: number, out: number) => void} game_hash
+ * @property {(game: number, slot: number) => number} game_probabilities
+ * @property {(game: number) => number} game_probability_count
+ * @property {(game: number, slot: number) => number} game_value
+ * @property {(game: number, slot: number) => number} game_action
+ * @property {(game: number, slot: number, aspect: number) => number} game_draw
+ * @property {(game: number) => number} game_shapes
+ */
+
+export class Game {
+  /**
+   * @param {WebAssembly.Module} module
+   * @param {Spec} spec
+   * @param {Uint8Array | null} policy the bytes of a .minnow file
+   */
+  static async create(module, spec, policy) {
+    const instance = await WebAssembly.instantiate(module, {});
+    return new Game(/** @type {Core} */ (/** @type {unknown} */ (instance.exports)), spec, policy);
+  }
+
+  /**
+   * @param {Core} core
+   * @param {Spec} spec
+   * @param {Uint8Array | null} policy
+   */
+  constructor(core, spec, policy) {
+    this.core = core;
+    this.spec = spec;
+    this.hasPolicy = policy !== null;
+    this.sampled = false;
+    const align = (/** @type {number} */ at) => Math.ceil(at / 64) * 64;
+    this.scratch = align(core.game_heap()); // for error texts and hashes
+    const file = this.scratch + SCRATCH;
+    const size = policy?.length ?? 0;
+    this.#reserve(file + size);
+    if (policy) new Uint8Array(core.memory.buffer).set(policy, file);
+    const at = policy ? file : 0;
+    const error = core.game_check(at, size, this.scratch);
+    if (error) throw new PolicyError(error, this.#text());
+    const block = align(file + size);
+    const need = core.game_size(at, size);
+    this.#reserve(block + need);
+    this.at = core.game_open(at, size, block, need);
+    this.start(1);
+  }
+
+  /** @param {number} bytes of memory wanted in all */
+  #reserve(bytes) {
+    const { memory } = this.core;
+    const missing = Math.ceil((bytes - memory.buffer.byteLength) / PAGE);
+    if (missing > 0) memory.grow(missing);
+  }
+
+  #text() {
+    const bytes = new Uint8Array(this.core.memory.buffer, this.scratch, SCRATCH);
+    return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
+  }
+
+  /**
+   * Begins a game afresh; drivers stay.
+   *
+   * @param {number} seed an integer, 0 to 2^53
+   */
+  start(seed) {
+    this.seed = seed;
+    this.core.game_start(this.at, seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0);
+  }
+
+  /**
+   * One tick.
+   *
+   * @returns {boolean} whether an episode ended in it
+   */
+  tick() {
+    return (this.core.game_tick(this.at) & ENDED) !== 0;
+  }
+
+  /**
+   * @param {number} slot
+   * @param {number} driver SCRIPT, POLICY or PERSON
+   */
+  drive(slot, driver) {
+    this.core.game_drive(this.at, slot, driver);
+  }
+
+  /** @param {number} slot */
+  driver(slot) {
+    return this.core.game_driver(this.at, slot);
+  }
+
+  /**
+   * What a person holds, for the coming ticks.
+   *
+   * @param {number} slot
+   * @param {number[]} values one a head
+   */
+  act(slot, values) {
+    values.forEach((value, head) => this.core.game_act(this.at, slot, head, value));
+  }
+
+  /**
+   * The policy's choices: drawn by its probabilities, or the likeliest.
+   *
+   * @param {boolean} sampled
+   */
+  sample(sampled) {
+    this.sampled = sampled;
+    this.core.game_sample(this.at, sampled ? 1 : 0);
+  }
+
+  /**
+   * @param {number} param
+   * @param {number} value applies at the start of the next tick
+   */
+  turn(param, value) {
+    this.core.game_event(this.at, EVENT_PARAM, param, 0, 0, 0, value);
+  }
+
+  get ticks() {
+    return this.core.game_ticks(this.at);
+  }
+
+  /** Episodes finished since the start. */
+  get episodes() {
+    return this.core.game_episodes(this.at);
+  }
+
+  /** @param {number} slot */
+  score(slot) {
+    return this.core.game_score(this.at, slot);
+  }
+
+  /**
+   * The score of the episode that ended last.
+   *
+   * @param {number} slot
+   */
+  finalScore(slot) {
+    return this.core.game_final_score(this.at, slot);
+  }
+
+  /** Of environment and recurrent state: 16 hexadecimal digits, equal to the native library's. */
+  hash() {
+    this.core.game_hash(this.at, this.scratch);
+    const [low, high] = new Uint32Array(this.core.memory.buffer, this.scratch, 2);
+    return [high, low].map((word) => word.toString(16).padStart(8, "0")).join("");
+  }
+
+  /**
+   * Of each choice, heads in order; empty for continuous actions.
+   *
+   * @param {number} slot
+   */
+  probabilities(slot) {
+    return new Float32Array(
+      this.core.memory.buffer,
+      this.core.game_probabilities(this.at, slot),
+      this.core.game_probability_count(this.at),
+    );
+  }
+
+  /**
+   * The policy's estimate of its return.
+   *
+   * @param {number} slot
+   */
+  value(slot) {
+    return this.core.game_value(this.at, slot);
+  }
+
+  /**
+   * The action in force: integers, or floats for continuous heads.
+   *
+   * @param {number} slot
+   */
+  action(slot) {
+    const { buffer } = this.core.memory;
+    const at = this.core.game_action(this.at, slot);
+    return this.spec.action_type === BOX
+      ? new Float32Array(buffer, at, this.spec.head.length)
+      : new Int32Array(buffer, at, this.spec.head.length);
+  }
+
+  /**
+   * The draw list: see canvas.js.
+   *
+   * @param {number} slot in focus
+   * @param {number} aspect width / height
+   */
+  draw(slot, aspect) {
+    const count = this.core.game_draw(this.at, slot, aspect);
+    return { buffer: this.core.memory.buffer, at: this.core.game_shapes(this.at), count };
+  }
+}

@@ -1,0 +1,61 @@
+/** Fetches what a demo is made of, reporting progress; says in words what went wrong. */
+
+/** @typedef {import("./spec.js").Demo} Demo @typedef {import("./spec.js").Spec} Spec */
+
+/**
+ * @param {URL} url
+ * @returns {Promise<Response>}
+ */
+async function request(url) {
+  const name = url.pathname.split("/").pop();
+  let response;
+  try {
+    response = await fetch(url);
+  } catch {
+    throw new Error(`${name} could not be fetched: the network or the server does not answer.`);
+  }
+  if (!response.ok) throw new Error(`${name} could not be fetched: the server answers ${response.status}.`);
+  return response;
+}
+
+/**
+ * @param {URL} url
+ * @param {(bytes: number) => void} received called with the size of each piece as it arrives
+ */
+async function bytes(url, received) {
+  const response = await request(url);
+  if (!response.body) return new Uint8Array(await response.arrayBuffer());
+  const reader = response.body.getReader();
+  const pieces = [];
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    pieces.push(piece.value);
+    received(piece.value.length);
+  }
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
+}
+
+/**
+ * @param {URL} manifest the site's manifest.json
+ * @param {string} env
+ * @param {(kilobytes: number) => void} progress
+ * @returns {Promise<{spec: Spec, module: WebAssembly.Module, policy: Uint8Array | null, policyName: string}>}
+ */
+export async function load(manifest, env, progress) {
+  const { demos } = /** @type {{demos: Record<string, Demo>}} */ (await (await request(manifest)).json());
+  if (!(env in demos)) throw new Error(`there is no demo "${env}" here; known: ${Object.keys(demos).join(", ")}.`);
+  const demo = demos[env];
+  let total = 0;
+  const received = (/** @type {number} */ size) => progress((total += size) / 1024);
+  const [spec, wasm, policy] = await Promise.all([
+    request(new URL(demo.spec, manifest)).then((response) => response.json()),
+    bytes(new URL(demo.wasm, manifest), received),
+    demo.policy ? bytes(new URL(demo.policy, manifest), received) : null,
+  ]);
+  let module;
+  try {
+    module = await WebAssembly.compile(wasm);
+  } catch (error) {
+    throw new Error(`this browser could not compile the game (${error instanceof Error ? error.message : error}).`);
+  }
+  return { spec, module, policy, policyName: `${env}.minnow` };
+}

@@ -1,0 +1,63 @@
+/** A slider for each parameter of the environment; a turn is an event at the start of the next tick. */
+
+import { make } from "./dom.js";
+import { INTEGER, LOG, number } from "./spec.js";
+
+/** @typedef {import("./spec.js").Param} Param */
+
+const STEPS = 200;
+const SHOWN = new Set([0, 3]); // physics and world; fidelity and reward belong to the tuner
+
+/**
+ * @param {Param} param
+ * @param {number} share 0 to 1
+ */
+function value({ low, high, scale }, share) {
+  const at = scale === LOG ? low * (high / low) ** share : low + (high - low) * share;
+  return scale === INTEGER ? Math.round(at) : at;
+}
+
+/**
+ * @param {Param} param
+ * @param {number} at
+ */
+function share({ low, high, scale }, at) {
+  return scale === LOG ? Math.log(at / low) / Math.log(high / low) : (at - low) / (high - low);
+}
+
+/**
+ * @param {Param[]} params
+ * @param {(param: number, value: number) => void} turned
+ */
+export function sliders(params, turned) {
+  /** @type {(() => void)[]} */
+  const defaults = [];
+  const rows = params.flatMap((param, index) => {
+    if (!SHOWN.has(param.kind) || param.low >= param.high) return [];
+    const figure = make("output");
+    const steps = param.scale === INTEGER ? param.high - param.low : STEPS;
+    const input = make("input", { type: "range", min: 0, max: steps, step: 1, id: `param-${param.name}` });
+    const show = (/** @type {number} */ at) => {
+      figure.textContent = [number(at), param.unit].filter(Boolean).join(" ");
+      input.setAttribute("aria-valuetext", figure.textContent);
+    };
+    const put = (/** @type {number} */ at) => {
+      input.valueAsNumber = Math.round(share(param, at) * steps);
+      show(at);
+    };
+    input.addEventListener("input", () => {
+      const at = value(param, input.valueAsNumber / steps);
+      show(at);
+      turned(index, at);
+    });
+    put(param.value);
+    defaults.push(() => {
+      put(param.value);
+      turned(index, param.value);
+    });
+    const label = make("label", { htmlFor: input.id }, param.name.replaceAll("_", " "));
+    return [make("div", { className: "slider", title: param.doc }, label, figure, input)];
+  });
+  const reset = make("button", { type: "button", onclick: () => defaults.forEach((put) => put()) }, "Defaults");
+  return make("div", { className: "sliders" }, ...rows, ...(rows.length ? [reset] : []));
+}

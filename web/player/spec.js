@@ -1,0 +1,67 @@
+/**
+ * The environment's specification as `minnow.envs` writes it: the tables of abi.h as JSON.
+ *
+ * @typedef {{name: string, value: number, low: number, high: number, kind: number, scale: number, unit: string, doc: string}} Param
+ * @typedef {{name: string, size: number, low: number, high: number, labels: string | null}} Head
+ * @typedef {{label: string, keys: string, gamepad: string | null, touch: string | null, head: number, value: number}} Control
+ * @typedef {object} Spec
+ * @property {string} name
+ * @property {string} title
+ * @property {string} description
+ * @property {number} slots players of one environment
+ * @property {number} agents how many of them a caller drives by default
+ * @property {number} action_type 0: discrete, 1: multi-discrete, 2: continuous
+ * @property {Head[]} head
+ * @property {number[]} idle
+ * @property {number} tick_rate ticks a second
+ * @property {number} action_repeat
+ * @property {boolean | number} has_script
+ * @property {string} score_name
+ * @property {number} view_width
+ * @property {number} view_height
+ * @property {Param[]} param
+ * @property {Control[]} control
+ *
+ * What the site's manifest says of one demo; paths are relative to the manifest.
+ * @typedef {object} Demo
+ * @property {string} spec
+ * @property {string} wasm
+ * @property {string | null} policy
+ */
+
+export const BOX = 2; // Spec.action_type of continuous actions
+export const LOG = 1; // Param.scale
+export const INTEGER = 2;
+
+/** @param {string | null} list comma-separated */
+export const split = (list) => (list ? list.split(",").map((part) => part.trim()) : []);
+
+/**
+ * A key's name as a person reads it on the keyboard.
+ *
+ * @param {string} code KeyboardEvent.code
+ */
+export function keyName(code) {
+  const arrows = /** @type {Record<string, string>} */ ({ ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→" });
+  return arrows[code] ?? code.replace(/^(Key|Digit)/, "");
+}
+
+/**
+ * The name of a player in words.
+ *
+ * @param {Spec} spec
+ * @param {number} slot
+ */
+export const playerName = (spec, slot) => (spec.slots > 1 ? `Player ${slot + 1}` : "Player");
+
+/**
+ * At most three significant decimals, no exponent for everyday sizes.
+ *
+ * @param {number} value
+ */
+export function number(value) {
+  if (!Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(1);
+  return String(Number(value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3)));
+}

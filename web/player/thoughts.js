@@ -1,0 +1,74 @@
+/** What the policy thinks: a bar for each choice's probability (or each continuous action), and its value. */
+
+import { make } from "./dom.js";
+import { BOX, number, split } from "./spec.js";
+
+/** @typedef {import("./spec.js").Spec} Spec @typedef {import("./game.js").Game} Game */
+
+export class Thoughts {
+  /** @param {Spec} spec */
+  constructor(spec) {
+    this.spec = spec;
+    this.largest = 1e-3; // of the values seen, the scale of the value's bar
+    this.choices = spec.head.flatMap((head) =>
+      spec.action_type === BOX
+        ? [this.#row(head.name, "signed")]
+        : Array.from({ length: head.size }, (_, i) => this.#row(split(head.labels)[i] ?? `${head.name} ${i}`, "")),
+    );
+    this.value = this.#row("Value", "signed");
+    this.value.row.title = "The policy's own estimate of the reward to come";
+    this.element = make("div", { className: "thoughts" }, ...this.choices.map(({ row }) => row), this.value.row);
+  }
+
+  /**
+   * @param {string} label
+   * @param {string} kind
+   */
+  #row(label, kind) {
+    const bar = make("i");
+    const figure = make("output", {}, "–");
+    const row = make("div", { className: `bar ${kind}` }, make("span", {}, label), make("b", {}, bar), figure);
+    return { row, bar, figure };
+  }
+
+  /**
+   * @param {{row: HTMLElement, bar: HTMLElement, figure: HTMLElement}} entry
+   * @param {number} share -1 to 1
+   * @param {string} text
+   */
+  #show({ row, bar, figure }, share, text) {
+    const signed = row.classList.contains("signed");
+    const size = Math.min(Math.abs(share), 1) * (signed ? 50 : 100);
+    bar.style.width = `${size}%`;
+    bar.style.left = signed ? `${share < 0 ? 50 - size : 50}%` : "0";
+    if (figure.textContent !== text) figure.textContent = text;
+  }
+
+  /**
+   * @param {Game} game
+   * @param {number} slot
+   */
+  update(game, slot) {
+    if (this.spec.action_type === BOX) {
+      const action = game.action(slot);
+      this.spec.head.forEach(({ low, high }, i) =>
+        this.#show(this.choices[i], (2 * (action[i] - low)) / (high - low) - 1, number(action[i])),
+      );
+    } else {
+      const probabilities = game.probabilities(slot);
+      const action = game.action(slot);
+      let first = 0;
+      this.spec.head.forEach((head, index) => {
+        for (let i = 0; i < head.size; i += 1) {
+          const entry = this.choices[first + i];
+          this.#show(entry, probabilities[first + i], `${(100 * probabilities[first + i]).toFixed(0)}%`);
+          entry.row.classList.toggle("taken", action[index] === i);
+        }
+        first += head.size;
+      });
+    }
+    const value = game.value(slot);
+    this.largest = Math.max(this.largest, Math.abs(value));
+    this.#show(this.value, value / this.largest, value.toFixed(2));
+  }
+}

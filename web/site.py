@@ -1,0 +1,279 @@
+"""The static site generator: an index, one page an environment, every file with its hash in its name."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import jinja2
+
+import minnow.envs
+from minnow.cinfer.errors import MinnowError, unknown
+from minnow.web import core, picture
+
+HERE = Path(__file__).resolve().parent
+MANIFEST = "manifest.json"
+GENERATOR = "minnow"
+WASM_LIMIT = 24 * 1024  # bytes, gzip
+PLAYER_LIMIT = 40 * 1024  # bytes, gzip, of a page's HTML, CSS and JavaScript
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(HERE / "site"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+)
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What one environment's page is made of. `policy` None: the scripted player drives."""
+
+    env: str
+    policy: Path | None
+
+    @cached_property
+    def spec(self) -> minnow.envs.Spec:
+        return minnow.envs.spec(self.env)
+
+    @property
+    def title(self) -> str:
+        return self.spec.title
+
+    @property
+    def description(self) -> str:
+        return self.spec.description
+
+    @property
+    def kilobytes(self) -> int:
+        return round(self.policy.stat().st_size / 1024) if self.policy else 0
+
+    def wasm(self) -> Path:
+        return core.wasm(self.env)
+
+    def svg(self) -> str:
+        """A picture of the game; a policy that does not fit the environment is refused here, with its number."""
+        try:
+            return picture.svg(self.env, self.policy.read_bytes() if self.policy else None)
+        except MinnowError as error:
+            if self.policy is None:
+                raise
+            raise MinnowError(f"{self.policy}: {error}", error.number) from None
+
+
+def newest_policy(env: str, runs: Path) -> Path | None:
+    """The policy of the newest run, or the shipped one, or None."""
+    found = sorted(runs.glob(f"{env}/*/policy.minnow"), key=lambda path: path.stat().st_mtime)
+    shipped = HERE / "policies" / f"{env}.minnow"
+    return found[-1] if found else shipped if shipped.exists() else None
+
+
+def demos(policies: dict[str, Path], runs: Path) -> list[Demo]:
+    """One demo an environment; `policies` overrides what is found in `runs`."""
+    for env, path in policies.items():
+        if env not in minnow.envs.names():
+            raise unknown("environment", env, minnow.envs.names())
+        if not path.is_file():
+            raise MinnowError(f"the policy given for {env}, {path}, is not there; train one with `minnow train {env}`")
+    return [Demo(env, policies.get(env) or newest_policy(env, runs)) for env in minnow.envs.names()]
+
+
+def pages(demos: list[Demo], files: dict[str, str], script: str) -> dict[str, str]:
+    """The HTML pages by name. `files` gives each source's address, `script` is the one that every page loads."""
+    common = {"demos": demos, "files": files, "script": script}
+    made = {"index.html": TEMPLATES.get_template("index.html").render(env=None, **common)}
+    for demo in demos:
+        made[f"{demo.env}.html"] = TEMPLATES.get_template("demo.html").render(env=demo.env, demo=demo, **common)
+    return made
+
+
+def manifest_of(demos: Iterable[Demo], files: dict[str, str]) -> dict[str, dict[str, str | None]]:
+    """The demos' part of the manifest, which the player reads."""
+    return {
+        demo.env: {
+            "spec": files[f"{demo.env}.json"],
+            "wasm": files[f"{demo.env}.wasm"],
+            "policy": files[f"{demo.env}.minnow"] if demo.policy else None,
+        }
+        for demo in demos
+    }
+
+
+def bundle(source: Path) -> bytes:
+    """A module with all that it imports, minified by esbuild."""
+    program = shutil.which("esbuild")
+    if program is None:
+        raise MinnowError(
+            "esbuild is not installed, and it bundles the page's modules: `apt-get install esbuild`; "
+            "`minnow serve` works without it, from the sources as they are"
+        )
+    command = [program, str(source), "--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8"]
+    done = subprocess.run(command, capture_output=True)
+    if done.returncode:
+        raise MinnowError(f"esbuild could not bundle {source}:\n{done.stderr.decode()}")
+    return done.stdout
+
+
+def minify_css(text: str) -> bytes:
+    """Without comments and needless space; enough for a sheet that has no strings with spaces in a row."""
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    text = re.sub(r"\s+", " ", text)
+    return re.sub(r" ?([{};,]) ?", r"\1", text).replace(";}", "}").encode()
+
+
+class Writer:
+    """Writes files into a folder, fingerprinted, and remembers them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files: dict[str, str] = {}  # source name: address
+        self.sizes: dict[str, int] = {}  # address: bytes
+        (folder / "assets").mkdir()
+
+    def asset(self, name: str, data: bytes) -> None:
+        stem, suffix = name.rsplit(".", 1)
+        address = f"assets/{stem}-{hashlib.sha256(data).hexdigest()[:10]}.{suffix}"
+        self.files[name] = address
+        self.plain(address, data)
+
+    def plain(self, address: str, data: bytes) -> None:
+        (self.folder / address).write_bytes(data)
+        self.sizes[address] = len(data)
+
+
+def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
+    writer = Writer(folder)
+    progress("bundling the player")
+    writer.asset("demo.js", bundle(HERE / "player" / "demo.js"))
+    writer.asset("page.js", bundle(HERE / "site" / "page.js"))
+    writer.asset("page.css", minify_css((HERE / "site" / "page.css").read_text()))
+    writer.asset("icon.svg", (HERE / "site" / "icon.svg").read_bytes())
+    for demo in demos:
+        progress(f"{demo.env}: compiling to WebAssembly, {demo.policy or 'no policy, the script plays'}")
+        writer.asset(f"{demo.env}.wasm", demo.wasm().read_bytes())
+        writer.asset(f"{demo.env}.json", json.dumps(demo.spec.to_json(), separators=(",", ":")).encode())
+        writer.asset(f"{demo.env}.svg", demo.svg().encode())
+        if demo.policy:
+            writer.asset(f"{demo.env}.minnow", demo.policy.read_bytes())
+    for name, text in pages(demos, writer.files, "page.js").items():
+        writer.plain(name, text.encode())
+    # An address that stays, for pages elsewhere that embed a demo.
+    writer.plain("minnow.js", f'import "./{writer.files["demo.js"]}";\n'.encode())
+    version = hashlib.sha256(
+        b"".join((folder / address).read_bytes() for address in sorted(writer.sizes)) + bundle(HERE / "site" / "sw.js")
+    ).hexdigest()[:16]
+    writer.plain("sw.js", f"// {version}\n".encode() + bundle(HERE / "site" / "sw.js"))
+    manifest = {
+        "generator": GENERATOR,
+        "version": version,
+        "demos": manifest_of(demos, writer.files),
+        "files": {address: size for address, size in sorted(writer.sizes.items()) if address != "sw.js"},
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def read_manifest(site: Path) -> dict:
+    """A built site's manifest; a MinnowError where there is none."""
+    try:
+        manifest = json.loads((site / MANIFEST).read_text())
+    except (OSError, ValueError):
+        manifest = None
+    if not isinstance(manifest, dict) or manifest.get("generator") != GENERATOR:
+        raise MinnowError(
+            f"{site} is not a site of ours (it has no {MANIFEST}); `minnow site build -o {site}` makes one"
+        )
+    return manifest
+
+
+def build(out: Path, demos: list[Demo], progress: Progress = lambda words: None) -> None:
+    """Writes the site beside `out` and then puts it in its place, so that `out` is whole at every moment.
+
+    A folder that holds something other than a site is not touched."""
+    out = out.absolute()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        try:
+            read_manifest(out)
+        except MinnowError:
+            raise MinnowError(
+                f"{out} exists and is not a site: give another place with -o, or remove it first"
+            ) from None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as work:
+            new, old = Path(work, "new"), Path(work, "old")
+            new.mkdir()
+            _write(new, demos, progress)
+            if out.exists():
+                out.rename(old)
+            new.rename(out)
+    except OSError as error:
+        raise MinnowError(f"the site could not be written to {out}: {error.strerror} ({error.filename})") from error
+
+
+def compressed(path: Path) -> int:
+    """Bytes of a file as a server sends it, gzip."""
+    return len(gzip.compress(path.read_bytes(), 9, mtime=0))
+
+
+def _links(site: Path, page: str) -> tuple[set[str], list[str]]:
+    """The files that a page names, and what is wrong with its links."""
+    text = (site / page).read_text()
+    named, faults = set(), []
+    for link in re.findall(r'(?:src|href|manifest)="([^"#]*)"', text):
+        path = link or "."
+        if re.match(r"[a-z]+:|/", path):
+            faults.append(f"{path} is not a relative link")
+        elif path == "./":
+            continue
+        elif not (site / path).is_file():
+            faults.append(f"{path} is missing")
+        else:
+            named.add(path)
+    return named, faults
+
+
+def check(site: Path) -> list[dict]:
+    """For each page, in the form that `minnow site check --json` prints: sizes in bytes and what is wrong."""
+    manifest = read_manifest(site)
+    strangers = [
+        f"{address} {'is missing' if not (site / address).is_file() else 'is not what was built'}"
+        for address, size in manifest["files"].items()
+        if not (site / address).is_file() or (site / address).stat().st_size != size
+    ]
+    rows = []
+    for page in sorted(address for address in manifest["files"] if address.endswith(".html")):
+        if not (site / page).is_file():
+            rows.append({"page": page, "env": None, "gzip_bytes": 0, "policy_gzip_bytes": 0, "three_d": False})
+            rows[-1]["faults"] = [f"{page} is missing"]
+            continue
+        env = page.removesuffix(".html")
+        demo = manifest["demos"].get(env)
+        named, faults = _links(site, page)
+        loaded = {page, *(link for link in named if link.endswith((".js", ".css")))}
+        player = sum(compressed(site / address) for address in loaded)
+        wasm = policy = spec = 0
+        if demo and all(address is None or (site / address).is_file() for address in demo.values()):
+            wasm, spec = compressed(site / demo["wasm"]), compressed(site / demo["spec"])
+            policy = compressed(site / demo["policy"]) if demo["policy"] else 0
+        if player > PLAYER_LIMIT:
+            faults.append(f"the player takes {player} bytes gzip, more than {PLAYER_LIMIT}")
+        if wasm > WASM_LIMIT:
+            faults.append(f"the .wasm takes {wasm} bytes gzip, more than {WASM_LIMIT}")
+        three_d = bool(demo and minnow.envs.spec(env).three_d) if demo else False
+        rows.append(
+            {
+                "page": page,
+                "env": env if demo else None,
+                "gzip_bytes": player + wasm + spec,
+                "policy_gzip_bytes": policy,
+                "three_d": three_d,
+                "faults": faults + strangers,
+            }
+        )
+    return rows
