@@ -209,10 +209,10 @@ demo() {
     rm -rf runs/pong/demo
     step "training" minnow train pong --budget 20 --out runs/pong/demo
     step "verification" minnow verify runs/pong/demo/policy.minnow
-    step "the site" minnow site build
+    step "the site" minnow site build --policy pong=runs/pong/demo/policy.minnow
     say "demo ready after $SECONDS s"
     if [[ $serve == yes ]]; then
-        exec "$VENV/bin/minnow" serve "${port[@]}"
+        exec "$VENV/bin/minnow" serve site "${port[@]}"
     fi
 }
 
