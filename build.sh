@@ -139,7 +139,7 @@ setup() {
     local level=run extra=. system=(python3-venv gcc libc6-dev emscripten nodejs esbuild) absent size key
     if [[ ${1-} == --test ]]; then
         level=test extra='.[test]'
-        system+=(g++ clang libclang-rt-14-dev chromium node-typescript shellcheck)
+        system+=(git g++ clang libclang-rt-14-dev chromium node-typescript shellcheck)
         shift
     fi
     [[ $# == 0 ]] || fail "setup: unknown option '$1'; it takes --test or nothing"
