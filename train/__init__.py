@@ -1,1 +1,24 @@
-""""""
+"""Policies, PPO, checkpoints and evaluation. `import minnow.train` imports no torch; using it does."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "train": "run",
+    "resume": "run",
+    "Outcome": "run",
+    "load": "checkpoint",
+    "evaluate": "evaluation",
+    "Policy": "policy",
+    "Config": "config",
+    "defaults": "config",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"minnow.train.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'minnow.train' has no attribute {name!r}")

@@ -1,0 +1,247 @@
+"""The mathematics of training: advantages, action spaces, policies with memory, settings, checkpoints as files."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import os
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch.distributions import Categorical as TorchCategorical
+from torch.distributions import Normal
+
+from minnow.cinfer.errors import MinnowError
+from minnow.train import checkpoint
+from minnow.train import config as configs
+from minnow.train.config import Config, PolicyConfig, TrainConfig
+from minnow.train.policy import CORES, Normalize, Policy
+from minnow.train.ppo import gae, generator
+from minnow.train.space import Categorical, Gaussian
+
+
+def slow_gae(reward, value, final_value, terminated, truncated, last_value, gamma, lam):
+    """The definition, one row and one step at a time: the sum of (gamma lam)^k delta_(t+k) up to the episode's end."""
+    horizon, rows = reward.shape
+    advantage = torch.zeros_like(reward)
+    for row, start in itertools.product(range(rows), range(horizon)):
+        weight = 1.0
+        for t in range(start, horizon):
+            if terminated[t, row]:
+                following = 0.0
+            elif truncated[t, row]:
+                following = final_value[t, row]
+            else:
+                following = value[t + 1, row] if t + 1 < horizon else last_value[row]
+            advantage[start, row] += weight * (reward[t, row] + gamma * following - value[t, row])
+            if terminated[t, row] or truncated[t, row]:
+                break
+            weight *= gamma * lam
+    return advantage
+
+
+@pytest.mark.parametrize(("gamma", "lam"), [(0.99, 0.95), (0.9, 0.0), (1.0, 1.0), (0.0, 0.9)])
+def test_advantages_equal_their_definition(gamma, lam):
+    torch.manual_seed(0)
+    reward, value, final_value = (torch.randn(13, 7, dtype=torch.float64) for _ in range(3))
+    last_value = torch.randn(7, dtype=torch.float64)
+    terminated, truncated = ((torch.rand(13, 7) < 0.2).to(torch.uint8) for _ in range(2))
+    assert (terminated & truncated).any() and (truncated & ~terminated & 1).any()
+    arguments = (reward, value, final_value, terminated, truncated, last_value, gamma, lam)
+    torch.testing.assert_close(gae(*arguments), slow_gae(*arguments), rtol=0, atol=1e-12)
+
+
+def test_truncation_bootstraps_and_termination_does_not():
+    one, zero = torch.ones(1, 1), torch.zeros(1, 1)
+    flag = torch.ones(1, 1, dtype=torch.uint8)
+    none = torch.zeros(1, 1, dtype=torch.uint8)
+
+    def advantage(terminated, truncated):
+        return gae(one, zero, 10 * one, terminated, truncated, 100 * torch.ones(1), 0.5, 0.9).item()
+
+    assert advantage(none, flag) == 1 + 0.5 * 10  # the final observation's value
+    assert advantage(flag, none) == 1
+    assert advantage(flag, flag) == 1  # termination wins
+    assert advantage(none, none) == 1 + 0.5 * 100  # the next observation's
+
+
+@pytest.mark.parametrize("sizes", [(3,), (2, 5), (4, 1, 3)])
+def test_categorical_equals_torchs(sizes):
+    torch.manual_seed(1)
+    space = Categorical(sizes)
+    out = torch.randn(6, 11, space.out_size, dtype=torch.float64)
+    action = torch.stack([torch.randint(0, size, (6, 11)) for size in sizes], -1)
+    log_prob, entropy = space.log_prob(out, action)
+    parts = [TorchCategorical(logits=part) for part in out.split(sizes, -1)]
+    torch.testing.assert_close(log_prob, sum(part.log_prob(action[..., i]) for i, part in enumerate(parts)))
+    torch.testing.assert_close(entropy, sum(part.entropy() for part in parts))
+
+
+def test_samples_follow_the_probabilities_and_the_mask():
+    space = Categorical((3, 2))
+    logits = torch.tensor([0.0, 1.0, -1.0, 0.5, 0.0])
+    count = 200_000
+    uniform = torch.from_numpy(generator(5, 1, 0).random((count, space.noise_size), dtype="float32"))
+    action = space.sample(logits.expand(count, -1), space.noise(uniform))
+    for head, part in enumerate(logits.split((3, 2))):
+        share = torch.bincount(action[:, head], minlength=len(part)) / count
+        torch.testing.assert_close(share, part.softmax(-1), rtol=0, atol=0.005)
+    masked = space.masked(logits.expand(count, -1), torch.tensor([1, 0, 1, 0, 1], dtype=torch.uint8))
+    action = space.sample(masked, space.noise(uniform))
+    assert not (action[:, 0] == 1).any() and (action[:, 1] == 1).all()
+    assert space.log_prob(masked[:1], action[:1])[1].isfinite().all()
+
+
+def test_gaussian_equals_torchs_and_acts_within_bounds():
+    torch.manual_seed(2)
+    space = Gaussian((-1.0, 0.0), (1.0, 5.0))
+    out = torch.randn(100_000, 4) * 0.3
+    uniform = torch.rand(100_000, 2)
+    action = space.sample(out, space.noise(uniform))
+    normal = Normal(out[:, :2], out[:, 2:].exp())
+    log_prob, entropy = space.log_prob(out, action)
+    torch.testing.assert_close(log_prob, normal.log_prob(action).sum(-1), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(entropy, normal.entropy().sum(-1))
+    standard = (action - out[:, :2]) / out[:, 2:].exp()
+    assert abs(standard.mean().item()) < 0.01 and abs(standard.std().item() - 1) < 0.01
+    acted = space.to_env(action)
+    assert acted[:, 0].min() == -1 and acted[:, 0].max() == 1 and acted[:, 1].min() == 0
+
+
+@pytest.mark.parametrize("space", [Categorical((3,)), Gaussian((-1.0,), (2.0,))], ids=["categorical", "gaussian"])
+@pytest.mark.parametrize("core", CORES)
+def test_unrolling_equals_stepping_with_resets(core, space):
+    torch.manual_seed(3)
+    policy = Policy(PolicyConfig(core=core, hidden=16, normalize=True), (5,), space).double()
+    policy.normalize.update(torch.randn(100, 5) * 3 + 1)
+    obs = torch.randn(9, 6, 5, dtype=torch.float64)
+    resets = (torch.rand(9, 6) < 0.25).to(torch.uint8)
+    resets[0, 2] = 1
+    assert resets[0].any() and resets[1:].any()
+    start = policy.initial_state(6)
+    if start is not None:
+        start = tuple(torch.randn_like(leaf, dtype=torch.float64) for leaf in start)
+    out, value, end = policy.unroll(obs, start, resets)
+    state, outs, values = start, [], []
+    for t in range(9):
+        if state is not None:
+            state = policy.clear(state, resets[t])
+        step_out, step_value, state = policy.step(obs[t], state)
+        outs.append(step_out)
+        values.append(step_value)
+    torch.testing.assert_close(out, torch.stack(outs))
+    torch.testing.assert_close(value, torch.stack(values))
+    if state is not None:
+        torch.testing.assert_close(end, state)
+        ignored, _, _ = policy.unroll(obs, start, torch.zeros_like(resets))
+        assert not torch.allclose(out, ignored)  # so that the resets are seen to matter
+
+
+def test_forward_returns_what_export_expects():
+    policy = Policy(PolicyConfig(core="lstm"), (5,), Categorical((3,)))
+    logits, value, state = policy(torch.zeros(4, 5), policy.initial_state(4))
+    assert logits.shape == (4, 3) and value.shape == (4, 1) and [leaf.shape for leaf in state] == [(1, 4, 64)] * 2
+    assert policy.outputs == ("logits", "value")
+    assert len(Policy(PolicyConfig(core="mlp"), (5,), Categorical((3,)))(torch.zeros(4, 5))) == 2
+    images = Policy(PolicyConfig(core="mlp"), (2, 4, 4), Categorical((3,)))
+    grey = torch.full((1, 2, 4, 4), 255, dtype=torch.uint8)
+    assert torch.equal(images(grey)[0], images(torch.ones(1, 2, 4, 4))[0])
+
+
+def test_normaliser_equals_the_whole_datas_statistics():
+    data = torch.randn(1000, 3) * torch.tensor([0.1, 1.0, 50.0]) + torch.tensor([5.0, 0.0, -100.0])
+    whole, parts = Normalize((3,)), Normalize((3,))
+    whole.update(data)
+    for part in data.split(130):
+        parts.update(part)
+    torch.testing.assert_close(whole.mean, parts.mean, rtol=1e-6, atol=1e-6)
+    normal = parts(data)
+    torch.testing.assert_close(normal.mean(0), torch.zeros(3), rtol=0, atol=1e-3)
+    torch.testing.assert_close(normal.std(0), torch.ones(3), rtol=1e-2, atol=0)
+
+
+def test_noise_of_a_row_does_not_depend_on_where_rows_are_split():
+    whole = generator(9, 1, 4).random((8, 16), dtype="float32")
+    half = generator(9, 1, 4, offset=4 * 2).random((4, 16), dtype="float32")  # rows 4 to 7, two blocks of 8 each
+    assert (whole[4:] == half).all()
+    assert (generator(9, 1, 5).random((8, 16), dtype="float32") != whole).any()
+    assert (generator(8, 1, 4).random((8, 16), dtype="float32") != whole).any()
+
+
+def test_settings_survive_their_file(tmp_path):
+    config = Config(
+        "pong", 2**63 - 1, 0.1, {"gravity": 3.7}, PolicyConfig(core="mingru"), TrainConfig(gamma=1 / 3, steps=10**12)
+    )
+    path = tmp_path / "config.toml"
+    path.write_text(configs.dump(config, {"steps": 5, "ended": "schedule"}))
+    assert configs.load(path) == config
+
+
+BAD_SETTINGS = {
+    'name = "pong"\n[train]\nlearnin_rate = 1.0': "learning_rate",
+    'name = "pong"\n[policy]\ncore = "lsmt"': "lstm",
+    'name = "pong"\n[train]\nsteps = "many"': "train.steps is an integer, got 'many'",
+    'name = "pong"\n[train]\nepochs = 1.5': "train.epochs is an integer, got 1.5",
+    'name = "pong"\ntrain = 3': "train is a table",
+    'name = "pong"\n[env]\ngravity = "low"': "env is a table of numbers",
+    'name = "pong"\n[train': "not valid TOML",
+    "seed = 3": "names no environment",
+    'name = "pong"\n[train]\nenvs = 0': "train.envs is 0, outside 1",
+    'name = "pong"\n[train]\ngamma = 1.5': "train.gamma is 1.5, outside 0 .. 1",
+    'name = "pong"\n[train]\nlearning_rate = nan': "train.learning_rate is nan",
+    'name = "pong"\nseed = -1': "seed is -1",
+    'name = "pong"\n[policy]\nhidden = 0': "policy.hidden is 0",
+}
+
+
+@pytest.mark.parametrize(("text", "words"), BAD_SETTINGS.items())
+def test_bad_settings_are_named(tmp_path, text, words):
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(MinnowError) as error:
+        configs.validate(configs.load(path))
+    assert words in str(error.value)
+
+
+def test_batches_must_divide():
+    config = Config("pong", train=TrainConfig(envs=10, horizon=16, minibatch=100))
+    with pytest.raises(MinnowError, match=r"does not divide a rollout of 10 rows x 16 steps = 160 .*minibatch 80"):
+        configs.check_batch(config, 1)
+    config = Config("pong", policy=PolicyConfig(core="lstm"), train=TrainConfig(envs=10, horizon=16, minibatch=40))
+    with pytest.raises(MinnowError, match=r"no multiple of the horizon 16.*minibatch 32"):
+        configs.check_batch(config, 1)
+    configs.check_batch(Config("pong", policy=config.policy, train=TrainConfig(envs=5, horizon=16, minibatch=160)), 2)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    checkpoint.write_atomic(path, b"old")
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.write_atomic(path, b"new")
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_foreign_and_damaged_checkpoints_are_refused(tmp_path):
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"x": torch.zeros(1)}, foreign)
+    with pytest.raises(MinnowError, match="no checkpoint of minnow"):
+        checkpoint.read(foreign)
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(foreign.read_bytes()[:-2])
+    with pytest.raises(MinnowError, match="damaged or no checkpoint"):
+        checkpoint.read(damaged)
+    save_file({"x": torch.zeros(1)}, foreign, metadata={"minnow": json.dumps({"format": 99})})
+    with pytest.raises(MinnowError, match="format 99"):
+        checkpoint.read(foreign)
+    with pytest.raises(MinnowError, match="does not exist"):
+        checkpoint.find(tmp_path / "nothing")
+    (tmp_path / "runs/pong/7/checkpoints").mkdir(parents=True)
+    with pytest.raises(MinnowError, match=r"has no checkpoints.*runs/pong/7"):
+        checkpoint.find(tmp_path / "runs")

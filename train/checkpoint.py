@@ -1,0 +1,109 @@
+"""Checkpoints: one safetensors file each, whose header holds the rest as JSON. No pickle is written or read.
+
+A file appears under its name only when all of it is on the disk, so that a crash, a kill or a full disk leaves the last
+good checkpoint as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from minnow.cinfer.errors import MinnowError
+from minnow.train import config as configs
+from minnow.train import space
+from minnow.train.policy import Policy
+
+FORMAT = 1
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Writes the whole file or nothing. Raises OSError; the old file, if any, is then still there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the new name, too, survives a power cut
+        finally:
+            os.close(folder)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def save(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    """Raises OSError where the disk is full or not writable."""
+    tensors = {name: leaf.detach().contiguous() for name, leaf in tensors.items()}
+    write_atomic(path, to_bytes(tensors, metadata={"minnow": json.dumps({"format": FORMAT} | meta)}))
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the rest. Raises MinnowError where the file is missing, damaged or no checkpoint."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get("minnow")
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise MinnowError(f"cannot read the checkpoint {path}: {error.strerror or error}.") from None
+    except SafetensorError as error:
+        raise MinnowError(f"{path} is damaged or no checkpoint: {error}. Try an earlier one beside it.") from None
+    if text is None:
+        raise MinnowError(f"{path} is a safetensors file but no checkpoint of minnow: its header has no such entry.")
+    meta = json.loads(text)
+    if meta.get("format") != FORMAT:
+        raise MinnowError(
+            f"{path} has checkpoint format {meta.get('format')}; this version reads {FORMAT}: train again."
+        )
+    return tensors, meta
+
+
+def all_of(run: Path) -> list[Path]:
+    """A run's checkpoints, oldest first."""
+    return sorted((run / "checkpoints").glob("*.safetensors"))
+
+
+def find(path: Path) -> Path:
+    """The checkpoint that `path` means: itself, or the newest of a run. Raises MinnowError where there is none."""
+    path = Path(path)
+    if path.is_file():
+        return path
+    found = all_of(path)
+    if found:
+        return found[-1]
+    runs = sorted(path.glob("**/checkpoints"))[-3:] if path.is_dir() else []
+    hint = f" Did you mean {' or '.join(str(item.parent) for item in runs)}?" if runs else ""
+    what = "has no checkpoints" if path.is_dir() else "does not exist"
+    raise MinnowError(f"{path} {what}: it wants a run's folder (runs/<env>/<id>) or a checkpoint in it.{hint}")
+
+
+def load(path: Path | str) -> tuple[Policy, dict[str, Any]]:
+    """The policy of a run (its newest checkpoint) or of a checkpoint, in evaluation mode, and where it comes from:
+    env, source_hash, steps, seed, command, config, obs_shape, obs_type, and score once the run has been evaluated."""
+    file = find(Path(path))
+    tensors, meta = read(file)
+    config = configs.from_dict(meta["config"], str(file))
+    policy = Policy(config.policy, tuple(meta["obs_shape"]), space.from_dict(meta["space"]))
+    weights = {name.removeprefix("policy."): leaf for name, leaf in tensors.items() if name.startswith("policy.")}
+    try:
+        policy.load_state_dict(weights)
+    except RuntimeError as error:
+        raise MinnowError(f"{file} does not hold the network that its settings describe: {error}") from None
+    policy.eval().requires_grad_(False)
+    meta |= {"env": config.name, "seed": config.seed, "checkpoint": str(file)}
+    record = file.parent.parent / "config.toml"
+    if record.exists():
+        result = configs.parse(record.read_text(), str(record)).get("result", {})
+        if result.get("steps") == meta["steps"] and "score_mean" in result:
+            meta["score"] = result["score_mean"]
+    return policy, meta

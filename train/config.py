@@ -1,0 +1,259 @@
+"""What a run is: settings from the built-in defaults, then envs/<name>/train.toml, then flags.
+
+`Config` is everything that decides a run. It is written to the run's config.toml, from which a run by steps can be
+repeated bit for bit on the same machine.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+from minnow.cinfer.errors import MinnowError, unknown
+
+Core = Literal["mlp", "lstm", "mingru"]
+Activation = Literal["relu", "tanh", "gelu", "silu"]
+Shaping = Literal["none", "difference", "discounted"]
+
+
+@dataclass
+class PolicyConfig:
+    core: Core = "lstm"
+    """Memory: none (mlp), an LSTM, or a minimal GRU."""
+    hidden: int = 64
+    """Width of every layer."""
+    layers: int = 1
+    """Fully connected layers before the memory."""
+    activation: Activation = "relu"
+    """Activation after each of these layers."""
+    normalize: bool = False
+    """Normalise observations by their running mean and variance; the exported policy carries both."""
+
+
+@dataclass
+class TrainConfig:
+    steps: int = 4_000_000
+    """Agent-steps of the whole schedule."""
+    stop: int = 0
+    """Stop after so many agent-steps, before the schedule ends; 0: at its end."""
+    envs: int = 512
+    """Environments stepped side by side."""
+    horizon: int = 16
+    """Steps of each rollout."""
+    epochs: int = 1
+    """Passes over each rollout."""
+    minibatch: int = 4096
+    """Samples of one gradient; divides envs x agents x horizon, and is a multiple of the horizon with memory."""
+    learning_rate: float = 3e-3
+    """Adam's step at the start."""
+    learning_rate_end: float = 0.0
+    """Adam's step at the end of the schedule; linear in between."""
+    gamma: float = 0.99
+    """Discount of a step."""
+    gae_lambda: float = 0.95
+    """Generalised advantage estimation: 0 trusts the value function, 1 the returns."""
+    clip: float = 0.2
+    """The policy's ratio is clipped to 1 - clip .. 1 + clip."""
+    value_clip: float = 0.0
+    """Clip the value's change likewise, in units of the value; 0: do not."""
+    value_weight: float = 0.5
+    """Weight of the value's loss."""
+    entropy: float = 0.003
+    """Weight of the entropy bonus at the start."""
+    entropy_end: float = 0.0
+    """Weight of the entropy bonus at the end of the schedule."""
+    max_grad_norm: float = 1.0
+    """Gradients longer than this are shortened to it; 0: never."""
+    normalize_advantage: bool = True
+    """Give the advantages of each rollout mean 0 and deviation 1."""
+    reward_scale: float = 1.0
+    """Rewards are multiplied by this before learning (logged returns are not)."""
+    shaping: Shaping = "none"
+    """How the environment's potential is added to the reward."""
+    checkpoints: int = 4
+    """Checkpoints written over the schedule, the last one at its end."""
+    logs: int = 100
+    """Lines of metrics written over the schedule."""
+    threads: int = 1
+    """Threads of torch; more than one is slower for small networks."""
+    env_threads: int = 1
+    """Threads that step environments."""
+
+
+@dataclass
+class Config:
+    name: str
+    """The environment."""
+    seed: int = 0
+    """Every random number of the run follows from it; 0 .. 2^63 - 1."""
+    randomize: float = 0.0
+    """Domain randomization: each physics parameter is drawn from its nominal +- this fraction at each reset."""
+    env: dict[str, float] = field(default_factory=dict)
+    """Parameters of the environment that differ from its defaults."""
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+MAX_SEED = 2**63 - 1  # the upper half of the 64-bit seeds belongs to evaluation (evaluation.py)
+
+
+def defaults(name: str) -> Config:
+    """The tuned settings of one environment: the built-in defaults with its train.toml over them."""
+    from minnow import envs
+
+    path = envs.folder(name) / "train.toml"
+    config = Config(name)
+    return merge(config, parse(path.read_text(), str(path)), str(path)) if path.exists() else config
+
+
+def load(path: Path) -> Config:
+    """The settings of a config.toml. Raises MinnowError where it is unreadable, unknown or out of range."""
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise MinnowError(f"cannot read {path}: {error.strerror}.") from None
+    return from_dict(parse(text, str(path)), str(path))
+
+
+def parse(text: str, origin: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise MinnowError(f"{origin} is not valid TOML: {error}.") from None
+
+
+def from_dict(tables: dict[str, Any], origin: str) -> Config:
+    if not isinstance(tables.get("name"), str):
+        raise MinnowError(f'{origin} names no environment: it wants a line such as name = "pong".')
+    return merge(Config(tables["name"]), tables, origin)
+
+
+def merge(config: Config, tables: dict[str, Any], origin: str) -> Config:
+    """`config` with the values of nested `tables` over it; names and types are checked. [result] is skipped."""
+    changes: dict[str, Any] = {}
+    for key, value in tables.items():
+        if key == "result":
+            continue
+        if key == "env":
+            if not isinstance(value, dict) or not all(isinstance(number, int | float) for number in value.values()):
+                raise MinnowError(f"{origin}: env is a table of numbers, got {value!r}.")
+            changes[key] = config.env | {name: float(number) for name, number in value.items()}
+        elif key in ("policy", "train"):
+            if not isinstance(value, dict):
+                raise MinnowError(f"{origin}: {key} is a table, got {value!r}.")
+            old = getattr(config, key)
+            new = {name: _typed(old, name, item, f"{key}.{name}", origin) for name, item in value.items()}
+            changes[key] = dataclasses.replace(old, **new)
+        else:
+            changes[key] = _typed(config, key, value, key, origin)
+    return dataclasses.replace(config, **changes)
+
+
+KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
+
+
+def _typed(owner: Any, name: str, value: Any, full: str, origin: str) -> Any:
+    hints = get_type_hints(type(owner))
+    if name not in hints:
+        raise unknown(f"setting in {origin}", name, hints)
+    want = hints[name]
+    choices = get_args(want)
+    if choices:
+        if value not in choices:
+            raise unknown(full, str(value), choices)
+        return value
+    if want is float and type(value) is int:
+        value = float(value)
+    if type(value) is not want:
+        raise MinnowError(f"{origin}: {full} is {KINDS[want]}, got {value!r}.")
+    return value
+
+
+def dump(config: Config, result: dict[str, Any] | None = None) -> str:
+    """The text of a config.toml; `result` becomes its last table, which is a record and no setting."""
+    tables = config.to_dict()
+    if result:
+        tables["result"] = result
+    lines = [f"{key} = {_toml(value)}" for key, value in tables.items() if not isinstance(value, dict)]
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            lines += ["", f"[{key}]", *(f"{name} = {_toml(item)}" for name, item in value.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: bool | int | float | str) -> str:
+    # JSON's strings, integers and booleans are TOML's; floats keep every digit.
+    return repr(value) if isinstance(value, float) else json.dumps(value)
+
+
+# What may be set: (low, high) inclusive.
+RANGES: dict[str, tuple[float, float]] = {
+    "seed": (0, MAX_SEED),
+    "randomize": (0, 1),
+    "policy.hidden": (1, 65536),
+    "policy.layers": (0, 64),
+    "train.steps": (1, 10**15),
+    "train.stop": (0, 10**15),
+    "train.envs": (1, 10**7),
+    "train.horizon": (1, 10**5),
+    "train.epochs": (1, 1000),
+    "train.minibatch": (1, 10**9),
+    "train.learning_rate": (0, 10),
+    "train.learning_rate_end": (0, 10),
+    "train.gamma": (0, 1),
+    "train.gae_lambda": (0, 1),
+    "train.clip": (1e-6, 100),
+    "train.value_clip": (0, 1e9),
+    "train.value_weight": (0, 1e6),
+    "train.entropy": (0, 1e3),
+    "train.entropy_end": (0, 1e3),
+    "train.max_grad_norm": (0, 1e9),
+    "train.reward_scale": (1e-9, 1e9),
+    "train.checkpoints": (1, 10**6),
+    "train.logs": (1, 10**6),
+    "train.threads": (1, 1024),
+    "train.env_threads": (1, 1024),
+}
+
+
+def validate(config: Config) -> None:
+    """Raises MinnowError for a value that cannot be: what came, why it is wrong, what to do."""
+    for full, (low, high) in RANGES.items():
+        value: Any = config
+        for part in full.split("."):
+            value = getattr(value, part)
+        if not low <= value <= high:  # a not-a-number is caught too
+            raise MinnowError(f"{full} is {value}, outside {low:g} .. {high:g}.")
+    if config.train.shaping == "discounted" and config.train.gamma == 0:
+        raise MinnowError("train.shaping is discounted but train.gamma is 0: choose difference or none.")
+
+
+def check_batch(config: Config, agents: int) -> None:
+    """Raises MinnowError unless the minibatch divides the rollout. `agents`: rows of one environment."""
+    train = config.train
+    rows = train.envs * agents
+    total = rows * train.horizon
+    if total % train.minibatch:
+        fit = max(size for size in _divisors(total) if size <= train.minibatch)
+        raise MinnowError(
+            f"train.minibatch is {train.minibatch}, which does not divide a rollout of {rows} rows x "
+            f"{train.horizon} steps = {total} samples: try --train.minibatch {fit}."
+        )
+    if config.policy.core != "mlp" and train.minibatch % train.horizon:
+        fit = max(1, train.minibatch // train.horizon) * train.horizon
+        raise MinnowError(
+            f"train.minibatch is {train.minibatch}, no multiple of the horizon {train.horizon}: a policy with memory "
+            f"learns from whole sequences; try --train.minibatch {fit}."
+        )
+
+
+def _divisors(number: int) -> list[int]:
+    small = [i for i in range(1, int(number**0.5) + 1) if number % i == 0]
+    return small + [number // i for i in small]

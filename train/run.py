@@ -1,0 +1,317 @@
+"""A run: its folder, its clock, its checkpoints; how it ends, is interrupted and goes on.
+
+runs/<env>/<id>/ holds config.toml (every setting; a table [result] at the end), metrics.jsonl, tb/ (TensorBoard) and
+checkpoints/<steps>.safetensors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import minnow
+from minnow.cinfer.errors import MinnowError
+from minnow.train import checkpoint
+from minnow.train import config as configs
+from minnow.train.config import Config
+from minnow.train.dashboard import Dashboard
+from minnow.train.ppo import PPO
+
+CALIBRATION = 0.3  # seconds
+MARGIN = 0.9  # of the steps that the budget would allow at the measured speed
+
+
+@dataclass
+class Outcome:
+    run: Path
+    checkpoint: Path
+    steps: int
+    seconds: float  # of training
+    ended: str  # "schedule", "stop", "budget" or "signal"
+    signal: int  # that ended it, or 0
+
+
+class Folder:
+    """A run's files. Every failure to write is a MinnowError that names the last good checkpoint."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextlib.contextmanager
+    def guard(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            good = checkpoint.all_of(self.path)
+            last = (
+                f" The last good checkpoint is {good[-1]}; make room, then: minnow train --resume {self.path}"
+                if good
+                else " No checkpoint had been written yet."
+            )
+            raise MinnowError(f"cannot write to {self.path}: {error.strerror or error}.{last}") from error
+
+    def create(self) -> None:
+        with self.guard():
+            if (self.path / "config.toml").exists():
+                raise MinnowError(
+                    f"{self.path} already holds a run: choose another --out, or go on with: "
+                    f"minnow train --resume {self.path}"
+                )
+            (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
+
+    def write_config(self, config: Config, result: dict[str, Any] | None = None) -> None:
+        with self.guard():
+            checkpoint.write_atomic(self.path / "config.toml", configs.dump(config, result).encode())
+
+    def open_metrics(self, steps: int) -> None:
+        """Opens metrics.jsonl and TensorBoard for appending; lines later than `steps` are dropped first."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        path = self.path / "metrics.jsonl"
+        with self.guard():
+            if path.exists():
+                lines = path.read_text().splitlines(keepends=True)
+                kept = [line for line in lines if line.endswith("\n") and json.loads(line)["steps"] <= steps]
+                checkpoint.write_atomic(path, "".join(kept).encode())
+            self.metrics = path.open("a")
+            self.board = SummaryWriter(str(self.path / "tb"), purge_step=steps, flush_secs=5)
+
+    def write_metrics(self, metrics: dict[str, float]) -> None:
+        with self.guard():
+            self.metrics.write(json.dumps(metrics) + "\n")
+            self.metrics.flush()
+            for name, number in metrics.items():
+                if name != "steps":
+                    self.board.add_scalar(name, number, metrics["steps"])
+
+    def close(self) -> None:
+        with self.guard():
+            self.metrics.close()
+            self.board.close()
+
+    def finite(self, trainer: PPO) -> None:
+        """Raises MinnowError once the policy holds a number that is none."""
+        if not all(bool(leaf.isfinite().all()) for leaf in trainer.parameters):
+            good = checkpoint.all_of(self.path)
+            last = f"The last good checkpoint is {good[-1]}. " if good else ""
+            raise MinnowError(
+                f"the policy's weights are not finite after {trainer.steps:,} steps: training has diverged. {last}"
+                "Try a smaller --train.learning-rate or --train.reward-scale."
+            )
+
+    def save(self, trainer: PPO, seconds: float, command: str) -> Path:
+        self.finite(trainer)
+        path = self.path / "checkpoints" / f"{trainer.steps:012d}.safetensors"
+        meta = {
+            "config": trainer.config.to_dict(),
+            "obs_shape": list(trainer.spec.obs_shape),
+            "obs_type": trainer.spec.obs_type,
+            "space": trainer.space.to_dict(),
+            "source_hash": trainer.spec.source_hash,
+            "updates": trainer.update_index,
+            "steps": trainer.steps,
+            "seconds": seconds,
+            "command": command,
+            "minnow": minnow.__version__,
+            "torch": torch.__version__,
+        }
+        with self.guard():
+            checkpoint.save(path, trainer.tensors(), meta)
+        return path
+
+
+def train(
+    config: Config,
+    *,
+    out: Path | None = None,
+    budget: float | None = None,
+    on_checkpoint: Callable[[Path], None] | None = None,
+    command: str = "",
+) -> Outcome:
+    """Trains from the beginning in a new folder `out` (default: runs/<env>/<time>).
+
+    With a budget (seconds), a throwaway trainer first measures the speed; if the schedule would not fit it is shortened
+    to what does, so that learning rate and entropy still come to their ends. Training stops at the budget in any case,
+    and before it where the schedule ends sooner. `on_checkpoint` gets each checkpoint's path; the clock stands still
+    meanwhile.
+    """
+    configs.validate(config)
+    if budget is not None and not budget > 0:
+        raise MinnowError(f"--budget is {budget:g} seconds: it wants a positive number.")
+    torch.set_num_threads(config.train.threads)
+    trainer = PPO(config)
+    started = time.perf_counter()
+    if budget is not None:
+        config = fit(config, budget)
+        if config.train.steps != trainer.config.train.steps:
+            trainer = PPO(config)
+    folder = Folder(out or _new_folder(config.name))
+    folder.create()
+    folder.write_config(config)
+    return _loop(trainer, folder, budget, time.perf_counter() - started, on_checkpoint, command)
+
+
+def resume(
+    run: Path,
+    *,
+    budget: float | None = None,
+    on_checkpoint: Callable[[Path], None] | None = None,
+    command: str = "",
+) -> Outcome:
+    """Goes on from a run's newest checkpoint, as if it had never stopped. `budget` counts from the run's beginning."""
+    file = checkpoint.find(run)
+    tensors, meta = checkpoint.read(file)
+    config = configs.from_dict(meta["config"], str(file))
+    configs.validate(config)
+    torch.set_num_threads(config.train.threads)
+    trainer = PPO(config)
+    if trainer.spec.source_hash != meta["source_hash"]:
+        raise MinnowError(
+            f"{file} was trained on another version of {config.name}: its source has changed since. "
+            "Train again, or check out the sources of that time."
+        )
+    trainer.load(tensors, meta["updates"])
+    return _loop(
+        trainer, Folder(file.parent.parent), budget, meta["seconds"], on_checkpoint, meta["command"] or command
+    )
+
+
+def fit(config: Config, budget: float) -> Config:
+    """The configuration with a schedule that fits into `budget` seconds on this machine as busy as it is now."""
+    trial = PPO(config)
+    started = time.perf_counter()
+    trial.update()  # the first one allocates memory; it is not counted
+    warm = time.perf_counter()
+    limit = min(CALIBRATION, budget / 10)
+    while (now := time.perf_counter()) - warm < limit and trial.steps < config.train.steps:
+        trial.update(measure=False)
+    speed = (trial.steps - trial.batch) / (now - warm) if trial.update_index > 1 else trial.batch / (warm - started)
+    possible = MARGIN * speed * (budget - (now - started))
+    if possible >= config.train.steps:
+        return config
+    steps = max(1, int(possible / trial.batch)) * trial.batch
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, steps=steps))
+
+
+def _loop(
+    trainer: PPO,
+    folder: Folder,
+    budget: float | None,
+    seconds: float,
+    on_checkpoint: Callable[[Path], None] | None,
+    command: str,
+) -> Outcome:
+    train = trainer.train
+    end = math.ceil(min(train.stop or train.steps, train.steps) / trainer.batch)
+    save_every = math.ceil(trainer.updates / train.checkpoints)
+    log_every = math.ceil(trainer.updates / train.logs)
+    folder.open_metrics(trainer.steps)
+    title = f"{trainer.config.name} (seed {trainer.config.seed})"
+    # Two clocks: `begun` moves forward by whatever is not training.
+    begun = time.perf_counter() - seconds
+    last_log, last_steps = seconds, trainer.steps
+    path: Path | None = None
+    ended = "stop" if end < trainer.updates else "schedule"
+
+    def save() -> Path:
+        nonlocal begun
+        path = folder.save(trainer, time.perf_counter() - begun, command)
+        if on_checkpoint:
+            paused = time.perf_counter()
+            on_checkpoint(path)
+            begun += time.perf_counter() - paused
+        return path
+
+    metrics: dict[str, float] = {}
+    with Dashboard(title, end * trainer.batch, budget) as dashboard, _signals() as caught:
+        while trainer.update_index < end:
+            seconds = time.perf_counter() - begun
+            if caught:
+                ended = "signal"
+                break
+            if budget is not None and seconds >= budget:
+                ended = "budget"
+                break
+            path = None
+            log = (trainer.update_index + 1) % log_every == 0 or trainer.update_index + 1 == end
+            learned = trainer.update(measure=log)
+            if log:
+                seconds = time.perf_counter() - begun
+                speed = (trainer.steps - last_steps) / max(seconds - last_log, 1e-9)
+                last_log, last_steps = seconds, trainer.steps
+                metrics = {"steps": trainer.steps, "seconds": seconds, "steps_per_second": speed}
+                metrics |= _episodes(trainer) | learned
+                folder.finite(trainer)
+                folder.write_metrics(metrics)
+                dashboard.show(metrics, final=trainer.update_index == end)
+            if trainer.update_index % save_every == 0 and trainer.update_index < end:
+                path = save()
+        seconds = time.perf_counter() - begun
+        path = path or save()
+        folder.close()
+    if ended != "signal":
+        record(folder.path, {"steps": trainer.steps, "seconds": round(seconds, 3), "ended": ended})
+    return Outcome(folder.path, path, trainer.steps, seconds, ended, caught[0] if ended == "signal" else 0)
+
+
+def record(run: Path, result: dict[str, Any]) -> None:
+    """Adds to the table [result] of a run's config.toml."""
+    text = (run / "config.toml").read_text()
+    tables = configs.parse(text, str(run / "config.toml"))
+    config = configs.from_dict(tables, str(run / "config.toml"))
+    Folder(run).write_config(config, tables.get("result", {}) | result)
+
+
+def _episodes(trainer: PPO) -> dict[str, float]:
+    """Means over the episodes finished since the last call; only their number where none was."""
+    episodes = trainer.take_episodes()
+    found = {"episodes": float(len(episodes))}
+    if len(episodes):
+        score, total, length, success = episodes.mean(0).tolist()
+        found |= {"score_mean": score, "return_mean": total, "length_mean": length}
+        if trainer.spec.has_success:
+            found["success_rate"] = success
+    return found
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collects Ctrl-C and SIGTERM, so that training ends between two updates; a second one acts at once."""
+    caught: list[int] = []
+    before: dict[int, Any] = {}
+
+    def handler(number: int, frame: object) -> None:
+        caught.append(number)
+        for other, old in before.items():
+            signal.signal(other, old)
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, handler)
+    except ValueError:  # not the main thread: its signals are somebody else's
+        pass
+    try:
+        yield caught
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _new_folder(name: str) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    path = Path("runs") / name / stamp
+    count = 1
+    while path.exists():
+        count += 1
+        path = Path("runs") / name / f"{stamp}-{count}"
+    return path
