@@ -1,0 +1,73 @@
+"""Flags from dataclasses: tyro reads them, and an unknown one gets the nearest names."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Annotated, Any, TypeVar
+
+import tyro
+
+from minnow import envs
+from minnow.cinfer.errors import MinnowError, unknown
+
+T = TypeVar("T")
+
+
+def parse(kind: type[T], argv: list[str], verb: str, default: T | None = None) -> T:
+    """`argv` as a `kind`. Exits with status 2 on a wrong value; raises MinnowError for an unknown flag."""
+    description = kind.__doc__
+    if default is None:
+        value, rest = tyro.cli(kind, prog=verb, description=description, args=argv, return_unknown_args=True)
+    else:
+        value, rest = tyro.cli(
+            kind, prog=verb, description=description, args=argv, default=default, return_unknown_args=True
+        )
+    if rest:
+        name = rest[0].split("=")[0]
+        if not name.startswith("-"):
+            raise MinnowError(f"{verb} does not know what to do with {name!r}: flags begin with --.")
+        raise unknown(f"option of {verb}", name, _names(type(value), value, ""))
+    return value
+
+
+def _names(kind: type, value: Any, prefix: str) -> Iterator[str]:
+    for field in dataclasses.fields(kind):
+        inner = getattr(value, field.name)
+        if dataclasses.is_dataclass(inner):
+            yield from _names(type(inner), inner, f"{prefix}{field.name}.")
+        else:
+            yield f"--{prefix}{field.name}".replace("_", "-")
+
+
+def parameters(spec: envs.Spec, values: dict[str, float]) -> Any:
+    """A dataclass with one number for each parameter of an environment, at its default or at that of `values`."""
+    rows = []
+    for param in spec.params:
+        unit = f" {param.unit}" if param.unit else ""
+        help = f"{param.doc} {param.low:g} to {param.high:g}{unit}."
+        rows.append((param.name, Annotated[float, tyro.conf.arg(help=help)], dataclasses.field(default=param.value)))
+    known = [row[0] for row in rows]
+    for name in values:
+        if name not in known:
+            raise unknown(f"parameter of {spec.name}", name, known)
+    return dataclasses.make_dataclass("Parameters", rows, namespace={"__doc__": f"Parameters of {spec.name}."})(
+        **values
+    )
+
+
+def changed(spec: envs.Spec, values: Any) -> dict[str, float]:
+    """The parameters that differ from the environment's defaults."""
+    return {
+        param.name: getattr(values, param.name) for param in spec.params if getattr(values, param.name) != param.value
+    }
+
+
+def value_of(flag: str, argv: list[str]) -> str | None:
+    """The value of one flag, before the others can be read."""
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        if word == flag:
+            return following
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None

@@ -1,0 +1,160 @@
+"""`minnow train ENV`: trains a policy, scores it, exports it and verifies what was exported."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minnow import envs
+from minnow.cinfer.errors import MinnowError, unknown
+from minnow.cli import flags
+from minnow.train import config as configs
+from minnow.train.config import Config, PolicyConfig, TrainConfig
+
+SUMMARY = "train a policy, export and verify it"
+EPISODES = 200  # of the evaluation after training
+
+
+@dataclass
+class Flags:
+    """Train a policy for one environment, score it, export and verify it."""
+
+    policy: PolicyConfig
+    train: TrainConfig
+    env: Any
+    budget: float | None = None
+    """Stop after so many seconds of training; a schedule that would not fit is shortened first."""
+    steps: int | None = None
+    """Agent-steps of the schedule: the same as --train.steps."""
+    seed: int | None = None
+    """Where every random number comes from; chosen and printed if absent."""
+    randomize: float = 0.0
+    """Draw each physics parameter from its nominal +- this fraction at each reset."""
+    out: Path | None = None
+    """The run's folder (default: runs/ENV/TIME)."""
+    config: Path | None = None
+    """Take the settings from a run's config.toml, not from ENV's train.toml, and so repeat that run."""
+    export: bool = True
+    """Export and verify the policy at the end."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+
+@dataclass
+class ResumeFlags:
+    """Go on with a run from its newest checkpoint, as if it had never stopped."""
+
+    resume: Path
+    """The run's folder."""
+    budget: float | None = None
+    """Stop after so many seconds of training, counted from the run's beginning."""
+    export: bool = True
+    """Export and verify the policy at the end."""
+    json: bool = False
+    """Print one JSON object on standard output."""
+
+
+def usage() -> str:
+    return (
+        "usage: minnow train ENV [options]           minnow train ENV --help lists them, with ENV's defaults\n"
+        "       minnow train --resume runs/ENV/ID    goes on with an interrupted run\n\n"
+        f"environments: {', '.join(envs.names())}"
+    )
+
+
+def main(argv: list[str]) -> int:
+    """0; 130 or 143 if interrupted by Ctrl-C or SIGTERM, after writing a checkpoint."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if argv else 2
+    from minnow import train
+
+    command = shlex.join(["minnow", "train", *argv])
+    name = None if argv[0].startswith("-") else argv[0]
+    rest = argv if name is None else argv[1:]
+    if name is not None and name not in envs.names():
+        raise unknown("environment", name, envs.names())
+    if any(word == "--resume" or word.startswith("--resume=") for word in rest):
+        chosen: Flags | ResumeFlags = flags.parse(ResumeFlags, rest, "minnow train")
+        if name is not None:
+            _check_env(chosen.resume, name)
+        _say(f"going on with {chosen.resume}")
+        outcome = train.resume(chosen.resume, budget=chosen.budget, command=command)
+    else:
+        if name is None:
+            raise MinnowError(f"which environment? {usage()}")
+        chosen, config = settings(name, rest)
+        _say(f"{name}: {config.policy.core} policy, seed {config.seed}")
+        outcome = train.train(config, out=chosen.out, budget=chosen.budget, command=command)
+    return finish(outcome, chosen.export, chosen.json)
+
+
+def settings(name: str, argv: list[str]) -> tuple[Flags, Config]:
+    """Flags over the settings of a config.toml or of the environment's train.toml."""
+    file = flags.value_of("--config", argv)
+    base = configs.load(Path(file)) if file else configs.defaults(name)
+    if base.name != name:
+        raise MinnowError(f"{file} holds a run of {base.name}, not of {name}.")
+    spec = envs.spec(name)
+    default = Flags(
+        policy=base.policy,
+        train=base.train,
+        env=flags.parameters(spec, base.env),
+        seed=base.seed if file else None,
+        randomize=base.randomize,
+    )
+    chosen = flags.parse(Flags, argv, f"minnow train {name}", default)
+    schedule = chosen.train if chosen.steps is None else dataclasses.replace(chosen.train, steps=chosen.steps)
+    seed = secrets.randbits(32) if chosen.seed is None else chosen.seed
+    config = Config(name, seed, chosen.randomize, flags.changed(spec, chosen.env), chosen.policy, schedule)
+    configs.validate(config)
+    return chosen, config
+
+
+def finish(outcome: Any, export: bool, as_json: bool) -> int:
+    """Scores, exports and verifies what training left, and says where everything is."""
+    from minnow.train import checkpoint, evaluation, run
+
+    if outcome.signal:
+        _say(f"interrupted after {outcome.steps:,} steps; to go on: minnow train --resume {outcome.run}")
+        return 128 + outcome.signal
+    why = {"budget": "the budget is spent", "schedule": "the schedule is complete", "stop": "stopped as asked"}
+    _say(f"trained for {outcome.steps:,} steps in {outcome.seconds:.1f} s: {why[outcome.ended]}")
+    policy, meta = checkpoint.load(outcome.checkpoint)
+    score = evaluation.evaluate(evaluation.TorchPlayer(policy), meta["env"], EPISODES)
+    run.record(
+        outcome.run, {"score_mean": score.score_mean, "score_ci95": score.score_ci95, "episodes": score.episodes}
+    )
+    result = {
+        "run": str(outcome.run),
+        "checkpoint": str(outcome.checkpoint),
+        "seed": meta["seed"],
+        "steps": outcome.steps,
+        "seconds": outcome.seconds,
+        "steps_per_second": outcome.steps / outcome.seconds,
+        "ended": outcome.ended,
+    } | score.to_dict()
+    if as_json:
+        print(json.dumps(result))
+    else:
+        print(score)
+    return 0
+
+
+def _check_env(path: Path, name: str) -> None:
+    from minnow.train import checkpoint
+
+    file = checkpoint.find(path)
+    found = checkpoint.read(file)[1]["config"]["name"]
+    if found != name:
+        raise MinnowError(f"{file} is a checkpoint of {found}, not of {name}.")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
