@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from minnow.export.errors import ExportError
 
-Squash = Literal["clip", "tanh"]
+Squash = Literal["none", "clip", "tanh"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class MultiDiscrete:
 class Box:
     """Numbers in [low, high], from the outputs `mean` and, where it samples, `log_std`, [agents, len(low)] each.
 
-    `squash` says how a number x of the distribution becomes an action: `clip` clips it to [low, high]; `tanh` takes
-    low + (tanh(x) + 1) / 2 * (high - low). With `clip`, bounds may be infinite."""
+    `squash` says how a number x of the distribution becomes an action: `none` leaves it; `clip` clips it to
+    [low, high]; `tanh` takes low + (tanh(x) + 1) / 2 * (high - low). Bounds may be infinite, but not with `tanh`."""
 
     low: tuple[float, ...]
     high: tuple[float, ...]
@@ -53,9 +53,11 @@ class Box:
         object.__setattr__(self, "high", tuple(map(float, high)))
         object.__setattr__(self, "squash", squash)
         if not self.low or len(self.low) != len(self.high):
-            raise ExportError(f"Box has {len(self.low)} low and {len(self.high)} high bounds: give one of each a number.")
-        if squash not in ("clip", "tanh"):
-            raise ExportError(f"Box: squash is {squash!r}; it is 'clip' or 'tanh'.")
+            raise ExportError(
+                f"Box has {len(self.low)} low and {len(self.high)} high bounds: give one of each a number."
+            )
+        if squash not in get_args(Squash):
+            raise ExportError(f"Box: squash is {squash!r}; it is one of {', '.join(get_args(Squash))}.")
         for low_, high_ in zip(self.low, self.high, strict=True):
             if not low_ < high_ or (squash == "tanh" and not (math.isfinite(low_) and math.isfinite(high_))):
                 finite = ", both finite with squash='tanh'" if squash == "tanh" else ""

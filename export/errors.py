@@ -25,6 +25,13 @@ def place(stack_trace: str | None) -> str:
     return _words([(name, int(line)) for name, line in _FRAME.findall(stack_trace or "")])
 
 
+def brief(stack_trace: str | None) -> str:
+    """The same for a file that travels: the last two parts of the path are enough."""
+    words = place(stack_trace).removeprefix(" at ")
+    name, colon, rest = words.partition(":")
+    return "/".join(Path(name).parts[-2:]) + colon + rest
+
+
 def place_of(error: BaseException) -> str:
     """The same for an exception, from its traceback, or from the source that torch quotes in its message."""
     frames = [(f.filename, f.lineno or 0) for f in traceback.extract_tb(error.__traceback__)]
@@ -39,7 +46,7 @@ def place_here() -> str:
 
 def _words(frames: list[tuple[str, int]]) -> str:
     ours = [i for i, (name, _) in enumerate(frames) if name.startswith(_HOME)]
-    own = [frame for frame in frames[ours[-1] + 1 if ours else 0 :] if not _library(frame[0])]
+    own = [frame for frame in frames[ours[0] if ours else 0 :] if not _library(frame[0])]
     if not own:
         return ""
     name, line = own[-1]
@@ -48,8 +55,13 @@ def _words(frames: list[tuple[str, int]]) -> str:
 
 
 def _library(name: str) -> bool:
-    """Whether a source file is torch's or Python's own."""
-    return "/torch/" in name or name.startswith("<") or (name.startswith(_STDLIB) and "site-packages" not in name)
+    """Whether a source file is torch's, Python's or this package's."""
+    return (
+        name.startswith(_HOME)
+        or "/torch/" in name
+        or name.startswith("<")
+        or (name.startswith(_STDLIB) and "site-packages" not in name)
+    )
 
 
 def first_line(error: BaseException) -> str:

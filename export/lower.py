@@ -138,10 +138,12 @@ class Lowering:
         self._alias(node, call)
         if call.name == "getitem":
             return call.args[0][call.args[1]]
+        handler = HANDLERS.get(call.name)
+        if handler is None and torch.Tag.nondeterministic_seeded in node.target.tags:
+            raise call.refuse("it draws random numbers", "leave sampling to the policy's action head")
         # An array made for so many agents is the same for each of them; anything else without agents is a constant.
         if not call.batched and not call.agents:
             return call.fold()
-        handler = HANDLERS.get(call.name)
         if handler is None:
             raise call.refuse(
                 "minnow.h has no such operation", "write it with the operations that docs/format.md lists"
@@ -165,6 +167,8 @@ class Lowering:
             return
         root = self.root[node]
         if root in self.argument:
+            if any("num_batches_tracked" in name for name in getattr(self.env[root], "names", ())):
+                raise call.refuse("batch norm in training mode mixes agents", "call module.eval() before export")
             what = "memory on self" if isinstance(self.env[root], Const) else "forward's own arguments"
             raise call.refuse(
                 f"it writes in place into {what}", "make a new tensor, and pass memory in and return it as state"

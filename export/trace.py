@@ -6,6 +6,7 @@ keeps nothing to itself between calls.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import logging
 import warnings
@@ -60,7 +61,7 @@ class Signature:
         outputs: Sequence[str] = ("logits", "value"),
         state_axes: Any = None,
     ) -> None:
-        self.module = module
+        self.module = _copy(module).cpu()  # probing and tracing leave the caller's module alone
         self.outputs = tuple(outputs)
         self.obs, self.obs_spec = _leaves(example_obs, "obs")
         self.recurrent = example_state is not None
@@ -81,15 +82,17 @@ class Signature:
         self._find_axes(state_axes)
         self._check_start()
 
-    def call(self, obs: Sequence[Tensor], states: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Runs the module once on flat leaves. Returns its outputs and the flat leaves of its next state.
+    def call(
+        self, obs: Sequence[Tensor], states: Sequence[Tensor], module: nn.Module | None = None
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Runs the module (or a copy of it) once on flat leaves. Returns its outputs and the leaves of its next state.
 
         Raises ExportError where what comes back is not what `outputs` and the state say."""
         args = [pytree.tree_unflatten(list(obs), self.obs_spec)]
         if self.recurrent:
             args.append(pytree.tree_unflatten(list(states), self.state_spec))
         with torch.no_grad():
-            return self._split(self.module(*args))
+            return self._split((module or self.module)(*args))
 
     def _split(self, result: Any) -> tuple[list[Tensor], list[Tensor]]:
         given = list(result) if isinstance(result, tuple | list) else [result]
@@ -177,7 +180,7 @@ class Signature:
         try:
             with watch, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                outputs, after = self.call(obs, states)
+                outputs, after = self.call(obs, states, _copy(self.module))
         except ExportError:
             raise
         except Exception as error:
@@ -213,16 +216,20 @@ class Signature:
         return ExportError(f"forward fails{many}{place_of(error)}: {first_line(error)}; {hint}")
 
     def _check_start(self) -> None:
-        """An agent starts with the example state's rows, so they must be alike; and forward must repeat itself."""
+        """Every agent starts with the example state, so its rows must be alike."""
         for leaf in self.states:
             if not torch.equal(leaf.tensor, leaf.one.unsqueeze(leaf.axis).expand_as(leaf.tensor)):
                 raise ExportError(
                     f"example_state differs between agents in {leaf.name!r} (axis {leaf.axis}): it is what every agent "
                     "starts an episode with, usually zeros; give each agent the same."
                 )
+
+    def check_repeats(self) -> None:
+        """Raises ExportError if forward gives different results for the same arguments."""
+        module = _copy(self.module)
+        obs, states = ([leaf.tensor for leaf in leaves] for leaves in (self.obs, self.states))
         first, second = (
-            self.call([leaf.tensor.clone() for leaf in self.obs], [leaf.tensor.clone() for leaf in self.states])
-            for _ in range(2)
+            self.call([item.clone() for item in obs], [item.clone() for item in states], module) for _ in range(2)
         )
         for a, b in zip((*first[0], *first[1]), (*second[0], *second[1]), strict=True):
             if not torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)):
@@ -288,10 +295,10 @@ def _refusal(signature: Signature, error: Exception) -> ExportError:
     if "Constraints violated" in text or "specialized" in text:
         line = signature.watch.line
         why = "a tensor's values go into Python" if line else "a shape or a loop is written for one number of agents"
-        return ExportError(
-            f"the number of agents is fixed by the module, {why}{line}: it must be free; take it from obs.shape[0] and "
-            "keep every step in torch operations."
-        )
+        hint = "take it from obs.shape[0] and keep every step in torch operations"
+        if not line and any(isinstance(part, nn.RNNBase) for part in signature.module.modules()):
+            hint = "give recurrent layers [1, agents, features], or they take the agents for steps of time"
+        return ExportError(f"the number of agents is fixed by the module, {why}{line}: it must be free; {hint}.")
     line = place_of(error) or signature.watch.line
     return ExportError(
         f"torch.export cannot trace the module{line}: {first_line(error)}; write that line in plain torch operations."
@@ -310,6 +317,13 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def _copy(module: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(module)
+    except Exception:  # of a module that holds what cannot be copied
+        return module
 
 
 def _leaves(tree: Any, root: str) -> tuple[list[Leaf], pytree.TreeSpec]:

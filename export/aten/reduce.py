@@ -109,14 +109,20 @@ def layer_norm(call: Call) -> Batched:
     axes = [call.axis(ref, dim) for dim in range(rank - dims, rank)]
     keep = [1 if axis in axes else n for axis, n in enumerate(shape)]
     value, eps = ref.value, call["eps"]
+    eps = torch.finfo(torch.float32).eps if eps is None else eps  # rms_norm's default
+    weight, bias = call.bound.get("weight"), call.bound.get("bias")
+    if dims == 1 and not isinstance(weight, Batched) and not isinstance(bias, Batched):
+        kind = call.name.removesuffix(".default")
+        slots = (weight, bias) if kind == "layer_norm" else (weight,)
+        tensors = [-1 if item is None else call.lowering.tensor(item) for item in slots]
+        return call.result(call.emit(kind, [value], shape, tensors, eps=float(eps)))
     if call.name.startswith("layer_norm"):
         mean = to_shape(call, reduce(call, "mean", value, axes), keep)
         value = call.emit("sub", [value, mean], shape)
-    eps = torch.finfo(torch.float32).eps if eps is None else eps  # rms_norm's default
     square = reduce(call, "mean", call.emit("square", [value], shape), axes)
     square = call.emit("add", [to_shape(call, square, keep), number(call, eps)], keep)
     value = call.emit("mul", [value, call.emit("rsqrt", [square], keep)], shape)
-    return call.result(affine(call, value, call.bound.get("weight"), call.bound.get("bias"), rank, ref))
+    return call.result(affine(call, value, weight, bias, rank, ref))
 
 
 def affine(call: Call, value: int, weight: Const | None, bias: Const | None, rank: int, ref: Batched) -> int:

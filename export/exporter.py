@@ -1,0 +1,146 @@
+"""`minnow.export.export`: any `nn.Module` to a policy file, its ONNX twin and its parity file."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from minnow.export import format, onnx, parity
+from minnow.export.action import Action, Box, Discrete
+from minnow.export.errors import ExportError
+from minnow.export.graph import Graph
+from minnow.export.lower import lower
+from minnow.export.parity import Difference, Reference
+from minnow.export.record import record
+from minnow.export.trace import Signature, trace
+
+GOLDEN_STEPS = 4
+
+
+@dataclass
+class Report:
+    """What an export wrote. `c`: how far the file in C is from torch, over the parity file's steps."""
+
+    path: Path
+    onnx: Path
+    parity: Path
+    size: int  # of the policy file, bytes
+    sha256: str
+    parameters: int  # numbers stored
+    operations: list[str]
+    unused: list[str]  # parameters of the module that no output depends on; they are left out
+    c: Difference
+    seconds: dict[str, float]  # of each stage
+
+    def line(self) -> str:
+        """One sentence for people."""
+        left_out = f"; left out as unused: {', '.join(self.unused)}" if self.unused else ""
+        return (
+            f"{self.path}: {self.parameters:,} parameters, {len(self.operations)} operations, {self.size:,} bytes, "
+            f"{self.c.max_diff:.1e} from torch in C{left_out}"
+        )
+
+
+def export(
+    module: nn.Module,
+    example_obs: Any,
+    path: Path | str,
+    *,
+    example_state: Any = None,
+    outputs: Sequence[str] = ("logits", "value"),
+    action: Action | None = None,
+    observation: Any = None,
+    state_axes: Any = None,
+    meta: Mapping[str, Any] | None = None,
+) -> Report:
+    """Writes `path` (a .minnow file) and beside it the same as .onnx and the parity file.
+
+    module: `forward(obs)` or `forward(obs, state)`, which returns a tensor per name in `outputs`, then the state,
+    nested as it came; in evaluation mode. example_obs: a tensor or NumPy array, or any nest of them, [agents, ...]
+    each, float32, uint8 or int32. example_state: float32, what every agent starts an episode with; its agent axis is
+    found by tracing unless `state_axes`, nested alike, says it. action: how the outputs `logits`, or `mean` and
+    `log_std`, become actions. observation: what the inputs mean, and meta: provenance; both JSON.
+
+    Raises ExportError, and writes nothing, where the module cannot be expressed or C does not agree with torch."""
+    path, clock = Path(path), Clock()
+    signature = Signature(module, example_obs, example_state, outputs, state_axes)
+    program = trace(signature)
+    clock.lap("trace")
+    graph, unused = lower(program, signature)
+    signature.check_repeats()
+    clock.lap("lower")
+    reference = record(signature)
+    clock.lap("torch")
+    meta = dict(meta or {}) | {"observation": observation} if observation is not None else dict(meta or {})
+    meta.setdefault("name", path.stem)
+    meta.setdefault("created", datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
+    data = _bytes(graph, action, meta, reference)
+    reference = dataclasses.replace(reference, sha256=parity.sha256(data))
+    c = parity.difference(parity.run_c(data, reference), reference)
+    if not c.passed:
+        raise ExportError(
+            f"the policy in C is {c.max_diff:.1e} from torch, over the limit of {parity.LIMIT:g}: no file was written. "
+            "This is a fault of Minnow, or the module computes with numbers too large for float32; please report it."
+        )
+    clock.lap("c")
+    twin = onnx.convert(program, signature, meta | {"policy_sha256": reference.sha256})
+    clock.lap("onnx")
+    report = Report(
+        path=path,
+        onnx=path.with_suffix(".onnx"),
+        parity=parity.beside(path),
+        size=len(data),
+        sha256=reference.sha256,
+        parameters=sum(tensor.size for tensor in graph.tensors),
+        operations=[op.kind for op in graph.ops],
+        unused=unused,
+        c=c,
+        seconds=clock.laps,
+    )
+    format.save(report.onnx, twin)
+    reference.save(report.parity)
+    format.save(path, data)
+    return report
+
+
+class Clock:
+    """Seconds since the last lap, by name."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self._last = now - self._last, now
+
+
+def _bytes(graph: Graph, action: Action | None, meta: Mapping[str, Any], reference: Reference) -> bytes:
+    golden = format.Golden(
+        *(
+            [item[:GOLDEN_STEPS] for item in group.values()]
+            for group in (reference.obs, reference.outputs, reference.states)
+        )
+    )
+    try:
+        return format.write(graph, None, action=_action(action), meta=meta, golden=golden)
+    except (ValueError, TypeError) as error:
+        raise ExportError(f"the policy cannot be stored: {error}.") from error
+
+
+def _action(action: Action | None) -> format.Action | None:
+    if action is None:
+        return None
+    if isinstance(action, Box):
+        limit = float(np.finfo(np.float32).max)
+        low, high = (np.clip(bounds, -limit, limit).tolist() for bounds in (action.low, action.high))
+        return format.Action("box", low=low, high=high, squash=action.squash)
+    return format.Action("discrete" if isinstance(action, Discrete) else "multi-discrete", sizes=action.sizes)
