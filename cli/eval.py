@@ -70,7 +70,7 @@ def _player(target: str, player: str | None) -> tuple[Any, str, dict[str, float]
         if kind == "random" and not skill:
             return evaluation.RandomPlayer(envs.spec(target)), target, {}
         if kind == "script":
-            return evaluation.ScriptPlayer(envs.spec(target), _skill(skill)), target, {}
+            return evaluation.ScriptPlayer(_skill(skill)), target, {}
         raise MinnowError(f"--player is {player!r}: it wants random, script or script=SKILL.")
     if target in envs.names():
         raise MinnowError(

@@ -43,14 +43,12 @@ def _names(kind: type, value: Any, prefix: str) -> Iterator[str]:
 def parameters(spec: envs.Spec, values: dict[str, float]) -> Any:
     """A dataclass with one number for each parameter of an environment, at its default or at that of `values`."""
     rows = []
-    for param in spec.params:
+    for param in spec.param:
         unit = f" {param.unit}" if param.unit else ""
         help = f"{param.doc} {param.low:g} to {param.high:g}{unit}."
         rows.append((param.name, Annotated[float, tyro.conf.arg(help=help)], dataclasses.field(default=param.value)))
-    known = [row[0] for row in rows]
     for name in values:
-        if name not in known:
-            raise unknown(f"parameter of {spec.name}", name, known)
+        spec.index(name)  # raises where there is none of that name
     return dataclasses.make_dataclass("Parameters", rows, namespace={"__doc__": f"Parameters of {spec.name}."})(
         **values
     )
@@ -59,15 +57,14 @@ def parameters(spec: envs.Spec, values: dict[str, float]) -> Any:
 def changed(spec: envs.Spec, values: Any) -> dict[str, float]:
     """The parameters that differ from the environment's defaults."""
     return {
-        param.name: getattr(values, param.name) for param in spec.params if getattr(values, param.name) != param.value
+        param.name: getattr(values, param.name) for param in spec.param if getattr(values, param.name) != param.value
     }
 
 
 def value_of(flag: str, argv: list[str]) -> str | None:
     """The value of one flag, before the others can be read."""
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
-        if word == flag:
-            return following
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
+    for i, word in enumerate(argv):
+        name, equals, value = word.partition("=")
+        if name == flag and (equals or i + 1 < len(argv)):
+            return value if equals else argv[i + 1]
     return None

@@ -8,7 +8,7 @@ highest bit.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -75,7 +75,7 @@ class RandomPlayer:
         self.rows = rows
 
     def act(self, obs: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-        heads = self.spec.heads
+        heads = self.spec.head
         noise = self.rng.random((self.rows, sum(max(head.size, 1) for head in heads)), dtype=np.float32)
         if self.spec.action_type == "box":
             low, high = (np.array([getattr(head, side) for head in heads], np.float32) for side in ("low", "high"))
@@ -84,6 +84,14 @@ class RandomPlayer:
             noise = noise * mask
         ends = np.cumsum([head.size for head in heads])[:-1]
         return np.stack([part.argmax(1) for part in np.split(noise, ends, 1)], 1).astype(np.int32)
+
+
+@dataclass
+class ScriptPlayer:
+    """The environment's own scripted player, which decides at every tick. `skill` in [0, 1]; None: as the environment
+    has it."""
+
+    skill: float | None = None
 
 
 @dataclass
@@ -111,7 +119,7 @@ class Score:
 
 
 def evaluate(
-    player: Player,
+    player: Player | ScriptPlayer,
     name: str,
     episodes: int = 200,
     *,
@@ -126,6 +134,11 @@ def evaluate(
     if not 0 <= seed <= MAX_SEED:
         raise MinnowError(f"--seed is {seed}, outside 0 .. {MAX_SEED}.")
     spec = envs.spec(name)
+    skills = None
+    if isinstance(player, ScriptPlayer):
+        if not spec.has_script:
+            raise MinnowError(f"{name} has no scripted player: try --player random.")
+        skills = [player.skill] * spec.agents + [None] * (spec.slots - spec.agents)
     groups = []
     for first in range(0, episodes, GROUP):
         count = min(GROUP, episodes - first)
@@ -136,7 +149,8 @@ def evaluate(
             first_index=first,
             threads=threads,
             randomize=randomize,
-            params=params or {},
+            params=params,
+            script_skill=skills,
         )
         groups.append(_play(player, vector, spec.masked, seed + first))
     records = np.concatenate(groups).astype(np.float64)
@@ -153,17 +167,22 @@ def evaluate(
     )
 
 
-def _play(player: Player, vector: envs.Vector, masked: bool, seed: int) -> np.ndarray:
+def _play(player: Player | ScriptPlayer, vector: envs.Vector, masked: bool, seed: int) -> np.ndarray:
     """The records of each row's first episode, [rows, 4]: score, return, length, success."""
     buffers = vector.buffers()
+    scripted = isinstance(player, ScriptPlayer)
+    if scripted:
+        buffers = replace(buffers, action=None)
+    else:
+        player.begin(vector.rows, seed)
     vector.reset(buffers)
-    player.begin(vector.rows, seed)
     records = np.zeros((vector.rows, 4), np.float32)
-    open_rows = np.ones(vector.rows, bool)
-    while open_rows.any():
-        buffers.action[:] = player.act(buffers.obs, buffers.mask if masked else None)
+    playing = np.ones(vector.rows, bool)
+    while playing.any():
+        if not scripted:
+            buffers.action[:] = player.act(buffers.obs, buffers.mask if masked else None)
         vector.step(buffers)
-        ended = open_rows & ((buffers.terminated | buffers.truncated) != 0)
+        ended = playing & (buffers.terminated | buffers.truncated)
         records[ended] = buffers.episode[ended]
-        open_rows &= ~ended
+        playing &= ~ended
     return records

@@ -59,8 +59,8 @@ def gae(
 def action_space(spec: envs.Spec) -> Space:
     """The action space that an environment declares."""
     if spec.action_type == "box":
-        return Gaussian(tuple(head.low for head in spec.heads), tuple(head.high for head in spec.heads))
-    return Categorical(tuple(head.size for head in spec.heads))
+        return Gaussian(tuple(head.low for head in spec.head), tuple(head.high for head in spec.head))
+    return Categorical(tuple(head.size for head in spec.head))
 
 
 def build_policy(config: Config, spec: envs.Spec) -> Policy:
