@@ -15,10 +15,10 @@
 /* cffi: begin */
 enum { ENV_ABI_VERSION = 1 };
 
-enum { ENV_F32 = 0, ENV_U8 = 1 };                                 /* EnvSpec.obs_type */
-enum { ENV_DISCRETE = 0, ENV_MULTI_DISCRETE = 1, ENV_BOX = 2 };   /* EnvSpec.action_type */
+enum { ENV_F32 = 0, ENV_U8 = 1 };                                          /* EnvSpec.obs_type */
+enum { ENV_DISCRETE = 0, ENV_MULTI_DISCRETE = 1, ENV_BOX = 2 };            /* EnvSpec.action_type */
 enum { ENV_PHYSICS = 0, ENV_FIDELITY = 1, ENV_REWARD = 2, ENV_WORLD = 3 }; /* EnvParam.kind */
-enum { ENV_LINEAR = 0, ENV_LOG = 1, ENV_INTEGER = 2 };            /* EnvParam.scale */
+enum { ENV_LINEAR = 0, ENV_LOG = 1, ENV_INTEGER = 2 };                     /* EnvParam.scale */
 
 typedef struct EnvParam {
     const char *name;
@@ -41,26 +41,26 @@ typedef struct EnvHead { /* one head of the action */
 } EnvHead;
 
 typedef struct EnvControl { /* what a person presses to mean an action */
-    const char *label;   /* shown to the person: "Up" */
-    const char *keys;    /* comma-separated KeyboardEvent.code names: "ArrowUp,KeyW" */
-    const char *gamepad; /* comma-separated: "button12,axis1-", of the standard mapping; or NULL */
-    const char *touch;   /* zone of the picture: "top", "bottom", "left", "right", "x", "y"; or NULL */
-    int32_t head;        /* which head it drives */
-    float value;         /* the choice (discrete), or the value at full deflection (continuous) */
+    const char *label;      /* shown to the person: "Up" */
+    const char *keys;       /* comma-separated KeyboardEvent.code names: "ArrowUp,KeyW" */
+    const char *gamepad;    /* comma-separated: "button12,axis1-", of the standard mapping; or NULL */
+    const char *touch;      /* zone of the picture: "top", "bottom", "left", "right", "x", "y"; or NULL */
+    int32_t head;           /* which head it drives */
+    float value;            /* the choice (discrete), or the value at full deflection (continuous) */
 } EnvControl;
 
 typedef struct EnvGesture { /* what a visitor may do that is no action; arrives as an EnvEvent of this kind */
-    int32_t kind;        /* >= ENV_EVENT_CUSTOM */
+    int32_t kind;           /* >= ENV_EVENT_CUSTOM */
     const char *name, *doc;
     const char *pointer; /* "click": x, y; "drag": x, y is the start, z the horizontal, value the vertical way */
 } EnvGesture;
 
 typedef struct EnvSpec {
     const char *name, *title, *description;
-    int32_t slots;         /* players of one environment */
-    int32_t agents;        /* how many of them (the first ones) the caller drives by default */
-    int32_t obs_type;      /* ENV_F32 or ENV_U8 */
-    int32_t obs_rank;      /* 1: [n]; 3: [planes][height][width] */
+    int32_t slots;    /* players of one environment */
+    int32_t agents;   /* how many of them (the first ones) the caller drives by default */
+    int32_t obs_type; /* ENV_F32 or ENV_U8 */
+    int32_t obs_rank; /* 1: [n]; 3: [planes][height][width] */
     int32_t obs_shape[4];
     const EnvField *fields; /* [obs_shape[0]] */
     int32_t action_type;
@@ -76,7 +76,7 @@ typedef struct EnvSpec {
     float view_width, view_height; /* the world rectangle that draw() fills, in its units, origin top left */
     int32_t three_d;
     int32_t params;
-    const EnvParam *param;     /* [params] */
+    const EnvParam *param; /* [params] */
     int32_t controls;
     const EnvControl *control; /* [controls] */
     int32_t gestures;
@@ -85,8 +85,8 @@ typedef struct EnvSpec {
 
 enum { ENV_EVENT_PARAM = 0, ENV_EVENT_RANDOMIZE = 1, ENV_EVENT_CUSTOM = 16 };
 typedef struct EnvEvent { /* applies at the start of a tick, recorded like an action */
-    int32_t kind;     /* ENV_EVENT_PARAM: parameter `slot` takes `value` now and in later episodes;
-                         ENV_EVENT_RANDOMIZE: `value` is the fraction from the next reset on */
+    int32_t kind;         /* ENV_EVENT_PARAM: parameter `slot` takes `value` (clipped to its bounds) now, and later
+                             episodes draw around it; ENV_EVENT_RANDOMIZE: `value` is the fraction from the next reset on */
     int32_t slot;
     float x, y, z, value;
 } EnvEvent;
@@ -100,11 +100,11 @@ typedef struct EnvView {
 /* A draw list is an array of these. Colours are 0xRRGGBBAA. Coordinates are the world's (EnvSpec.view_width
  * x view_height, y down) in two dimensions, metres (z up) in three. */
 enum {
-    ENV_RECT = 1,    /* f: x, y (centre), width, height, angle (rad), corner radius */
-    ENV_CIRCLE = 2,  /* f: x, y, radius */
-    ENV_LINE = 3,    /* f: x0, y0, x1, y1, width */
-    ENV_POLYGON = 4, /* f: x0, y0, ... x5, y5; n corners (3 to 6) */
-    ENV_TEXT = 5,    /* f: x, y (centre), height; text, n: 0 centred, -1 left, 1 right */
+    ENV_RECT = 1,      /* f: x, y (centre), width, height, angle (rad), corner radius */
+    ENV_CIRCLE = 2,    /* f: x, y, radius */
+    ENV_LINE = 3,      /* f: x0, y0, x1, y1, width */
+    ENV_POLYGON = 4,   /* f: x0, y0, ... x5, y5; n corners (3 to 6) */
+    ENV_TEXT = 5,      /* f: x, y (centre), height; text, n: 0 centred, -1 left, 1 right */
     ENV_BOX3 = 16,     /* f: x, y, z, half sizes x, y, z, quaternion w, x, y, z */
     ENV_SPHERE3 = 17,  /* f: x, y, z, radius */
     ENV_CAPSULE3 = 18, /* f: x0, y0, z0, x1, y1, z1, radius */
@@ -118,31 +118,34 @@ typedef struct EnvShape {
     char text[20]; /* NUL-terminated */
 } EnvShape;        /* 80 bytes */
 
-/* What one tick yields, for each lane; env_tick adds to it, so that several ticks make one step. */
 const EnvSpec *env_spec(void);
 uint32_t env_abi_version(void);
 uint32_t env_lanes(void);
-uint32_t env_group_size(void);  /* bytes of a group; align it to 64 */
-uint32_t env_saved_size(void);  /* bytes of one saved environment */
-uint32_t env_obs_size(void);    /* numbers of one observation */
-uint32_t env_choices(void);     /* bytes of one mask: the sum of the discrete heads' sizes */
+uint32_t env_group_size(void); /* bytes of a group; align it to 64 */
+uint32_t env_saved_size(void); /* bytes of one saved environment */
+uint32_t env_obs_size(void);   /* numbers of one observation */
+uint32_t env_choices(void);    /* bytes of one mask: the sum of the discrete heads' sizes */
 
-/* Gives one lane its random stream and its parameters (NULL: defaults), draws the first episode's. Does not reset. */
+/* Clears one lane and gives it its random stream and its parameters (NULL: defaults). No episode runs before env_reset,
+ * which draws the parameters of each: with fraction r = randomize every physics parameter comes from nominal +- r
+ * |nominal|
+ * (+- r (high - low) / 2 where the nominal is zero), clipped to [low, high]. */
 void env_init(void *group, uint32_t lane, uint32_t seed_low, uint32_t seed_high, uint32_t index, const float *params,
               float randomize);
-/* Bounds of the draw of one parameter at each reset, in place of those that `randomize` gave. */
+/* Bounds of the draw of one parameter of any kind at each reset, in place of those that `randomize` gave. */
 void env_range(void *group, uint32_t lane, uint32_t param, float low, float high);
 void env_reset(void *group, uint32_t lane); /* begins the next episode */
 void env_event(void *group, uint32_t lane, const EnvEvent *event);
-/* One tick of a whole group. action: [slots][heads][lanes]. Adds to reward [slots][lanes]; sets terminated and
- * truncated [lanes] to 1 where the episode ended in this tick. */
+/* One tick of a whole group. action: [slots][heads][lanes], within the heads' bounds. Adds to reward [slots][lanes], so
+ * that several ticks make one step; sets terminated and truncated [lanes] to 1 where the episode ended in this tick. A
+ * lane whose episode has ended may be ticked on until it is reset; what that yields means nothing. */
 void env_tick(void *group, const void *action, float *reward, int32_t *terminated, int32_t *truncated);
 /* The lane's observation by one slot: env_obs_size() numbers of the spec's type. */
 void env_observe(const void *group, uint32_t lane, uint32_t slot, void *obs);
 void env_mask(const void *group, uint32_t lane, uint32_t slot, uint8_t *mask); /* 1: possible */
 /* The scripted player's action, [heads]; skill in [0, 1], or negative for the parameter "skill". */
 void env_script(const void *group, uint32_t lane, uint32_t slot, float skill, void *action);
-float env_param(const void *group, uint32_t lane, uint32_t param); /* what this episode was drawn with */
+float env_param(const void *group, uint32_t lane, uint32_t param); /* its value in this episode */
 float env_score(const void *group, uint32_t lane, uint32_t slot);
 float env_success(const void *group, uint32_t lane, uint32_t slot);
 float env_potential(const void *group, uint32_t lane, uint32_t slot);

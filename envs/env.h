@@ -2,6 +2,7 @@
  *
  *     #define ENV_SLOTS 2                       // players
  *     #define ENV_HEADS 1                       // numbers in an action
+ *     #define ENV_OBS 8                         // numbers in an observation
  *     #define ENV_PARAMS(P) \                   // name, default, low, high, kind, scale, unit, doc
  *         P(gravity, 9.8f, 0.1f, 30.0f, ENV_PHYSICS, ENV_LINEAR, "m/s^2", "Pull towards the ground.")
  *     #include "../env.h"
@@ -18,8 +19,10 @@
  * depend on it. With one lane, members may be anything of fixed size without pointers; the whole struct is hashed, so
  * it has no padding (checked by `minnow check`): order members by size.
  *
- * Rules. No state outside State, no libm (portable functions are in mathf.h), no clock, no allocation. Randomness comes from
- * env_uniform and its kin, keyed by seed and environment index.
+ * Rules. No state outside State, no libm (portable functions are in mathf.h), no clock, no allocation. Randomness comes
+ * from env_uniform and its kin (random.h), keyed by seed and environment index. step() may be called on a lane whose
+ * episode has ended: what it does there is thrown away, but must be defined. The script is a player whose skill is the
+ * parameter named `skill`.
  */
 #ifndef MINNOW_ENV_H
 #define MINNOW_ENV_H
@@ -48,10 +51,11 @@ static const EnvParam env_params[] = {ENV_PARAMS(ENV_PARAM_ROW)};
 
 /* First member of every State; belongs to core.h, read by environments through the functions below. */
 typedef struct EnvBase {
-    uint32_t key[2][ENV_LANES];  /* of the random stream: from seed and environment index */
-    uint32_t draws[ENV_LANES];   /* numbers drawn so far */
-    int32_t episode[ENV_LANES];  /* resets so far */
-    int32_t tick[ENV_LANES];     /* ticks since the reset */
+    uint32_t key[2][ENV_LANES]; /* of the random stream: from seed and environment index */
+    uint32_t draws[ENV_LANES];  /* numbers drawn so far */
+    int32_t episode[ENV_LANES]; /* resets so far */
+    int32_t tick[ENV_LANES];    /* ticks since the reset; step() sees the number of ticks before this one */
+    float randomize[ENV_LANES]; /* the fraction that physics parameters spread by */
     float param[ENV_PARAM_COUNT][ENV_LANES];   /* in force in this episode */
     float nominal[ENV_PARAM_COUNT][ENV_LANES]; /* what randomization spreads around */
     float lowest[ENV_PARAM_COUNT][ENV_LANES], highest[ENV_PARAM_COUNT][ENV_LANES]; /* bounds of the draw */
@@ -84,9 +88,9 @@ typedef struct Env {
     void (*event)(State *s, int lane, const EnvEvent *event); /* only kinds >= ENV_EVENT_CUSTOM */
     void (*draw)(const State *s, int lane, const EnvView *view, EnvList *list);
     float (*score)(const State *s, int lane, int slot);
-    float (*success)(const State *s, int lane, int slot);   /* absent: the environment has no success */
-    float (*potential)(const State *s, int lane, int slot); /* absent: no progress measure */
-    int (*alive)(const State *s, int lane, int slot);       /* absent: always */
+    float (*success)(const State *s, int lane, int slot);            /* absent: the environment has no success */
+    float (*potential)(const State *s, int lane, int slot);          /* absent: no progress measure */
+    int (*alive)(const State *s, int lane, int slot);                /* absent: always */
     void (*mask)(const State *s, int lane, int slot, uint8_t *mask); /* absent: everything is possible */
 } Env;
 

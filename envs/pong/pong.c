@@ -1,0 +1,284 @@
+/* pong.c: two paddles, one ball, first to 21.
+ *
+ * Lengths are in court heights (the court is 1 high and WIDTH wide), y points down. The ball's horizontal speed is
+ * fixed but for `acceleration`; where it meets the paddle decides how steeply it leaves. Slot 0 is on the left. Each
+ * slot sees the court as if it were the left one.
+ */
+#ifndef ENV_LANES
+#define ENV_LANES 16
+#endif
+#define ENV_SLOTS 2
+#define ENV_HEADS 1
+#define ENV_OBS 8
+#define ENV_PARAMS(P)                                                                                                  \
+    P(speed, 1.2f, 0.4f, 3.0f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of the ball from side to side.")                    \
+    P(acceleration, 0.0f, 0.0f, 0.2f, ENV_PHYSICS, ENV_LINEAR, "", "What each hit adds to the ball's speed.")          \
+    P(steepness, 1.25f, 0.3f, 2.5f, ENV_PHYSICS, ENV_LINEAR, "", "Slope of a ball hit with the paddle's very edge.")   \
+    P(gravity, 0.0f, -3.0f, 3.0f, ENV_PHYSICS, ENV_LINEAR, "1/s^2", "Pulls the ball down, or up where negative.")      \
+    P(paddle_speed, 1.0f, 0.2f, 3.0f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of both paddles.")                           \
+    P(paddle_height, 0.18f, 0.05f, 0.5f, ENV_PHYSICS, ENV_LOG, "", "Height of both paddles.")                          \
+    P(ball_size, 0.03f, 0.01f, 0.1f, ENV_PHYSICS, ENV_LOG, "", "Diameter of the ball.")                                \
+    P(serve_slope, 0.8f, 0.0f, 2.0f, ENV_PHYSICS, ENV_LINEAR, "", "The steepest slope of a serve.")                    \
+    P(pause, 0.4f, 0.0f, 2.0f, ENV_WORLD, ENV_LINEAR, "s", "Rest before each serve.")                                  \
+    P(points, 21.0f, 1.0f, 21.0f, ENV_WORLD, ENV_INTEGER, "", "Points that win the game.")                             \
+    P(skill, 0.5f, 0.0f, 1.0f, ENV_WORLD, ENV_LINEAR, "", "Skill of the scripted player: 0.5 follows, 1 aims.")
+#include "../env.h"
+
+#define WIDTH 1.33333333f
+#define TICK (1.0f / 60.0f)
+#define FACE 0.06f     /* distance of the paddles' faces from the ends of the court */
+#define TOP_SPEED 1.5f /* of the ball, as a multiple of `speed`, however often it is hit */
+enum { STAY = 0, UP = 1, DOWN = 2, LONGEST = 60 * 60 * 10, KICK = ENV_EVENT_CUSTOM };
+
+struct State {
+    EnvBase base;
+    float x[ENV_LANES], y[ENV_LANES];   /* the ball's centre */
+    float vx[ENV_LANES], vy[ENV_LANES]; /* per second */
+    float paddle[ENV_SLOTS][ENV_LANES]; /* centres */
+    float move[ENV_SLOTS][ENV_LANES];   /* -1, 0 or 1: how the paddle moved in the last tick */
+    float rest[ENV_LANES];              /* ticks until the serve */
+    int32_t points[ENV_SLOTS][ENV_LANES];
+};
+
+#define PARAM(name) (s->base.param[P_##name])
+
+static void serve(State *s, int lane, int side) {
+    float slope = PARAM(serve_slope)[lane] * (2.0f * env_uniform(s, lane) - 1.0f);
+    float speed = PARAM(speed)[lane];
+    s->x[lane] = 0.5f * WIDTH;
+    s->y[lane] = env_between(s, lane, 0.2f, 0.8f);
+    s->vx[lane] = side ? speed : -speed;
+    s->vy[lane] = speed * slope;
+    s->rest[lane] = env_floor(PARAM(pause)[lane] * 60.0f);
+}
+
+static void reset(State *s, int lane) {
+    for (int slot = 0; slot < ENV_SLOTS; slot++) {
+        s->paddle[slot][lane] = 0.5f;
+        s->move[slot][lane] = 0.0f;
+        s->points[slot][lane] = 0;
+    }
+    serve(s, lane, (int)env_below(s, lane, 2));
+}
+
+/* The ball left the court: a point for one side, a serve towards the other, perhaps the end. */
+static void point(State *s, int lane, EnvResult out) {
+    int winner = s->x[lane] < 0.5f * WIDTH;
+    s->points[winner][lane] += s->points[winner][lane] < 99;
+    out.reward[winner][lane] += 1.0f;
+    out.reward[1 - winner][lane] -= 1.0f;
+    if ((float)s->points[winner][lane] >= PARAM(points)[lane]) {
+        out.terminated[lane] = 1;
+    }
+    serve(s, lane, 1 - winner);
+}
+
+/* Where the ball meets the left face (side 0) or the right one (side 1) on its way from x to nx, it is hit if the
+ * paddle is there. Straight-line code, so that the loop over lanes becomes SIMD. */
+typedef struct Ball {
+    float x, y, vx, vy;
+} Ball;
+static inline Ball hit(Ball ball, float nx, float ny, int side, float paddle, float reach, float radius,
+                       float steepness, float faster, float fastest) {
+    float face = side ? WIDTH - FACE - radius : FACE + radius;
+    float before = side ? face - ball.x : ball.x - face, after = side ? face - nx : nx - face;
+    float way = before - after;
+    float share = before / (way > 0.0f ? way : 1.0f);
+    float offset = (ball.y + (ny - ball.y) * share - paddle) / reach;
+    int met = (before >= 0.0f) & (after < 0.0f) & (offset <= 1.0f) & (offset >= -1.0f);
+    float pace = env_min(env_abs(ball.vx) * faster, fastest);
+    Ball next = {nx, ny, ball.vx, ball.vy};
+    next.x = met ? face + (face - nx) : next.x;
+    next.vx = met ? (side ? -pace : pace) : next.vx;
+    next.vy = met ? pace * steepness * offset : next.vy;
+    return next;
+}
+
+static void step(State *s, EnvActions action, EnvResult out) {
+    for (int slot = 0; slot < ENV_SLOTS; slot++) {
+        for (int l = 0; l < ENV_LANES; l++) {
+            float half = 0.5f * PARAM(paddle_height)[l];
+            float move = (float)((action[slot][0][l] == DOWN) - (action[slot][0][l] == UP));
+            float moved = s->paddle[slot][l] + move * (PARAM(paddle_speed)[l] * TICK);
+            s->move[slot][l] = move;
+            s->paddle[slot][l] = env_clamp(moved, half, 1.0f - half);
+        }
+    }
+    int32_t outside = 0;
+    for (int l = 0; l < ENV_LANES; l++) {
+        float radius = 0.5f * PARAM(ball_size)[l], reach = 0.5f * PARAM(paddle_height)[l] + radius;
+        float rest = s->rest[l], time = rest > 0.0f ? 0.0f : TICK;
+        float faster = 1.0f + PARAM(acceleration)[l], fastest = PARAM(speed)[l] * TOP_SPEED;
+        Ball ball = {s->x[l], s->y[l], s->vx[l], s->vy[l] + PARAM(gravity)[l] * time};
+        float nx = ball.x + ball.vx * time, ny = ball.y + ball.vy * time;
+        float folded = ny < radius ? radius + (radius - ny) : ny;
+        ball.vy = ny < radius ? env_abs(ball.vy) : ball.vy;
+        float low = 1.0f - radius;
+        ball.vy = ny > low ? -env_abs(ball.vy) : ball.vy;
+        folded = ny > low ? low + (low - ny) : folded;
+        ny = env_clamp(folded, radius, low);
+        Ball left = hit(ball, nx, ny, 0, s->paddle[0][l], reach, radius, PARAM(steepness)[l], faster, fastest);
+        Ball right = hit(ball, nx, ny, 1, s->paddle[1][l], reach, radius, PARAM(steepness)[l], faster, fastest);
+        int leftward = ball.vx < 0.0f;
+        s->x[l] = leftward ? left.x : right.x;
+        s->y[l] = ny;
+        s->vx[l] = leftward ? left.vx : right.vx;
+        s->vy[l] = leftward ? left.vy : right.vy;
+        s->rest[l] = env_max(rest - 1.0f, 0.0f);
+        outside |= (s->x[l] < -radius) | (s->x[l] > WIDTH + radius);
+        out.truncated[l] |= s->base.tick[l] + 1 >= LONGEST;
+    }
+    for (int l = 0; outside && l < ENV_LANES; l++) {
+        float radius = 0.5f * PARAM(ball_size)[l];
+        if (s->x[l] < -radius || s->x[l] > WIDTH + radius) {
+            point(s, l, out);
+        }
+    }
+}
+
+static void observe(const State *s, int slot, float *obs, size_t stride) {
+    for (int l = 0; l < ENV_LANES; l++) {
+        float *o = obs + (size_t)l * stride;
+        float waiting = s->rest[l] > 0.0f ? 0.0f : 0.5f;
+        float x = s->x[l] * (2.0f / WIDTH) - 1.0f, vx = s->vx[l] * waiting;
+        o[0] = s->paddle[slot][l] * 2.0f - 1.0f;
+        o[1] = s->paddle[1 - slot][l] * 2.0f - 1.0f;
+        o[2] = slot ? -x : x;
+        o[3] = s->y[l] * 2.0f - 1.0f;
+        o[4] = slot ? -vx : vx;
+        o[5] = s->vy[l] * waiting;
+        o[6] = s->move[slot][l];
+        o[7] = s->move[1 - slot][l];
+    }
+}
+
+/* A height beyond the court, brought back by reflection at both walls. */
+static inline float fold(float y, float radius) {
+    float span = 1.0f - 2.0f * radius;
+    float u = (y - radius) / span * 0.5f;
+    return radius + span * 2.0f * env_abs(u - env_floor(u + 0.5f));
+}
+
+/* Where the ball will meet the face of `slot`, if it flies there; 0.5 (the middle) otherwise. */
+static inline float arrival(const State *s, int slot, int l) {
+    float radius = 0.5f * PARAM(ball_size)[l];
+    float away = slot ? WIDTH - FACE - radius - s->x[l] : s->x[l] - FACE - radius;
+    float pace = slot ? s->vx[l] : -s->vx[l];
+    float time = env_max(away, 0.0f) / env_max(pace, 0.1f);
+    float y = fold(s->y[l] + time * (s->vy[l] + 0.5f * PARAM(gravity)[l] * time), radius);
+    int comes = (pace > 0.0f) & (s->rest[l] <= 0.0f);
+    return comes ? y : 0.5f;
+}
+
+/* Skill 0.5 follows the ball's height. Below, it does so late and haltingly. Above, it goes more and more to where the
+ * ball will arrive, and holds the paddle so that the ball leaves from its edge to where the opponent is not. */
+static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
+    for (int l = 0; l < ENV_LANES; l++) {
+        float radius = 0.5f * PARAM(ball_size)[l], reach = 0.5f * PARAM(paddle_height)[l] + radius;
+        float weak = env_max(1.0f - 2.0f * skill[l], 0.0f), strong = env_max(2.0f * skill[l] - 1.0f, 0.0f);
+        float late = s->y[l] - s->vy[l] * (0.4f * weak);
+        float turn = (float)(s->base.tick[l] * 5 & 15) * (1.0f / 16.0f);
+        float y = arrival(s, slot, l);
+        float slope = PARAM(steepness)[l] * 0.85f * (WIDTH - 2.0f * FACE);
+        float other = s->paddle[1 - slot][l];
+        float up = env_abs(fold(y - slope, radius) - other), down = env_abs(fold(y + slope, radius) - other);
+        float coming = slot ? s->vx[l] : -s->vx[l];
+        float edge = coming > 0.0f ? 0.85f * reach : 0.0f;
+        float aim = y + (up > down ? edge : -edge);
+        float target = late + (aim - late) * strong;
+        float gap = target - s->paddle[slot][l], slack = 0.6f * PARAM(paddle_speed)[l] * TICK;
+        int32_t choice = (gap > slack) * DOWN + (gap < -slack) * UP;
+        action[0][l] = choice * (turn >= 0.65f * weak); /* STAY is 0 */
+    }
+}
+
+static void event(State *s, int lane, const EnvEvent *event) {
+    if (event->kind == KICK) { /* the ball keeps its side to side speed and turns towards the height of the click */
+        float steep = env_clamp((event->y - s->y[lane]) * 4.0f, -1.0f, 1.0f) * PARAM(steepness)[lane];
+        s->vy[lane] = env_abs(s->vx[lane]) * steep;
+        s->rest[lane] = 0.0f;
+    }
+}
+
+static float score(const State *s, int lane, int slot) {
+    return (float)(s->points[slot][lane] - s->points[1 - slot][lane]);
+}
+
+/* Minus the distance from the paddle to where the ball will arrive, while it comes this way. */
+static float potential(const State *s, int lane, int slot) {
+    float coming = slot ? s->vx[lane] : -s->vx[lane];
+    float gap = env_abs(arrival(s, slot, lane) - s->paddle[slot][lane]);
+    return coming > 0.0f && s->rest[lane] <= 0.0f ? -gap : 0.0f;
+}
+
+static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
+    const uint32_t court = 0x101820ff, line = 0x2b3a48ff, digits = 0x3d5166ff, ball = 0xfff4d6ff;
+    const uint32_t side[ENV_SLOTS] = {0x4fd1c5ff, 0xf6885fff};
+    const float middle = 0.5f * WIDTH, thick = 0.018f, height = PARAM(paddle_height)[lane];
+    (void)view;
+    env_rect(list, middle, 0.5f, WIDTH, 1.0f, 0.0f, 0.0f, court);
+    for (int i = 0; i < 20; i++) {
+        env_rect(list, middle, 0.025f + 0.05f * (float)i, 0.006f, 0.026f, 0.0f, 0.003f, line);
+    }
+    env_number(list, middle - 0.16f, 0.12f, 0.15f, ENV_CENTRED, digits, s->points[0][lane]);
+    env_number(list, middle + 0.16f, 0.12f, 0.15f, ENV_CENTRED, digits, s->points[1][lane]);
+    for (int slot = 0; slot < ENV_SLOTS; slot++) {
+        float x = slot ? WIDTH - FACE + 0.5f * thick : FACE - 0.5f * thick;
+        env_rect(list, x, s->paddle[slot][lane], thick, height, 0.0f, 0.5f * thick, side[slot]);
+    }
+    float radius = 0.5f * PARAM(ball_size)[lane];
+    if (s->rest[lane] <= 0.0f) {
+        float tail = 0.05f;
+        env_line(list, s->x[lane] - s->vx[lane] * tail, s->y[lane] - s->vy[lane] * tail, s->x[lane], s->y[lane],
+                 1.2f * radius, 0xfff4d62e);
+    }
+    env_circle(list, s->x[lane], s->y[lane], radius, ball);
+}
+
+static const EnvField fields[ENV_OBS] = {
+    {"own_y", -1.0f, 1.0f},   {"opponent_y", -1.0f, 1.0f}, {"ball_x", -1.1f, 1.1f},   {"ball_y", -1.0f, 1.0f},
+    {"ball_vx", -1.0f, 1.0f}, {"ball_vy", -1.2f, 1.2f},    {"own_move", -1.0f, 1.0f}, {"opponent_move", -1.0f, 1.0f},
+};
+static const EnvHead heads[ENV_HEADS] = {{"move", 3, 0.0f, 0.0f, "stay,up,down"}};
+static const EnvControl controls[] = {
+    {"Up", "ArrowUp,KeyW", "button12,axis1-", "top", 0, UP},
+    {"Down", "ArrowDown,KeyS", "button13,axis1+", "bottom", 0, DOWN},
+};
+static const EnvGesture gestures[] = {{KICK, "Kick", "Click, and the ball turns towards that height.", "click"}};
+
+static const Env env = {
+    .spec =
+        {
+            .name = "pong",
+            .title = "Pong",
+            .description = "Two paddles, one ball, first to 21. Hit it with the edge to send it off steeply.",
+            .agents = 1,
+            .obs_type = ENV_F32,
+            .obs_rank = 1,
+            .obs_shape = {ENV_OBS},
+            .fields = fields,
+            .action_type = ENV_DISCRETE,
+            .head = heads,
+            .idle = {STAY},
+            .tick_rate = 60.0f,
+            .action_repeat = 8,
+            .score_name = "points ahead",
+            .score_low = -21.0f,
+            .score_high = 21.0f,
+            .view_width = WIDTH,
+            .view_height = 1.0f,
+            .controls = sizeof controls / sizeof *controls,
+            .control = controls,
+            .gestures = sizeof gestures / sizeof *gestures,
+            .gesture = gestures,
+        },
+    .reset = reset,
+    .step = step,
+    .observe = observe,
+    .script = script,
+    .event = event,
+    .draw = draw,
+    .score = score,
+    .potential = potential,
+};
+#include "../core.h"

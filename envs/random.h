@@ -1,0 +1,72 @@
+/* random.h: randomness by counting. Threefry-2x32-20 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
+ * as 1, 2, 3", 2011) turns a key and a counter into 64 random bits, so nothing has to be stored but the counter, and an
+ * environment's numbers depend neither on its neighbours nor on the order in which threads run.
+ *
+ *   key of an environment   threefry(key: seed, counter: (index, 0))
+ *   draws of the game       counter (draws so far, 0): env_bits and those made of it
+ *   draws of parameters     counter (episode, 1 + parameter): core.h
+ *   noise without a trace   counter (tick, 2^31 + 16 episode + stream): env_noise, for functions that may not change
+ * State
+ */
+#ifndef MINNOW_ENV_RANDOM_H
+#define MINNOW_ENV_RANDOM_H
+#include "env.h"
+
+typedef struct EnvBits {
+    uint32_t a, b;
+} EnvBits;
+
+static inline EnvBits env_threefry(uint32_t key0, uint32_t key1, uint32_t a, uint32_t b) {
+    static const int turn[8] = {13, 15, 26, 6, 17, 29, 16, 24};
+    const uint32_t key[3] = {key0, key1, 0x1bd11bdau ^ key0 ^ key1};
+    a += key[0];
+    b += key[1];
+    for (uint32_t i = 0; i < 20; i++) {
+        int left = turn[i % 8];
+        a += b;
+        b = (b << left | b >> (32 - left)) ^ a;
+        if (i % 4 == 3) {
+            uint32_t round = i / 4 + 1;
+            a += key[round % 3];
+            b += key[(round + 1) % 3] + round;
+        }
+    }
+    return (EnvBits){a, b};
+}
+
+/* [0, 1), in steps of 2^-24. */
+static inline float env_unit(uint32_t bits) {
+    return (float)(int32_t)(bits >> 8) * 5.96046448e-8f;
+}
+
+static inline EnvBits env_bits(State *s, int lane) {
+    EnvBase *base = (EnvBase *)s;
+    return env_threefry(base->key[0][lane], base->key[1][lane], base->draws[lane]++, 0);
+}
+
+static inline float env_uniform(State *s, int lane) {
+    return env_unit(env_bits(s, lane).a);
+}
+
+static inline float env_between(State *s, int lane, float low, float high) {
+    return env_min(low + (high - low) * env_uniform(s, lane), high);
+}
+
+/* 0 ... n - 1. Some values are likelier than others by at most n / 2^32. */
+static inline uint32_t env_below(State *s, int lane, uint32_t n) {
+    return (uint32_t)(((uint64_t)env_bits(s, lane).a * n) >> 32);
+}
+
+/* Mean 0, variance 1 (Box and Muller, 1958); at most 5.8 in size. */
+static inline float env_normal(State *s, int lane) {
+    EnvBits bits = env_bits(s, lane);
+    return env_sqrt(-2.0f * env_log(1.0f - env_unit(bits.a))) * env_cos(2.0f * ENV_PI * env_unit(bits.b));
+}
+
+/* [0, 1), fixed for each tick and stream (0 ... 15). */
+static inline float env_noise(const State *s, int lane, uint32_t stream) {
+    const EnvBase *base = (const EnvBase *)s;
+    uint32_t counter = 0x80000000u + ((uint32_t)base->episode[lane] << 4 & 0x7ffffff0u) + (stream & 15u);
+    return env_unit(env_threefry(base->key[0][lane], base->key[1][lane], (uint32_t)base->tick[lane], counter).a);
+}
+#endif

@@ -1,0 +1,273 @@
+"""What an environment declares of itself, read from its compiled library."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cffi
+import numpy as np
+
+from minnow.cinfer import compile
+from minnow.cinfer.errors import MinnowError, unknown
+
+HERE = Path(__file__).resolve().parent
+SHARED = ("abi.h", "env.h", "core.h", "random.h", "mathf.h", "draw.h")  # what a game's behaviour depends on
+KINDS = ("physics", "fidelity", "reward", "world")
+SCALES = ("linear", "log", "integer")
+ACTIONS = ("discrete", "multi_discrete", "box")
+
+
+@dataclass(frozen=True)
+class Param:
+    """A constant that may be turned: default `value`, bounds, `kind` of KINDS, `scale` of SCALES."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    kind: str
+    scale: str
+    unit: str
+    doc: str
+
+
+@dataclass(frozen=True)
+class Field:
+    """One number of a flat observation, or one plane of an image-like one."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Head:
+    """One head of the action: `size` choices with `labels`, or (size 0) a number in [low, high]."""
+
+    name: str
+    size: int
+    low: float
+    high: float
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Control:
+    """What a person presses to mean an action: KeyboardEvent codes, gamepad inputs, a touch zone."""
+
+    label: str
+    keys: tuple[str, ...]
+    gamepad: tuple[str, ...]
+    touch: str
+    head: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Gesture:
+    """What a visitor may do that is no action; `kind` is the event's."""
+
+    kind: int
+    name: str
+    doc: str
+    pointer: str
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything that EnvSpec of abi.h says, and the SHA-256 of the sources that decide how a game goes."""
+
+    name: str
+    title: str
+    description: str
+    slots: int
+    agents: int
+    obs_type: str  # "f32" or "u8"
+    obs_shape: tuple[int, ...]
+    fields: tuple[Field, ...]
+    action_type: str  # one of ACTIONS
+    head: tuple[Head, ...]
+    masked: bool
+    idle: tuple[int, ...]  # [heads]
+    tick_rate: float
+    action_repeat: int
+    has_potential: bool
+    has_success: bool
+    has_script: bool
+    score_name: str
+    score_low: float
+    score_high: float
+    view_width: float
+    view_height: float
+    three_d: bool
+    param: tuple[Param, ...]
+    control: tuple[Control, ...]
+    gesture: tuple[Gesture, ...]
+    source_hash: str
+
+    @property
+    def heads(self) -> int:
+        return len(self.head)
+
+    @property
+    def choices(self) -> int:
+        """Bytes of one action mask: the sum of the discrete heads' sizes."""
+        return sum(head.size for head in self.head)
+
+    @property
+    def obs_dtype(self) -> np.dtype:
+        return np.dtype(np.float32 if self.obs_type == "f32" else np.uint8)
+
+    @property
+    def action_dtype(self) -> np.dtype:
+        return np.dtype(np.float32 if self.action_type == "box" else np.int32)
+
+    def index(self, name: str) -> int:
+        """The number of a parameter."""
+        for i, param in enumerate(self.param):
+            if param.name == name:
+                return i
+        raise unknown(f"parameter of {self.name}", name, [param.name for param in self.param])
+
+    def check(self, name: str, value: float) -> float:
+        """`value` if parameter `name` may take it; MinnowError otherwise."""
+        param = self.param[self.index(name)]
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise MinnowError(f"{self.name}: {name} must be a number, got {value!r}.") from None
+        if not param.low <= np.float32(number) <= param.high:
+            unit = f" {param.unit}" if param.unit else ""
+            raise MinnowError(
+                f"{self.name}: {name} = {number:g} is out of its range, {param.low:g} to {param.high:g}{unit}."
+            )
+        if param.scale == "integer" and number != int(number):
+            raise MinnowError(f"{self.name}: {name} = {number:g} must be a whole number.")
+        return number
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as dictionaries and lists, for JSON."""
+        return asdict(self)
+
+
+def names() -> list[str]:
+    """The environments: folders of envs/ that hold a C file of their own name."""
+    return sorted(path.parent.name for path in HERE.glob("*/*.c") if path.stem == path.parent.name)
+
+
+def folder(name: str) -> Path:
+    """The folder of one environment."""
+    known = names()
+    if name not in known:
+        raise unknown("environment", name, known)
+    return HERE / name
+
+
+def source_hash(name: str) -> str:
+    """SHA-256 of the C sources that decide how a game of this environment goes."""
+    digest = hashlib.sha256()
+    own = sorted(path for path in folder(name).rglob("*") if path.suffix in (".c", ".h"))
+    for path in [*(HERE / shared for shared in SHARED), *own]:
+        digest.update(path.relative_to(HERE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@functools.cache
+def ffi() -> cffi.FFI:
+    """The declarations of abi.h and vector.h."""
+    maker = cffi.FFI()
+    for header in ("abi.h", "vector.h"):
+        text = (HERE / header).read_text(encoding="utf-8")
+        part = re.search(r"/\* cffi: begin \*/(.*)/\* cffi: end \*/", text, re.DOTALL)
+        assert part, f"{header} has lost its marks"
+        maker.cdef(part[1])
+    return maker
+
+
+@functools.cache
+def library(name: str) -> Any:
+    """The environment's functions as a cffi library; compiled at first use."""
+    source = folder(name) / f"{name}.c"
+    defines = {"ENV_VECTOR": 1, "_POSIX_C_SOURCE": "200809L"}
+    lib = ffi().dlopen(
+        str(compile.shared([source], defines=defines, flags=["-pthread", "-fno-trapping-math"], name=f"env_{name}"))
+    )
+    if lib.env_abi_version() != lib.ENV_ABI_VERSION:
+        raise MinnowError(f"{source} was written for another version of abi.h than {lib.ENV_ABI_VERSION}.")
+    return lib
+
+
+def _text(pointer: Any) -> str:
+    return ffi().string(pointer).decode() if pointer else ""
+
+
+def _words(pointer: Any) -> tuple[str, ...]:
+    return tuple(filter(None, _text(pointer).split(",")))
+
+
+def _number(value: float) -> float:
+    """The shortest decimal that is this float32: 9.8, not 9.800000190734863."""
+    return float(str(np.float32(value)))
+
+
+@functools.cache
+def spec(name: str) -> Spec:
+    """What the environment `name` declares."""
+    c = library(name).env_spec()
+    return Spec(
+        name=name,
+        title=_text(c.title),
+        description=_text(c.description),
+        slots=c.slots,
+        agents=c.agents,
+        obs_type=("f32", "u8")[c.obs_type],
+        obs_shape=tuple(c.obs_shape[i] for i in range(c.obs_rank)),
+        fields=tuple(
+            Field(_text(f.name), _number(f.low), _number(f.high)) for f in (c.fields[i] for i in range(c.obs_shape[0]))
+        ),
+        action_type=ACTIONS[c.action_type],
+        head=tuple(
+            Head(_text(h.name), h.size, _number(h.low), _number(h.high), _words(h.labels))
+            for h in (c.head[i] for i in range(c.heads))
+        ),
+        masked=bool(c.masked),
+        idle=tuple(c.idle[i] for i in range(c.heads)),
+        tick_rate=c.tick_rate,
+        action_repeat=c.action_repeat,
+        has_potential=bool(c.has_potential),
+        has_success=bool(c.has_success),
+        has_script=bool(c.has_script),
+        score_name=_text(c.score_name),
+        score_low=_number(c.score_low),
+        score_high=_number(c.score_high),
+        view_width=_number(c.view_width),
+        view_height=_number(c.view_height),
+        three_d=bool(c.three_d),
+        param=tuple(
+            Param(
+                _text(p.name),
+                _number(p.value),
+                _number(p.low),
+                _number(p.high),
+                KINDS[p.kind],
+                SCALES[p.scale],
+                _text(p.unit),
+                _text(p.doc),
+            )
+            for p in (c.param[i] for i in range(c.params))
+        ),
+        control=tuple(
+            Control(_text(k.label), _words(k.keys), _words(k.gamepad), _text(k.touch), k.head, _number(k.value))
+            for k in (c.control[i] for i in range(c.controls))
+        ),
+        gesture=tuple(
+            Gesture(g.kind, _text(g.name), _text(g.doc), _text(g.pointer))
+            for g in (c.gesture[i] for i in range(c.gestures))
+        ),
+        source_hash=source_hash(name),
+    )
