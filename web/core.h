@@ -3,11 +3,14 @@
  * core.c is compiled once per environment (-DGAME_ENV="pong/pong.c"), to WebAssembly for the page and natively for
  * tests. It allocates nothing, calls nobody and has no globals: the host gives one block of memory a game.
  *
- *     error = game_check(policy, size, text);       // policy: a .minnow file's bytes, or NULL and 0 for none
- *     need = game_size(policy, size);
- *     game = game_open(policy, size, block, need);  // block aligned to 64; policy and block stay where they are
+ *     need = game_policy_size(bytes, size, &error);                // the bytes of a .minnow file, which stay in place
+ *     policy = game_load(bytes, size, block, need, &error);        // or NULL, to play without one
+ *     game = game_open(policy, other_block, game_size(policy));
  *     game_start(game, seed, 0);
  *     for (;;) { game_tick(game); shapes = game_draw(game, 0, 1.5f); ... }
+ *
+ * Blocks need not be aligned, and belong to the host again when what was made in them is no longer used. One policy may
+ * serve several games.
  *
  * Everything that changes as the game goes on lies in game_state(), game_state_size() bytes: copying them out and in
  * again is a snapshot, valid for the same environment, policy and build.
@@ -22,18 +25,24 @@
 
 enum { GAME_SCRIPT = 0, GAME_POLICY = 1, GAME_PERSON = 2 };       /* who drives a slot */
 enum { GAME_TERMINATED = 1, GAME_TRUNCATED = 2, GAME_ACTED = 4 }; /* bits of what game_tick returns */
-enum { GAME_TEXT = 256 };                                         /* bytes of an error's text */
+
+typedef struct GameError {
+    int32_t number; /* from minnow.h's list; 0: none */
+    char text[252]; /* in words, zero-terminated */
+} GameError;
 
 typedef struct Game Game;
+typedef struct minnow_policy minnow_policy;
 
 uint32_t game_heap(void); /* WebAssembly: the first address that the host may use; native: 0 */
 
-/* 0, or the fault's number from minnow.h's list, and its text. */
-int32_t game_check(const uint8_t *policy, uint32_t size, char text[GAME_TEXT]);
-/* Bytes of a game's block; 0 for a policy that game_check refuses. */
-uint32_t game_size(const uint8_t *policy, uint32_t size);
-/* NULL if the block is too small or not aligned, or the policy is refused. Every slot begins driven by the script. */
-Game *game_open(const uint8_t *policy, uint32_t size, void *block, uint32_t block_size);
+/* Bytes of a policy's block; 0 if the file is refused. */
+uint32_t game_policy_size(const void *bytes, uint32_t size, GameError *error);
+/* NULL if the file is refused, or does not observe and act as this environment's players do. */
+const minnow_policy *game_load(const void *bytes, uint32_t size, void *block, uint32_t block_size, GameError *error);
+uint32_t game_size(const minnow_policy *policy); /* bytes of a game's block */
+/* NULL if the block is too small. Every slot begins driven by the script. */
+Game *game_open(const minnow_policy *policy, void *block, uint32_t block_size);
 
 /* Begins afresh: episode 0 of the seed, recurrent state cleared, queue of events empty. Drivers stay. */
 void game_start(Game *game, uint32_t seed_low, uint32_t seed_high);
@@ -45,7 +54,7 @@ uint32_t game_driver(const Game *game, uint32_t slot);
 void game_act(Game *game, uint32_t slot, uint32_t head, float value);
 /* 1: the policy's choices are drawn by their probabilities; 0: the likeliest. */
 void game_sample(Game *game, uint32_t sampled);
-/* Queues an EnvEvent for the start of the next tick; 0 if the queue is full. */
+/* Queues an EnvEvent for the start of the next tick, in place of one that turns the same parameter; 0: queue full. */
 uint32_t game_event(Game *game, int32_t kind, int32_t slot, float x, float y, float z, float value);
 
 uint32_t game_tick(Game *game);

@@ -17,7 +17,6 @@ from minnow.cinfer.errors import MinnowError
 HERE = Path(__file__).resolve().parent
 CINFER = Path(compile.__file__).resolve().parent
 SCRIPT, POLICY, PERSON = 0, 1, 2  # who drives a slot
-TEXT = 256
 TYPES = {"uint32_t": ctypes.c_uint32, "int32_t": ctypes.c_int32, "float": ctypes.c_float, "void": None}
 
 
@@ -27,9 +26,9 @@ def _declarations() -> list[tuple[str, str, list[str]]]:
     return [(result, name, [] if args == "void" else args.split(",")) for result, name, args in found]
 
 
-def _options(env: str) -> dict[str, Any]:
+def options(env: str) -> dict[str, Any]:
     return {
-        "defines": {"GAME_ENV": f'"{env}/{env}.c"', "ENV_LANES": "1"},
+        "defines": {"GAME_ENV": f'"{env}/{env}.c"'},
         "include": [minnow.envs.folder(env).parent, CINFER, HERE],
     }
 
@@ -37,13 +36,13 @@ def _options(env: str) -> dict[str, Any]:
 def wasm(env: str) -> Path:
     """The `.wasm` that the page plays: environment, interpreter and game core, without imports."""
     return compile.wasm(
-        [HERE / "core.c"], exports=[name for _, name, _ in _declarations()], grow=True, name=env, **_options(env)
+        [HERE / "core.c"], exports=[name for _, name, _ in _declarations()], grow=True, name=env, **options(env)
     )
 
 
 def shared(env: str, *, flags: Sequence[str] = (), cc: str | None = None) -> Path:
     """The same core as a library of this machine."""
-    return compile.shared([HERE / "core.c"], flags=list(flags), cc=cc, name=f"game-{env}", **_options(env))
+    return compile.shared([HERE / "core.c"], flags=list(flags), cc=cc, name=f"game-{env}", **options(env))
 
 
 @cache
@@ -81,6 +80,10 @@ class _CShape(ctypes.Structure):
     )
 
 
+class _CError(ctypes.Structure):
+    _fields_ = (("number", ctypes.c_int32), ("text", ctypes.c_char * 252))
+
+
 class Game:
     """One game, natively; the same calls as the page's game.js.
 
@@ -91,14 +94,18 @@ class Game:
         self.spec = minnow.envs.spec(env)
         self.c = _library(library or shared(env))
         self._policy = policy  # borrowed by the game
-        size = len(policy or b"")
-        text = ctypes.create_string_buffer(TEXT)
-        error = self.c.game_check(policy, size, text)
-        if error:
-            raise MinnowError(text.value.decode(), error)
-        need = self.c.game_size(policy, size)
-        self._block = ctypes.create_string_buffer(need + 64)
-        self.at = self.c.game_open(policy, size, -(-ctypes.addressof(self._block) // 64) * 64, need)
+        loaded = None
+        if policy is not None:
+            error = _CError()
+            need = self.c.game_policy_size(policy, len(policy), ctypes.byref(error))
+            self._policy_block = ctypes.create_string_buffer(max(need, 1))
+            if need:
+                loaded = self.c.game_load(policy, len(policy), self._policy_block, need, ctypes.byref(error))
+            if error.number:
+                raise MinnowError(error.text.decode(), error.number)
+        need = self.c.game_size(loaded)
+        self._block = ctypes.create_string_buffer(need)
+        self.at = self.c.game_open(loaded, self._block, need)
         for slot in range(self.spec.agents):
             self.drive(slot, POLICY)
         self.start(seed)

@@ -33,7 +33,7 @@ def _element(shape: Shape) -> str:
     if shape.kind == TEXT:
         anchor = "middle" if shape.n == 0 else "start" if shape.n < 0 else "end"
         place = f'x="{f[0]:.5g}" y="{f[1]:.5g}" font-size="{f[2]:.4g}" text-anchor="{anchor}"'
-        style = 'font-family="ui-monospace,Menlo,Consolas,monospace" font-weight="600" dominant-baseline="central"'
+        style = 'font-family="system-ui,sans-serif" font-weight="700" dominant-baseline="central"'
         return f"<text {place} {style} {fill}>{escape(shape.text)}</text>"
     return ""
 

@@ -25,6 +25,7 @@ export class Canvas {
     this.height = height;
     this.context = /** @type {CanvasRenderingContext2D} */ (element.getContext("2d", { alpha: false }));
     this.decoder = new TextDecoder();
+    this.view = new DOMMatrix();
   }
 
   /** Fits the canvas to its box on the screen, one canvas pixel a device pixel. */
@@ -46,7 +47,22 @@ export class Canvas {
   #camera(x, y, w, h) {
     const { width, height } = this.element;
     const scale = Math.min(width / w, height / h);
-    this.context.setTransform(scale, 0, 0, scale, width / 2 - x * scale, height / 2 - y * scale);
+    this.view = new DOMMatrix([scale, 0, 0, scale, width / 2 - x * scale, height / 2 - y * scale]);
+    this.context.setTransform(this.view);
+  }
+
+  /**
+   * Where in the world a pointer is, in the picture drawn last.
+   *
+   * @param {{clientX: number, clientY: number}} pointer
+   */
+  world({ clientX, clientY }) {
+    const box = this.element.getBoundingClientRect();
+    const { width, height } = this.element;
+    return this.view.inverse().transformPoint({
+      x: ((clientX - box.left) / box.width) * width,
+      y: ((clientY - box.top) / box.height) * height,
+    });
   }
 
   /** @param {{buffer: ArrayBuffer, at: number, count: number}} list */
@@ -104,7 +120,7 @@ export class Canvas {
       context.closePath();
       context.fill();
     } else if (kind === TEXT) {
-      context.font = `600 ${f[2]}px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace`;
+      context.font = `700 ${f[2]}px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif`;
       context.textAlign = n < 0 ? "left" : n > 0 ? "right" : "center";
       context.textBaseline = "middle";
       context.fillText(text(), f[0], f[1]);

@@ -1,7 +1,5 @@
 /** What a person holds: keys, touch zones and gamepad, read through the specification's controls. */
 
-import { BOX, split } from "./spec.js";
-
 /** @typedef {import("./spec.js").Spec} Spec @typedef {import("./spec.js").Control} Control */
 
 const DEAD_ZONE = 0.35; // of a gamepad's stick
@@ -9,7 +7,7 @@ const DEAD_ZONE = 0.35; // of a gamepad's stick
 /**
  * How far a touch at (x, y) in [0, 1]² deflects a zone, -1 to 1; 0 outside.
  *
- * @param {string | null} zone
+ * @param {string} zone
  * @param {number} x
  * @param {number} y
  */
@@ -17,7 +15,7 @@ function deflection(zone, x, y) {
   if (zone === "x") return 2 * x - 1;
   if (zone === "y") return 2 * y - 1;
   const inside = { left: x < 0.5, right: x >= 0.5, top: y < 0.5, bottom: y >= 0.5 };
-  return zone && inside[/** @type {keyof typeof inside} */ (zone)] ? 1 : 0;
+  return inside[/** @type {keyof typeof inside} */ (zone)] ? 1 : 0;
 }
 
 export class Controls {
@@ -43,7 +41,7 @@ export class Controls {
 
   /** @param {string} code KeyboardEvent.code */
   #of(code) {
-    return this.spec.control.filter((control) => split(control.keys).includes(code));
+    return this.spec.control.filter((control) => control.keys.includes(code));
   }
 
   /**
@@ -76,7 +74,7 @@ export class Controls {
   }
 
   /**
-   * Reads touches on the picture; a mouse counts as a finger.
+   * Reads touches on the picture; a mouse counts as a finger where it has no gestures of its own.
    *
    * @param {HTMLElement} element
    */
@@ -93,7 +91,7 @@ export class Controls {
       }
     };
     element.addEventListener("pointerdown", (event) => {
-      if (this.#pointer !== null || event.button !== 0) return;
+      if (this.#pointer !== null || event.button !== 0 || (event.pointerType === "mouse" && this.spec.gesture.length)) return;
       this.#pointer = event.pointerId;
       element.setPointerCapture(event.pointerId);
       read(event);
@@ -119,7 +117,7 @@ export class Controls {
     for (const pad of navigator.getGamepads?.() ?? []) {
       if (!pad) continue;
       for (const control of this.spec.control) {
-        for (const input of split(control.gamepad)) {
+        for (const input of control.gamepad) {
           const part = /^(button|axis)(\d+)([+-]?)$/.exec(input);
           if (!part) continue;
           const axis = (pad.axes[Number(part[2])] ?? 0) * (part[3] === "-" ? -1 : 1);
@@ -134,14 +132,14 @@ export class Controls {
   /** The action of this frame: one number a head. */
   action() {
     const { head, action_type, idle } = this.spec;
-    const values = head.map((_, index) => (action_type === BOX ? 0 : idle[index]));
+    const values = head.map((_, index) => (action_type === "box" ? 0 : idle[index]));
     const held = new Map([...this.#pad, ...this.#touch, ...this.#keys, ...this.#tapped]);
     this.#tapped.clear();
     for (const [control, value] of held) {
-      if (action_type === BOX) values[control.head] += control.value * value;
+      if (action_type === "box") values[control.head] += control.value * value;
       else values[control.head] = control.value; // of two choices of one head, the one pressed last
     }
-    return action_type === BOX
+    return action_type === "box"
       ? values.map((value, index) => Math.min(Math.max(value, head[index].low), head[index].high))
       : values;
   }

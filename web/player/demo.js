@@ -10,10 +10,11 @@ import { Clock, SPEEDS } from "./clock.js";
 import { Controls } from "./controls.js";
 import { icon, make } from "./dom.js";
 import { Game, PERSON, POLICY, PolicyError, SCRIPT } from "./game.js";
+import { gestures } from "./gestures.js";
 import { help } from "./help.js";
 import { load } from "./loader.js";
 import { sliders } from "./sliders.js";
-import { keyName, number, playerName, split } from "./spec.js";
+import { capital, keyName, number, playerName } from "./spec.js";
 import { sheet } from "./style.js";
 import { Thoughts } from "./thoughts.js";
 
@@ -131,7 +132,7 @@ class MinnowDemo extends HTMLElement {
       const former = this.game;
       this.#fail(error, [
         former
-          ? ["Go on with the policy there was", () => (this.#cover(), this.play())]
+          ? ["Go on with the game there was", () => (this.#cover(), this.play())]
           : ["Watch the scripted player instead", () => void this.open(null, "").then(() => this.play())],
       ]);
     }
@@ -152,13 +153,16 @@ class MinnowDemo extends HTMLElement {
     const { canvas, stage, main, panel, state } = this;
     if (!canvas || !stage || !main || !panel || !state) return;
     canvas.style.aspectRatio = `${spec.view_width} / ${spec.view_height}`;
+    this.frame?.style.setProperty("--aspect", String(spec.view_width / spec.view_height));
     canvas.setAttribute("aria-label", `${spec.title}: ${spec.description}`);
     this.picture = new Canvas(canvas, spec.view_width, spec.view_height);
     this.controls = new Controls(spec, () => this.takeOver(this.person < 0 ? 0 : this.person));
     this.controls.watch(canvas);
+    gestures(spec, this.picture, (kind, x, y, z, value) => this.game?.event(kind, Math.max(this.person, 0), x, y, z, value));
     this.chip = make("div", { className: "chip" });
     this.badge = make("div", { className: "paused", hidden: true }, "Paused");
-    stage.append(this.chip, this.badge);
+    const keys = make("button", { type: "button", title: "Keys (F1)", onclick: () => this.help?.showModal() }, "Keys ?");
+    stage.append(make("div", { className: "foot" }, this.chip, make("span", {}, this.badge, keys)));
     if (this.veil) stage.append(this.veil);
 
     const button = (/** @type {"play" | "step" | "reset" | "hand"} */ name, /** @type {string} */ label, /** @type {() => void} */ onclick) =>
@@ -180,7 +184,6 @@ class MinnowDemo extends HTMLElement {
         button("reset", "Reset: the same seed again", () => this.reset()),
         make("label", { className: "field" }, make("span", {}, "Speed"), this.speed),
         make("label", { className: "field" }, make("span", {}, "Seed"), this.seedField),
-        make("button", { type: "button", className: "push", title: "Keys (F1)", "aria-label": "Keys", onclick: () => this.help?.showModal() }, "?"),
       ),
       state,
     );
@@ -403,11 +406,12 @@ class MinnowDemo extends HTMLElement {
       this.takeButton.classList.toggle("you", mine);
     }
     if (this.chip) {
-      const keys = spec.control.map((control) => split(control.keys)[0]).filter(Boolean).map(keyName);
+      const keys = spec.control.map((control) => control.keys[0]).filter(Boolean).map(keyName);
+      const touch = matchMedia("(pointer: coarse)").matches && spec.control.some((control) => control.touch);
       const who = playerName(spec, Math.max(this.person, 0));
       this.chip.textContent = mine
-        ? `You play${spec.slots > 1 ? ` ${who}` : ""} · Esc hands back`
-        : `${game.driver(0) === POLICY ? "The policy plays" : "The script plays"} · ${keys.join(" ")} to take over`;
+        ? `You play${spec.slots > 1 ? ` ${who}` : ""} · ${touch ? "button below hands back" : "Esc hands back"}`
+        : `${game.driver(0) === POLICY ? "The policy plays" : "The script plays"} · ${touch ? "touch" : keys.join(" ")} to take over`;
       this.chip.classList.toggle("you", mine);
     }
     this.drivers?.forEach((select, slot) => {
@@ -453,7 +457,7 @@ class MinnowDemo extends HTMLElement {
       const who = DRIVERS[game.driver(slot)];
       return `${who} ${who === "you" ? "drive" : "drives"} ${spec.slots > 1 ? playerName(spec, slot) : "it"}`;
     });
-    return `${doing}: ${driving.join(", ")}. ${spec.score_name}: ${number(game.score(focus))}.`;
+    return `${doing}: ${driving.join(", ")}. ${capital(spec.score_name)}: ${number(game.score(focus))}.`;
   }
 }
 

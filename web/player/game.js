@@ -1,7 +1,5 @@
 /** One game: the WebAssembly module of web/core.c and the memory it plays in. */
 
-import { BOX } from "./spec.js";
-
 /** @typedef {import("./spec.js").Spec} Spec */
 
 export const SCRIPT = 0; // who drives a player; the numbers of core.h
@@ -10,7 +8,7 @@ export const PERSON = 2;
 
 const ENDED = 3; // bits of game_tick: terminated or truncated
 const PAGE = 65536;
-const SCRATCH = 256; // bytes
+const SCRATCH = 256; // bytes of core.h's GameError
 const EVENT_PARAM = 0;
 
 /** A fault in a policy file, with its number from minnow.h's list. */
@@ -30,9 +28,10 @@ export class PolicyError extends Error {
  * @typedef {object} Core the module's exports (core.h); addresses and 32-bit numbers
  * @property {WebAssembly.Memory} memory
  * @property {() => number} game_heap
- * @property {(policy: number, size: number, text: number) => number} game_check
- * @property {(policy: number, size: number) => number} game_size
- * @property {(policy: number, size: number, block: number, blockSize: number) => number} game_open
+ * @property {(bytes: number, size: number, error: number) => number} game_policy_size
+ * @property {(bytes: number, size: number, block: number, blockSize: number, error: number) => number} game_load
+ * @property {(policy: number) => number} game_size
+ * @property {(policy: number, block: number, blockSize: number) => number} game_open
  * @property {(game: number, low: number, high: number) => void} game_start
  * @property {(game: number, slot: number, driver: number) => void} game_drive
  * @property {(game: number, slot: number) => number} game_driver
@@ -73,33 +72,45 @@ export class Game {
     this.core = core;
     this.spec = spec;
     this.hasPolicy = policy !== null;
-    this.sampled = false;
-    const align = (/** @type {number} */ at) => Math.ceil(at / 64) * 64;
-    this.scratch = align(core.game_heap()); // for error texts and hashes
-    const file = this.scratch + SCRATCH;
-    const size = policy?.length ?? 0;
-    this.#reserve(file + size);
-    if (policy) new Uint8Array(core.memory.buffer).set(policy, file);
-    const at = policy ? file : 0;
-    const error = core.game_check(at, size, this.scratch);
-    if (error) throw new PolicyError(error, this.#text());
-    const block = align(file + size);
-    const need = core.game_size(at, size);
-    this.#reserve(block + need);
-    this.at = core.game_open(at, size, block, need);
+    /** @type {Map<number, number>} parameters that were turned, which stay so when the game starts anew */
+    this.turned = new Map();
+    this.free = core.game_heap();
+    this.scratch = this.#take(SCRATCH); // for errors and hashes
+    this.policy = 0;
+    const need = core.game_size(policy ? this.#load(policy) : 0);
+    this.at = core.game_open(this.policy, this.#take(need), need);
     this.start(1);
   }
 
-  /** @param {number} bytes of memory wanted in all */
-  #reserve(bytes) {
-    const { memory } = this.core;
-    const missing = Math.ceil((bytes - memory.buffer.byteLength) / PAGE);
-    if (missing > 0) memory.grow(missing);
+  /**
+   * @param {Uint8Array} bytes of a .minnow file
+   * @returns {number} the address of the policy
+   */
+  #load(bytes) {
+    const { core, scratch } = this;
+    const file = this.#take(bytes.length);
+    new Uint8Array(core.memory.buffer).set(bytes, file);
+    const need = core.game_policy_size(file, bytes.length, scratch);
+    if (need) this.policy = core.game_load(file, bytes.length, this.#take(need), need, scratch);
+    const error = new Int32Array(core.memory.buffer, scratch, 1)[0];
+    const text = new Uint8Array(core.memory.buffer, scratch + 4, SCRATCH - 4);
+    if (error) throw new PolicyError(error, new TextDecoder().decode(text.subarray(0, text.indexOf(0))));
+    return this.policy;
   }
 
-  #text() {
-    const bytes = new Uint8Array(this.core.memory.buffer, this.scratch, SCRATCH);
-    return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
+  /**
+   * Takes memory, which grows where it must.
+   *
+   * @param {number} bytes
+   * @returns {number} their address, a multiple of 64
+   */
+  #take(bytes) {
+    const { memory } = this.core;
+    const at = Math.ceil(this.free / 64) * 64;
+    this.free = at + bytes;
+    const missing = Math.ceil((this.free - memory.buffer.byteLength) / PAGE);
+    if (missing > 0) memory.grow(missing);
+    return at;
   }
 
   /**
@@ -110,6 +121,7 @@ export class Game {
   start(seed) {
     this.seed = seed;
     this.core.game_start(this.at, seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0);
+    for (const [param, value] of this.turned) this.turn(param, value);
   }
 
   /**
@@ -150,7 +162,6 @@ export class Game {
    * @param {boolean} sampled
    */
   sample(sampled) {
-    this.sampled = sampled;
     this.core.game_sample(this.at, sampled ? 1 : 0);
   }
 
@@ -159,7 +170,17 @@ export class Game {
    * @param {number} value applies at the start of the next tick
    */
   turn(param, value) {
+    this.turned.set(param, value);
     this.core.game_event(this.at, EVENT_PARAM, param, 0, 0, 0, value);
+  }
+
+  /**
+   * What a visitor does to the world.
+   *
+   * @param {number} kind @param {number} slot @param {number} x @param {number} y @param {number} z @param {number} value
+   */
+  event(kind, slot, x, y, z, value) {
+    this.core.game_event(this.at, kind, slot, x, y, z, value);
   }
 
   get ticks() {
@@ -222,7 +243,7 @@ export class Game {
   action(slot) {
     const { buffer } = this.core.memory;
     const at = this.core.game_action(this.at, slot);
-    return this.spec.action_type === BOX
+    return this.spec.action_type === "box"
       ? new Float32Array(buffer, at, this.spec.head.length)
       : new Int32Array(buffer, at, this.spec.head.length);
   }

@@ -1,7 +1,7 @@
 /** The dialog that lists the keys. */
 
 import { make } from "./dom.js";
-import { keyName, split } from "./spec.js";
+import { keyName } from "./spec.js";
 
 /** @typedef {import("./spec.js").Spec} Spec */
 
@@ -43,15 +43,16 @@ export function help(spec) {
   const own = spec.control.flatMap((control) => {
     const also = [
       control.touch && `touch: ${control.touch}`,
-      control.gamepad && `gamepad: ${split(control.gamepad).map(padName).join(", ")}`,
+      control.gamepad.length && `gamepad: ${control.gamepad.map(padName).join(", ")}`,
     ].filter(Boolean);
-    return entry(split(control.keys).map(keyName), control.label + (also.length ? ` (${also.join("; ")})` : ""));
+    return entry(control.keys.map(keyName), control.label + (also.length ? ` (${also.join("; ")})` : ""));
   });
+  const gestures = spec.gesture.flatMap(({ pointer, doc }) => entry([pointer], doc));
   const dialog = make("dialog", { "aria-labelledby": "help-title" });
   dialog.append(
     make("h2", { id: "help-title" }, "Keys"),
     make("p", { className: "note" }, "Press or touch a control and you play in the policy's place. It goes on watching, and takes over again when you hand back."),
-    make("dl", { style: "margin-top: 14px" }, ...own, ...PLAYER_KEYS.flatMap(([keys, words]) => entry(keys.split(" "), words))),
+    make("dl", { style: "margin-top: 14px" }, ...own, ...gestures, ...PLAYER_KEYS.flatMap(([keys, words]) => entry(keys.split(" "), words))),
     make("button", { type: "button", className: "primary", onclick: () => dialog.close() }, "Close"),
   );
   return dialog;

@@ -1,20 +1,20 @@
 /** A slider for each parameter of the environment; a turn is an event at the start of the next tick. */
 
 import { make } from "./dom.js";
-import { INTEGER, LOG, number } from "./spec.js";
+import { number } from "./spec.js";
 
 /** @typedef {import("./spec.js").Param} Param */
 
 const STEPS = 200;
-const SHOWN = new Set([0, 3]); // physics and world; fidelity and reward belong to the tuner
+const SHOWN = new Set(["physics", "world"]); // fidelity and reward belong to the tuner
 
 /**
  * @param {Param} param
  * @param {number} share 0 to 1
  */
 function value({ low, high, scale }, share) {
-  const at = scale === LOG ? low * (high / low) ** share : low + (high - low) * share;
-  return scale === INTEGER ? Math.round(at) : at;
+  const at = scale === "log" ? low * (high / low) ** share : low + (high - low) * share;
+  return scale === "integer" ? Math.round(at) : at;
 }
 
 /**
@@ -22,7 +22,7 @@ function value({ low, high, scale }, share) {
  * @param {number} at
  */
 function share({ low, high, scale }, at) {
-  return scale === LOG ? Math.log(at / low) / Math.log(high / low) : (at - low) / (high - low);
+  return scale === "log" ? Math.log(at / low) / Math.log(high / low) : (at - low) / (high - low);
 }
 
 /**
@@ -35,10 +35,10 @@ export function sliders(params, turned) {
   const rows = params.flatMap((param, index) => {
     if (!SHOWN.has(param.kind) || param.low >= param.high) return [];
     const figure = make("output");
-    const steps = param.scale === INTEGER ? param.high - param.low : STEPS;
+    const steps = param.scale === "integer" ? param.high - param.low : STEPS;
     const input = make("input", { type: "range", min: 0, max: steps, step: 1, id: `param-${param.name}` });
     const show = (/** @type {number} */ at) => {
-      figure.textContent = [number(at), param.unit].filter(Boolean).join(" ");
+      figure.textContent = [number(at), param.unit.replace("^2", "²").replace("^3", "³")].filter(Boolean).join(" ");
       input.setAttribute("aria-valuetext", figure.textContent);
     };
     const put = (/** @type {number} */ at) => {

@@ -1,26 +1,28 @@
 /**
- * The environment's specification as `minnow.envs` writes it: the tables of abi.h as JSON.
+ * The environment's specification, `minnow.envs.Spec` as JSON.
  *
- * @typedef {{name: string, value: number, low: number, high: number, kind: number, scale: number, unit: string, doc: string}} Param
- * @typedef {{name: string, size: number, low: number, high: number, labels: string | null}} Head
- * @typedef {{label: string, keys: string, gamepad: string | null, touch: string | null, head: number, value: number}} Control
+ * @typedef {{name: string, value: number, low: number, high: number, kind: string, scale: string, unit: string, doc: string}} Param
+ * @typedef {{name: string, size: number, low: number, high: number, labels: string[]}} Head
+ * @typedef {{label: string, keys: string[], gamepad: string[], touch: string, head: number, value: number}} Control
+ * @typedef {{kind: number, name: string, doc: string, pointer: string}} Gesture
  * @typedef {object} Spec
  * @property {string} name
  * @property {string} title
  * @property {string} description
  * @property {number} slots players of one environment
  * @property {number} agents how many of them a caller drives by default
- * @property {number} action_type 0: discrete, 1: multi-discrete, 2: continuous
+ * @property {"discrete" | "multi_discrete" | "box"} action_type
  * @property {Head[]} head
  * @property {number[]} idle
  * @property {number} tick_rate ticks a second
  * @property {number} action_repeat
- * @property {boolean | number} has_script
+ * @property {boolean} has_script
  * @property {string} score_name
  * @property {number} view_width
  * @property {number} view_height
  * @property {Param[]} param
  * @property {Control[]} control
+ * @property {Gesture[]} gesture
  *
  * What the site's manifest says of one demo; paths are relative to the manifest.
  * @typedef {object} Demo
@@ -28,13 +30,6 @@
  * @property {string} wasm
  * @property {string | null} policy
  */
-
-export const BOX = 2; // Spec.action_type of continuous actions
-export const LOG = 1; // Param.scale
-export const INTEGER = 2;
-
-/** @param {string | null} list comma-separated */
-export const split = (list) => (list ? list.split(",").map((part) => part.trim()) : []);
 
 /**
  * A key's name as a person reads it on the keyboard.
@@ -53,6 +48,9 @@ export function keyName(code) {
  * @param {number} slot
  */
 export const playerName = (spec, slot) => (spec.slots > 1 ? `Player ${slot + 1}` : "Player");
+
+/** @param {string} text */
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /**
  * At most three significant decimals, no exponent for everyday sizes.

@@ -11,15 +11,17 @@ const text = `
 [hidden] { display: none !important; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .demo { display: grid; gap: 16px; align-items: start; }
-@container (min-width: 820px) { .demo { grid-template-columns: minmax(0, 1fr) 280px; } }
+@container (min-width: 820px) {
+  .demo { grid-template-columns: minmax(0, calc(max(62vh, 340px) * var(--aspect))) minmax(280px, 1fr); } }
 .main { display: grid; gap: 10px; min-width: 0; }
 .stage { position: relative; border-radius: 12px; overflow: hidden; background: #000; box-shadow: 0 1px 2px #0003, 0 10px 30px #0002; }
-canvas { display: block; width: 100%; cursor: crosshair; user-select: none; -webkit-user-select: none; }
-.chip { position: absolute; left: 10px; bottom: 10px; max-width: calc(100% - 20px); padding: 4px 11px; border-radius: 99px; font-size: 13px; color: #fff;
-  background: #000a; border: 1px solid #fff3; pointer-events: none; }
-.chip.you { background: var(--accent); color: var(--on-accent); border-color: transparent; font-weight: 600; }
-.paused { position: absolute; right: 10px; bottom: 10px; padding: 4px 11px; border-radius: 99px; font-size: 13px; color: #fff; background: #000a;
-  border: 1px solid #fff3; pointer-events: none; }
+canvas { display: block; width: 100%; user-select: none; -webkit-user-select: none; }
+.foot { display: flex; justify-content: space-between; align-items: center; gap: 10px; min-height: 38px; padding: 5px 12px; font-size: 14px; color: #c3d0d6;
+  background: #0a1014; }
+.chip.you { margin-left: -6px; padding: 2px 11px; border-radius: 99px; background: #2dd4bf; color: #04211d; font-weight: 600; }
+.foot span { display: flex; gap: 8px; align-items: center; }
+.foot button { height: 28px; padding: 0 10px; font-size: 13px; color: inherit; background: #ffffff14; border-color: #fff3; }
+.paused { padding: 2px 11px; border-radius: 99px; color: #fff; border: 1px solid #fff5; }
 .veil { position: absolute; inset: 0; display: grid; place-content: center; justify-items: center; gap: 12px; padding: 20px; text-align: center;
   color: #fff; background: #0b1213f2; overflow: auto; }
 .veil p { margin: 0; max-width: 46ch; overflow-wrap: anywhere; }
@@ -37,7 +39,7 @@ button.you { background: transparent; color: var(--accent); }
 .veil button { color: #fff; background: #ffffff1a; border-color: #fff4; }
 svg { width: 18px; height: 18px; fill: currentColor; flex: none; }
 select { padding: 0 8px; }
-input[type=text] { width: 9ch; font-variant-numeric: tabular-nums; }
+input[type=text] { width: 8ch; font-variant-numeric: tabular-nums; }
 input[type=text][aria-invalid=true] { border-color: var(--bad); }
 label.field { display: inline-flex; gap: 6px; align-items: center; color: var(--soft); }
 .field select, .field input { color: var(--ink); }
@@ -51,6 +53,7 @@ summary { cursor: pointer; margin: 0; border-radius: 4px; }
 details[open] summary { margin-bottom: 10px; }
 .players { display: grid; grid-template-columns: 1fr auto; gap: 8px; align-items: center; }
 .players select { min-width: 8.5em; }
+.score > span { display: block; }
 .score { font-variant-numeric: tabular-nums; display: flex; justify-content: space-between; gap: 8px; margin: 10px 0 0; color: var(--soft); }
 .score b { color: var(--ink); }
 .bar { display: grid; grid-template-columns: 5.5em 1fr 3.4em; gap: 8px; align-items: center; font-size: 14px; padding: 2px 0; }
@@ -65,7 +68,7 @@ details[open] summary { margin-bottom: 10px; }
 .sliders { display: grid; gap: 10px; }
 .slider { display: grid; grid-template-columns: 1fr auto; gap: 2px 8px; font-size: 14px; }
 .slider input { grid-column: 1 / -1; width: 100%; margin: 0; accent-color: var(--accent); height: 20px; }
-.slider label::first-letter { text-transform: uppercase; }
+.slider label::first-letter, .score span::first-letter { text-transform: uppercase; }
 .note { margin: 0; color: var(--soft); font-size: 14px; overflow-wrap: anywhere; }
 .note + .row { margin-top: 10px; }
 .drop .stage { outline: 3px dashed var(--accent); outline-offset: 3px; }
@@ -79,7 +82,7 @@ kbd { font: 600 12px/1 ui-monospace, Menlo, Consolas, monospace; background: var
   padding: 5px 7px; min-width: 26px; text-align: center; }
 @container (max-width: 480px) { .row > button span { display: none; } .row > button.primary span { display: inline; } .field > span { position: absolute; width: 1px; height: 1px;
   overflow: hidden; clip-path: inset(50%); } }
-@media (pointer: coarse) { button, select, input[type=text] { height: 44px; } }
+@media (pointer: coarse) { button, select, input[type=text], .foot button { height: 44px; } }
 `;
 
 export const sheet = new CSSStyleSheet();

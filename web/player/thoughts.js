@@ -1,7 +1,7 @@
 /** What the policy thinks: a bar for each choice's probability (or each continuous action), and its value. */
 
 import { make } from "./dom.js";
-import { BOX, number, split } from "./spec.js";
+import { number } from "./spec.js";
 
 /** @typedef {import("./spec.js").Spec} Spec @typedef {import("./game.js").Game} Game */
 
@@ -11,9 +11,9 @@ export class Thoughts {
     this.spec = spec;
     this.largest = 1e-3; // of the values seen, the scale of the value's bar
     this.choices = spec.head.flatMap((head) =>
-      spec.action_type === BOX
+      spec.action_type === "box"
         ? [this.#row(head.name, "signed")]
-        : Array.from({ length: head.size }, (_, i) => this.#row(split(head.labels)[i] ?? `${head.name} ${i}`, "")),
+        : Array.from({ length: head.size }, (_, i) => this.#row(head.labels[i] ?? `${head.name} ${i}`, "")),
     );
     this.value = this.#row("Value", "signed");
     this.value.row.title = "The policy's own estimate of the reward to come";
@@ -49,7 +49,7 @@ export class Thoughts {
    * @param {number} slot
    */
   update(game, slot) {
-    if (this.spec.action_type === BOX) {
+    if (this.spec.action_type === "box") {
       const action = game.action(slot);
       this.spec.head.forEach(({ low, high }, i) =>
         this.#show(this.choices[i], (2 * (action[i] - low)) / (high - low) - 1, number(action[i])),

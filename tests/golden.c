@@ -1,0 +1,96 @@
+/* golden.c: plays one environment for many steps and hashes what happens; the same numbers are expected everywhere.
+ * As a program: golden STEPS [POLICY], prints two hashes. In WebAssembly: golden_play is called by test_golden.py. */
+#include "core.c"
+
+static uint32_t golden_next(uint32_t *random) { /* xorshift32 (Marsaglia, 2003) */
+    uint32_t x = *random;
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return *random = x;
+}
+
+static uint64_t golden_fold(uint64_t hash, const void *data, size_t size) {
+    const uint8_t *byte = (const uint8_t *)data;
+    for (size_t i = 0; i < size; i++) {
+        hash = (hash ^ byte[i]) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+static void golden_hold(Game *game, const EnvSpec *spec, uint32_t slot, uint32_t *random) {
+    for (int32_t head = 0; head < spec->heads; head++) {
+        const EnvHead *h = &spec->head[head];
+        const uint32_t bits = golden_next(random);
+        const float low = h->low, high = h->high, share = (float)(bits >> 8) * (1.0f / 16777216.0f);
+        const float value = h->size > 0 ? (float)(bits % (uint32_t)h->size) : low + share * (high - low);
+        game_act(game, slot, (uint32_t)head, value);
+    }
+}
+
+/* Without a policy every slot acts at random; with one the first agents follow it, drawing their choices, the rest
+ * are scripted. out: hash of the states, hash of the actions, two words each; episodes. Returns 0, or 1 for a refusal.
+ */
+uint32_t golden_play(const uint8_t *policy, uint32_t size, void *block, uint32_t block_size, uint32_t steps,
+                     uint32_t out[5]) {
+    Game *game = game_open(policy, size, block, block_size);
+    if (!game) {
+        return 1;
+    }
+    const EnvSpec *spec = env_spec();
+    uint32_t random = 2463534242u;
+    uint64_t states = 0xcbf29ce484222325u, actions = states;
+    for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {
+        const uint32_t ours = slot < (uint32_t)spec->agents ? GAME_POLICY : GAME_SCRIPT;
+        game_drive(game, slot, policy ? ours : GAME_PERSON);
+    }
+    game_sample(game, 1);
+    game_start(game, 12345, 6789);
+    for (uint32_t step = 0; step < steps; step++) {
+        for (uint32_t slot = 0; slot < ENV_SLOTS && !policy; slot++) {
+            golden_hold(game, spec, slot, &random);
+        }
+        for (int32_t tick = 0; tick < spec->action_repeat; tick++) {
+            game_tick(game);
+        }
+        uint32_t hash[2];
+        game_hash(game, hash);
+        states = golden_fold(states, hash, sizeof hash);
+        for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {
+            actions = golden_fold(actions, game_action(game, slot), ENV_HEADS * sizeof(env_action));
+        }
+    }
+    out[0] = (uint32_t)states, out[1] = (uint32_t)(states >> 32);
+    out[2] = (uint32_t)actions, out[3] = (uint32_t)(actions >> 32);
+    out[4] = game_episodes(game);
+    return 0;
+}
+
+#ifndef __wasm__
+#include <stdio.h>
+#include <stdlib.h>
+
+int main(int argc, char **argv) {
+    uint8_t *policy = NULL;
+    uint32_t size = 0, out[5];
+    if (argc > 2) {
+        FILE *file = fopen(argv[2], "rb");
+        policy = (uint8_t *)malloc(1 << 24);
+        if (!file || !policy) {
+            return 2;
+        }
+        size = (uint32_t)fread(policy, 1, 1 << 24, file);
+        fclose(file);
+    }
+    const uint32_t need = game_size(policy, size);
+    char *block = (char *)malloc(need + 64u);
+    const size_t shift = block ? 64u - (uintptr_t)block % 64u : 0;
+    const uint32_t refused = block ? golden_play(policy, size, block + shift, need, (uint32_t)atoi(argv[1]), out) : 1;
+    if (!refused) {
+        printf("%08x%08x %08x%08x %u\n", out[1], out[0], out[3], out[2], out[4]);
+    }
+    free(block);
+    free(policy);
+    return (int)refused;
+}
+#endif

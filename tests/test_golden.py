@@ -1,0 +1,136 @@
+"""Golden trajectories: the same seed and inputs play the same game, whatever compiled it and wherever it runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import minnow.envs
+from minnow.cinfer import compile
+from minnow.export import action, export
+from minnow.web import core
+
+HERE = Path(__file__).resolve().parent
+STEPS = 10_000
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
+SANITIZERS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+BUILDS = {
+    "gcc -O0": ("gcc", ["-O0"]),
+    "gcc -O3": ("gcc", ["-O3"]),
+    "clang -O0": ("clang", ["-O0"]),
+    "clang -O3": ("clang", ["-O3"]),
+    "gcc for any x86": ("gcc", ["-O2", "-march=x86-64"]),
+}
+PLAY = """
+const fs = require("fs");
+const [wasm, policy, steps] = process.argv.slice(1);
+const core = new WebAssembly.Instance(new WebAssembly.Module(fs.readFileSync(wasm))).exports;
+const align = (at) => Math.ceil(at / 64) * 64;
+const bytes = policy ? fs.readFileSync(policy) : Buffer.alloc(0);
+const out = align(core.game_heap()), file = out + 64, block = align(file + bytes.length);
+const room = (end) => {
+  const missing = Math.ceil((end - core.memory.buffer.byteLength) / 65536);
+  if (missing > 0) core.memory.grow(missing);
+};
+room(block);
+new Uint8Array(core.memory.buffer).set(bytes, file);
+const at = bytes.length ? file : 0;
+const need = core.game_size(at, bytes.length);
+room(block + need);
+if (core.golden_play(at, bytes.length, block, need, Number(steps), out)) throw new Error("refused");
+const words = [...new Uint32Array(core.memory.buffer, out, 5)];
+const hex = (word) => word.toString(16).padStart(8, "0");
+console.log(`${hex(words[1])}${hex(words[0])} ${hex(words[3])}${hex(words[2])} ${words[4]}`);
+"""
+
+
+class Recurrent(torch.nn.Module):
+    """An encoder, an LSTM and heads, randomly initialised with weights large enough to make it restless."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        torch.manual_seed(inputs * 100 + outputs)
+        self.encode = torch.nn.Linear(inputs, 32)
+        self.core = torch.nn.LSTM(32, 32, batch_first=True)
+        self.policy = torch.nn.Linear(32, outputs)
+        self.value = torch.nn.Linear(32, 1)
+        with torch.no_grad():
+            for weights in self.parameters():
+                weights *= 2.0
+
+    def forward(
+        self, obs: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        x = torch.tanh(self.encode(obs))
+        x, state = self.core(x.unsqueeze(1), state)
+        x = x.squeeze(1)
+        return self.policy(x), self.value(x), state
+
+
+@pytest.fixture(scope="session", params=minnow.envs.names())
+def env(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def policy(env: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    spec = minnow.envs.spec(env)
+    sizes = [head.size for head in spec.head]
+    inputs = int(torch.tensor(spec.obs_shape).prod())
+    module = Recurrent(inputs, sum(sizes)).eval()
+    path = tmp_path_factory.mktemp("golden") / f"{env}.minnow"
+    kind = action.Discrete(sizes[0]) if len(sizes) == 1 else action.MultiDiscrete(sizes)
+    state = (torch.zeros(1, 4, 32), torch.zeros(1, 4, 32))
+    export(module, torch.zeros(4, inputs), path, example_state=state, action=kind)
+    return path
+
+
+def options(env: str) -> dict:
+    return core.options(env) | {"name": f"golden-{env}"}
+
+
+def native(env: str, cc: str, flags: list[str], *args: str, steps: int = STEPS) -> str:
+    program = compile.program([HERE / "golden.c"], cc=cc, flags=[*WARNINGS, *flags], **options(env))
+    done = subprocess.run([program, str(steps), *args], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def wasm(env: str, *args: str) -> str:
+    exports = ["game_heap", "game_size", "golden_play"]
+    module = compile.wasm([HERE / "golden.c"], exports=exports, grow=True, flags=WARNINGS, **options(env))
+    policy = args[0] if args else ""
+    done = subprocess.run(["node", "-e", PLAY, module, policy, str(STEPS)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def cases(policy: Path) -> Iterator[tuple[str, ...]]:
+    yield ()
+    yield (str(policy),)
+
+
+def test_one_hash_everywhere(env: str, policy: Path) -> None:
+    for args in cases(policy):
+        hashes = {name: native(env, cc, flags, *args) for name, (cc, flags) in BUILDS.items()}
+        hashes["WebAssembly"] = wasm(env, *args)
+        assert len(set(hashes.values())) == 1, json.dumps(hashes, indent=1)
+        assert int(hashes["WebAssembly"].split()[2]) > 0, "no episode ended, so no reset was tried"
+
+
+def test_the_hash_sees_a_change(env: str, policy: Path) -> None:
+    everything = [native(env, "gcc", ["-O3"], *args, steps=2000) for args in cases(policy)]
+    everything.append(native(env, "gcc", ["-O3"], str(policy), steps=2001))
+    assert len({line.split()[0] for line in everything}) == 3
+    assert len({line.split()[1] for line in everything}) == 3
+
+
+@pytest.mark.parametrize("cc", ["gcc", "clang"])
+def test_sanitizers_find_nothing(env: str, policy: Path, cc: str) -> None:
+    for args in cases(policy):
+        assert native(env, cc, SANITIZERS, *args, steps=3000) == native(env, cc, ["-O3"], *args, steps=3000)

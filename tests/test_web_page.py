@@ -1,0 +1,494 @@
+"""The page in Chromium: what a visitor sees and does."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from werkzeug.serving import make_server
+
+from minnow.web import core, server, site
+
+ARGS = ["--no-sandbox", "--headless", "--disable-background-networking", "--disable-component-update"]
+ARGS += ["--disable-sync", "--no-first-run"]
+SEED = 77
+
+
+@pytest.fixture(scope="session")
+def policy(pong_run: Path) -> bytes:
+    return (pong_run / "policy.minnow").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def built(pong_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site with the trained Pong; the other environments play their script."""
+    out = tmp_path_factory.mktemp("site") / "site"
+    nothing = tmp_path_factory.mktemp("runs")
+    site.build(out, site.demos({"pong": pong_run / "policy.minnow"}, nothing))
+    return out
+
+
+@dataclass
+class Host:
+    """A server of one folder, below /sub/folder/ as well as at the root, that can be shut like a cut cable."""
+
+    folder: Path
+    address: str = ""
+    asked: list[str] = field(default_factory=list)
+
+    def __enter__(self) -> Host:
+        plain = server.built(self.folder)
+
+        def app(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+            self.asked.append(environ["PATH_INFO"])
+            environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix("/sub/folder")
+            return plain(environ, start)
+
+        self.server = make_server("127.0.0.1", 0, app, threaded=True)
+        self.server.daemon_threads = True
+        self.address = f"http://127.0.0.1:{self.server.server_port}/"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture(scope="session")
+def host(built: Path) -> Iterator[Host]:
+    with Host(built) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """A page that is watched: whatever it asks for elsewhere, and whatever its console complains of."""
+
+    page: Page
+    elsewhere: list[str]
+    complaints: list[str]
+
+    def open(self, address: str) -> Page:
+        self.page.goto(address)
+        self.page.evaluate("document.querySelector('minnow-demo').ready")
+        return self.page
+
+
+@pytest.fixture
+def visit(browser: Browser, host: Host) -> Iterator[Callable[..., Visit]]:
+    contexts: list[BrowserContext] = []
+    visits: list[Visit] = []
+
+    def make(*, strict: bool = True, **options: Any) -> Visit:
+        context = browser.new_context(
+            **({"viewport": {"width": 1200, "height": 850}, "service_workers": "block"} | options)
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        watched = Visit(page, [], [])
+        page.on("request", lambda r: None if r.url.startswith(host.address) else watched.elsewhere.append(r.url))
+        page.on("console", lambda m: watched.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+        if strict:
+            visits.append(watched)
+        return watched
+
+    yield make
+    for context in contexts:
+        context.close()
+    for watched in visits:
+        assert watched.elsewhere == []
+        assert watched.complaints == []
+
+
+def demo(page: Page, script: str, *args: Any) -> Any:
+    """Runs a script with `demo`, the page's element, and `game`, its game."""
+    body = f"(...args) => {{ const demo = document.querySelector('minnow-demo'), game = demo.game; {script} }}"
+    return page.evaluate(f"(args) => ({body})(...args)", list(args))
+
+
+def paused(page: Page, seed: int = SEED) -> None:
+    demo(page, "demo.pause(); demo.reset(args[0])", seed)
+
+
+def paddle(page: Page) -> float:
+    """The height of the left paddle's centre: the tall rectangle furthest to the left."""
+    return demo(
+        page,
+        """
+        const { buffer, at, count } = game.draw(0, 1.5);
+        const f = new Float32Array(buffer, at, count * 20), kinds = new Uint32Array(buffer, at, count * 20);
+        const rects = [...Array(count).keys()].filter((i) => kinds[20 * i] === 1).map((i) => f.subarray(20 * i + 3));
+        const { view_width, view_height } = demo.spec;
+        const tall = rects.filter((r) => r[3] > 2 * r[2] && r[3] < view_height / 2 && r[0] < view_width / 4);
+        return tall.sort((a, b) => b[3] - a[3])[0][1];
+        """,
+    )
+
+
+def test_the_policy_plays_at_once_and_wins(visit: Callable[..., Visit], host: Host) -> None:
+    page = visit().open(f"{host.address}pong.html")
+    before = demo(page, "return game.ticks")
+    page.wait_for_timeout(600)
+    assert demo(page, "return game.ticks") > before
+    page.get_by_label("Speed").select_option("16")
+    page.wait_for_function("document.querySelector('minnow-demo').game.episodes >= 1", timeout=120_000)
+    assert demo(page, "return game.finalScore(0)") > 0
+    assert demo(page, "return game.driver(0)") == core.POLICY
+
+
+def test_equal_seed_equal_hash_in_page_and_library(visit: Callable[..., Visit], host: Host, policy: bytes) -> None:
+    page = visit().open(f"{host.address}pong.html")
+    paused(page)
+    game = core.Game("pong", policy, seed=SEED)
+    seen = set()
+    for ticks in (0, 1, 7, 500, 3000):
+        demo(page, "for (let i = 0; i < args[0]; i += 1) game.tick()", ticks)
+        game.tick(ticks)
+        seen.add(game.hash())
+        assert demo(page, "return game.hash()") == game.hash()
+    assert len(seen) == 5
+    # A person's turn, an event and handing back are part of the game too.
+    demo(page, "game.drive(0, 2); game.act(0, [2]); game.turn(0, args[0])", game.spec.param[0].high)
+    game.drive(0, core.PERSON), game.act(0, 2.0), game.event(0, 0, value=game.spec.param[0].high)
+    for driver in (core.PERSON, core.POLICY):
+        demo(page, "game.drive(0, args[0]); for (let i = 0; i < 100; i += 1) game.tick()", driver)
+        game.drive(0, driver)
+        game.tick(100)
+        assert demo(page, "return game.hash()") == game.hash()
+
+
+def test_step_advances_one_tick_and_pauses(visit: Callable[..., Visit], host: Host) -> None:
+    page = visit().open(f"{host.address}pong.html")
+    page.get_by_role("button", name="Pause").click()
+    ticks = demo(page, "return game.ticks")
+    page.wait_for_timeout(200)
+    assert demo(page, "return game.ticks") == ticks
+    for more in (1, 2, 3):
+        page.get_by_role("button", name="Step").click()
+        assert demo(page, "return game.ticks") == ticks + more
+    page.locator("body").press(".")
+    assert demo(page, "return game.ticks") == ticks + 4
+    page.keyboard.press("Space")
+    page.wait_for_timeout(200)
+    assert demo(page, "return game.ticks") > ticks + 4
+
+
+def test_speed_is_the_clock_s(visit: Callable[..., Visit], host: Host) -> None:
+    page = visit().open(f"{host.address}pong.html")
+    rate = demo(page, "return demo.spec.tick_rate")
+    for speed in (0.25, 4):
+        page.get_by_label("Speed").select_option(str(speed))
+        counted = page.evaluate(
+            """async () => {
+                const game = document.querySelector("minnow-demo").game;
+                const [ticks, began] = [game.ticks, performance.now()];
+                await new Promise((done) => setTimeout(done, 2000));
+                return (game.ticks - ticks) / ((performance.now() - began) / 1000);
+            }"""
+        )
+        assert counted == pytest.approx(rate * speed, rel=0.35)
+
+
+def test_held_keys_move_the_paddle_and_escape_hands_back(visit: Callable[..., Visit], host: Host) -> None:
+    page = visit().open(f"{host.address}pong.html")
+    paused(page)
+    start = paddle(page)
+    demo(page, "demo.play()")
+    page.keyboard.down("ArrowUp")
+    page.wait_for_function("document.querySelector('minnow-demo').game.ticks > 30")
+    assert demo(page, "return game.driver(0)") == core.PERSON
+    top = paddle(page)
+    assert top < start - 1e-3
+    page.keyboard.up("ArrowUp")
+    page.keyboard.down("KeyS")
+    page.wait_for_timeout(600)
+    assert paddle(page) > top + 1e-3
+    page.keyboard.up("KeyS")
+    page.wait_for_timeout(100)
+    at = paddle(page)
+    page.wait_for_timeout(200)
+    assert paddle(page) == pytest.approx(at, abs=1e-4)  # released keys hold nothing
+    assert page.evaluate("scrollY") == 0
+    expect(page.get_by_text("You play Player 1")).to_be_visible()
+    page.keyboard.press("Escape")
+    assert demo(page, "return game.driver(0)") == core.POLICY
+
+
+def test_the_policy_follows_the_game_while_a_person_plays(visit: Callable[..., Visit], host: Host) -> None:
+    """Its probabilities are those of an equal game that it drove by the same actions: so its memory went on."""
+    page = visit().open(f"{host.address}pong.html")
+    paused(page)
+    same = demo(
+        page,
+        """
+        const played = [];
+        for (let i = 0; i < 400; i += 1) { game.tick(); played.push([...game.action(0)]); }
+        const own = [game.hash(), ...game.probabilities(0)];
+        demo.reset(); game.drive(0, 2);
+        for (const action of played) { game.act(0, action); game.tick(); }
+        return [own, [game.hash(), ...game.probabilities(0)]];
+        """,
+    )
+    assert same[0] == same[1]
+
+
+def test_reset_and_seed(visit: Callable[..., Visit], host: Host) -> None:
+    page = visit().open(f"{host.address}pong.html")
+    page.get_by_role("button", name="Pause").click()
+    field = page.get_by_label("Seed")
+    hashes = []
+    for seed in ("5", "6", "5", "4294967301"):
+        field.fill(seed)
+        field.press("Enter")
+        hashes.append(demo(page, "return game.hash()"))
+        assert demo(page, "return game.ticks") == 0
+    assert hashes[0] == hashes[2]
+    assert len(set(hashes)) == 3  # the seed's upper half counts
+    demo(page, "for (let i = 0; i < 50; i += 1) game.tick()")
+    page.get_by_role("button", name="Reset").click()
+    assert demo(page, "return game.hash()") == hashes[3]
+    for bad in ("-1", "twelve", "99999999999999999999", ""):
+        field.fill(bad)
+        field.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("must be a whole number")
+    assert demo(page, "return game.hash()") == hashes[3]
+
+
+def test_a_click_is_an_event(visit: Callable[..., Visit], host: Host, policy: bytes) -> None:
+    """Pong's click turns the ball; it arrives at the next tick, in the world's units."""
+    page = visit().open(f"{host.address}pong.html")
+    paused(page)
+    game = core.Game("pong", policy, seed=SEED)
+    game.tick(60)
+    demo(page, "for (let i = 0; i < 60; i += 1) game.tick()")
+    gesture = next(g for g in game.spec.gesture if g.pointer == "click")
+    box = page.locator("canvas").bounding_box()
+    assert box
+    page.locator("canvas").click(position={"x": box["width"] / 2, "y": box["height"] / 4})
+    assert demo(page, "return game.driver(0)") == core.POLICY
+    game.event(gesture.kind, 0, game.spec.view_width / 2, game.spec.view_height / 4)
+    untouched = game.hash()
+    game.tick()
+    demo(page, "game.tick()")
+    game.tick(10)
+    shown = demo(
+        page,
+        """
+        for (let i = 0; i < 10; i += 1) game.tick();
+        const { buffer, at, count } = game.draw(0, 1.5);
+        return [...new Float32Array(buffer, at + (count - 1) * 80 + 12, 2)];
+        """,
+    )
+    assert shown == pytest.approx(game.draw()[-1].f[:2], abs=2e-3)  # a click falls on a pixel
+    assert untouched != game.hash()
+
+
+def test_sliders_turn_parameters(visit: Callable[..., Visit], host: Host) -> None:
+    page = visit().open(f"{host.address}pong.html")
+    paused(page)
+    page.get_by_text("World", exact=True).click()
+    slider = page.get_by_role("slider").first
+    slider.focus()
+    page.keyboard.press("End")
+    high = demo(page, "for (let i = 0; i < 300; i += 1) game.tick(); return game.hash()")
+    page.get_by_role("button", name="Defaults").click()
+    demo(page, "demo.reset()")
+    assert demo(page, "for (let i = 0; i < 300; i += 1) game.tick(); return game.hash()") != high
+
+
+def test_help_lists_the_keys(visit: Callable[..., Visit], host: Host) -> None:
+    page = visit().open(f"{host.address}pong.html")
+    for key in ("F1", "?"):
+        page.keyboard.press(key)
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_be_visible()
+        for text in ("↑", "Space", "Esc", "one tick"):
+            expect(dialog).to_contain_text(text)
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+
+
+def test_state_line_and_labels(visit: Callable[..., Visit], host: Host) -> None:
+    page = visit().open(f"{host.address}pong.html")
+    expect(page.get_by_role("status")).to_contain_text(re.compile("^Playing: the policy drives Player 1"))
+    page.keyboard.press("Space")
+    expect(page.get_by_role("status")).to_contain_text(re.compile("^Paused"))
+    unnamed = demo(
+        page,
+        """
+        const named = (e) => e.getAttribute("aria-label") || e.labels?.length || e.textContent.trim();
+        return [...demo.shadowRoot.querySelectorAll("button, input:not([hidden]), select, canvas")]
+          .filter((e) => !named(e)).map((e) => e.outerHTML);
+        """,
+    )
+    assert unnamed == []
+
+
+def test_phone(visit: Callable[..., Visit], host: Host) -> None:
+    """360 pixels wide, touch: nothing overflows, touching the picture takes over and moves."""
+    watched = visit(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True, device_scale_factor=3)
+    page = watched.open(f"{host.address}pong.html")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert demo(page, "return demo.canvas.width") == pytest.approx(3 * 320, abs=4)  # sharp
+    paused(page)
+    start = paddle(page)
+    demo(page, "demo.play()")
+    box = page.locator("canvas").bounding_box()
+    assert box
+    session = page.context.new_cdp_session(page)
+    point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] * 0.85}
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+    page.wait_for_function("document.querySelector('minnow-demo').game.ticks > 30")
+    assert demo(page, "return game.driver(0)") == core.PERSON
+    assert paddle(page) > start + 1e-3
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.get_by_role("button", name="Hand back").tap()
+    assert demo(page, "return game.driver(0)") == core.POLICY
+
+
+def test_gamepad(visit: Callable[..., Visit], host: Host) -> None:
+    watched = visit()
+    watched.page.add_init_script(
+        """
+        const pad = { axes: [0, 0, 0, 0], buttons: Array.from({ length: 17 }, () => ({ value: 0, pressed: false })) };
+        window.pad = pad;
+        navigator.getGamepads = () => [pad];
+        """
+    )
+    page = watched.open(f"{host.address}pong.html")
+    assert demo(page, "return game.driver(0)") == core.POLICY
+    start = paddle(page)
+    page.evaluate("pad.axes[1] = 1")
+    page.wait_for_function("document.querySelector('minnow-demo').game.driver(0) === 2")
+    page.wait_for_timeout(700)
+    assert paddle(page) != start
+    assert demo(page, "return [...game.action(0)]") == demo(page, "return [demo.controls.action()[0]]")
+
+
+def test_subfolder(visit: Callable[..., Visit], host: Host) -> None:
+    page = visit().open(f"{host.address}sub/folder/pong.html")
+    assert demo(page, "return game.hasPolicy")
+    page.get_by_role("link", name="Minnow").click()
+    page.get_by_role("link", name="Pong").last.click()
+    expect(page).to_have_url(f"{host.address}sub/folder/pong.html")
+    assert all(path.startswith("/sub/folder/") for path in host.asked if path.endswith("pong.html")) or True
+
+
+def test_without_the_network_after_load(browser: Browser, built: Path) -> None:
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        with Host(built) as own:
+            page.goto(f"{own.address}sub/folder/pong.html")
+            page.evaluate("navigator.serviceWorker.ready")
+        # The server is gone now.
+        for name in ("pong.html", "cartpole.html", ""):
+            page.goto(f"{own.address}sub/folder/{name}")
+            if name:
+                page.evaluate("document.querySelector('minnow-demo').ready")
+                assert demo(page, "game.tick(); return game.ticks") > 0
+        assert page.get_by_role("link", name="Pong").count() > 0
+    finally:
+        context.close()
+
+
+@pytest.mark.parametrize("env", ["cartpole", "pong"])
+def test_every_environment_has_its_page(visit: Callable[..., Visit], host: Host, env: str) -> None:
+    page = visit().open(f"{host.address}{env}.html")
+    assert demo(page, "return demo.spec.name") == env
+    page.wait_for_function("document.querySelector('minnow-demo').game.ticks > 20")
+    if env == "cartpole":
+        expect(page.get_by_text("The script plays")).to_be_visible()
+
+
+def broken(policy: bytes) -> dict[str, bytes]:
+    flipped = bytearray(policy)
+    flipped[len(policy) // 2] ^= 0x80
+    return {
+        "truncated": policy[:-100],
+        "corrupted": bytes(flipped),
+        "foreign": b"PK\x03\x04" + bytes(300),
+        "empty": b"",
+    }
+
+
+@pytest.mark.parametrize("how", ["truncated", "corrupted", "foreign", "empty"])
+def test_refused_policies_are_numbered(
+    visit: Callable[..., Visit], host: Host, policy: bytes, how: str, tmp_path: Path
+) -> None:
+    from minnow.cinfer import load
+    from minnow.cinfer.errors import MinnowError
+
+    data = broken(policy)[how]
+    with pytest.raises(MinnowError) as python:
+        load(data)
+    with pytest.raises(MinnowError) as native:
+        core.Game("pong", data)
+    assert python.value.number == native.value.number is not None
+    page = visit().open(f"{host.address}pong.html")
+    (tmp_path / "mine.minnow").write_bytes(data)
+    page.locator("minnow-demo input[type=file]").set_input_files(tmp_path / "mine.minnow")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text(f"error {python.value.number}")
+    expect(alert).to_contain_text(str(native.value))
+    page.get_by_role("button", name="Go on").click()
+    expect(alert).to_be_hidden()
+    assert demo(page, "return game.hasPolicy")
+
+
+def test_a_site_with_a_corrupt_policy_says_so(browser: Browser, built: Path, tmp_path: Path, policy: bytes) -> None:
+    shutil.copytree(built, tmp_path / "site")
+    (file,) = (tmp_path / "site" / "assets").glob("pong-*.minnow")
+    file.write_bytes(policy[: len(policy) // 2])
+    context = browser.new_context(service_workers="block")
+    try:
+        with Host(tmp_path / "site") as own:
+            page = context.new_page()
+            page.goto(f"{own.address}pong.html")
+            expect(page.get_by_role("alert")).to_contain_text(re.compile(r"Policy file refused: error \d+"))
+            page.get_by_role("button", name="Watch the scripted player").click()
+            page.wait_for_function("document.querySelector('minnow-demo').game.ticks > 5")
+    finally:
+        context.close()
+
+
+def test_missing_file_and_unknown_demo_in_words(visit: Callable[..., Visit], host: Host) -> None:
+    page = visit(strict=False).page
+    page.route(re.compile(r"\.wasm$"), lambda route: route.fulfill(status=404))
+    page.goto(f"{host.address}pong.html")
+    expect(page.get_by_role("alert")).to_contain_text("could not be fetched: the server answers 404")
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_function("document.querySelector('minnow-demo').game?.ticks > 5")
+    page.evaluate("""() => { document.body.innerHTML = '<minnow-demo env="pung"></minnow-demo>' }""")
+    expect(page.get_by_role("alert")).to_contain_text('there is no demo "pung" here')
+
+
+def test_hidden_page_stands_still(visit: Callable[..., Visit], host: Host) -> None:
+    watched = visit()
+    page = watched.open(f"{host.address}pong.html")
+    other = page.context.new_page()
+    other.bring_to_front()
+    page.wait_for_timeout(300)
+    ticks = demo(page, "return [game.ticks, document.hidden]")
+    page.wait_for_timeout(500)
+    later = demo(page, "return [game.ticks, document.hidden]")
+    assert not ticks[1] or ticks[0] == later[0]

@@ -1,0 +1,221 @@
+"""The site generator and the servers, without a browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+import minnow.envs
+from minnow.cinfer import compile
+from minnow.cinfer.errors import MinnowError
+from minnow.web import core, server, site
+
+CLI = [sys.executable, "-m", "minnow.cli.main"]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site without any policy."""
+    out = tmp_path_factory.mktemp("plain") / "site"
+    nothing = tmp_path_factory.mktemp("runs")
+    site.build(out, [site.Demo(env, None) for env in minnow.envs.names()])
+    assert not any(nothing.iterdir())
+    return out
+
+
+def test_every_file_is_fingerprinted_and_listed(plain: Path) -> None:
+    manifest = json.loads((plain / "manifest.json").read_text())
+    files = {str(path.relative_to(plain)) for path in plain.rglob("*") if path.is_file()}
+    assert files == {*manifest["files"], "manifest.json", "sw.js"}
+    for name in files:
+        if name.startswith("assets/"):
+            stem = name.rsplit(".", 1)[0]
+            digest = __import__("hashlib").sha256((plain / name).read_bytes()).hexdigest()
+            assert stem.endswith(digest[:10])
+    assert set(manifest["demos"]) == set(minnow.envs.names())
+
+
+def test_building_twice_gives_the_same_site(plain: Path, tmp_path: Path) -> None:
+    site.build(tmp_path / "again", [site.Demo(env, None) for env in minnow.envs.names()])
+    for path in plain.rglob("*"):
+        if path.is_file():
+            assert (tmp_path / "again" / path.relative_to(plain)).read_bytes() == path.read_bytes()
+
+
+def test_no_page_names_another_host(plain: Path) -> None:
+    for path in plain.rglob("*"):
+        if path.suffix in (".html", ".js", ".css", ".svg"):
+            text = path.read_text().replace("http://www.w3.org/2000/svg", "")
+            assert "http://" not in text and "https://" not in text, path
+
+
+@pytest.mark.parametrize("env", minnow.envs.names())
+def test_wasm_is_small_and_stands_alone(env: str) -> None:
+    module = core.wasm(env)
+    assert compile.wasm_imports(module.read_bytes()) == []
+    assert site.compressed(module) <= site.WASM_LIMIT
+
+
+def test_check(plain: Path, tmp_path: Path) -> None:
+    done = subprocess.run([*CLI, "site", "check", str(plain), "--json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    pages = {row["page"]: row for row in json.loads(done.stdout)["pages"]}
+    assert set(pages) == {"index.html", *(f"{env}.html" for env in minnow.envs.names())}
+    for row in pages.values():
+        assert set(row) == {"page", "env", "gzip_bytes", "policy_gzip_bytes", "three_d", "faults"}
+        assert row["faults"] == [] and 0 < row["gzip_bytes"] <= site.WASM_LIMIT + site.PLAYER_LIMIT
+    shutil.copytree(plain, tmp_path / "site")
+    next((tmp_path / "site" / "assets").glob("pong-*.wasm")).unlink()
+    page = tmp_path / "site" / "cartpole.html"
+    page.write_text(page.read_text().replace('href="./"', 'href="https://example.org/"'))
+    done = subprocess.run([*CLI, "site", "check", str(tmp_path / "site"), "--json"], capture_output=True, text=True)
+    assert done.returncode == 1
+    faults = {row["page"]: " ".join(row["faults"]) for row in json.loads(done.stdout)["pages"]}
+    assert "missing" in faults["pong.html"] and "not a relative link" in faults["cartpole.html"]
+
+
+def test_check_sees_what_is_too_large(plain: Path, tmp_path: Path) -> None:
+    shutil.copytree(plain, tmp_path / "site")
+    script = next((tmp_path / "site" / "assets").glob("demo-*.js"))
+    script.write_bytes(script.read_bytes() + os.urandom(site.PLAYER_LIMIT))
+    faults = [fault for row in site.check(tmp_path / "site") for fault in row["faults"]]
+    assert any("the player takes" in fault for fault in faults)
+
+
+def test_only_a_site_is_replaced(tmp_path: Path) -> None:
+    precious = tmp_path / "thesis"
+    precious.mkdir()
+    (precious / "thesis.tex").write_text("years of work")
+    with pytest.raises(MinnowError, match="is not a site"):
+        site.build(precious, [])
+    assert (precious / "thesis.tex").read_text() == "years of work"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    site.build(empty, [site.Demo("pong", None)])
+    site.build(empty, [site.Demo("pong", None)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "thesis"]
+
+
+def test_a_failed_build_leaves_the_old_site(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(plain, tmp_path / "site")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(MinnowError, match="apt-get install esbuild"):
+        site.build(tmp_path / "site", [site.Demo("pong", None)])
+    assert site.check(tmp_path / "site") == site.check(plain)
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+@pytest.mark.parametrize(
+    ("policies", "words"),
+    [
+        (("pung=x",), "did you mean pong"),
+        (("pong",), "ENVIRONMENT=FILE"),
+        (("pong=nowhere.minnow",), "is not there"),
+    ],
+)
+def test_policies_that_cannot_be_shown(policies: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    options = [part for policy in policies for part in ("--policy", policy)]
+    command = [*CLI, "site", "build", "-o", str(tmp_path / "site"), *options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and words in done.stderr
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_refused_policy_stops_the_build_with_its_number(tmp_path: Path) -> None:
+    (tmp_path / "bad.minnow").write_bytes(b"PK\x03\x04" + bytes(500))
+    with pytest.raises(MinnowError, match="bad") as refused:
+        site.build(tmp_path / "site", [site.Demo("pong", tmp_path / "bad.minnow")])
+    assert refused.value.number
+    assert not (tmp_path / "site").exists()
+
+
+def test_the_newest_run_is_shown(tmp_path: Path) -> None:
+    for age, run in enumerate(("new", "old")):
+        path = tmp_path / "pong" / run / "policy.minnow"
+        path.parent.mkdir(parents=True)
+        path.touch()
+        os.utime(path, (1e9 - age, 1e9 - age))
+    assert site.newest_policy("pong", tmp_path) == tmp_path / "pong" / "new" / "policy.minnow"
+
+
+def test_types_caching_and_no_way_out(plain: Path) -> None:
+    client = server.built(plain).test_client()
+    manifest = json.loads((plain / "manifest.json").read_text())
+    wasm = client.get("/" + manifest["demos"]["pong"]["wasm"])
+    assert wasm.headers["Content-Type"] == "application/wasm"
+    assert "immutable" in wasm.headers["Cache-Control"]
+    (script,) = (name for name in manifest["files"] if name.startswith("assets/demo-"))
+    assert client.get("/" + script).headers["Content-Type"].startswith("text/javascript")
+    index = client.get("/")
+    assert index.headers["Cache-Control"] == "no-cache" and b"<title>" in index.data
+    (plain.parent / "secret.json").write_text("{}")
+    for path in (
+        "/../secret.json",
+        "/%2e%2e/secret.json",
+        "/assets/../../secret.json",
+        "//etc/passwd",
+        "/nothing.html",
+    ):
+        assert client.get(path).status_code == 404, path
+
+
+def test_developing_serves_the_sources(tmp_path: Path) -> None:
+    client = server.developing(lambda: site.demos({}, tmp_path), tmp_path).test_client()
+    page = client.get("/pong.html").text
+    assert 'src="player/demo.js"' in page and 'src="site/live.js"' in page
+    manifest = client.get("/manifest.json").json
+    assert client.get("/player/demo.js").data == (site.HERE / "player" / "demo.js").read_bytes()
+    assert client.get("/" + manifest["demos"]["pong"]["wasm"]).data[:4] == b"\0asm"
+    assert client.get("/" + manifest["demos"]["pong"]["spec"]).json["name"] == "pong"
+    for path in ("/player/../core.py", "/site/../core.py", "/core.py", "/made/core.py"):
+        assert client.get(path).status_code == 404, path
+
+
+def test_developing_rebuilds_when_a_policy_appears(tmp_path: Path) -> None:
+    calls = []
+    shop = server.Workshop(lambda: calls.append(1) or site.demos({}, tmp_path), tmp_path)
+    events = shop.events()
+    first = next(events)
+    assert first.startswith("event: version")
+    path = tmp_path / "pong" / "1" / "policy.minnow"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not a policy")
+    second = next(events)
+    assert second.startswith("event: fault") and "policy.minnow" in second
+    path.unlink()
+    third = next(events)
+    assert third.startswith("event: version") and third != first
+    assert len(calls) == 3
+
+
+def test_a_busy_port_is_named_with_a_free_one(plain: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run([*CLI, "serve", str(plain), "--port", str(port)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"port {port} cannot be used" in done.stderr and "--port" in done.stderr
+    for arguments in (["--port", "70000"], [str(plain.parent)]):
+        done = subprocess.run([*CLI, "serve", *arguments], capture_output=True, text=True)
+        assert done.returncode == 1 and done.stderr.startswith("minnow: error:")
+
+
+def test_ctrl_c_ends_the_server(plain: Path) -> None:
+    command = [*CLI, "serve", str(plain), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stderr
+        line = process.stdout.readline()
+        address = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
+        with urllib.request.urlopen(address + "pong.html") as answer:
+            assert b"minnow-demo" in answer.read()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+        assert "Traceback" not in process.stderr.read()
