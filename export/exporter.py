@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from minnow.export import format, onnx, parity
+from minnow.export import files, format, onnx, parity
 from minnow.export.action import Action, Box, Discrete
+from minnow.export.backends import run_c
 from minnow.export.errors import ExportError
 from minnow.export.graph import Graph
 from minnow.export.lower import lower
@@ -70,7 +71,68 @@ def export(
     `log_std`, become actions. observation: what the inputs mean, and meta: provenance; both JSON.
 
     Raises ExportError, and writes nothing, where the module cannot be expressed or C does not agree with torch."""
-    path, clock = Path(path), Clock()
+    path = Path(path)
+    meta = {"name": path.stem} | dict(meta or {})
+    meta.setdefault("created", datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
+    if observation is not None:
+        meta["observation"] = observation
+    clock = Clock()
+    built = build(
+        module,
+        example_obs,
+        clock,
+        example_state=example_state,
+        outputs=outputs,
+        action=action,
+        state_axes=state_axes,
+        meta=meta,
+    )
+    twin = onnx.convert(built.program, built.signature, meta | {"policy_sha256": built.reference.sha256})
+    clock.lap("onnx")
+    report = Report(
+        path=path,
+        onnx=path.with_suffix(".onnx"),
+        parity=parity.beside(path),
+        size=len(built.data),
+        sha256=built.reference.sha256,
+        parameters=sum(tensor.size for tensor in built.graph.tensors),
+        operations=[op.kind for op in built.graph.ops],
+        unused=built.unused,
+        c=built.c,
+        seconds=clock.laps,
+    )
+    files.write(report.onnx, twin)
+    built.reference.save(report.parity)
+    files.write(path, built.data)
+    return report
+
+
+@dataclass
+class Built:
+    """A policy file's bytes, and what they were made from and held against."""
+
+    data: bytes
+    graph: Graph
+    reference: Reference
+    c: Difference
+    unused: list[str]
+    program: Any  # torch.export.ExportedProgram
+    signature: Signature
+
+
+def build(
+    module: nn.Module,
+    example_obs: Any,
+    clock: Clock | None = None,
+    *,
+    example_state: Any = None,
+    outputs: Sequence[str] = ("logits", "value"),
+    action: Action | None = None,
+    state_axes: Any = None,
+    meta: Mapping[str, Any] | None = None,
+) -> Built:
+    """The policy file of a module, held against torch in C. Arguments and errors are those of `export`."""
+    clock = clock or Clock()
     signature = Signature(module, example_obs, example_state, outputs, state_axes)
     program = trace(signature)
     clock.lap("trace")
@@ -79,36 +141,16 @@ def export(
     clock.lap("lower")
     reference = record(signature)
     clock.lap("torch")
-    meta = dict(meta or {}) | {"observation": observation} if observation is not None else dict(meta or {})
-    meta.setdefault("name", path.stem)
-    meta.setdefault("created", datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
-    data = _bytes(graph, action, meta, reference)
+    data = _bytes(graph, action, meta or {}, reference)
     reference = dataclasses.replace(reference, sha256=parity.sha256(data))
-    c = parity.difference(parity.run_c(data, reference), reference)
+    c = parity.difference(run_c(data, reference), reference)
+    clock.lap("c")
     if not c.passed:
         raise ExportError(
             f"the policy in C is {c.max_diff:.1e} from torch, over the limit of {parity.LIMIT:g}: no file was written. "
             "This is a fault of Minnow, or the module computes with numbers too large for float32; please report it."
         )
-    clock.lap("c")
-    twin = onnx.convert(program, signature, meta | {"policy_sha256": reference.sha256})
-    clock.lap("onnx")
-    report = Report(
-        path=path,
-        onnx=path.with_suffix(".onnx"),
-        parity=parity.beside(path),
-        size=len(data),
-        sha256=reference.sha256,
-        parameters=sum(tensor.size for tensor in graph.tensors),
-        operations=[op.kind for op in graph.ops],
-        unused=unused,
-        c=c,
-        seconds=clock.laps,
-    )
-    format.save(report.onnx, twin)
-    reference.save(report.parity)
-    format.save(path, data)
-    return report
+    return Built(data, graph, reference, c, unused, program, signature)
 
 
 class Clock:

@@ -12,7 +12,6 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, fx
 
@@ -216,7 +215,7 @@ class Lowering:
 
     def tensor(self, const: Const, name: str = "") -> int:
         """Stores an array as float32, once; returns its index."""
-        array = np.ascontiguousarray(const.tensor.detach().to(torch.float32).numpy())
+        array = const.tensor.detach().to(torch.float32).contiguous().numpy()
         key = (array.shape, array.tobytes())
         if key not in self.index:
             self.index[key] = len(self.graph.tensors)

@@ -15,13 +15,14 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
+from minnow.export import files
 from minnow.export.errors import ExportError
-from minnow.export.format import save
 
 STEPS = 64
 AGENTS = 16
 LIMIT = 1e-5  # of max_diff
 FORMAT = 1
+GROUPS = ("obs", "outputs", "states", "start")
 LARGEST = float(np.finfo(np.float32).max)  # stands for "not a number" and infinity in reports
 
 Arrays = dict[str, np.ndarray]
@@ -35,6 +36,7 @@ class Reference:
     reset: np.ndarray  # uint8 [steps, agents]: the agent starts anew before this step
     outputs: Arrays
     states: Arrays  # after the step
+    start: Arrays  # what every agent's state starts from, without the first two axes
     sha256: str  # of the policy file
     origin: str = "torch"  # or "golden"
 
@@ -49,10 +51,10 @@ class Reference:
     def save(self, path: Path) -> None:
         """Writes the parity file."""
         tensors = {"reset": self.reset}
-        for group in ("obs", "outputs", "states"):
+        for group in GROUPS:
             tensors |= {f"{group}/{name}": np.ascontiguousarray(item) for name, item in getattr(self, group).items()}
         meta = {"format": FORMAT, "policy_sha256": self.sha256}
-        save(path, safetensors.numpy.save(tensors, metadata={"minnow": json.dumps(meta)}))
+        files.write(path, safetensors.numpy.save(tensors, metadata={"minnow": json.dumps(meta)}))
 
     @staticmethod
     def load(path: Path) -> Reference:
@@ -65,7 +67,7 @@ class Reference:
             raise ExportError(f"cannot read the parity file {path}: {error}; export the policy again.") from None
         if meta.get("format") != FORMAT or "reset" not in tensors:
             raise ExportError(f"{path} is no parity file of this version: export the policy again.")
-        groups: dict[str, Arrays] = {"obs": {}, "outputs": {}, "states": {}}
+        groups: dict[str, Arrays] = {group: {} for group in GROUPS}
         for key, item in tensors.items():
             group, _, name = key.partition("/")
             if group in groups:

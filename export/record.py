@@ -36,6 +36,7 @@ def record(signature: Signature, steps: int = STEPS, agents: int = AGENTS, seed:
         states=dict(
             zip((leaf.name for leaf in signature.states), map(np.stack, zip(*after, strict=True)), strict=True)
         ),
+        start={leaf.name: leaf.one.numpy() for leaf in signature.states},
         sha256="",
     )
     for name, item in (reference.outputs | reference.states).items():

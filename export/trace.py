@@ -7,6 +7,7 @@ keeps nothing to itself between calls.
 from __future__ import annotations
 
 import copy
+import inspect
 import itertools
 import logging
 import warnings
@@ -112,6 +113,7 @@ class Signature:
                     f"output {name!r} is a {type(output).__name__}, not a tensor: return each tensor as an output of "
                     "its own, named with outputs=(...)."
                 )
+        outputs = [item.detach() for item in outputs]
         if not self.recurrent:
             return outputs, []
         after, _ = _leaves(given[-1], "state")
@@ -264,10 +266,15 @@ def trace(signature: Signature) -> torch.export.ExportedProgram:
     if signature.recurrent:
         args.append(pytree.tree_unflatten([leaf.resize(count) for leaf in signature.states], signature.state_spec))
         dims.append(pytree.tree_unflatten([{leaf.axis: agents} for leaf in signature.states], signature.state_spec))
+    shapes: Any = tuple(dims)
+    if any(
+        item.kind is item.VAR_POSITIONAL for item in inspect.signature(signature.module.forward).parameters.values()
+    ):
+        shapes = (shapes,)  # forward(*args): torch wants the shapes of args together
     try:
         with torch.no_grad(), quiet(), warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            program = torch.export.export(signature.module, tuple(args), dynamic_shapes=tuple(dims), strict=False)
+            program = torch.export.export(signature.module, tuple(args), dynamic_shapes=shapes, strict=False)
     except Exception as error:
         raise _refusal(signature, error) from error
     for warning in said:

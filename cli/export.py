@@ -1,0 +1,137 @@
+"""`minnow export`: writes a run's policy as a policy file, as ONNX, or as a C header."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from minnow.cinfer.errors import MinnowError
+from minnow.cli import flags
+
+if TYPE_CHECKING:
+    from minnow.export import Report
+
+SUMMARY = "write a run's policy as .minnow, ONNX or C"
+USAGE = """usage: minnow export RUN [options]            a run's folder, or one of its checkpoints
+       minnow export FILE.minnow --format c   a policy file as a C header
+
+minnow export RUN --help lists the options."""
+SUFFIX = {"minnow": ".minnow", "onnx": ".onnx", "c": ".h"}
+EXAMPLES = 16  # environments that show what observations look like
+WARM_UP = 32  # random steps of theirs
+
+
+@dataclass
+class Flags:
+    """Write a run's policy. A .minnow file comes with its ONNX twin and its parity file beside it."""
+
+    out: Path | None = None
+    """Where to (default: policy.minnow, .onnx or .h in the run's folder). Short: -o."""
+    format: Literal["minnow", "onnx", "c"] = "minnow"
+    """A policy file, ONNX alone, or a C header that holds the policy file."""
+
+
+def main(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if argv else 2
+    argv = ["--out" if word == "-o" else word for word in argv]
+    chosen = flags.parse(Flags, argv[1:], f"minnow export {argv[0]}")
+    source = Path(argv[0])
+    out = chosen.out or target(source, SUFFIX[chosen.format])
+    if chosen.format == "minnow":
+        print(export_run(source, out).line())
+    elif source.suffix == ".minnow":
+        if chosen.format != "c":
+            raise MinnowError(
+                f"{source} is a policy file already, and ONNX is made from its run: give the run's folder."
+            )
+        print(write_header(source, out))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            report = export_run(source, Path(folder) / out.with_suffix(".minnow").name)
+            print(write_header(report.path, out) if chosen.format == "c" else copy(report.onnx, out))
+    return 0
+
+
+def target(source: Path, suffix: str) -> Path:
+    """Where an export goes by default: into the run's folder, or beside the file it is made from."""
+    return source / f"policy{suffix}" if source.is_dir() else source.with_suffix(suffix)
+
+
+def export_run(source: Path, out: Path | None = None) -> Report:
+    """Exports the newest checkpoint of a run, or a checkpoint, as `out` and the files that come with it."""
+    from minnow import envs, train
+    from minnow.export import export
+
+    policy, meta = train.load(source)
+    spec = envs.spec(meta["env"])
+    described = {
+        "name": f"{spec.name}-{meta['steps']}",
+        "environment": spec.name,
+        "source_hash": meta["source_hash"],
+        "steps": meta["steps"],
+        "seed": meta["seed"],
+        "score": meta.get("score"),
+        "command": meta.get("command"),
+        "action": [{"name": head.name, "labels": list(head.labels)} for head in spec.head],
+        "config": meta["config"],
+    }
+    return export(
+        policy,
+        examples(spec.name),
+        out or target(Path(source), ".minnow"),
+        example_state=policy.initial_state(EXAMPLES),
+        outputs=policy.outputs,
+        action=action(policy.space),
+        observation=[{"name": item.name, "low": item.low, "high": item.high} for item in spec.fields],
+        meta={key: value for key, value in described.items() if value is not None},
+    )
+
+
+def examples(name: str) -> np.ndarray:
+    """Observations of an environment's first agents in mid-game, [EXAMPLES, *obs_shape]."""
+    from minnow import envs
+
+    vector = envs.Vector(name, EXAMPLES)
+    buffers, random = vector.buffers(), np.random.default_rng(0)
+    vector.reset(buffers)
+    for _ in range(WARM_UP):
+        for i, head in enumerate(vector.spec.head):
+            shape = len(buffers.action)
+            number = random.integers(head.size, size=shape) if head.size else random.uniform(head.low, head.high, shape)
+            buffers.action[:, i] = number
+        vector.step(buffers)
+    return buffers.obs[:: vector.agents].copy()
+
+
+def action(space: Any) -> Any:
+    """The action spec of a training space."""
+    from minnow.export import Box, Discrete, MultiDiscrete
+    from minnow.train.space import Categorical
+
+    if not isinstance(space, Categorical):
+        return Box(space.low, space.high, squash="clip")
+    return Discrete(space.sizes[0]) if space.heads == 1 else MultiDiscrete(space.sizes)
+
+
+def write_header(source: Path, out: Path) -> Path:
+    """A policy file as a C header."""
+    from minnow.export.files import write
+    from minnow.export.format import read
+    from minnow.export.header import header, identifier
+
+    meta = read(source).meta
+    write(out, header(source.read_bytes(), identifier(out.stem), str(meta.get("name", out.stem))).encode())
+    return out
+
+
+def copy(source: Path, out: Path) -> Path:
+    from minnow.export.files import write
+
+    write(out, source.read_bytes())
+    return out
