@@ -142,7 +142,7 @@ class PPO:
             envs.Buffers(
                 obs=self.obs[t + 1].numpy(),
                 action=self.env_action[t].numpy(),
-                mask=self.mask[t + 1].numpy(),
+                mask=self.mask[t + 1].numpy() if self.spec.masked else None,
                 reward=self.reward[t].numpy(),
                 potential=self.potential[t].numpy(),
                 terminated=self.terminated[t].numpy(),
