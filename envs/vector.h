@@ -123,7 +123,7 @@ static uint32_t env_seen(const EnvVector *v, size_t group) {
 static void env_show(EnvVector *v, const EnvBuffers *b, size_t group) {
     const State *s = env_group(v, group);
     uint32_t agents = v->config.agents, seen = env_seen(v, group);
-    size_t first = group * ENV_LANES * agents;
+    size_t first = group * ENV_LANES * agents, choices = env_choices();
     for (uint32_t a = 0; a < agents; a++) {
         env_obs *obs = (env_obs *)b->obs + (first + a) * ENV_OBS;
         if (seen == ENV_LANES) {
@@ -133,12 +133,18 @@ static void env_show(EnvVector *v, const EnvBuffers *b, size_t group) {
                 env_observe(s, l, a, obs + (size_t)l * agents * ENV_OBS);
             }
         }
-        for (uint32_t l = 0; b->alive && l < seen; l++) {
-            b->alive[first + l * agents + a] = (uint8_t)env_alive(s, l, a);
+        for (uint32_t l = 0; env.alive && b->alive && l < seen; l++) {
+            b->alive[first + l * agents + a] = env.alive(s, (int)l, (int)a) != 0;
         }
-        for (uint32_t l = 0; b->mask && l < seen; l++) {
-            env_mask(s, l, a, b->mask + (first + l * agents + a) * env_choices());
+        for (uint32_t l = 0; env.mask && b->mask && l < seen; l++) {
+            env.mask(s, (int)l, (int)a, b->mask + (first + l * agents + a) * choices);
         }
+    }
+    if (!env.alive && b->alive) {
+        memset(b->alive + first, 1, (size_t)seen * agents);
+    }
+    if (!env.mask && b->mask) {
+        memset(b->mask + first * choices, 1, (size_t)seen * agents * choices);
     }
 }
 
@@ -149,14 +155,13 @@ static void env_reset_group(EnvVector *v, const EnvBuffers *b, size_t group) {
     env_show(v, b, group);
 }
 
-/* The scripted slots' actions at this tick. */
-static void env_play(const EnvVector *v, const State *s, uint32_t slot, env_action action[ENV_HEADS][ENV_LANES]) {
+/* The skill with which the script plays a slot in this step. */
+static void env_skills(const EnvVector *v, const State *s, uint32_t slot, float skill[ENV_LANES]) {
     const EnvBase *base = (const EnvBase *)s;
-    float skill[ENV_LANES];
+    float fixed = v->config.skill[slot];
     for (int l = 0; l < ENV_LANES; l++) {
-        skill[l] = v->config.skill[slot] >= 0.0f || v->skill < 0 ? v->config.skill[slot] : base->param[v->skill][l];
+        skill[l] = fixed >= 0.0f || v->skill < 0 ? fixed : base->param[v->skill][l];
     }
-    env.script(s, (int)slot, skill, action);
 }
 
 /* A step's result: [slots][lanes] and [lanes]. */
@@ -173,10 +178,14 @@ static uint32_t env_ticks_of_step(const EnvVector *v, State *s, env_action actio
     uint32_t over = 0, aside = 0;
     EnvResult out = {step->reward, step->terminated, step->truncated};
     EnvStep kept;
+    float skill[ENV_SLOTS][ENV_LANES];
+    for (uint32_t slot = scripted; slot < ENV_SLOTS; slot++) {
+        env_skills(v, s, slot, skill[slot]);
+    }
     char saved[ENV_LANES > 1 ? sizeof(State) : 1]; /* [lanes][ENV_SAVED] */
     for (uint32_t t = 0; t < repeat && over != all; t++) {
         for (uint32_t slot = scripted; env.script && slot < ENV_SLOTS; slot++) {
-            env_play(v, s, slot, action[slot]);
+            env.script(s, (int)slot, skill[slot], action[slot]);
         }
         env_advance(s, (EnvActions)action, out);
         int32_t any = 0;
@@ -227,13 +236,13 @@ static void env_read_actions(const EnvVector *v, const EnvBuffers *b, size_t gro
 
 /* What one row has earned, with shaping; keeps the sums of its episode. */
 static float env_earn(const EnvVector *v, const State *s, uint32_t lane, uint32_t a, float reward, int32_t terminated,
-                      EnvRow *row) {
+                      int measure, EnvRow *row) {
     row->returns += reward;
     row->length++;
     if (env.success) {
         row->success = env_max(row->success, env.success(s, (int)lane, (int)a));
     }
-    if (env.potential) {
+    if (env.potential && measure) {
         float before = row->potential, after = env.potential(s, (int)lane, (int)a);
         row->potential = after;
         if (v->config.shaping == ENV_SHAPING_DIFFERENCE) {
@@ -256,10 +265,11 @@ static void env_step_group(EnvVector *v, const EnvBuffers *b, size_t group) {
     uint32_t over = env_ticks_of_step(v, s, action, b->action ? agents : 0, &step);
 
     size_t first = group * ENV_LANES * agents;
+    int measure = v->config.shaping != ENV_SHAPING_NONE || b->potential;
     for (uint32_t l = 0; l < seen; l++) {
         for (uint32_t a = 0; a < agents; a++) {
             size_t row = first + l * agents + a;
-            float reward = env_earn(v, s, l, a, step.reward[a][l], step.terminated[l], &v->row[row]);
+            float reward = env_earn(v, s, l, a, step.reward[a][l], step.terminated[l], measure, &v->row[row]);
             if (b->reward) {
                 b->reward[row] = reward;
             }

@@ -151,9 +151,10 @@ class Vector:
                 continue
             bytes_too = dtype == np.bool_ and array.dtype == np.uint8
             if array.shape != shape or not (array.dtype == dtype or bytes_too) or not array.flags.c_contiguous:
+                loose = "" if array.flags.c_contiguous else ", not contiguous"
                 raise MinnowError(
                     f"buffers.{field.name} must be a C-contiguous {dtype.name} array of shape {shape}, "
-                    f"got {array.dtype.name} of shape {array.shape}{'' if array.flags.c_contiguous else ', not contiguous'}."
+                    f"got {array.dtype.name} of shape {array.shape}{loose}."
                 )
             if field.name != "action" and not array.flags.writeable:
                 raise MinnowError(f"buffers.{field.name} is read-only.")

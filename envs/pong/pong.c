@@ -27,6 +27,7 @@
 #define WIDTH 1.33333333f
 #define TICK (1.0f / 60.0f)
 #define FACE 0.06f     /* distance of the paddles' faces from the ends of the court */
+#define EDGE 0.85f     /* where the script means to hit, from the paddle's middle (0) to its end (1) */
 #define TOP_SPEED 1.5f /* of the ball, as a multiple of `speed`, however often it is hit */
 enum { STAY = 0, UP = 1, DOWN = 2, LONGEST = 60 * 60 * 10, KICK = ENV_EVENT_CUSTOM };
 
@@ -43,10 +44,11 @@ struct State {
 #define PARAM(name) (s->base.param[P_##name])
 
 static void serve(State *s, int lane, int side) {
-    float slope = PARAM(serve_slope)[lane] * (2.0f * env_uniform(s, lane) - 1.0f);
+    EnvBits bits = env_bits(s, lane);
+    float slope = PARAM(serve_slope)[lane] * (2.0f * env_unit(bits.a) - 1.0f);
     float speed = PARAM(speed)[lane];
     s->x[lane] = 0.5f * WIDTH;
-    s->y[lane] = env_between(s, lane, 0.2f, 0.8f);
+    s->y[lane] = 0.2f + 0.6f * env_unit(bits.b);
     s->vx[lane] = side ? speed : -speed;
     s->vy[lane] = speed * slope;
     s->rest[lane] = env_floor(PARAM(pause)[lane] * 60.0f);
@@ -73,27 +75,7 @@ static void point(State *s, int lane, EnvResult out) {
     serve(s, lane, 1 - winner);
 }
 
-/* Where the ball meets the left face (side 0) or the right one (side 1) on its way from x to nx, it is hit if the
- * paddle is there. Straight-line code, so that the loop over lanes becomes SIMD. */
-typedef struct Ball {
-    float x, y, vx, vy;
-} Ball;
-static inline Ball hit(Ball ball, float nx, float ny, int side, float paddle, float reach, float radius,
-                       float steepness, float faster, float fastest) {
-    float face = side ? WIDTH - FACE - radius : FACE + radius;
-    float before = side ? face - ball.x : ball.x - face, after = side ? face - nx : nx - face;
-    float way = before - after;
-    float share = before / (way > 0.0f ? way : 1.0f);
-    float offset = (ball.y + (ny - ball.y) * share - paddle) / reach;
-    int met = (before >= 0.0f) & (after < 0.0f) & (offset <= 1.0f) & (offset >= -1.0f);
-    float pace = env_min(env_abs(ball.vx) * faster, fastest);
-    Ball next = {nx, ny, ball.vx, ball.vy};
-    next.x = met ? face + (face - nx) : next.x;
-    next.vx = met ? (side ? -pace : pace) : next.vx;
-    next.vy = met ? pace * steepness * offset : next.vy;
-    return next;
-}
-
+/* The paddles, then the ball: straight-line code, so that the loops over lanes become SIMD. */
 static void step(State *s, EnvActions action, EnvResult out) {
     for (int slot = 0; slot < ENV_SLOTS; slot++) {
         for (int l = 0; l < ENV_LANES; l++) {
@@ -104,35 +86,45 @@ static void step(State *s, EnvActions action, EnvResult out) {
             s->paddle[slot][l] = env_clamp(moved, half, 1.0f - half);
         }
     }
-    int32_t outside = 0;
+    int32_t rare = 0; /* bit 0: a ball is outside, bit 1: a game is at its longest */
     for (int l = 0; l < ENV_LANES; l++) {
         float radius = 0.5f * PARAM(ball_size)[l], reach = 0.5f * PARAM(paddle_height)[l] + radius;
-        float rest = s->rest[l], time = rest > 0.0f ? 0.0f : TICK;
-        float faster = 1.0f + PARAM(acceleration)[l], fastest = PARAM(speed)[l] * TOP_SPEED;
-        Ball ball = {s->x[l], s->y[l], s->vx[l], s->vy[l] + PARAM(gravity)[l] * time};
-        float nx = ball.x + ball.vx * time, ny = ball.y + ball.vy * time;
-        float folded = ny < radius ? radius + (radius - ny) : ny;
-        ball.vy = ny < radius ? env_abs(ball.vy) : ball.vy;
+        float time = s->rest[l] > 0.0f ? 0.0f : TICK;
+        float x = s->x[l], y = s->y[l], vx = s->vx[l], vy = s->vy[l] + PARAM(gravity)[l] * time;
+        float nx = x + vx * time, ny = y + vy * time;
+
+        /* The ball is hit where it passes the face of the paddle that it flies to, if the paddle is there. Distances
+         * from that face, before and after this tick, are mirrored so that they fall. */
+        float side = vx < 0.0f ? -1.0f : 1.0f, middle = 0.5f * WIDTH;
+        float face = middle - FACE - radius; /* from the middle of the court */
+        float before = face - (x - middle) * side, after = face - (nx - middle) * side;
+        float way = before - after;
+        float height = y + (ny - y) * (before / (way > 0.0f ? way : 1.0f));
+        float offset = (height - (vx < 0.0f ? s->paddle[0][l] : s->paddle[1][l])) / reach;
+        int met = (before >= 0.0f) & (after < 0.0f) & (env_abs(offset) <= 1.0f);
+
         float low = 1.0f - radius;
-        ball.vy = ny > low ? -env_abs(ball.vy) : ball.vy;
-        folded = ny > low ? low + (low - ny) : folded;
-        ny = env_clamp(folded, radius, low);
-        Ball left = hit(ball, nx, ny, 0, s->paddle[0][l], reach, radius, PARAM(steepness)[l], faster, fastest);
-        Ball right = hit(ball, nx, ny, 1, s->paddle[1][l], reach, radius, PARAM(steepness)[l], faster, fastest);
-        int leftward = ball.vx < 0.0f;
-        s->x[l] = leftward ? left.x : right.x;
-        s->y[l] = ny;
-        s->vx[l] = leftward ? left.vx : right.vx;
-        s->vy[l] = leftward ? left.vy : right.vy;
-        s->rest[l] = env_max(rest - 1.0f, 0.0f);
-        outside |= (s->x[l] < -radius) | (s->x[l] > WIDTH + radius);
-        out.truncated[l] |= s->base.tick[l] + 1 >= LONGEST;
+        vy = ny < radius ? env_abs(vy) : vy;
+        vy = ny > low ? -env_abs(vy) : vy;
+        ny = ny < radius ? radius + (radius - ny) : ny;
+        ny = ny > low ? low + (low - ny) : ny;
+
+        float pace = env_min(env_abs(vx) * (1.0f + PARAM(acceleration)[l]), PARAM(speed)[l] * TOP_SPEED);
+        nx = met ? (face + after) * side + middle : nx;
+        s->vx[l] = met ? pace * -side : vx;
+        s->vy[l] = met ? pace * PARAM(steepness)[l] * offset : vy;
+        s->x[l] = nx;
+        s->y[l] = env_clamp(ny, radius, low);
+        s->rest[l] = env_max(s->rest[l] - 1.0f, 0.0f);
+        rare |= (env_abs(nx - middle) > middle + radius) | (s->base.tick[l] + 1 >= LONGEST) << 1;
     }
-    for (int l = 0; outside && l < ENV_LANES; l++) {
-        float radius = 0.5f * PARAM(ball_size)[l];
-        if (s->x[l] < -radius || s->x[l] > WIDTH + radius) {
+    for (int l = 0; (rare & 1) && l < ENV_LANES; l++) {
+        if (env_abs(s->x[l] - 0.5f * WIDTH) > 0.5f * WIDTH + 0.5f * PARAM(ball_size)[l]) {
             point(s, l, out);
         }
+    }
+    for (int l = 0; (rare & 2) && l < ENV_LANES; l++) {
+        out.truncated[l] |= s->base.tick[l] + 1 >= LONGEST;
     }
 }
 
@@ -173,22 +165,33 @@ static inline float arrival(const State *s, int slot, int l) {
 /* Skill 0.5 follows the ball's height. Below, it does so late and haltingly. Above, it goes more and more to where the
  * ball will arrive, and holds the paddle so that the ball leaves from its edge to where the opponent is not. */
 static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
+    float target[ENV_LANES];
+    int32_t strong = 0;
     for (int l = 0; l < ENV_LANES; l++) {
-        float radius = 0.5f * PARAM(ball_size)[l], reach = 0.5f * PARAM(paddle_height)[l] + radius;
-        float weak = env_max(1.0f - 2.0f * skill[l], 0.0f), strong = env_max(2.0f * skill[l] - 1.0f, 0.0f);
-        float late = s->y[l] - s->vy[l] * (0.4f * weak);
+        float weak = env_max(1.0f - 2.0f * skill[l], 0.0f);
+        target[l] = s->y[l] - s->vy[l] * (0.4f * weak);
+        strong |= skill[l] > 0.5f;
+    }
+    if (strong) {
+        for (int l = 0; l < ENV_LANES; l++) {
+            float radius = 0.5f * PARAM(ball_size)[l], reach = 0.5f * PARAM(paddle_height)[l] + radius;
+            float share = env_max(2.0f * skill[l] - 1.0f, 0.0f);
+            float y = arrival(s, slot, l);
+            float rise = PARAM(steepness)[l] * EDGE * (WIDTH - 2.0f * FACE);
+            float other = s->paddle[1 - slot][l];
+            float up = env_abs(fold(y - rise, radius) - other), down = env_abs(fold(y + rise, radius) - other);
+            float coming = slot ? s->vx[l] : -s->vx[l];
+            float edge = coming > 0.0f ? EDGE * reach : 0.0f;
+            float aim = y + (up > down ? edge : -edge);
+            target[l] += (aim - target[l]) * share;
+        }
+    }
+    for (int l = 0; l < ENV_LANES; l++) {
+        float gap = target[l] - s->paddle[slot][l], slack = 0.6f * PARAM(paddle_speed)[l] * TICK;
         float turn = (float)(s->base.tick[l] * 5 & 15) * (1.0f / 16.0f);
-        float y = arrival(s, slot, l);
-        float slope = PARAM(steepness)[l] * 0.85f * (WIDTH - 2.0f * FACE);
-        float other = s->paddle[1 - slot][l];
-        float up = env_abs(fold(y - slope, radius) - other), down = env_abs(fold(y + slope, radius) - other);
-        float coming = slot ? s->vx[l] : -s->vx[l];
-        float edge = coming > 0.0f ? 0.85f * reach : 0.0f;
-        float aim = y + (up > down ? edge : -edge);
-        float target = late + (aim - late) * strong;
-        float gap = target - s->paddle[slot][l], slack = 0.6f * PARAM(paddle_speed)[l] * TICK;
+        int awake = turn >= 0.65f * env_max(1.0f - 2.0f * skill[l], 0.0f);
         int32_t choice = (gap > slack) * DOWN + (gap < -slack) * UP;
-        action[0][l] = choice * (turn >= 0.65f * weak); /* STAY is 0 */
+        action[0][l] = choice * awake; /* STAY is 0 */
     }
 }
 
