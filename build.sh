@@ -191,6 +191,15 @@ then run this again"
 
 minnow() { "$VENV/bin/minnow" "$@"; }
 
+# Compiles every environment by a call on its `name`; the results lie in minnow's cache.
+compile_all() {
+    "$VENV/bin/python" -c "
+import minnow.envs, minnow.web.core
+for name in minnow.envs.names():
+    $1
+    print(name, 'compiled', flush=True)"
+}
+
 demo() {
     local serve=yes port=()
     while (($#)); do
@@ -228,11 +237,11 @@ main() {
         ;;
     native)
         setup
-        "$VENV/bin/python" -c 'import minnow.envs as e; [print(e.library(name)) for name in e.names()]'
+        compile_all 'minnow.envs.library(name)'
         ;;
     wasm)
         setup
-        "$VENV/bin/python" -c 'import minnow.envs as e, minnow.web.core as w; [print(w.wasm(name)) for name in e.names()]'
+        compile_all 'minnow.web.core.wasm(name)'
         ;;
     site)
         setup

@@ -1,0 +1,65 @@
+"""What the README shows is so: its commands exist, its links lead somewhere, its C example compiles and runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = [line.split() for block in blocks("sh") for line in block.splitlines()]
+
+
+def test_the_two_commands_come_first() -> None:
+    assert blocks("sh")[0].split("\n")[:2] == ["./build.sh demo", "./build.sh test"]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_commands(words: list[str]) -> None:
+    """Each command's verb is one, and its options are in the verb's help."""
+    place = next((i for i, word in enumerate(words) if word.startswith("--")), len(words))
+    if words[0] == "./build.sh":
+        shown = subprocess.run([ROOT / "build.sh", "--help"], capture_output=True, text=True, check=True).stdout
+        assert re.search(rf"^  {words[1]} ", shown, re.MULTILINE)
+    elif words[0] == "minnow":
+        command = [sys.executable, "-m", "minnow.cli.main", *words[1:place], "--help"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        shown = done.stdout
+    else:
+        assert words == [".", ".venv/bin/activate"]
+        return
+    for option in (word for word in words if word.startswith("--")):
+        assert re.search(rf"{option}\b", shown), f"{option} is not in the help of {' '.join(words[:place])}"
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
+def test_links(link: str) -> None:
+    assert (ROOT / link).is_file()
+
+
+def test_c_example(pong_run: Path, tmp_path: Path) -> None:
+    """At most 15 lines, clean under all warnings as C and as C++, and it names an action of Pong."""
+    (example,) = blocks("c")
+    assert len(example.splitlines()) <= 15
+    (export,) = (words for words in COMMANDS if words[:2] == ["minnow", "export"])
+    words = [str(pong_run) if word.startswith("runs/") else word for word in export[1:]]
+    subprocess.run([sys.executable, "-m", "minnow.cli.main", *words], cwd=tmp_path, check=True)
+    warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", f"-I{ROOT / 'cinfer'}"]
+    answers = []
+    for compiler, standard, name in (("gcc", "-std=c99", "example.c"), ("g++", "-std=c++17", "example.cpp")):
+        (tmp_path / name).write_text(example)
+        subprocess.run([compiler, standard, *warnings, "-o", "example", name], cwd=tmp_path, check=True)
+        answers.append(subprocess.run("./example", cwd=tmp_path, check=True, capture_output=True, text=True).stdout)
+    assert answers[0] == answers[1]
+    assert re.search(r"\b[012]\b", answers[0])
