@@ -28,15 +28,9 @@ static void golden_hold(Game *game, const EnvSpec *spec, uint32_t slot, uint32_t
     }
 }
 
-/* Without a policy every slot acts at random; with one the first agents follow it, drawing their choices, the rest
- * are scripted. out: hash of the states, hash of the actions, two words each; episodes. Returns 0, or 1 for a refusal.
- */
-uint32_t golden_play(const uint8_t *policy, uint32_t size, void *block, uint32_t block_size, uint32_t steps,
-                     uint32_t out[5]) {
-    Game *game = game_open(policy, size, block, block_size);
-    if (!game) {
-        return 1;
-    }
+/* With a policy the first agents follow it, drawing their choices, and the rest are scripted; without, every slot acts
+ * at random. out: hash of the states, hash of the actions, two words each; then episodes. */
+void golden_play(Game *game, uint32_t policy, uint32_t steps, uint32_t out[5]) {
     const EnvSpec *spec = env_spec();
     uint32_t random = 2463534242u;
     uint64_t states = 0xcbf29ce484222325u, actions = states;
@@ -63,7 +57,6 @@ uint32_t golden_play(const uint8_t *policy, uint32_t size, void *block, uint32_t
     out[0] = (uint32_t)states, out[1] = (uint32_t)(states >> 32);
     out[2] = (uint32_t)actions, out[3] = (uint32_t)(actions >> 32);
     out[4] = game_episodes(game);
-    return 0;
 }
 
 #ifndef __wasm__
@@ -71,26 +64,32 @@ uint32_t golden_play(const uint8_t *policy, uint32_t size, void *block, uint32_t
 #include <stdlib.h>
 
 int main(int argc, char **argv) {
-    uint8_t *policy = NULL;
-    uint32_t size = 0, out[5];
+    static uint8_t bytes[1 << 22];
+    const minnow_policy *policy = NULL;
+    void *block = NULL;
+    uint32_t out[5];
     if (argc > 2) {
+        GameError error;
         FILE *file = fopen(argv[2], "rb");
-        policy = (uint8_t *)malloc(1 << 24);
-        if (!file || !policy) {
+        if (!file) {
             return 2;
         }
-        size = (uint32_t)fread(policy, 1, 1 << 24, file);
+        const uint32_t size = (uint32_t)fread(bytes, 1, sizeof bytes, file);
         fclose(file);
+        const uint32_t need = game_policy_size(bytes, size, &error);
+        block = malloc(need);
+        policy = game_load(bytes, size, block, need, &error);
+        if (!policy) {
+            fprintf(stderr, "%d: %s\n", error.number, error.text);
+            return 1;
+        }
     }
-    const uint32_t need = game_size(policy, size);
-    char *block = (char *)malloc(need + 64u);
-    const size_t shift = block ? 64u - (uintptr_t)block % 64u : 0;
-    const uint32_t refused = block ? golden_play(policy, size, block + shift, need, (uint32_t)atoi(argv[1]), out) : 1;
-    if (!refused) {
-        printf("%08x%08x %08x%08x %u\n", out[1], out[0], out[3], out[2], out[4]);
-    }
+    const uint32_t need = game_size(policy);
+    void *memory = malloc(need);
+    golden_play(game_open(policy, memory, need), policy != NULL, (uint32_t)atoi(argv[1]), out);
+    printf("%08x%08x %08x%08x %u\n", out[1], out[0], out[3], out[2], out[4]);
+    free(memory);
     free(block);
-    free(policy);
-    return (int)refused;
+    return 0;
 }
 #endif

@@ -30,22 +30,28 @@ PLAY = """
 const fs = require("fs");
 const [wasm, policy, steps] = process.argv.slice(1);
 const core = new WebAssembly.Instance(new WebAssembly.Module(fs.readFileSync(wasm))).exports;
-const align = (at) => Math.ceil(at / 64) * 64;
-const bytes = policy ? fs.readFileSync(policy) : Buffer.alloc(0);
-const out = align(core.game_heap()), file = out + 64, block = align(file + bytes.length);
-const room = (end) => {
-  const missing = Math.ceil((end - core.memory.buffer.byteLength) / 65536);
+let free = core.game_heap();
+const take = (bytes) => {
+  const at = Math.ceil(free / 64) * 64;
+  free = at + bytes;
+  const missing = Math.ceil((free - core.memory.buffer.byteLength) / 65536);
   if (missing > 0) core.memory.grow(missing);
+  return at;
 };
-room(block);
-new Uint8Array(core.memory.buffer).set(bytes, file);
-const at = bytes.length ? file : 0;
-const need = core.game_size(at, bytes.length);
-room(block + need);
-if (core.golden_play(at, bytes.length, block, need, Number(steps), out)) throw new Error("refused");
-const words = [...new Uint32Array(core.memory.buffer, out, 5)];
-const hex = (word) => word.toString(16).padStart(8, "0");
-console.log(`${hex(words[1])}${hex(words[0])} ${hex(words[3])}${hex(words[2])} ${words[4]}`);
+const scratch = take(256);
+let loaded = 0;
+if (policy) {
+  const bytes = fs.readFileSync(policy);
+  const file = take(bytes.length);
+  new Uint8Array(core.memory.buffer).set(bytes, file);
+  const need = core.game_policy_size(file, bytes.length, scratch);
+  loaded = core.game_load(file, bytes.length, take(need), need, scratch);
+  if (!loaded) throw new Error("refused");
+}
+const need = core.game_size(loaded);
+core.golden_play(core.game_open(loaded, take(need), need), loaded ? 1 : 0, Number(steps), scratch);
+const words = [...new Uint32Array(core.memory.buffer, scratch, 5)].map((word) => word.toString(16).padStart(8, "0"));
+console.log(`${words[1]}${words[0]} ${words[3]}${words[2]} ${parseInt(words[4], 16)}`);
 """
 
 
@@ -102,8 +108,8 @@ def native(env: str, cc: str, flags: list[str], *args: str, steps: int = STEPS) 
 
 
 def wasm(env: str, *args: str) -> str:
-    exports = ["game_heap", "game_size", "golden_play"]
-    module = compile.wasm([HERE / "golden.c"], exports=exports, grow=True, flags=WARNINGS, **options(env))
+    exports = ["game_heap", "game_policy_size", "game_load", "game_size", "game_open", "golden_play"]
+    module = compile.wasm([HERE / "golden.c"], exports=exports, grow=True, flags=["-Os", *WARNINGS], **options(env))
     policy = args[0] if args else ""
     done = subprocess.run(["node", "-e", PLAY, module, policy, str(STEPS)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
