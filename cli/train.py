@@ -69,7 +69,7 @@ def usage() -> str:
 
 
 def main(argv: list[str]) -> int:
-    """0; 130 or 143 if interrupted by Ctrl-C or SIGTERM, after writing a checkpoint."""
+    """0 once all is done and verified; 130 or 143 if interrupted by Ctrl-C or SIGTERM, a checkpoint being written."""
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())
         return 0 if argv else 2
@@ -140,11 +140,20 @@ def finish(outcome: Any, export: bool, as_json: bool) -> int:
         "steps_per_second": outcome.steps / outcome.seconds,
         "ended": outcome.ended,
     } | score.to_dict()
-    if as_json:
-        print(json.dumps(result))
-    else:
-        print(score)
-    return 0
+    lines, passed = [str(score)], True
+    if export:
+        from minnow.cli.export import export_run
+        from minnow.cli.verify import lines as words
+        from minnow.export.verify import verify
+
+        _say("exporting and verifying")
+        report = export_run(outcome.run)
+        verdict = verify(report.path)
+        passed = verdict.passed()
+        lines += [report.line(), *words(verdict, passed)]
+        result |= {"policy": str(report.path), "verified": passed, "differences": verdict.to_dict()}
+    print(json.dumps(result) if as_json else "\n".join(lines))
+    return 0 if passed else 1
 
 
 def _check_env(path: Path, name: str) -> None:
