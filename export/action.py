@@ -42,7 +42,7 @@ class Box:
     """Numbers in [low, high], from the outputs `mean` and, where it samples, `log_std`, [agents, len(low)] each.
 
     `squash` says how a number x of the distribution becomes an action: `none` leaves it; `clip` clips it to
-    [low, high]; `tanh` takes low + (tanh(x) + 1) / 2 * (high - low). Bounds may be infinite, but not with `tanh`."""
+    [low, high]; `tanh` takes low + (tanh(x) + 1) / 2 * (high - low). Bounds may be infinite with `clip`."""
 
     low: tuple[float, ...]
     high: tuple[float, ...]
@@ -59,8 +59,8 @@ class Box:
         if squash not in get_args(Squash):
             raise ExportError(f"Box: squash is {squash!r}; it is one of {', '.join(get_args(Squash))}.")
         for low_, high_ in zip(self.low, self.high, strict=True):
-            if not low_ < high_ or (squash == "tanh" and not (math.isfinite(low_) and math.isfinite(high_))):
-                finite = ", both finite with squash='tanh'" if squash == "tanh" else ""
+            if not low_ < high_ or (squash != "clip" and not (math.isfinite(low_) and math.isfinite(high_))):
+                finite = "" if squash == "clip" else f", both finite with squash={squash!r}"
                 raise ExportError(f"Box: bounds {low_:g} .. {high_:g}: low must be less than high{finite}.")
 
     @property

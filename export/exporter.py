@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from minnow.export import files, format, onnx, parity
-from minnow.export.action import Action, Box, Discrete
+from minnow.export.action import Action
 from minnow.export.backends import run_c
 from minnow.export.errors import ExportError
 from minnow.export.graph import Graph
@@ -173,16 +172,6 @@ def _bytes(graph: Graph, action: Action | None, meta: Mapping[str, Any], referen
         )
     )
     try:
-        return format.write(graph, None, action=_action(action), meta=meta, golden=golden)
+        return format.write(graph, None, action=action, meta=meta, golden=golden)
     except (ValueError, TypeError) as error:
         raise ExportError(f"the policy cannot be stored: {error}.") from error
-
-
-def _action(action: Action | None) -> format.Action | None:
-    if action is None:
-        return None
-    if isinstance(action, Box):
-        limit = float(np.finfo(np.float32).max)
-        low, high = (np.clip(bounds, -limit, limit).tolist() for bounds in (action.low, action.high))
-        return format.Action("box", low=low, high=high, squash=action.squash)
-    return format.Action("discrete" if isinstance(action, Discrete) else "multi-discrete", sizes=action.sizes)
