@@ -20,19 +20,24 @@ def blocks(language: str) -> list[str]:
 COMMANDS = [line.split() for block in blocks("sh") for line in block.splitlines()]
 
 
+def there(words: list[str], run: Path) -> list[str]:
+    """The words with `run` for the run that the README speaks of."""
+    return [word.replace("runs/pong/mine", str(run)) for word in words]
+
+
 def test_the_two_commands_come_first() -> None:
     assert blocks("sh")[0].split("\n")[:2] == ["./build.sh demo", "./build.sh test"]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_commands(words: list[str]) -> None:
+def test_commands(words: list[str], pong_run: Path) -> None:
     """Each command's verb is one, and its options are in the verb's help."""
     place = next((i for i, word in enumerate(words) if word.startswith("--")), len(words))
     if words[0] == "./build.sh":
         shown = subprocess.run([ROOT / "build.sh", "--help"], capture_output=True, text=True, check=True).stdout
         assert re.search(rf"^  {words[1]} ", shown, re.MULTILINE)
     elif words[0] == "minnow":
-        command = [sys.executable, "-m", "minnow.cli.main", *words[1:place], "--help"]
+        command = [sys.executable, "-m", "minnow.cli.main", *there(words[1:place], pong_run), "--help"]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         shown = done.stdout
@@ -53,8 +58,8 @@ def test_c_example(pong_run: Path, tmp_path: Path) -> None:
     (example,) = blocks("c")
     assert len(example.splitlines()) <= 15
     (export,) = (words for words in COMMANDS if words[:2] == ["minnow", "export"])
-    words = [str(pong_run) if word.startswith("runs/") else word for word in export[1:]]
-    subprocess.run([sys.executable, "-m", "minnow.cli.main", *words], cwd=tmp_path, check=True)
+    command = [sys.executable, "-m", "minnow.cli.main", *there(export[1:], pong_run)]
+    subprocess.run(command, cwd=tmp_path, check=True)
     warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", f"-I{ROOT / 'cinfer'}"]
     answers = []
     for compiler, standard, name in (("gcc", "-std=c99", "example.c"), ("g++", "-std=c++17", "example.cpp")):
