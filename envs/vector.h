@@ -48,7 +48,8 @@ void env_vector_free(EnvVector *vector);
 void env_vector_reset(EnvVector *vector, const EnvBuffers *buffers); /* begins the next episode everywhere */
 void env_vector_step(EnvVector *vector, const EnvBuffers *buffers);
 void env_vector_observe(EnvVector *vector, const EnvBuffers *buffers); /* obs, mask, alive once more */
-void env_vector_seed(EnvVector *vector, uint32_t i, uint64_t seed);    /* as if it were new; reset next */
+/* Starts environment i anew on the stream (seed, index); reset next. */
+void env_vector_seed(EnvVector *vector, uint32_t i, uint64_t seed, uint32_t index);
 uint32_t env_vector_saved_size(const EnvVector *vector);
 void env_vector_save(const EnvVector *vector, uint32_t i,
                      void *saved); /* environment i, sums of its episode included */
@@ -91,11 +92,11 @@ static State *env_group(const EnvVector *v, size_t group) {
     return (State *)(void *)(v->groups + group * v->stride);
 }
 
-static void env_seed_lane(EnvVector *v, size_t i, uint64_t seed) {
+static void env_seed_lane(EnvVector *v, size_t i, uint64_t seed, uint32_t index) {
     const EnvVectorConfig *c = &v->config;
     State *s = env_group(v, i / ENV_LANES);
     uint32_t lane = (uint32_t)(i % ENV_LANES);
-    env_init(s, lane, (uint32_t)seed, (uint32_t)(seed >> 32), c->first_index + (uint32_t)i, c->param, c->randomize);
+    env_init(s, lane, (uint32_t)seed, (uint32_t)(seed >> 32), index, c->param, c->randomize);
     for (uint32_t p = 0; p < ENV_PARAM_COUNT; p++) {
         if (c->low[p] <= c->high[p]) {
             env_range(s, lane, p, c->low[p], c->high[p]);
@@ -422,7 +423,7 @@ ENV_EXPORT EnvVector *env_vector_new(const EnvVectorConfig *config) {
     v->config.high = memcpy(v->numbers + 2 * params, config->high, params * sizeof(float));
     v->config.skill = memcpy(v->numbers + 3 * params, config->skill, slots * sizeof(float));
     for (size_t i = 0; i < v->count * ENV_LANES; i++) {
-        env_seed_lane(v, i, config->seed);
+        env_seed_lane(v, i, config->seed, config->first_index + (uint32_t)i);
     }
     v->process = getpid();
     pthread_mutex_init(&v->lock, NULL);
@@ -444,8 +445,8 @@ ENV_EXPORT void env_vector_step(EnvVector *v, const EnvBuffers *b) {
 ENV_EXPORT void env_vector_observe(EnvVector *v, const EnvBuffers *b) {
     env_all_groups(v, b, env_show);
 }
-ENV_EXPORT void env_vector_seed(EnvVector *v, uint32_t i, uint64_t seed) {
-    env_seed_lane(v, i, seed);
+ENV_EXPORT void env_vector_seed(EnvVector *v, uint32_t i, uint64_t seed, uint32_t index) {
+    env_seed_lane(v, i, seed, index);
 }
 ENV_EXPORT void *env_vector_group(EnvVector *v, uint32_t i) {
     return env_group(v, i / ENV_LANES);

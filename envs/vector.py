@@ -178,9 +178,9 @@ class Vector:
         """Writes obs, mask and alive once more, as after `load` or `event`."""
         self.lib.env_vector_observe(self._vector, self._bind(buffers))
 
-    def seed(self, i: int, seed: int) -> None:
-        """Starts environment i anew with another seed; `reset` must follow."""
-        self.lib.env_vector_seed(self._vector, self._index(i), _seed(seed))
+    def seed(self, i: int, seed: int, index: int = 0) -> None:
+        """Starts environment i anew on the stream (seed, index); `reset` must follow."""
+        self.lib.env_vector_seed(self._vector, self._index(i), _seed(seed), index)
 
     def save(self, i: int) -> bytes:
         """Environment i with the sums of its episode so far. Valid between vectors of equal `agents`, any lanes."""
