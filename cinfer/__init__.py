@@ -1,1 +1,34 @@
-""""""
+"""Runs exported policies: `load` a file, make a `session`, `step` it.
+
+The names below are imported when first used, so that `import minnow.cinfer` is instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "load": "policy",
+    "messages": "policy",
+    "Policy": "policy",
+    "Session": "policy",
+    "Out": "policy",
+    "Trace": "policy",
+    "MinnowError": "errors",
+}
+__all__ = [
+    "MinnowError",
+    "Out",
+    "Policy",
+    "Session",
+    "Trace",
+    "load",
+    "messages",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"minnow.cinfer.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'minnow.cinfer' has no attribute {name!r}")

@@ -61,7 +61,7 @@ extern "C" {
     X(INPUT, 4, "the policy takes another number of inputs")                                                           \
     X(MASK, 5, "the mask leaves a head without any choice")                                                            \
     X(STATE, 6, "the saved state is of another policy, or of another number of agents")                                \
-    X(HUGE, 7, "the policy needs more memory than this machine can address")                                           \
+    X(MEMORY, 7, "the policy needs more memory than this machine can address")                                         \
     X(SHORT, 10, "the file is shorter than a header")                                                                  \
     X(MAGIC, 11, "this is not a .minnow file")                                                                         \
     X(VERSION, 12, "the file has another format version: use a newer Minnow, or export it again")                      \
@@ -110,6 +110,7 @@ enum {
 #undef MINNOW_ERROR_CODE
 };
 
+/* cffi: begin (what the Python binding reads) */
 enum { MINNOW_F32 = 0, MINNOW_F16 = 1, MINNOW_INT8 = 2, MINNOW_U8 = 3, MINNOW_I32 = 4 };             /* dtype */
 enum { MINNOW_OTHER = 0, MINNOW_LOGITS = 1, MINNOW_MEAN = 2, MINNOW_LOG_STD = 3, MINNOW_VALUE = 4 }; /* role */
 enum { MINNOW_NONE = 0, MINNOW_DISCRETE = 1, MINNOW_MULTI_DISCRETE = 2, MINNOW_BOX = 3 }; /* kind of action */
@@ -223,8 +224,2122 @@ MINNOW_API int32_t minnow_restore(minnow_session *session, const void *state, si
  * receives the largest one found. Returns MINNOW_OK if that is at most 1e-5, else MINNOW_E_SELFTEST. */
 MINNOW_API size_t minnow_selftest_size(const minnow_policy *policy);
 MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, size_t block_size, float *difference);
+/* cffi: end */
 
 #ifdef __cplusplus
 }
 #endif
 #endif /* MINNOW_H */
+
+#if defined(MINNOW_IMPLEMENTATION) && !defined(MINNOW_IMPLEMENTED)
+#define MINNOW_IMPLEMENTED
+#include <string.h>
+
+/* Exactness, whatever the host's flags. gcc heeds its optimize pragma and clang the standard one. */
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "minnow.h: compile this file without -ffast-math: it would change results from machine to machine"
+#endif
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
+#error "minnow.h: floats are computed in a wider type here: on 32-bit x86 compile with -msse2 -mfpmath=sse"
+#endif
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+#if defined(__GNUC__)
+#define MNW_INLINE static inline __attribute__((always_inline))
+#define MNW_NOINLINE __attribute__((noinline))
+#else
+#define MNW_INLINE static inline
+#define MNW_NOINLINE
+#endif
+#if defined(__clang__)
+#define MNW_UNROLL _Pragma("unroll")
+#elif defined(__GNUC__)
+#define MNW_UNROLL _Pragma("GCC unroll 8")
+#else
+#define MNW_UNROLL
+#endif
+
+/* ---- Vectors. Everything below is written once on them; a lane never mixes with another, so their width cannot show
+ * in a result. An instruction set is MNW_LANES and what the compiler makes of these few operations. */
+#if defined(__GNUC__) && defined(__AVX512F__)
+#define MNW_LANES 16
+#elif defined(__GNUC__) && defined(__AVX2__)
+#define MNW_LANES 8
+#elif defined(__GNUC__) && (defined(__SSE2__) || defined(__ARM_NEON) || defined(__wasm_simd128__))
+#define MNW_LANES 4
+#else
+#define MNW_LANES 1
+#endif
+#if MNW_LANES > 1
+typedef float mnw_v __attribute__((vector_size(4 * MNW_LANES)));
+typedef int32_t mnw_i __attribute__((vector_size(4 * MNW_LANES)));
+typedef uint32_t mnw_u __attribute__((vector_size(4 * MNW_LANES)));
+#define MNW_LESS(a, b) ((a) < (b)) /* a mask: all bits of a lane */
+#define MNW_SAME(a, b) ((a) == (b))
+#define MNW_BITS(x) ((mnw_u)(x))
+#define MNW_FROM(x) ((mnw_v)(x))
+#else
+typedef float mnw_v;
+typedef int32_t mnw_i;
+typedef uint32_t mnw_u;
+#define MNW_LESS(a, b) (-(int32_t)((a) < (b)))
+#define MNW_SAME(a, b) (-(int32_t)((a) == (b)))
+#define MNW_BITS(x) mnw_bits(x)
+#define MNW_FROM(x) mnw_from((uint32_t)(x))
+#endif
+
+MNW_INLINE mnw_v mnw_splat(float x) {
+#if MNW_LANES > 1
+    const mnw_v zero = {0};
+    return x - zero; /* keeps -0, and gcc makes one instruction of it */
+#else
+    return x;
+#endif
+}
+
+MNW_INLINE uint32_t mnw_bits(float x) {
+    uint32_t u;
+    memcpy(&u, &x, 4);
+    return u;
+}
+
+MNW_INLINE float mnw_from(uint32_t u) {
+    float x;
+    memcpy(&x, &u, 4);
+    return x;
+}
+
+MNW_INLINE mnw_v mnw_load(const float *p) {
+    mnw_v v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+MNW_INLINE void mnw_store(float *p, mnw_v v) {
+    memcpy(p, &v, sizeof v);
+}
+
+/* The same for the first n lanes; the others are 0. */
+MNW_INLINE mnw_v mnw_load_some(const float *p, size_t n) {
+    float lanes[MNW_LANES] = {0};
+    for (size_t i = 0; i < MNW_LANES && i < n; i++)
+        lanes[i] = p[i];
+    return mnw_load(lanes);
+}
+
+MNW_INLINE void mnw_store_some(float *p, mnw_v v, size_t n) {
+    float lanes[MNW_LANES];
+    mnw_store(lanes, v);
+    for (size_t i = 0; i < MNW_LANES && i < n; i++)
+        p[i] = lanes[i];
+}
+
+MNW_INLINE mnw_v mnw_select(mnw_i mask, mnw_v yes, mnw_v no) {
+    return MNW_FROM(((mnw_u)mask & MNW_BITS(yes)) | (~(mnw_u)mask & MNW_BITS(no)));
+}
+
+MNW_INLINE mnw_v mnw_abs(mnw_v x) {
+    return MNW_FROM(MNW_BITS(x) & 0x7fffffffu);
+}
+MNW_INLINE mnw_v mnw_sign_of(mnw_v x, mnw_v magnitude) {
+    return MNW_FROM((MNW_BITS(x) & 0x80000000u) | MNW_BITS(magnitude));
+}
+
+/* A NaN in either argument comes out. */
+MNW_INLINE mnw_v mnw_min(mnw_v a, mnw_v b) {
+    return mnw_select(MNW_LESS(a, b) | ~MNW_SAME(a, a), a, b);
+}
+MNW_INLINE mnw_v mnw_max(mnw_v a, mnw_v b) {
+    return mnw_select(MNW_LESS(b, a) | ~MNW_SAME(a, a), a, b);
+}
+
+/* ---- Functions of real numbers. Errors are against the true value, over all floats unless said. */
+
+/* e^x, relative error 1.1e-7; 0 below -104, infinity above 88.7. Reduction to 2^n e^r with |r| <= ln(2)/2 in two
+ * parts of ln 2, and the polynomial of Cephes' expf (Moshier). */
+static MNW_NOINLINE mnw_v mnw_exp(mnw_v x) {
+    const mnw_v top = mnw_splat(89.0f), bottom = mnw_splat(-105.0f), magic = mnw_splat(12582912.0f);
+    mnw_v c = mnw_select(MNW_LESS(x, bottom), bottom, x);
+    c = mnw_select(MNW_LESS(top, c), top, c);
+    mnw_v shifted = c * 1.44269504f + magic; /* the integer nearest to x / ln 2 is in its low bits */
+    mnw_v n = shifted - magic;
+    mnw_v r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
+    mnw_v p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = (p * (r * r) + r) + 1.0f;
+    /* 2^n in two factors, so that neither end of the range overflows on the way. */
+    mnw_u whole = MNW_BITS(shifted) - 0x4b400000u + 512u;
+    mnw_u half = whole >> 1;
+    return p * MNW_FROM((half + (127u - 256u)) << 23) * MNW_FROM((whole - half + (127u - 256u)) << 23);
+}
+
+/* ln x, relative error 1.2e-7 away from 1 and absolute 6e-8 near it. The polynomial of Cephes' logf (Moshier). */
+static MNW_NOINLINE mnw_v mnw_log(mnw_v x) {
+    mnw_i tiny = MNW_LESS(x, mnw_splat(1.17549435e-38f));
+    mnw_v scaled = mnw_select(tiny, x * 8388608.0f, x);
+    /* x = m 2^e with m in [sqrt(1/2), sqrt(2)) */
+    mnw_u bits = MNW_BITS(scaled) - 0x3f3504f3u;
+    mnw_i exponent = (mnw_i)bits >> 23;
+    mnw_v m = MNW_FROM((bits & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
+    mnw_v e = MNW_FROM((mnw_u)exponent + 0x4b400000u) - 12582912.0f;
+    e = e - mnw_select(tiny, mnw_splat(23.0f), mnw_splat(0.0f));
+    mnw_v z = m * m;
+    mnw_v p = m * 7.0376836292e-2f + -1.1514610310e-1f;
+    p = p * m + 1.1676998740e-1f;
+    p = p * m + -1.2420140846e-1f;
+    p = p * m + 1.4249322787e-1f;
+    p = p * m + -1.6668057665e-1f;
+    p = p * m + 2.0000714765e-1f;
+    p = p * m + -2.4999993993e-1f;
+    p = p * m + 3.3333331174e-1f;
+    p = p * m * z;
+    p = p + e * -2.12194440e-4f;
+    p = p - z * 0.5f;
+    p = (m + p) + e * 0.693359375f;
+    const mnw_v zero = mnw_splat(0.0f), infinity = MNW_FROM(MNW_BITS(zero) + 0x7f800000u);
+    p = mnw_select(MNW_LESS(x, infinity), p, x); /* infinity and NaN give themselves */
+    p = mnw_select(MNW_SAME(x, zero), -infinity, p);
+    return mnw_select(MNW_LESS(x, zero), MNW_FROM(MNW_BITS(zero) + 0x7fc00000u), p);
+}
+
+MNW_INLINE mnw_v mnw_sigmoid(mnw_v x) {
+    return 1.0f / (mnw_exp(-x) + 1.0f);
+} /* absolute error 1.2e-7 */
+
+/* Relative error 2.4e-7. Below 0.625 the polynomial of Cephes' tanhf (Moshier), above it 1 - 2 / (e^2x + 1). */
+static MNW_NOINLINE mnw_v mnw_tanh(mnw_v x) {
+    mnw_v a = mnw_abs(x), z = x * x;
+    mnw_v p = z * -5.70498872745e-3f + 2.06390887954e-2f;
+    p = p * z + -5.37397155531e-2f;
+    p = p * z + 1.33314422036e-1f;
+    p = p * z + -3.33332819422e-1f;
+    p = p * z * x + x;
+    mnw_v big = 1.0f - 2.0f / (mnw_exp(a + a) + 1.0f);
+    return mnw_select(MNW_LESS(a, mnw_splat(0.625f)), p, mnw_sign_of(x, big));
+}
+
+/* Absolute error 3e-7. Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26. */
+static MNW_NOINLINE mnw_v mnw_erf(mnw_v x) {
+    mnw_v a = mnw_abs(x), t = 1.0f / (a * 0.3275911f + 1.0f);
+    mnw_v p = t * 1.061405429f + -1.453152027f;
+    p = p * t + 1.421413741f;
+    p = p * t + -0.284496736f;
+    p = p * t + 0.254829592f;
+    return mnw_sign_of(x, 1.0f - p * t * mnw_exp(-(a * a)));
+}
+
+/* Correctly rounded, without libm. */
+static float mnw_sqrt(float x) {
+#if defined(__GNUC__) && defined(__SSE__)
+    float y;
+    __asm__("sqrtss %1, %0" : "=x"(y) : "x"(x));
+    return y;
+#elif defined(__GNUC__) && defined(__aarch64__)
+    float y;
+    __asm__("fsqrt %s0, %s1" : "=w"(y) : "w"(x));
+    return y;
+#elif defined(__wasm__)
+    return __builtin_sqrtf(x);
+#else
+    uint32_t bits = mnw_bits(x);
+    if (!(x > 0.0f) || bits == 0x7f800000u)
+        return x == 0.0f || x > 0.0f ? x : mnw_from(0x7fc00000u);
+    int32_t exponent = (int32_t)(bits >> 23);
+    uint32_t m = bits & 0x7fffffu;
+    if (exponent == 0) { /* denormal */
+        for (exponent = 1; !(m & 0x800000u); exponent--)
+            m <<= 1;
+    }
+    m |= 0x800000u;
+    exponent -= 127;
+    if (exponent & 1) {
+        m <<= 1;
+        exponent -= 1;
+    }
+    /* The root of m 2^25, digit by digit: 25 bits, of which the last decides the rounding. */
+    uint64_t square = (uint64_t)m << 25, root = 0;
+    for (uint64_t bit = (uint64_t)1 << 24; bit; bit >>= 1)
+        if ((root + bit) * (root + bit) <= square)
+            root += bit;
+    root = (root + 1) >> 1;
+    return mnw_from((uint32_t)root + ((uint32_t)(exponent / 2 + 126) << 23));
+#endif
+}
+
+static mnw_v mnw_sqrt_all(mnw_v x) {
+    float lanes[MNW_LANES];
+    mnw_store(lanes, x);
+    for (int i = 0; i < MNW_LANES; i++)
+        lanes[i] = mnw_sqrt(lanes[i]);
+    return mnw_load(lanes);
+}
+
+MNW_INLINE float mnw_first(mnw_v v) {
+    float lanes[MNW_LANES];
+    mnw_store(lanes, v);
+    return lanes[0];
+}
+
+/* ---- Random numbers: Threefry-2x32-20 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3"). */
+static void mnw_threefry(const uint32_t key[2], uint32_t c0, uint32_t c1, uint32_t out[2]) {
+    static const uint8_t rotate[8] = {13, 15, 26, 6, 17, 29, 16, 24};
+    const uint32_t k[3] = {key[0], key[1], 0x1bd11bdau ^ key[0] ^ key[1]};
+    uint32_t x0 = c0 + k[0], x1 = c1 + k[1];
+    for (uint32_t round = 0; round < 20; round++) {
+        uint32_t by = rotate[round & 7];
+        x0 += x1;
+        x1 = ((x1 << by) | (x1 >> (32 - by))) ^ x0;
+        if ((round & 3) == 3) {
+            uint32_t s = round / 4 + 1;
+            x0 += k[s % 3];
+            x1 += k[(s + 1) % 3] + s;
+        }
+    }
+    out[0] = x0;
+    out[1] = x1;
+}
+
+/* Uniform in (0, 1): 24 bits and a half. */
+MNW_INLINE float mnw_uniform(const uint32_t key[2], uint32_t step, uint32_t draw) {
+    uint32_t out[2];
+    mnw_threefry(key, step, draw, out);
+    return ((float)(out[0] >> 8) + 0.5f) * 5.9604644775390625e-8f;
+}
+
+/* The normal distribution's quantile, absolute error 4e-6 for u in (0, 1): P. J. Acklam's rational approximation. */
+static float mnw_normal(float u) {
+    float tail = u < 0.5f ? u : 1.0f - u;
+    if (tail >= 0.02425f) {
+        float q = u - 0.5f, r = q * q;
+        float a = -3.969683028665376e+01f;
+        a = a * r + 2.209460984245205e+02f;
+        a = a * r + -2.759285104469687e+02f;
+        a = a * r + 1.383577518672690e+02f;
+        a = a * r + -3.066479806614716e+01f;
+        a = a * r + 2.506628277459239e+00f;
+        float b = -5.447609879822406e+01f;
+        b = b * r + 1.615858368580409e+02f;
+        b = b * r + -1.556989798598866e+02f;
+        b = b * r + 6.680131188771972e+01f;
+        b = b * r + -1.328068155288572e+01f;
+        return a * q / (b * r + 1.0f);
+    }
+    float q = mnw_sqrt(-2.0f * mnw_first(mnw_log(mnw_splat(tail))));
+    float c = -7.784894002430293e-03f;
+    c = c * q + -3.223964580411365e-01f;
+    c = c * q + -2.400758277161838e+00f;
+    c = c * q + -2.549732539343734e+00f;
+    c = c * q + 4.374664141464968e+00f;
+    c = c * q + 2.938163982698783e+00f;
+    float d = 7.784695709041462e-03f;
+    d = d * q + 3.224671290700398e-01f;
+    d = d * q + 2.445134137142996e+00f;
+    d = d * q + 3.754408661907416e+00f;
+    float z = c / (d * q + 1.0f);
+    return u < 0.5f ? z : -z;
+}
+
+/* ---- Reading the file. Its numbers are little-endian and may lie anywhere. */
+MNW_INLINE uint32_t mnw_u16(const uint8_t *p) {
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8;
+}
+MNW_INLINE uint32_t mnw_u32(const uint8_t *p) {
+    return mnw_u16(p) | mnw_u16(p + 2) << 16;
+}
+MNW_INLINE uint64_t mnw_u64(const uint8_t *p) {
+    return (uint64_t)mnw_u32(p) | (uint64_t)mnw_u32(p + 4) << 32;
+}
+MNW_INLINE float mnw_f32(const uint8_t *p) {
+    return mnw_from(mnw_u32(p));
+}
+
+static float mnw_f16(uint32_t half) {
+    uint32_t sign = (half & 0x8000u) << 16, rest = half & 0x7fffu;
+    if (rest >= 0x7c00u)
+        return mnw_from(sign | 0x7f800000u | (rest & 0x3ffu) << 13);
+    if (rest >= 0x400u)
+        return mnw_from(sign | ((rest << 13) + 0x38000000u));
+    float small = (float)rest * 5.9604644775390625e-8f; /* 2^-24 */
+    return sign ? -small : small;
+}
+
+enum { MNW_STRS, MNW_VALS, MNW_INPS, MNW_STAT, MNW_OUTS, MNW_OPER, MNW_ARGS, MNW_TENS, MNW_ACTN, MNW_META, MNW_GOLD };
+enum { MNW_DATA = MNW_GOLD + 1, MNW_SECTIONS, MNW_HEADER = 32 + 24 * MNW_SECTIONS, MNW_MOST_ARRAYS = 256 };
+#define MNW_ABSENT 0xffffffffu
+#define MNW_MOST_ELEMENTS ((uint64_t)1 << 28)
+
+typedef struct mnw_part { /* a section */
+    const uint8_t *at;
+    uint64_t offset, size;
+    uint32_t count;
+} mnw_part;
+
+typedef struct mnw_file {
+    const uint8_t *bytes;
+    mnw_part part[MNW_SECTIONS];
+    minnow_error *error;
+} mnw_file;
+
+typedef struct mnw_shape {
+    uint32_t rank, size[MINNOW_MAX_RANK], elements;
+} mnw_shape;
+
+typedef struct mnw_tensor {
+    mnw_shape shape;
+    uint32_t dtype;
+    const uint8_t *data, *scales; /* scales: NULL, or one f32 for each index of axis 0 */
+} mnw_tensor;
+
+static int mnw_fail(minnow_error *e, int32_t code, uint32_t index, uint64_t offset, uint64_t found, uint64_t expected) {
+    if (e) {
+        e->code = code;
+        e->index = index;
+        e->offset = offset;
+        e->found = found;
+        e->expected = expected;
+    }
+    return 0;
+}
+
+/* In the functions that validate: what fails ends them. */
+#define MNW_CHECK(condition, code, index, place, found, expected)                                                      \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            return mnw_fail(f->error, MINNOW_E_##code, (uint32_t)(index), (uint64_t)((place) - f->bytes),              \
+                            (uint64_t)(found), (uint64_t)(expected));                                                  \
+    } while (0)
+
+static uint32_t mnw_crc(const uint8_t *bytes, size_t size) { /* as if bytes 12 to 15 were zero */
+    static const uint32_t table[16] = {0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u,
+                                       0x4db26158u, 0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
+                                       0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu};
+    uint32_t crc = 0xffffffffu;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= i - 12 < 4 ? 0u : bytes[i];
+        crc = (crc >> 4) ^ table[crc & 15u];
+        crc = (crc >> 4) ^ table[crc & 15u];
+    }
+    return ~crc;
+}
+
+/* The length of valid UTF-8 at the start of p[0..n). */
+static size_t mnw_utf8(const uint8_t *p, size_t n) {
+    size_t i = 0;
+    while (i < n) {
+        uint32_t b = p[i], more = b < 0x80 ? 0 : b < 0xc2 ? 9 : b < 0xe0 ? 1 : b < 0xf0 ? 2 : b < 0xf5 ? 3 : 9;
+        if (more == 9 || more >= n - i)
+            return i;
+        for (uint32_t k = 1; k <= more; k++)
+            if ((p[i + k] & 0xc0) != 0x80)
+                return i;
+        /* not the shortest form, a surrogate, or beyond U+10FFFF */
+        uint32_t next = more ? p[i + 1] : 0;
+        if ((b == 0xe0 && next < 0xa0) || (b == 0xed && next > 0x9f) || (b == 0xf0 && next < 0x90) ||
+            (b == 0xf4 && next > 0x8f))
+            return i;
+        i += more + 1;
+    }
+    return n;
+}
+
+static int mnw_zero(const mnw_file *f, uint64_t from, uint64_t to) {
+    for (uint64_t i = from; i < to; i++)
+        MNW_CHECK(f->bytes[i] == 0, PADDING, 0, f->bytes + i, f->bytes[i], 0);
+    return 1;
+}
+
+/* Header and directory. */
+static int mnw_open(mnw_file *f, size_t size) {
+    static const uint8_t magic[8] = {0x89, 'M', 'N', 'W', '\r', '\n', 0x1a, '\n'};
+    static const char tags[] = "STRSVALSINPSSTATOUTSOPERARGSTENSACTNMETAGOLDDATA";
+    static const uint8_t record[MNW_SECTIONS] = {1, 32, 8, 24, 12, 16, 4, 48, 4, 1, 4, 1};
+    const uint8_t *b = f->bytes;
+    for (size_t i = 0; i < 8 && i < size; i++)
+        MNW_CHECK(b[i] == magic[i], MAGIC, 0, b + i, b[i], magic[i]);
+    MNW_CHECK(size >= MNW_HEADER, SHORT, 0, b, size, MNW_HEADER);
+    MNW_CHECK(mnw_u32(b + 8) == 1, VERSION, 0, b + 8, mnw_u32(b + 8), 1);
+    MNW_CHECK(mnw_u64(b + 16) <= size, TRUNCATED, 0, b + 16, size, mnw_u64(b + 16));
+    MNW_CHECK(mnw_u64(b + 16) >= size, TRAILING, 0, b + 16, size, mnw_u64(b + 16));
+    MNW_CHECK(mnw_u32(b + 12) == mnw_crc(b, size), CHECKSUM, 0, b + 12, mnw_u32(b + 12), mnw_crc(b, size));
+    MNW_CHECK(mnw_u32(b + 24) == MNW_SECTIONS, DIRECTORY, 0, b + 24, mnw_u32(b + 24), MNW_SECTIONS);
+    MNW_CHECK(mnw_u32(b + 28) == 0, PADDING, 0, b + 28, mnw_u32(b + 28), 0);
+    uint64_t at = MNW_HEADER;
+    for (uint32_t i = 0; i < MNW_SECTIONS; i++) {
+        const uint8_t *d = b + 32 + 24 * i;
+        mnw_part *part = &f->part[i];
+        uint64_t start = i == MNW_DATA ? (at + 63) & ~(uint64_t)63 : (at + 7) & ~(uint64_t)7;
+        MNW_CHECK(mnw_u32(d) == mnw_u32((const uint8_t *)tags + 4 * i), DIRECTORY, i, d, mnw_u32(d),
+                  mnw_u32((const uint8_t *)tags + 4 * i));
+        part->count = mnw_u32(d + 4);
+        part->offset = mnw_u64(d + 8);
+        part->size = mnw_u64(d + 16);
+        MNW_CHECK(part->offset <= size && part->size <= size - part->offset, OUTSIDE, i, d + 8, part->offset, size);
+        MNW_CHECK(part->offset == start, OVERLAP, i, d + 8, part->offset, start);
+        MNW_CHECK(part->size == (uint64_t)part->count * record[i], RECORDS, i, d + 16, part->size,
+                  (uint64_t)part->count * record[i]);
+        if (!mnw_zero(f, at, start))
+            return 0;
+        part->at = b + part->offset;
+        at = start + part->size;
+    }
+    MNW_CHECK(at == size, OUTSIDE, MNW_DATA, b + 32 + 24 * MNW_DATA + 16, at, size);
+    return 1;
+}
+
+static int mnw_check_texts(const mnw_file *f) {
+    const mnw_part *names = &f->part[MNW_STRS], *meta = &f->part[MNW_META];
+    MNW_CHECK(names->size > 0 && names->at[0] == 0, TEXT, 0, names->at, names->size ? names->at[0] : 0, 0);
+    MNW_CHECK(names->at[names->size - 1] == 0, TEXT, 0, names->at + names->size - 1, names->at[names->size - 1], 0);
+    for (int i = 0; i < 2; i++) {
+        const mnw_part *part = i ? meta : names;
+        size_t good = mnw_utf8(part->at, (size_t)part->size);
+        MNW_CHECK(good == part->size, TEXT, i ? MNW_META : MNW_STRS, part->at + good, part->at[good], 0);
+    }
+    size_t last = (size_t)meta->size;
+    MNW_CHECK(last >= 2 && meta->at[0] == '{' && meta->at[last - 1] == '}', META, 0, meta->at, last, 2);
+    return 1;
+}
+
+/* The name whose offset stands at `at`. */
+static int mnw_check_name(const mnw_file *f, const uint8_t *at, uint32_t index, int needed) {
+    const mnw_part *names = &f->part[MNW_STRS];
+    uint32_t offset = mnw_u32(at);
+    MNW_CHECK(offset < names->size && (!offset || !names->at[offset - 1]), NAME, index, at, offset, names->size);
+    MNW_CHECK(!needed || names->at[offset], NAME, index, at, offset, 1);
+    return 1;
+}
+
+/* The shape in a record of VALS or TENS. */
+static mnw_shape mnw_shape_at(const uint8_t *record) {
+    mnw_shape s;
+    s.rank = record[5];
+    s.elements = 1;
+    for (uint32_t i = 0; i < MINNOW_MAX_RANK; i++) {
+        s.size[i] = mnw_u32(record + 8 + 4 * i);
+        if (i < s.rank)
+            s.elements *= s.size[i];
+    }
+    return s;
+}
+
+static int mnw_check_shape(const mnw_file *f, const uint8_t *record, uint32_t index) {
+    uint64_t elements = 1;
+    MNW_CHECK(record[5] <= MINNOW_MAX_RANK, RANK, index, record + 5, record[5], MINNOW_MAX_RANK);
+    MNW_CHECK(mnw_u16(record + 6) == 0, PADDING, index, record + 6, mnw_u16(record + 6), 0);
+    for (uint32_t i = 0; i < MINNOW_MAX_RANK; i++) {
+        uint32_t n = mnw_u32(record + 8 + 4 * i);
+        MNW_CHECK(i < record[5] ? n >= 1 : n == 0, SIZE, index, record + 8 + 4 * i, n, i < record[5]);
+        elements *= n ? n : 1;
+        MNW_CHECK(elements <= MNW_MOST_ELEMENTS, ELEMENTS, index, record + 8, elements, MNW_MOST_ELEMENTS);
+    }
+    return 1;
+}
+
+static mnw_shape mnw_value_shape(const mnw_file *f, uint32_t value) {
+    return mnw_shape_at(f->part[MNW_VALS].at + (size_t)32 * value);
+}
+
+static uint32_t mnw_value_dtype(const mnw_file *f, uint32_t value) {
+    return f->part[MNW_VALS].at[(size_t)32 * value + 4];
+}
+
+static mnw_tensor mnw_tensor_at(const mnw_file *f, uint32_t tensor) {
+    const uint8_t *record = f->part[MNW_TENS].at + (size_t)48 * tensor;
+    mnw_tensor t;
+    uint64_t scales = mnw_u64(record + 40);
+    t.shape = mnw_shape_at(record);
+    t.dtype = record[4];
+    t.data = f->bytes + mnw_u64(record + 32);
+    t.scales = scales ? f->bytes + scales : NULL;
+    return t;
+}
+
+static float mnw_element(const mnw_tensor *t, uint32_t index) {
+    if (t->dtype == MINNOW_F32)
+        return mnw_f32(t->data + (size_t)4 * index);
+    if (t->dtype == MINNOW_F16)
+        return mnw_f16(mnw_u16(t->data + (size_t)2 * index));
+    uint32_t channel = index / (t->shape.elements / t->shape.size[0]), byte = t->data[index];
+    return (float)((int32_t)(byte ^ 0x80u) - 128) * mnw_f32(t->scales + (size_t)4 * channel);
+}
+
+static int mnw_check_values(const mnw_file *f) {
+    const mnw_part *part = &f->part[MNW_VALS];
+    MNW_CHECK(part->count >= 1 && part->count <= 1u << 20, COUNT, MNW_VALS, part->at, part->count, 1u << 20);
+    for (uint32_t i = 0; i < part->count; i++) {
+        const uint8_t *r = part->at + (size_t)32 * i;
+        MNW_CHECK(r[4] == MINNOW_F32 || r[4] == MINNOW_U8 || r[4] == MINNOW_I32, DTYPE, i, r + 4, r[4], MINNOW_F32);
+        if (!mnw_check_name(f, r, i, 0) || !mnw_check_shape(f, r, i))
+            return 0;
+    }
+    return 1;
+}
+
+static int mnw_check_tensors(const mnw_file *f) {
+    const mnw_part *part = &f->part[MNW_TENS], *data = &f->part[MNW_DATA];
+    uint64_t end = data->offset, limit = data->offset + data->size;
+    MNW_CHECK(part->count <= 1u << 20, COUNT, MNW_TENS, part->at, part->count, 1u << 20);
+    for (uint32_t i = 0; i < part->count; i++) {
+        const uint8_t *r = part->at + (size_t)48 * i;
+        MNW_CHECK(r[4] <= MINNOW_INT8, DTYPE, i, r + 4, r[4], MINNOW_INT8);
+        if (!mnw_check_name(f, r, i, 0) || !mnw_check_shape(f, r, i))
+            return 0;
+        MNW_CHECK(r[4] != MINNOW_INT8 || r[5] >= 1, RANK, i, r + 5, r[5], 1);
+        mnw_shape s = mnw_shape_at(r);
+        uint64_t sizes[2] = {(uint64_t)s.elements * (r[4] == MINNOW_F32   ? 4
+                                                     : r[4] == MINNOW_F16 ? 2
+                                                                          : 1),
+                             r[4] == MINNOW_INT8 ? (uint64_t)s.size[0] * 4 : 0};
+        for (uint32_t k = 0; k < 2; k++) {
+            const uint8_t *place = r + 32 + 8 * k;
+            uint64_t at = mnw_u64(place), start = sizes[k] ? (end + 63) & ~(uint64_t)63 : 0;
+            MNW_CHECK(!sizes[k] || (at >= data->offset && at <= limit && sizes[k] <= limit - at), BEYOND, i, place, at,
+                      limit);
+            MNW_CHECK(at == start, PLACE, i, place, at, start);
+            if (sizes[k]) {
+                if (!mnw_zero(f, end, start))
+                    return 0;
+                end = start + sizes[k];
+            }
+        }
+        mnw_tensor t = mnw_tensor_at(f, i);
+        for (uint32_t k = 0; r[4] == MINNOW_F32 && k < s.elements; k++)
+            MNW_CHECK((mnw_u32(t.data + (size_t)4 * k) & 0x7fffffffu) <= 0x7f800000u, NUMBER, i, t.data + (size_t)4 * k,
+                      mnw_u32(t.data + (size_t)4 * k), 0);
+        for (uint32_t k = 0; r[4] == MINNOW_F16 && k < s.elements; k++)
+            MNW_CHECK((mnw_u16(t.data + (size_t)2 * k) & 0x7fffu) <= 0x7c00u, NUMBER, i, t.data + (size_t)2 * k,
+                      mnw_u16(t.data + (size_t)2 * k), 0);
+        for (uint32_t k = 0; r[4] == MINNOW_INT8 && k < s.size[0]; k++)
+            MNW_CHECK((mnw_u32(t.scales + (size_t)4 * k) & 0x7fffffffu) < 0x7f800000u, NUMBER, i,
+                      t.scales + (size_t)4 * k, mnw_u32(t.scales + (size_t)4 * k), 0);
+    }
+    MNW_CHECK(end == limit, PLACE, part->count, f->bytes + 32 + 24 * MNW_DATA + 16, limit, end);
+    return 1;
+}
+
+/* ---- Operations: X(name, code, inputs, outputs, tensors, tensors that may be absent from this one on, attributes). An
+ * input count of 0xffff means one or more, as does an attribute count. */
+#define MINNOW_OPERATIONS(X)                                                                                           \
+    X(constant, 1, 0, 1, 1, 1, 0)                                                                                      \
+    X(cast, 2, 1, 1, 0, 0, 0)                                                                                          \
+    X(linear, 16, 1, 1, 2, 1, 0)                                                                                       \
+    X(lstm, 32, 3, 2, 4, 2, 0)                                                                                         \
+    X(mingru, 33, 2, 1, 2, 1, 0)                                                                                       \
+    X(relu, 64, 1, 1, 0, 0, 0)                                                                                         \
+    X(leaky_relu, 65, 1, 1, 0, 0, 1)                                                                                   \
+    X(elu, 66, 1, 1, 0, 0, 1)                                                                                          \
+    X(selu, 67, 1, 1, 0, 0, 0)                                                                                         \
+    X(gelu, 68, 1, 1, 0, 0, 0)                                                                                         \
+    X(gelu_tanh, 69, 1, 1, 0, 0, 0)                                                                                    \
+    X(silu, 70, 1, 1, 0, 0, 0)                                                                                         \
+    X(mish, 71, 1, 1, 0, 0, 0)                                                                                         \
+    X(softplus, 72, 1, 1, 0, 0, 2)                                                                                     \
+    X(softsign, 73, 1, 1, 0, 0, 0)                                                                                     \
+    X(tanh, 74, 1, 1, 0, 0, 0)                                                                                         \
+    X(sigmoid, 75, 1, 1, 0, 0, 0)                                                                                      \
+    X(hardsigmoid, 76, 1, 1, 0, 0, 0)                                                                                  \
+    X(hardswish, 77, 1, 1, 0, 0, 0)                                                                                    \
+    X(clamp, 78, 1, 1, 0, 0, 2)                                                                                        \
+    X(abs, 96, 1, 1, 0, 0, 0)                                                                                          \
+    X(neg, 97, 1, 1, 0, 0, 0)                                                                                          \
+    X(exp, 98, 1, 1, 0, 0, 0)                                                                                          \
+    X(log, 99, 1, 1, 0, 0, 0)                                                                                          \
+    X(sqrt, 100, 1, 1, 0, 0, 0)                                                                                        \
+    X(rsqrt, 101, 1, 1, 0, 0, 0)                                                                                       \
+    X(reciprocal, 102, 1, 1, 0, 0, 0)                                                                                  \
+    X(square, 103, 1, 1, 0, 0, 0)                                                                                      \
+    X(add, 128, 2, 1, 0, 0, 0)                                                                                         \
+    X(sub, 129, 2, 1, 0, 0, 0)                                                                                         \
+    X(mul, 130, 2, 1, 0, 0, 0)                                                                                         \
+    X(div, 131, 2, 1, 0, 0, 0)                                                                                         \
+    X(minimum, 132, 2, 1, 0, 0, 0)                                                                                     \
+    X(maximum, 133, 2, 1, 0, 0, 0)                                                                                     \
+    X(softmax, 144, 1, 1, 0, 0, 0)                                                                                     \
+    X(log_softmax, 145, 1, 1, 0, 0, 0)                                                                                 \
+    X(sum, 146, 1, 1, 0, 0, 0xffff)                                                                                    \
+    X(mean, 147, 1, 1, 0, 0, 0xffff)                                                                                   \
+    X(max, 148, 1, 1, 0, 0, 0xffff)                                                                                    \
+    X(layer_norm, 160, 1, 1, 2, 0, 1)                                                                                  \
+    X(rms_norm, 161, 1, 1, 1, 0, 1)                                                                                    \
+    X(concat, 176, 0xffff, 1, 0, 0, 1)                                                                                 \
+    X(slice, 177, 1, 1, 0, 0, 3)                                                                                       \
+    X(reshape, 178, 1, 1, 0, 0, 0)                                                                                     \
+    X(permute, 179, 1, 1, 0, 0, 0xffff)
+
+enum {
+#define MNW_OP_CODE(name, code, inputs, outputs, tensors, needed, attrs) MNW_##name = code,
+    MINNOW_OPERATIONS(MNW_OP_CODE)
+#undef MNW_OP_CODE
+};
+
+typedef struct mnw_rule {
+    uint16_t code, inputs, outputs, tensors, needed, attrs;
+} mnw_rule;
+
+static const mnw_rule *mnw_rule_of(uint32_t code) {
+    static const mnw_rule rules[] = {
+#define MNW_RULE(name, code, inputs, outputs, tensors, needed, attrs) {code, inputs, outputs, tensors, needed, attrs},
+        MINNOW_OPERATIONS(MNW_RULE)
+#undef MNW_RULE
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (rules[i].code == code)
+            return &rules[i];
+    return NULL;
+}
+
+typedef struct mnw_call { /* one operation as it stands in the file */
+    uint32_t code, inputs, outputs, tensors, attrs;
+    const uint8_t *args; /* inputs, outputs, tensors, attributes */
+} mnw_call;
+
+static mnw_call mnw_call_at(const mnw_file *f, uint32_t index) {
+    const uint8_t *r = f->part[MNW_OPER].at + (size_t)16 * index;
+    mnw_call c = {mnw_u16(r),     mnw_u16(r + 4),  mnw_u16(r + 6),
+                  mnw_u16(r + 8), mnw_u16(r + 10), f->part[MNW_ARGS].at + (size_t)4 * mnw_u32(r + 12)};
+    return c;
+}
+
+MNW_INLINE uint32_t mnw_in(const mnw_call *c, uint32_t i) {
+    return mnw_u32(c->args + (size_t)4 * i);
+}
+MNW_INLINE uint32_t mnw_out(const mnw_call *c, uint32_t i) {
+    return mnw_in(c, c->inputs + i);
+}
+MNW_INLINE uint32_t mnw_stored(const mnw_call *c, uint32_t i) {
+    return mnw_in(c, c->inputs + c->outputs + i);
+}
+MNW_INLINE const uint8_t *mnw_attr(const mnw_call *c, uint32_t i) {
+    return c->args + (size_t)4 * (c->inputs + c->outputs + c->tensors + i);
+}
+
+static int mnw_begins(const mnw_shape *a, const mnw_shape *b, uint32_t axes) {
+    for (uint32_t i = 0; i < axes; i++)
+        if (a->size[i] != b->size[i])
+            return 0;
+    return 1;
+}
+
+static int mnw_equal(const mnw_shape *a, const mnw_shape *b) {
+    return a->rank == b->rank && mnw_begins(a, b, a->rank);
+}
+
+/* Whether tensor i of an operation is absent or has the shape [rows] (columns 0) or [rows, columns]. */
+static int mnw_is(const mnw_file *f, const mnw_call *c, uint32_t i, uint64_t rows, uint64_t columns) {
+    if (mnw_stored(c, i) == MNW_ABSENT)
+        return 1;
+    mnw_shape s = mnw_tensor_at(f, mnw_stored(c, i)).shape;
+    return s.rank == (columns ? 2u : 1u) && s.size[0] == rows && (!columns || s.size[1] == columns);
+}
+
+/* The product of sizes from axis `from` up to axis `to`. */
+static uint32_t mnw_product(const mnw_shape *s, uint32_t from, uint32_t to) {
+    uint32_t n = 1;
+    for (uint32_t i = from; i < to; i++)
+        n *= s->size[i];
+    return n;
+}
+
+/* Whether the shapes of an operation fit each other; its attributes are checked before. */
+static int mnw_fits(const mnw_file *f, const mnw_call *c) {
+    mnw_shape y = mnw_value_shape(f, mnw_out(c, 0)), x = y, h;
+    if (c->inputs)
+        x = mnw_value_shape(f, mnw_in(c, 0));
+    uint32_t last = x.rank ? x.size[x.rank - 1] : 0;
+    switch (c->code) {
+    case MNW_constant: {
+        mnw_shape s = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
+        return mnw_equal(&s, &y);
+    }
+    case MNW_linear:
+        return x.rank >= 1 && y.rank == x.rank && mnw_begins(&x, &y, x.rank - 1) &&
+               mnw_is(f, c, 0, y.size[y.rank - 1], last) && mnw_is(f, c, 1, y.size[y.rank - 1], 0);
+    case MNW_lstm: {
+        mnw_shape cell = mnw_value_shape(f, mnw_in(c, 2)), next = mnw_value_shape(f, mnw_out(c, 1));
+        h = mnw_value_shape(f, mnw_in(c, 1));
+        uint64_t rows = (uint64_t)4 * h.size[0];
+        return x.rank == 1 && h.rank == 1 && mnw_equal(&h, &cell) && mnw_equal(&h, &y) && mnw_equal(&h, &next) &&
+               mnw_is(f, c, 0, rows, last) && mnw_is(f, c, 1, rows, h.size[0]) && mnw_is(f, c, 2, rows, 0) &&
+               mnw_is(f, c, 3, rows, 0);
+    }
+    case MNW_mingru: {
+        h = mnw_value_shape(f, mnw_in(c, 1));
+        uint64_t rows = (uint64_t)2 * h.size[0];
+        return x.rank == 1 && h.rank == 1 && mnw_equal(&h, &y) && mnw_is(f, c, 0, rows, last) &&
+               mnw_is(f, c, 1, rows, 0);
+    }
+    case MNW_softmax:
+    case MNW_log_softmax:
+        return x.rank >= 1 && mnw_equal(&x, &y);
+    case MNW_layer_norm:
+        return x.rank >= 1 && mnw_equal(&x, &y) && mnw_is(f, c, 0, last, 0) && mnw_is(f, c, 1, last, 0);
+    case MNW_rms_norm:
+        return x.rank >= 1 && mnw_equal(&x, &y) && mnw_is(f, c, 0, last, 0);
+    case MNW_sum:
+    case MNW_mean:
+    case MNW_max: {
+        uint32_t rank = 0, k = 0;
+        for (uint32_t i = 0; i < x.rank; i++) {
+            if (k < c->attrs && mnw_u32(mnw_attr(c, k)) == i)
+                k++;
+            else if (rank >= y.rank || y.size[rank++] != x.size[i])
+                return 0;
+        }
+        return k == c->attrs && rank == y.rank; /* also: the axes rise, and are all axes of x */
+    }
+    case MNW_concat: {
+        uint32_t axis = mnw_u32(mnw_attr(c, 0));
+        uint64_t total = 0;
+        for (uint32_t i = 0; i < c->inputs; i++) {
+            mnw_shape s = mnw_value_shape(f, mnw_in(c, i));
+            if (s.rank != y.rank || axis >= y.rank)
+                return 0;
+            total += s.size[axis];
+            s.size[axis] = y.size[axis];
+            if (!mnw_equal(&s, &y))
+                return 0;
+        }
+        return total == y.size[axis];
+    }
+    case MNW_slice: {
+        uint32_t axis = mnw_u32(mnw_attr(c, 0)), start = mnw_u32(mnw_attr(c, 1)), step = mnw_u32(mnw_attr(c, 2));
+        if (x.rank != y.rank || axis >= x.rank || start + (uint64_t)(y.size[axis] - 1) * step >= x.size[axis])
+            return 0;
+        x.size[axis] = y.size[axis];
+        return mnw_equal(&x, &y);
+    }
+    case MNW_reshape:
+        return x.elements == y.elements;
+    case MNW_permute: {
+        uint32_t seen = 0;
+        if (c->attrs != x.rank || x.rank != y.rank)
+            return 0;
+        for (uint32_t i = 0; i < x.rank; i++) {
+            uint32_t axis = mnw_u32(mnw_attr(c, i));
+            if (axis >= x.rank || (seen >> axis & 1) || y.size[i] != x.size[axis])
+                return 0;
+            seen |= 1u << axis;
+        }
+        return 1;
+    }
+    default:
+        if (c->inputs == 1)
+            return mnw_equal(&x, &y);
+        h = mnw_value_shape(f, mnw_in(c, 1)); /* two inputs: broadcasting */
+        if (y.rank != (x.rank > h.rank ? x.rank : h.rank))
+            return 0;
+        for (uint32_t i = 1; i <= y.rank; i++) {
+            uint32_t a = i <= x.rank ? x.size[x.rank - i] : 1, b = i <= h.rank ? h.size[h.rank - i] : 1;
+            if ((a != b && a != 1 && b != 1) || y.size[y.rank - i] != (a > b ? a : b))
+                return 0;
+        }
+        return 1;
+    }
+}
+
+static int mnw_check_attributes(const mnw_file *f, const mnw_call *c, uint32_t index) {
+    for (uint32_t i = 0; i < c->attrs; i++) {
+        const uint8_t *at = mnw_attr(c, i);
+        uint32_t bits = mnw_u32(at);
+        int real = c->code < MNW_sum || c->code == MNW_layer_norm || c->code == MNW_rms_norm;
+        if (real) { /* a number; finite unless a bound of clamp */
+            uint32_t most = c->code == MNW_clamp ? 0x7f800000u : 0x7f7fffffu;
+            MNW_CHECK((bits & 0x7fffffffu) <= most, ATTRIBUTE, index, at, bits, most);
+            MNW_CHECK(c->code < MNW_sum || mnw_f32(at) >= 0, ATTRIBUTE, index, at, bits, 0);
+        } else {
+            MNW_CHECK(bits <= 0x7fffffffu, ATTRIBUTE, index, at, bits, 0x7fffffffu);
+        }
+        MNW_CHECK(c->code != MNW_slice || i < 2 || bits >= 1, ATTRIBUTE, index, at, bits, 1);
+        MNW_CHECK(c->code != MNW_softplus || i > 0 || (bits & 0x7fffffffu) != 0, ATTRIBUTE, index, at, bits, 1);
+    }
+    return 1;
+}
+
+static int mnw_check_operations(const mnw_file *f, uint32_t given) {
+    const mnw_part *part = &f->part[MNW_OPER], *args = &f->part[MNW_ARGS];
+    uint32_t values = f->part[MNW_VALS].count, tensors = f->part[MNW_TENS].count, next = 0;
+    for (uint32_t i = 0; i < part->count; i++) {
+        const uint8_t *r = part->at + (size_t)16 * i;
+        const mnw_rule *rule = mnw_rule_of(mnw_u16(r));
+        MNW_CHECK(rule, OPERATION, i, r, mnw_u16(r), 0);
+        MNW_CHECK(mnw_u16(r + 2) == 0, PADDING, i, r + 2, mnw_u16(r + 2), 0);
+        const uint32_t counts[4] = {mnw_u16(r + 4), mnw_u16(r + 6), mnw_u16(r + 8), mnw_u16(r + 10)};
+        const uint32_t wanted[4] = {rule->inputs, rule->outputs, rule->tensors, rule->attrs};
+        uint32_t total = 0;
+        for (uint32_t k = 0; k < 4; k++) {
+            int fine = wanted[k] == 0xffff ? counts[k] >= 1 : counts[k] == wanted[k];
+            MNW_CHECK(fine, ARITY, i, r + 4 + 2 * k, counts[k], wanted[k] == 0xffff ? 1 : wanted[k]);
+            total += counts[k];
+        }
+        MNW_CHECK(mnw_u32(r + 12) == next, ARGUMENTS, i, r + 12, mnw_u32(r + 12), next);
+        MNW_CHECK(total <= args->count - next, ARGUMENTS, i, r + 12, next + (uint64_t)total, args->count);
+        next += total;
+        mnw_call c = mnw_call_at(f, i);
+        for (uint32_t k = 0; k < c.inputs; k++) {
+            const uint8_t *at = c.args + (size_t)4 * k;
+            uint32_t value = mnw_u32(at), dtype;
+            MNW_CHECK(value < values, VALUE, i, at, value, values);
+            MNW_CHECK(value < given, ORDER, i, at, value, given);
+            dtype = mnw_value_dtype(f, value);
+            MNW_CHECK((dtype == MINNOW_F32) != (c.code == MNW_cast), DTYPE, i, at, dtype, MINNOW_F32);
+        }
+        for (uint32_t k = 0; k < c.outputs; k++) {
+            const uint8_t *at = c.args + (size_t)4 * (c.inputs + k);
+            uint32_t value = mnw_u32(at);
+            MNW_CHECK(value < values, VALUE, i, at, value, values);
+            MNW_CHECK(value >= given, DUPLICATE, i, at, value, given);
+            MNW_CHECK(value == given, GAP, i, at, value, given);
+            MNW_CHECK(mnw_value_dtype(f, value) == MINNOW_F32, DTYPE, i, at, mnw_value_dtype(f, value), MINNOW_F32);
+            given++;
+        }
+        for (uint32_t k = 0; k < c.tensors; k++) {
+            const uint8_t *at = c.args + (size_t)4 * (c.inputs + c.outputs + k);
+            uint32_t tensor = mnw_u32(at);
+            MNW_CHECK(tensor < tensors || (tensor == MNW_ABSENT && k >= rule->needed), TENSOR, i, at, tensor, tensors);
+        }
+        if (!mnw_check_attributes(f, &c, i))
+            return 0;
+        MNW_CHECK(mnw_fits(f, &c), SHAPE, i, r, c.code, 0);
+    }
+    MNW_CHECK(next == args->count, ARGUMENTS, part->count, args->at, args->count, next);
+    MNW_CHECK(given == values, GAP, part->count, part->at, given, values);
+    return 1;
+}
+
+/* Inputs, states and outputs; *given receives the number of values that are there before the first operation. */
+static int mnw_check_ends(const mnw_file *f, uint32_t *given) {
+    static const uint8_t parts[3] = {MNW_INPS, MNW_STAT, MNW_OUTS}, records[3] = {8, 24, 12};
+    uint32_t values = f->part[MNW_VALS].count, count = 0;
+    for (uint32_t p = 0; p < 3; p++) {
+        const mnw_part *part = &f->part[parts[p]];
+        MNW_CHECK((part->count >= 1 || p == 1) && part->count <= MNW_MOST_ARRAYS, COUNT, parts[p], part->at,
+                  part->count, MNW_MOST_ARRAYS);
+        for (uint32_t i = 0; i < part->count; i++) {
+            const uint8_t *r = part->at + (size_t)records[p] * i;
+            uint32_t value = mnw_u32(r + 4);
+            if (!mnw_check_name(f, r, i, 1))
+                return 0;
+            for (uint32_t k = 0; k < i; k++) {
+                const char *names = (const char *)f->part[MNW_STRS].at,
+                           *other = names + mnw_u32(r - records[p] * (i - k));
+                MNW_CHECK(strcmp(names + mnw_u32(r), other) != 0, TWICE, i, r, mnw_u32(r), k);
+            }
+            MNW_CHECK(value < values, VALUE, i, r + 4, value, values);
+            if (p < 2) { /* inputs and states take the first values, in order */
+                MNW_CHECK(value >= count, DUPLICATE, i, r + 4, value, count);
+                MNW_CHECK(value == count, GAP, i, r + 4, value, count);
+                count++;
+            }
+            MNW_CHECK(p == 0 || mnw_value_dtype(f, value) == MINNOW_F32, DTYPE, i, r + 4, mnw_value_dtype(f, value),
+                      MINNOW_F32);
+            MNW_CHECK(p != 2 || mnw_u32(r + 8) <= MINNOW_VALUE, ROLE, i, r + 8, mnw_u32(r + 8), MINNOW_VALUE);
+            if (p != 1)
+                continue;
+            uint32_t after = mnw_u32(r + 8), initial = mnw_u32(r + 12), tensors = f->part[MNW_TENS].count;
+            mnw_shape before = mnw_value_shape(f, value);
+            MNW_CHECK(after < values, VALUE, i, r + 8, after, values);
+            mnw_shape shape = mnw_value_shape(f, after);
+            MNW_CHECK(mnw_value_dtype(f, after) == MINNOW_F32, DTYPE, i, r + 8, mnw_value_dtype(f, after), MINNOW_F32);
+            MNW_CHECK(mnw_equal(&before, &shape), SHAPE, i, r + 8, after, value);
+            MNW_CHECK(initial == MNW_ABSENT || initial < tensors, TENSOR, i, r + 12, initial, tensors);
+            if (initial != MNW_ABSENT) {
+                shape = mnw_tensor_at(f, initial).shape;
+                MNW_CHECK(mnw_equal(&before, &shape), SHAPE, i, r + 12, initial, value);
+            }
+            MNW_CHECK(mnw_u32(r + 16) <= before.rank, RANK, i, r + 16, mnw_u32(r + 16), before.rank);
+            MNW_CHECK(mnw_u32(r + 20) == 0, PADDING, i, r + 20, mnw_u32(r + 20), 0);
+        }
+    }
+    *given = count;
+    return 1;
+}
+
+static int mnw_check_action(const mnw_file *f) {
+    const mnw_part *part = &f->part[MNW_ACTN], *outs = &f->part[MNW_OUTS];
+    const uint8_t *a = part->at;
+    MNW_CHECK(part->count >= 6, COUNT, MNW_ACTN, a, part->count, 6);
+    uint32_t kind = mnw_u32(a), heads = mnw_u32(a + 4), squash = mnw_u32(a + 16);
+    MNW_CHECK(kind <= MINNOW_BOX, KIND, 0, a, kind, MINNOW_BOX);
+    MNW_CHECK(part->count == 6 + (uint64_t)3 * heads, HEADS, 0, a + 4, heads, (part->count - 6) / 3);
+    MNW_CHECK(kind == MINNOW_NONE       ? heads == 0
+              : kind == MINNOW_DISCRETE ? heads == 1
+                                        : heads >= 1,
+              HEADS, 0, a + 4, heads, kind != MINNOW_NONE);
+    MNW_CHECK(kind == MINNOW_BOX ? squash == MINNOW_CLIP || squash == MINNOW_TANH : squash == 0, KIND, 0, a + 16,
+              squash, kind == MINNOW_BOX);
+    MNW_CHECK(mnw_u32(a + 20) == 0, PADDING, 0, a + 20, mnw_u32(a + 20), 0);
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < heads; i++) {
+        const uint8_t *h = a + 24 + (size_t)12 * i;
+        uint32_t size = mnw_u32(h), low = mnw_u32(h + 4), high = mnw_u32(h + 8), infinite = 0x7f800000u;
+        MNW_CHECK(kind == MINNOW_BOX ? size == 0 : size >= 1, HEADS, i, h, size, kind != MINNOW_BOX);
+        total += kind == MINNOW_BOX ? 1 : size;
+        if (kind == MINNOW_BOX) {
+            MNW_CHECK(mnw_f32(h + 4) < mnw_f32(h + 8), BOUNDS, i, h + 4, low, high);
+            MNW_CHECK(squash == MINNOW_CLIP || ((low & infinite) != infinite && (high & infinite) != infinite), BOUNDS,
+                      i, h + 4, low, high);
+        } else {
+            MNW_CHECK(low == 0 && high == 0, BOUNDS, i, h + 4, low, 0);
+        }
+    }
+    for (uint32_t k = 0; k < 2; k++) { /* logits or means; log_std */
+        const uint8_t *at = a + 8 + 4 * k;
+        uint32_t feed = mnw_u32(at);
+        int may = k == 0 ? kind != MINNOW_NONE : kind == MINNOW_BOX, must = k == 0 && may;
+        MNW_CHECK(feed == MNW_ABSENT ? !must : may && feed < outs->count, FEED, 0, at, feed, outs->count);
+        if (feed != MNW_ABSENT) {
+            mnw_shape s = mnw_value_shape(f, mnw_u32(outs->at + (size_t)12 * feed + 4));
+            MNW_CHECK(s.elements == total, HEADS, 0, at, s.elements, total);
+        }
+    }
+    return 1;
+}
+
+/* Bytes of one step's golden vectors for so many agents, where section p's arrays are; each padded to 4. */
+static uint64_t mnw_value_bytes(const mnw_file *f, uint32_t value, uint32_t agents) {
+    uint64_t elements = (uint64_t)mnw_value_shape(f, value).elements * agents;
+    return mnw_value_dtype(f, value) == MINNOW_U8 ? (elements + 3) & ~(uint64_t)3 : elements * 4;
+}
+
+static int mnw_check_golden(const mnw_file *f) {
+    static const uint8_t parts[3] = {MNW_INPS, MNW_OUTS, MNW_STAT}, records[3] = {8, 12, 24};
+    const mnw_part *part = &f->part[MNW_GOLD];
+    MNW_CHECK(part->count >= 2, GOLDEN, 0, part->at, part->size, 8);
+    uint32_t steps = mnw_u32(part->at), agents = mnw_u32(part->at + 4);
+    MNW_CHECK(steps >= 2, GOLDEN, 0, part->at, steps, 2);
+    MNW_CHECK(agents >= 1 && agents <= part->count, GOLDEN, 0, part->at + 4, agents, 1);
+    uint64_t step = 0;
+    for (uint32_t p = 0; p < 3; p++)
+        for (uint32_t i = 0; i < f->part[parts[p]].count; i++)
+            step += mnw_value_bytes(f, mnw_u32(f->part[parts[p]].at + (size_t)records[p] * i + 4), agents);
+    uint64_t left = part->size - 8;
+    MNW_CHECK(left / step == steps && left % step == 0, GOLDEN, 0, part->at, left, step);
+    return 1;
+}
+
+static int mnw_validate(mnw_file *f, const void *bytes, size_t size, minnow_error *error) {
+    uint32_t given = 0;
+    f->bytes = (const uint8_t *)bytes;
+    f->error = error;
+    mnw_fail(error, MINNOW_OK, 0, 0, 0, 0);
+    if (!bytes)
+        return mnw_fail(error, MINNOW_E_ARGUMENT, 0, 0, 0, 0);
+    return mnw_open(f, size) && mnw_check_texts(f) && mnw_check_values(f) && mnw_check_tensors(f) &&
+           mnw_check_ends(f, &given) && mnw_check_operations(f, given) && mnw_check_action(f) && mnw_check_golden(f);
+}
+
+/* ---- A loaded policy: what the steps need, in the caller's block. */
+enum { MNW_PANEL = 16 }; /* outputs side by side in packed weights */
+
+typedef struct mnw_value {
+    mnw_shape shape;
+    uint32_t bytes; /* of one agent's part */
+    uint32_t dtype;
+    uint64_t place; /* of an agent's part among the floats of all values */
+    const char *name;
+} mnw_value;
+
+typedef struct mnw_op {
+    mnw_call call;
+    const float *tensor[4]; /* as the operation wants them: see mnw_pack */
+} mnw_op;
+
+struct minnow_policy {
+    mnw_file file;
+    uint32_t checksum;
+    uint32_t inputs, outputs, states, values, ops;
+    uint64_t floats;     /* of all values, for one agent */
+    uint64_t scratch;    /* floats an operation may need besides, for one agent */
+    uint64_t state;      /* floats of the recurrent state of one agent */
+    minnow_array *array; /* inputs, states, outputs */
+    mnw_value *value;
+    mnw_op *op;
+    uint32_t *after, *result; /* the values of states after the step, and of outputs */
+    const float **initial;    /* of each state; NULL: zeros */
+    minnow_action_spec action;
+    minnow_head *head;
+    uint32_t feed, log_std, value_output; /* outputs; MNW_ABSENT if there is none */
+};
+
+/* Hands out pieces of a block, or only counts where there is none. */
+typedef struct mnw_block {
+    uint8_t *at;
+    uint64_t used;
+} mnw_block;
+
+static void *mnw_take(mnw_block *b, uint64_t bytes) {
+    void *piece = b->at ? (void *)(b->at + b->used) : NULL;
+    b->used += (bytes + 63) & ~(uint64_t)63;
+    return piece;
+}
+
+/* A matrix [n][k] (or two, one after the other in k) as panels [n / 16][k][16], absent rows 0; a vector is k = 1. The
+ * sum of two vectors where `plus` is one. Missing tensors count as zeros. */
+static const float *mnw_pack(const mnw_file *f, mnw_block *b, uint32_t tensor, uint32_t plus, uint32_t n, uint32_t k) {
+    uint32_t panels = n / MNW_PANEL + (n % MNW_PANEL != 0);
+    float *to = (float *)mnw_take(b, (uint64_t)4 * panels * MNW_PANEL * k);
+    if (!to)
+        return NULL;
+    const uint32_t source[2] = {tensor, plus};
+    memset(to, 0, (size_t)4 * panels * MNW_PANEL * k);
+    for (int part = 0; part < 2; part++) {
+        if (source[part] == MNW_ABSENT)
+            continue;
+        mnw_tensor t = mnw_tensor_at(f, source[part]);
+        for (uint32_t row = 0; row < n; row++) {
+            float *lane = to + (size_t)(row / MNW_PANEL) * k * MNW_PANEL + row % MNW_PANEL;
+            for (uint32_t i = 0; i < k; i++)
+                lane[(size_t)i * MNW_PANEL] += mnw_element(&t, row * k + i);
+        }
+    }
+    return to;
+}
+
+/* A tensor as it is. */
+static const float *mnw_plain(const mnw_file *f, mnw_block *b, uint32_t tensor) {
+    if (tensor == MNW_ABSENT)
+        return NULL;
+    mnw_tensor t = mnw_tensor_at(f, tensor);
+    float *to = (float *)mnw_take(b, (uint64_t)4 * t.shape.elements);
+    for (uint32_t i = 0; to && i < t.shape.elements; i++)
+        to[i] = mnw_element(&t, i);
+    return to;
+}
+
+static void mnw_build_op(const mnw_file *f, mnw_block *b, const mnw_call *c, mnw_op *op, uint64_t *scratch) {
+    const float *tensor[4] = {NULL, NULL, NULL, NULL};
+    uint64_t need = 0;
+    if (c->code == MNW_linear || c->code == MNW_lstm || c->code == MNW_mingru) {
+        mnw_shape x = mnw_value_shape(f, mnw_in(c, 0)), y = mnw_value_shape(f, mnw_out(c, 0));
+        uint32_t k = x.size[x.rank - 1], n = y.size[y.rank - 1];
+        if (c->code == MNW_lstm) { /* w_ih, w_hh, b_ih + b_hh */
+            tensor[0] = mnw_pack(f, b, mnw_stored(c, 0), MNW_ABSENT, 4 * n, k);
+            tensor[1] = mnw_pack(f, b, mnw_stored(c, 1), MNW_ABSENT, 4 * n, n);
+            tensor[2] = mnw_pack(f, b, mnw_stored(c, 2), mnw_stored(c, 3), 4 * n, 1);
+            need = (uint64_t)4 * n;
+        } else {
+            uint32_t rows = c->code == MNW_mingru ? 2 * n : n;
+            tensor[0] = mnw_pack(f, b, mnw_stored(c, 0), MNW_ABSENT, rows, k);
+            tensor[1] = mnw_pack(f, b, mnw_stored(c, 1), MNW_ABSENT, rows, 1);
+            need = c->code == MNW_mingru ? rows : 0;
+        }
+    } else {
+        for (uint32_t i = 0; i < c->tensors; i++)
+            tensor[i] = mnw_plain(f, b, mnw_stored(c, i));
+    }
+    *scratch = need > *scratch ? need : *scratch;
+    if (op) {
+        op->call = *c;
+        memcpy(op->tensor, tensor, sizeof tensor);
+    }
+}
+
+static void mnw_build_array(const mnw_file *f, const uint8_t *record, uint32_t role, minnow_array *a) {
+    uint32_t value = mnw_u32(record + 4);
+    mnw_shape s = mnw_value_shape(f, value);
+    a->name = (const char *)f->part[MNW_STRS].at + mnw_u32(record);
+    a->dtype = mnw_value_dtype(f, value);
+    a->role = role;
+    a->rank = s.rank;
+    a->size = s.elements;
+    memcpy(a->shape, s.size, sizeof a->shape);
+}
+
+/* Builds a policy from a valid file in a block, or only counts what it needs; NULL then. */
+static minnow_policy *mnw_build(const mnw_file *f, mnw_block *b) {
+    const mnw_part *inps = &f->part[MNW_INPS], *stat = &f->part[MNW_STAT], *outs = &f->part[MNW_OUTS];
+    uint32_t values = f->part[MNW_VALS].count, ops = f->part[MNW_OPER].count;
+    const uint8_t *a = f->part[MNW_ACTN].at;
+    minnow_policy *p = (minnow_policy *)mnw_take(b, sizeof *p);
+    uint32_t arrays = inps->count + stat->count + outs->count;
+    minnow_array *array = (minnow_array *)mnw_take(b, (uint64_t)arrays * sizeof *array);
+    mnw_value *value = (mnw_value *)mnw_take(b, (uint64_t)values * sizeof *value);
+    mnw_op *op = (mnw_op *)mnw_take(b, (uint64_t)ops * sizeof *op);
+    uint32_t *after = (uint32_t *)mnw_take(b, (uint64_t)stat->count * sizeof *after);
+    uint32_t *result = (uint32_t *)mnw_take(b, (uint64_t)outs->count * sizeof *result);
+    const float **initial = (const float **)mnw_take(b, (uint64_t)stat->count * sizeof *initial);
+    minnow_head *head = (minnow_head *)mnw_take(b, (uint64_t)mnw_u32(a + 4) * sizeof *head);
+    uint64_t scratch = 0;
+    for (uint32_t i = 0; i < ops; i++) {
+        mnw_call c = mnw_call_at(f, i);
+        mnw_build_op(f, b, &c, op ? &op[i] : NULL, &scratch);
+    }
+    for (uint32_t i = 0; i < stat->count; i++) {
+        const float *start = mnw_plain(f, b, mnw_u32(stat->at + (size_t)24 * i + 12));
+        if (initial)
+            initial[i] = start;
+    }
+    if (!p)
+        return NULL;
+
+    memset(p, 0, sizeof *p);
+    p->file = *f;
+    p->file.error = NULL;
+    p->checksum = mnw_u32(f->bytes + 12);
+    p->inputs = inps->count;
+    p->states = stat->count;
+    p->outputs = outs->count;
+    p->values = values;
+    p->ops = ops;
+    p->scratch = scratch;
+    p->array = array;
+    p->value = value;
+    p->op = op;
+    p->after = after;
+    p->result = result;
+    p->initial = initial;
+    p->head = head;
+    for (uint32_t i = 0; i < values; i++) {
+        const uint8_t *r = f->part[MNW_VALS].at + (size_t)32 * i;
+        mnw_value *v = &value[i];
+        v->shape = mnw_shape_at(r);
+        v->dtype = r[4];
+        v->bytes = v->shape.elements * (v->dtype == MINNOW_U8 ? 1 : 4);
+        v->name = (const char *)f->part[MNW_STRS].at + mnw_u32(r);
+        v->place = p->floats;
+        p->floats += (v->shape.elements + 15u) & ~(uint32_t)15;
+    }
+    for (uint32_t i = 0; i < ops; i++) /* a reshape is its input seen otherwise */
+        if (op[i].call.code == MNW_reshape)
+            value[mnw_out(&op[i].call, 0)].place = value[mnw_in(&op[i].call, 0)].place;
+    for (uint32_t i = 0; i < inps->count; i++)
+        mnw_build_array(f, inps->at + (size_t)8 * i, MINNOW_OTHER, array++);
+    for (uint32_t i = 0; i < stat->count; i++) {
+        mnw_build_array(f, stat->at + (size_t)24 * i, MINNOW_OTHER, array);
+        p->state += array++->size;
+        after[i] = mnw_u32(stat->at + (size_t)24 * i + 8);
+    }
+    p->value_output = MNW_ABSENT;
+    for (uint32_t i = 0; i < outs->count; i++) {
+        const uint8_t *r = outs->at + (size_t)12 * i;
+        mnw_build_array(f, r, mnw_u32(r + 8), array++);
+        result[i] = mnw_u32(r + 4);
+        if (mnw_u32(r + 8) == MINNOW_VALUE && p->value_output == MNW_ABSENT)
+            p->value_output = i;
+    }
+    p->action.kind = mnw_u32(a);
+    p->action.heads = mnw_u32(a + 4);
+    p->feed = mnw_u32(a + 8);
+    p->log_std = mnw_u32(a + 12);
+    p->action.squash = mnw_u32(a + 16);
+    for (uint32_t i = 0; i < p->action.heads; i++) {
+        const uint8_t *h = a + 24 + (size_t)12 * i;
+        head[i].size = mnw_u32(h);
+        head[i].low = mnw_f32(h + 4);
+        head[i].high = mnw_f32(h + 8);
+        p->action.choices += head[i].size;
+    }
+    return p;
+}
+
+static uint8_t *mnw_aligned(void *block) {
+    uint8_t *at = (uint8_t *)block;
+    return at + ((64 - ((uintptr_t)at & 63)) & 63);
+}
+
+/* A count of bytes as a block's size: room to align it; 0 if no block can be so large. */
+static size_t mnw_block_size(uint64_t bytes) {
+    return bytes < (SIZE_MAX >> 1) ? (size_t)bytes + 63 : 0;
+}
+
+MINNOW_API size_t minnow_size(const void *bytes, size_t size, minnow_error *error) {
+    mnw_file f;
+    mnw_block count = {NULL, 0};
+    if (!mnw_validate(&f, bytes, size, error))
+        return 0;
+    mnw_build(&f, &count);
+    if (!mnw_block_size(count.used))
+        mnw_fail(error, MINNOW_E_MEMORY, 0, 0, count.used, SIZE_MAX >> 1);
+    return mnw_block_size(count.used);
+}
+
+MINNOW_API const minnow_policy *minnow_load(const void *bytes, size_t size, void *block, size_t block_size,
+                                            minnow_error *error) {
+    mnw_file f;
+    mnw_block count = {NULL, 0}, piece = {NULL, 0};
+    if (!mnw_validate(&f, bytes, size, error))
+        return NULL;
+    mnw_build(&f, &count);
+    size_t need = mnw_block_size(count.used);
+    if (!block || !need || block_size < need) {
+        mnw_fail(error, need ? MINNOW_E_BLOCK : MINNOW_E_MEMORY, 0, 0, block ? block_size : 0, count.used + 63);
+        return NULL;
+    }
+    piece.at = mnw_aligned(block);
+    return mnw_build(&f, &piece);
+}
+
+MINNOW_API uint32_t minnow_inputs(const minnow_policy *policy) {
+    return policy->inputs;
+}
+MINNOW_API uint32_t minnow_outputs(const minnow_policy *policy) {
+    return policy->outputs;
+}
+MINNOW_API uint32_t minnow_states(const minnow_policy *policy) {
+    return policy->states;
+}
+MINNOW_API const minnow_array *minnow_input(const minnow_policy *policy, uint32_t index) {
+    return index < policy->inputs ? &policy->array[index] : NULL;
+}
+MINNOW_API const minnow_array *minnow_state_array(const minnow_policy *policy, uint32_t index) {
+    return index < policy->states ? &policy->array[policy->inputs + index] : NULL;
+}
+MINNOW_API const minnow_array *minnow_output(const minnow_policy *policy, uint32_t index) {
+    return index < policy->outputs ? &policy->array[policy->inputs + policy->states + index] : NULL;
+}
+MINNOW_API const minnow_action_spec *minnow_action_of(const minnow_policy *policy) {
+    return &policy->action;
+}
+MINNOW_API const minnow_head *minnow_head_of(const minnow_policy *policy, uint32_t head) {
+    return head < policy->action.heads ? &policy->head[head] : NULL;
+}
+MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
+    *size = (size_t)policy->file.part[MNW_META].size;
+    return (const char *)policy->file.part[MNW_META].at;
+}
+
+/* ---- The product of rows with packed weights: y[r][j] = start[j] + sum over i, in order, of x[r][i] w[j][i]. */
+typedef struct mnw_product_of {
+    const float *w;    /* [panels][k][16] */
+    const float *bias; /* [panels][16] */
+    const float *x;    /* [rows][k] */
+    float *y;          /* [rows][n] */
+    size_t n, k;
+    int onto; /* start from what is in y instead of the bias */
+} mnw_product_of;
+
+enum { MNW_PER_PANEL = MNW_PANEL / MNW_LANES };
+
+/* `rows` rows from `row` on, `vecs` vectors of outputs from `vec` on. Both counts are constants where it is called, so
+ * that the sums stay in registers. */
+MNW_INLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t vec, const int rows, const int vecs) {
+    mnw_v sum[4][8];
+    const float *w[8], *x = p->x + row * p->k;
+    float *y = p->y + row * p->n;
+    size_t k = p->k, first = vec * MNW_LANES, left = p->n - first;
+    MNW_UNROLL for (int j = 0; j < vecs; j++) {
+        size_t v = vec + (size_t)j, at = first + (size_t)j * MNW_LANES;
+        w[j] = p->w + (v / MNW_PER_PANEL) * k * MNW_PANEL + (v % MNW_PER_PANEL) * MNW_LANES;
+        MNW_UNROLL for (int r = 0; r < rows; r++) {
+            const float *old = y + (size_t)r * p->n + at;
+            if (!p->onto)
+                sum[r][j] = mnw_load(p->bias + at);
+            else
+                sum[r][j] = p->n - at < MNW_LANES ? mnw_load_some(old, p->n - at) : mnw_load(old);
+        }
+    }
+    for (size_t i = 0; i < k; i++)
+        MNW_UNROLL for (int r = 0; r < rows; r++) {
+            mnw_v splat = mnw_splat(x[(size_t)r * k + i]);
+            MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] += mnw_load(w[j] + i * MNW_PANEL) * splat;
+        }
+    MNW_UNROLL for (int j = 0; j < vecs; j++) MNW_UNROLL for (int r = 0; r < rows; r++) {
+        size_t done = (size_t)j * MNW_LANES;
+        float *to = y + (size_t)r * p->n + first + done;
+        if (left - done < MNW_LANES)
+            mnw_store_some(to, sum[r][j], left - done);
+        else
+            mnw_store(to, sum[r][j]);
+    }
+}
+
+static void mnw_linear_of(const mnw_product_of *p, size_t rows) {
+    size_t vecs = (p->n + MNW_LANES - 1) / MNW_LANES, row = 0;
+    for (; row + 4 <= rows; row += 4) {
+        size_t v = 0;
+        for (; v + 2 <= vecs; v += 2)
+            mnw_tile(p, row, v, 4, 2);
+        if (v < vecs)
+            mnw_tile(p, row, v, 4, 1);
+    }
+    for (; row < rows; row++) {
+        size_t v = 0;
+        for (; v + 8 <= vecs; v += 8)
+            mnw_tile(p, row, v, 1, 8);
+        for (; v + 2 <= vecs; v += 2)
+            mnw_tile(p, row, v, 1, 2);
+        if (v < vecs)
+            mnw_tile(p, row, v, 1, 1);
+    }
+}
+
+/* ---- Elementwise operations, n numbers in a row. */
+
+/* expression: what becomes of the vector v. */
+#define MNW_MAP(expression)                                                                                            \
+    for (size_t i = 0; i < n; i += MNW_LANES) {                                                                        \
+        size_t left = n - i;                                                                                           \
+        mnw_v v = left < MNW_LANES ? mnw_load_some(x + i, left) : mnw_load(x + i);                                     \
+        mnw_v w = (expression);                                                                                        \
+        if (left < MNW_LANES)                                                                                          \
+            mnw_store_some(y + i, w, left);                                                                            \
+        else                                                                                                           \
+            mnw_store(y + i, w);                                                                                       \
+    }                                                                                                                  \
+    return
+
+static mnw_v mnw_softplus(mnw_v x, float beta, float threshold) {
+    mnw_v z = x * beta;
+    mnw_v smooth = mnw_log(mnw_exp(mnw_min(z, mnw_splat(threshold))) + 1.0f) / mnw_splat(beta);
+    return mnw_select(MNW_LESS(mnw_splat(threshold), z), x, smooth);
+}
+
+static mnw_v mnw_mish(mnw_v x) { /* x tanh(ln(1 + e^x)), without the logarithm */
+    mnw_v e = mnw_exp(mnw_min(x, mnw_splat(20.0f))), q = e * (e + 2.0f);
+    return mnw_select(MNW_LESS(mnw_splat(20.0f), x), x, x * (q / (q + 2.0f)));
+}
+
+static void mnw_unary(uint32_t code, float *y, const float *x, size_t n, const float *attr) {
+    const mnw_v zero = mnw_splat(0.0f), six = mnw_splat(6.0f);
+    const float a = attr[0], b = attr[1];
+    switch (code) {
+    case MNW_relu:
+        MNW_MAP(mnw_select(MNW_LESS(v, zero), zero, v));
+    case MNW_leaky_relu:
+        MNW_MAP(mnw_select(MNW_LESS(v, zero), v * a, v));
+    case MNW_elu:
+        MNW_MAP(mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * a));
+    case MNW_selu:
+        MNW_MAP(mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * 1.67326324f) * 1.05070099f);
+    case MNW_gelu:
+        MNW_MAP(v * 0.5f * (mnw_erf(v * 0.707106781f) + 1.0f));
+    case MNW_gelu_tanh:
+        MNW_MAP(v * 0.5f * (mnw_tanh((v + v * v * v * 0.044715f) * 0.797884561f) + 1.0f));
+    case MNW_silu:
+        MNW_MAP(v / (mnw_exp(-v) + 1.0f));
+    case MNW_mish:
+        MNW_MAP(mnw_mish(v));
+    case MNW_softplus:
+        MNW_MAP(mnw_softplus(v, a, b));
+    case MNW_softsign:
+        MNW_MAP(v / (mnw_abs(v) + 1.0f));
+    case MNW_tanh:
+        MNW_MAP(mnw_tanh(v));
+    case MNW_sigmoid:
+        MNW_MAP(mnw_sigmoid(v));
+    case MNW_hardsigmoid:
+        MNW_MAP(mnw_min(mnw_max(v + 3.0f, zero), six) / six);
+    case MNW_hardswish:
+        MNW_MAP(v * mnw_min(mnw_max(v + 3.0f, zero), six) / six);
+    case MNW_clamp:
+        MNW_MAP(mnw_min(mnw_max(v, mnw_splat(a)), mnw_splat(b)));
+    case MNW_abs:
+        MNW_MAP(mnw_abs(v));
+    case MNW_neg:
+        MNW_MAP(-v);
+    case MNW_exp:
+        MNW_MAP(mnw_exp(v));
+    case MNW_log:
+        MNW_MAP(mnw_log(v));
+    case MNW_sqrt:
+        MNW_MAP(mnw_sqrt_all(v));
+    case MNW_rsqrt:
+        MNW_MAP(1.0f / mnw_sqrt_all(v));
+    case MNW_reciprocal:
+        MNW_MAP(1.0f / v);
+    case MNW_square:
+        MNW_MAP(v * v);
+    default:
+        return;
+    }
+}
+
+/* a and b advance by `by` numbers from one result to the next: 1, or 0 for a number that stands for all. */
+static void mnw_binary(uint32_t code, float *y, const float *a, size_t by_a, const float *b, size_t by_b, size_t n) {
+    for (size_t i = 0; i < n; i += MNW_LANES) {
+        size_t left = n - i;
+        const float *pa = a + i * by_a, *pb = b + i * by_b;
+        mnw_v u = !by_a ? mnw_splat(*pa) : left < MNW_LANES ? mnw_load_some(pa, left) : mnw_load(pa);
+        mnw_v v = !by_b ? mnw_splat(*pb) : left < MNW_LANES ? mnw_load_some(pb, left) : mnw_load(pb);
+        u = code == MNW_add       ? u + v
+            : code == MNW_sub     ? u - v
+            : code == MNW_mul     ? u * v
+            : code == MNW_div     ? u / v
+            : code == MNW_minimum ? mnw_min(u, v)
+                                  : mnw_max(u, v);
+        if (left < MNW_LANES)
+            mnw_store_some(y + i, u, left);
+        else
+            mnw_store(y + i, u);
+    }
+}
+
+/* ---- Operations on whole arrays; x and y are rows of agents, one after another. */
+
+/* How far apart neighbours along each axis of y are in an array of shape s that is broadcast to it. */
+static void mnw_strides(const mnw_shape *s, const mnw_shape *y, size_t by[MINNOW_MAX_RANK]) {
+    size_t step = 1;
+    for (uint32_t i = 1; i <= y->rank; i++) {
+        uint32_t n = i <= s->rank ? s->size[s->rank - i] : 1;
+        by[y->rank - i] = n == 1 ? 0 : step;
+        step *= n;
+    }
+}
+
+/* The next position in all but the last axis; moves each offset along. 0 after the last. */
+static int mnw_next(const mnw_shape *s, uint32_t at[MINNOW_MAX_RANK], size_t *a, const size_t *by_a, size_t *b,
+                    const size_t *by_b) {
+    for (uint32_t i = s->rank; i-- > 1;) {
+        uint32_t axis = i - 1;
+        *a += by_a[axis];
+        *b += by_b[axis];
+        if (++at[axis] < s->size[axis])
+            return 1;
+        *a -= by_a[axis] * at[axis];
+        *b -= by_b[axis] * at[axis];
+        at[axis] = 0;
+    }
+    return 0;
+}
+
+static void mnw_broadcast(uint32_t code, float *y, const mnw_shape *ys, const float *a, const mnw_shape *as,
+                          const float *b, const mnw_shape *bs) {
+    size_t by_a[MINNOW_MAX_RANK] = {0}, by_b[MINNOW_MAX_RANK] = {0}, ia = 0, ib = 0;
+    uint32_t at[MINNOW_MAX_RANK] = {0}, last = ys->rank ? ys->rank - 1 : 0, n = ys->rank ? ys->size[last] : 1;
+    mnw_strides(as, ys, by_a);
+    mnw_strides(bs, ys, by_b);
+    do {
+        mnw_binary(code, y, a + ia, by_a[last], b + ib, by_b[last], n);
+        y += n;
+    } while (mnw_next(ys, at, &ia, by_a, &ib, by_b));
+}
+
+static void mnw_permuted(float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs, const mnw_call *c) {
+    size_t by[MINNOW_MAX_RANK] = {0}, none[MINNOW_MAX_RANK] = {0}, from = 0, unused = 0;
+    uint32_t at[MINNOW_MAX_RANK] = {0}, last = ys->rank ? ys->rank - 1 : 0, n = ys->rank ? ys->size[last] : 1;
+    for (uint32_t i = 0; i < ys->rank; i++)
+        by[i] = mnw_product(xs, mnw_u32(mnw_attr(c, i)) + 1, xs->rank);
+    do {
+        for (uint32_t i = 0; i < n; i++)
+            *y++ = x[from + i * by[last]];
+    } while (mnw_next(ys, at, &from, by, &unused, none));
+}
+
+/* Sum, mean or maximum over some axes, in the order in which the elements lie. */
+static void mnw_reduced(float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs, const mnw_call *c) {
+    size_t by[MINNOW_MAX_RANK] = {0}, none[MINNOW_MAX_RANK] = {0}, to = 0, unused = 0, step = 1;
+    uint32_t at[MINNOW_MAX_RANK] = {0}, last = xs->rank - 1, k = c->attrs;
+    for (uint32_t i = xs->rank; i-- > 0;) {
+        if (k > 0 && mnw_u32(mnw_attr(c, k - 1)) == i) {
+            k--;
+        } else {
+            by[i] = step;
+            step *= xs->size[i];
+        }
+    }
+    for (size_t i = 0; i < ys->elements; i++)
+        y[i] = c->code == MNW_max ? mnw_from(0xff800000u) : 0.0f;
+    do {
+        for (uint32_t i = 0; i < xs->size[last]; i++) {
+            float *sum = y + to + i * by[last], v = *x++;
+            if (c->code != MNW_max)
+                *sum += v;
+            else if (v > *sum || v != v)
+                *sum = v;
+        }
+    } while (mnw_next(xs, at, &to, by, &unused, none));
+    if (c->code == MNW_mean) {
+        float count = (float)(xs->elements / ys->elements);
+        for (size_t i = 0; i < ys->elements; i++)
+            y[i] /= count;
+    }
+}
+
+/* Softmax, or its logarithm, of n numbers. x and y may be the same. */
+static void mnw_softmax_of(float *y, const float *x, size_t n, int logarithm) {
+    float top = x[0], sum = 0.0f;
+    for (size_t i = 1; i < n; i++)
+        top = x[i] > top || x[i] != x[i] ? x[i] : top;
+    if (logarithm) {
+        for (size_t i = 0; i < n; i++)
+            sum += mnw_first(mnw_exp(mnw_splat(x[i] - top)));
+        float shift = top + mnw_first(mnw_log(mnw_splat(sum)));
+        for (size_t i = 0; i < n; i++)
+            y[i] = x[i] - shift;
+        return;
+    }
+    mnw_binary(MNW_sub, y, x, 1, &top, 0, n);
+    mnw_unary(MNW_exp, y, y, n, &top);
+    for (size_t i = 0; i < n; i++)
+        sum += y[i];
+    mnw_binary(MNW_div, y, y, 1, &sum, 0, n);
+}
+
+static void mnw_norm_of(float *y, const float *x, size_t n, const mnw_op *op) {
+    float mean = 0.0f, square = 0.0f, count = (float)n;
+    if (op->call.code == MNW_layer_norm) {
+        for (size_t i = 0; i < n; i++)
+            mean += x[i];
+        mean /= count;
+    }
+    for (size_t i = 0; i < n; i++)
+        square += (x[i] - mean) * (x[i] - mean);
+    float scale = 1.0f / mnw_sqrt(square / count + mnw_f32(mnw_attr(&op->call, 0)));
+    mnw_binary(MNW_sub, y, x, 1, &mean, 0, n);
+    mnw_binary(MNW_mul, y, y, 1, &scale, 0, n);
+    if (op->tensor[0])
+        mnw_binary(MNW_mul, y, y, 1, op->tensor[0], 1, n);
+    if (op->call.tensors > 1 && op->tensor[1])
+        mnw_binary(MNW_add, y, y, 1, op->tensor[1], 1, n);
+}
+
+/* One row: gates [4][n] in the order i, f, g, o. */
+static void mnw_lstm_of(float *h, float *c, const float *gates, const float *before, size_t n) {
+    for (size_t i = 0; i < n; i += MNW_LANES) {
+        size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
+        mnw_v in = mnw_sigmoid(mnw_load_some(gates + i, left)),
+              forget = mnw_sigmoid(mnw_load_some(gates + n + i, left));
+        mnw_v new_c = mnw_tanh(mnw_load_some(gates + 2 * n + i, left));
+        new_c = forget * mnw_load_some(before + i, left) + in * new_c;
+        mnw_store_some(c + i, new_c, left);
+        mnw_store_some(h + i, mnw_sigmoid(mnw_load_some(gates + 3 * n + i, left)) * mnw_tanh(new_c), left);
+    }
+}
+
+/* One row: parts [2][n], hidden and gate. */
+static void mnw_mingru_of(float *h, const float *parts, const float *before, size_t n) {
+    for (size_t i = 0; i < n; i += MNW_LANES) {
+        size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
+        mnw_v v = mnw_load_some(parts + i, left), gate = mnw_sigmoid(mnw_load_some(parts + n + i, left));
+        mnw_v old = mnw_load_some(before + i, left);
+        v = mnw_select(MNW_LESS(v, mnw_splat(0.0f)), mnw_sigmoid(v), v + 0.5f);
+        mnw_store_some(h + i, old + gate * (v - old), left);
+    }
+}
+
+/* ---- A session. */
+typedef struct mnw_state { /* followed by the floats of each state, [agents][size] */
+    uint32_t policy;       /* checksum */
+    uint32_t agents;
+    uint32_t seed[2], step[2];
+    uint32_t unused[2];
+} mnw_state;
+
+struct minnow_session {
+    const minnow_policy *policy;
+    uint32_t agents, flags, first;
+    uint32_t tile; /* agents that go through the network together */
+    mnw_state *state;
+    float *memory;      /* the floats behind it */
+    float *floats;      /* all values of a tile */
+    float *scratch;     /* [tile][policy->scratch] */
+    float *results;     /* outputs in order, [agents][size] each */
+    float *probability; /* [agents][choices] */
+    int32_t *choice;    /* [agents][heads] */
+    float *box;         /* [agents][heads] */
+};
+
+enum { MNW_TILE = 16 };
+
+/* Lays a session out in a block, or only counts. */
+static minnow_session *mnw_lay(const minnow_policy *p, uint32_t agents, uint32_t flags, mnw_block *b) {
+    uint32_t tile = (flags & MINNOW_KEEP) || agents < MNW_TILE ? agents : (uint32_t)MNW_TILE;
+    uint64_t results = 0, heads = p->action.heads, box = p->action.kind == MINNOW_BOX;
+    for (uint32_t i = 0; i < p->outputs; i++)
+        results += minnow_output(p, i)->size;
+    /* One after the other without a gap, so that the state is one piece: its size is a multiple of 64 then. */
+    mnw_state *state = (mnw_state *)mnw_take(b, sizeof *state + 4 * p->state * agents);
+    minnow_session *s = (minnow_session *)mnw_take(b, sizeof *s);
+    float *floats = (float *)mnw_take(b, 4 * p->floats * tile);
+    float *scratch = (float *)mnw_take(b, 4 * p->scratch * tile);
+    float *result = (float *)mnw_take(b, 4 * results * agents);
+    float *probability = (float *)mnw_take(b, (uint64_t)4 * p->action.choices * agents);
+    int32_t *choice = (int32_t *)mnw_take(b, box ? 0 : 4 * heads * agents);
+    float *boxes = (float *)mnw_take(b, box ? 4 * heads * agents : 0);
+    if (!s)
+        return NULL;
+    s->policy = p;
+    s->agents = agents;
+    s->flags = flags;
+    s->first = 0;
+    s->tile = tile;
+    s->state = state;
+    s->memory = (float *)(void *)(state + 1);
+    s->floats = floats;
+    s->scratch = scratch;
+    s->results = result;
+    s->probability = probability;
+    s->choice = choice;
+    s->box = boxes;
+    return s;
+}
+
+/* Agent `agent`'s part of a value; agents of one tile lie one after another. */
+MNW_INLINE float *mnw_at(const minnow_session *s, uint32_t value, uint32_t agent) {
+    const mnw_value *v = &s->policy->value[value];
+    return (float *)(void *)((uint8_t *)(s->floats + v->place * s->tile) + (size_t)v->bytes * (agent % s->tile));
+}
+
+/* Runs an operation for agents from `from` on, `rows` of them. */
+static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, size_t rows) {
+    const mnw_call *c = &op->call;
+    const minnow_policy *p = s->policy;
+    const mnw_shape *ys = &p->value[mnw_out(c, 0)].shape, *xs = ys;
+    float *y = mnw_at(s, mnw_out(c, 0), from), attr[2] = {0.0f, 0.0f};
+    const float *x = y;
+    if (c->inputs) {
+        xs = &p->value[mnw_in(c, 0)].shape;
+        x = mnw_at(s, mnw_in(c, 0), from);
+    }
+    size_t all = rows * ys->elements, last = xs->rank ? xs->size[xs->rank - 1] : 1, lines = rows * xs->elements / last;
+    switch (c->code) {
+    case MNW_reshape:  /* the same memory */
+    case MNW_constant: /* filled in when the session begins */
+        return;
+    case MNW_cast:
+        if (p->value[mnw_in(c, 0)].dtype == MINNOW_U8) {
+            const uint8_t *bytes = (const uint8_t *)(const void *)x;
+            for (size_t i = 0; i < all; i++)
+                y[i] = (float)bytes[i];
+        } else {
+            for (size_t i = 0; i < all; i++)
+                y[i] = (float)(int32_t)mnw_bits(x[i]);
+        }
+        return;
+    case MNW_linear: {
+        mnw_product_of of = {op->tensor[0], op->tensor[1], x, y, ys->size[ys->rank - 1], last, 0};
+        mnw_linear_of(&of, lines);
+        return;
+    }
+    case MNW_lstm: {
+        const float *h = mnw_at(s, mnw_in(c, 1), from), *cell = mnw_at(s, mnw_in(c, 2), from);
+        float *next = mnw_at(s, mnw_out(c, 1), from);
+        size_t n = ys->elements;
+        mnw_product_of of = {op->tensor[0], op->tensor[2], x, s->scratch, 4 * n, last, 0};
+        mnw_product_of onto = {op->tensor[1], NULL, h, s->scratch, 4 * n, n, 1};
+        mnw_linear_of(&of, rows);
+        mnw_linear_of(&onto, rows);
+        for (size_t r = 0; r < rows; r++)
+            mnw_lstm_of(y + r * n, next + r * n, s->scratch + r * 4 * n, cell + r * n, n);
+        return;
+    }
+    case MNW_mingru: {
+        const float *h = mnw_at(s, mnw_in(c, 1), from);
+        size_t n = ys->elements;
+        mnw_product_of of = {op->tensor[0], op->tensor[1], x, s->scratch, 2 * n, last, 0};
+        mnw_linear_of(&of, rows);
+        for (size_t r = 0; r < rows; r++)
+            mnw_mingru_of(y + r * n, s->scratch + r * 2 * n, h + r * n, n);
+        return;
+    }
+    case MNW_add:
+    case MNW_sub:
+    case MNW_mul:
+    case MNW_div:
+    case MNW_minimum:
+    case MNW_maximum: {
+        const mnw_shape *bs = &p->value[mnw_in(c, 1)].shape;
+        const float *b = mnw_at(s, mnw_in(c, 1), from);
+        if (mnw_equal(xs, bs))
+            mnw_binary(c->code, y, x, 1, b, 1, all);
+        else
+            for (size_t r = 0; r < rows; r++)
+                mnw_broadcast(c->code, y + r * ys->elements, ys, x + r * xs->elements, xs, b + r * bs->elements, bs);
+        return;
+    }
+    case MNW_softmax:
+    case MNW_log_softmax:
+        for (size_t r = 0; r < lines; r++)
+            mnw_softmax_of(y + r * last, x + r * last, last, c->code == MNW_log_softmax);
+        return;
+    case MNW_sum:
+    case MNW_mean:
+    case MNW_max:
+        for (size_t r = 0; r < rows; r++)
+            mnw_reduced(y + r * ys->elements, ys, x + r * xs->elements, xs, c);
+        return;
+    case MNW_layer_norm:
+    case MNW_rms_norm:
+        for (size_t r = 0; r < lines; r++)
+            mnw_norm_of(y + r * last, x + r * last, last, op);
+        return;
+    case MNW_concat: {
+        uint32_t axis = mnw_u32(mnw_attr(c, 0));
+        size_t outer = rows * mnw_product(ys, 0, axis), width = mnw_product(ys, axis, ys->rank), done = 0;
+        for (uint32_t k = 0; k < c->inputs; k++) {
+            size_t part = mnw_product(&p->value[mnw_in(c, k)].shape, axis, ys->rank);
+            x = mnw_at(s, mnw_in(c, k), from);
+            for (size_t r = 0; r < outer; r++)
+                memcpy(y + r * width + done, x + r * part, 4 * part);
+            done += part;
+        }
+        return;
+    }
+    case MNW_slice: {
+        uint32_t axis = mnw_u32(mnw_attr(c, 0)), start = mnw_u32(mnw_attr(c, 1)), step = mnw_u32(mnw_attr(c, 2));
+        size_t inner = mnw_product(ys, axis + 1, ys->rank), outer = rows * mnw_product(ys, 0, axis);
+        for (size_t r = 0; r < outer; r++)
+            for (uint32_t i = 0; i < ys->size[axis]; i++, y += inner)
+                memcpy(y, x + (r * xs->size[axis] + start + (size_t)i * step) * inner, 4 * inner);
+        return;
+    }
+    case MNW_permute:
+        for (size_t r = 0; r < rows; r++)
+            mnw_permuted(y + r * ys->elements, ys, x + r * xs->elements, xs, c);
+        return;
+    default:
+        for (uint32_t i = 0; i < c->attrs && i < 2; i++)
+            attr[i] = mnw_f32(mnw_attr(c, i));
+        mnw_unary(c->code, y, x, all, attr);
+    }
+}
+
+/* The network for agents from `from` on. */
+static void mnw_forward(const minnow_session *s, const void *const *inputs, uint32_t from, uint32_t rows) {
+    const minnow_policy *p = s->policy;
+    float *memory = s->memory;
+    for (uint32_t i = 0; i < p->inputs; i++)
+        memcpy(mnw_at(s, i, from), (const uint8_t *)inputs[i] + (size_t)p->value[i].bytes * from,
+               (size_t)p->value[i].bytes * rows);
+    for (uint32_t i = 0; i < p->states; i++) {
+        size_t size = minnow_state_array(p, i)->size;
+        memcpy(mnw_at(s, p->inputs + i, from), memory + size * from, 4 * size * rows);
+        memory += size * s->agents;
+    }
+    for (uint32_t i = 0; i < p->ops; i++)
+        mnw_run(s, &p->op[i], from, rows);
+    memory = s->memory;
+    for (uint32_t i = 0; i < p->states; i++) {
+        size_t size = minnow_state_array(p, i)->size;
+        memcpy(memory + size * from, mnw_at(s, p->after[i], from), 4 * size * rows);
+        memory += size * s->agents;
+    }
+    float *result = s->results;
+    for (uint32_t i = 0; i < p->outputs; i++) {
+        size_t size = minnow_output(p, i)->size;
+        memcpy(result + size * from, mnw_at(s, p->result[i], from), 4 * size * rows);
+        result += size * s->agents;
+    }
+}
+
+/* Probabilities and choice of one head. Impossible choices have probability 0 and are never taken. */
+static int32_t mnw_choose(float *p, const float *logits, const uint8_t *mask, uint32_t n, int sampled, float u) {
+    uint32_t best = n;
+    float sum = 0.0f, target;
+    for (uint32_t i = 0; i < n; i++)
+        if ((!mask || mask[i]) && (best == n || logits[i] > logits[best]))
+            best = i;
+    for (uint32_t i = 0; i < n; i++)
+        p[i] = logits[i] - logits[best];
+    mnw_unary(MNW_exp, p, p, n, p);
+    for (uint32_t i = 0; i < n; i++) {
+        p[i] = !mask || mask[i] ? p[i] : 0.0f;
+        sum += p[i];
+    }
+    mnw_binary(MNW_div, p, p, 1, &sum, 0, n);
+    if (!sampled)
+        return (int32_t)best;
+    target = u;
+    for (uint32_t i = 0; i < n; i++) {
+        if (target < p[i])
+            return (int32_t)i;
+        target -= p[i];
+    }
+    return (int32_t)best; /* rounding left a little over */
+}
+
+static void mnw_act(const minnow_session *s, const uint8_t *mask) {
+    const minnow_policy *p = s->policy;
+    const uint32_t heads = p->action.heads, choices = p->action.choices;
+    const int sampled = (s->flags & MINNOW_SAMPLE) != 0;
+    const float *feed = minnow_logits(s), *spread = NULL;
+    if (p->log_std != MNW_ABSENT)
+        spread = minnow_result(s, p->log_std);
+    for (uint32_t agent = 0; agent < s->agents && heads; agent++) {
+        uint32_t key[2], done = 0;
+        mnw_threefry(s->state->seed, s->first + agent, s->state->step[1], key);
+        for (uint32_t i = 0; i < heads; i++) {
+            const minnow_head *head = &p->head[i];
+            float u = sampled ? mnw_uniform(key, s->state->step[0], i) : 0.5f;
+            if (p->action.kind != MINNOW_BOX) {
+                size_t at = (size_t)agent * choices + done;
+                s->choice[(size_t)agent * heads + i] =
+                    mnw_choose(s->probability + at, feed + at, mask ? mask + at : NULL, head->size, sampled, u);
+                done += head->size;
+                continue;
+            }
+            size_t at = (size_t)agent * heads + i;
+            float x = feed[at];
+            if (sampled && spread)
+                x = x + mnw_first(mnw_exp(mnw_splat(spread[at]))) * mnw_normal(u);
+            if (p->action.squash == MINNOW_TANH)
+                x = head->low + (mnw_first(mnw_tanh(mnw_splat(x))) + 1.0f) * 0.5f * (head->high - head->low);
+            s->box[at] = x < head->low ? head->low : x > head->high ? head->high : x;
+        }
+    }
+}
+
+MINNOW_API size_t minnow_session_size(const minnow_policy *policy, uint32_t agents, uint32_t flags) {
+    mnw_block count = {NULL, 0};
+    if (!policy || !agents || policy->floats > (UINT64_MAX >> 40) || policy->state > (UINT64_MAX >> 40))
+        return 0;
+    mnw_lay(policy, agents, flags, &count);
+    return mnw_block_size(count.used);
+}
+
+MINNOW_API minnow_session *minnow_session_init(const minnow_policy *policy, uint32_t agents, uint32_t flags,
+                                               uint64_t seed, void *block, size_t block_size, minnow_error *error) {
+    size_t need = minnow_session_size(policy, agents, flags);
+    mnw_fail(error, MINNOW_OK, 0, 0, 0, 0);
+    if (!need || !block || block_size < need) {
+        int32_t code = !policy || !agents ? MINNOW_E_ARGUMENT : need ? MINNOW_E_BLOCK : MINNOW_E_MEMORY;
+        mnw_fail(error, code, 0, 0, block ? block_size : 0, need);
+        return NULL;
+    }
+    mnw_block piece = {mnw_aligned(block), 0};
+    memset(piece.at, 0, need - 63);
+    minnow_session *s = mnw_lay(policy, agents, flags, &piece);
+    s->state->policy = policy->checksum;
+    s->state->agents = agents;
+    for (uint32_t i = 0; i < policy->ops; i++) {
+        const mnw_op *op = &policy->op[i];
+        uint32_t value = mnw_out(&op->call, 0);
+        if (op->call.code == MNW_constant)
+            for (uint32_t agent = 0; agent < s->tile; agent++)
+                memcpy(mnw_at(s, value, agent), op->tensor[0], policy->value[value].bytes);
+    }
+    minnow_restart(s, seed);
+    return s;
+}
+
+MINNOW_API int32_t minnow_step_inputs(minnow_session *session, const void *const *inputs, const uint8_t *mask) {
+    const minnow_policy *p = session->policy;
+    if (!inputs)
+        return MINNOW_E_ARGUMENT;
+    for (uint32_t i = 0; i < p->inputs; i++)
+        if (!inputs[i])
+            return MINNOW_E_ARGUMENT;
+    if (mask && p->action.choices) {
+        const uint8_t *m = mask;
+        for (uint32_t agent = 0; agent < session->agents; agent++)
+            for (uint32_t i = 0; i < p->action.heads; m += p->head[i++].size) {
+                uint32_t possible = 0;
+                for (uint32_t k = 0; k < p->head[i].size; k++)
+                    possible |= m[k];
+                if (!possible)
+                    return MINNOW_E_MASK;
+            }
+    }
+    for (uint32_t from = 0; from < session->agents; from += session->tile) {
+        uint32_t left = session->agents - from;
+        mnw_forward(session, inputs, from, left < session->tile ? left : session->tile);
+    }
+    mnw_act(session, mask);
+    session->state->step[0]++;
+    session->state->step[1] += session->state->step[0] == 0;
+    return MINNOW_OK;
+}
+
+MINNOW_API int32_t minnow_step(minnow_session *session, const void *obs, const uint8_t *mask) {
+    return session->policy->inputs == 1 ? minnow_step_inputs(session, &obs, mask) : MINNOW_E_INPUT;
+}
+
+MINNOW_API const float *minnow_result(const minnow_session *session, uint32_t output) {
+    const float *result = session->results;
+    if (output >= session->policy->outputs)
+        return NULL;
+    for (uint32_t i = 0; i < output; i++)
+        result += (size_t)minnow_output(session->policy, i)->size * session->agents;
+    return result;
+}
+
+MINNOW_API const float *minnow_logits(const minnow_session *session) {
+    return minnow_result(session, session->policy->feed);
+}
+
+MINNOW_API const float *minnow_value(const minnow_session *session) {
+    return minnow_result(session, session->policy->value_output);
+}
+
+MINNOW_API const float *minnow_probabilities(const minnow_session *session) {
+    return session->policy->action.choices ? session->probability : NULL;
+}
+
+MINNOW_API const int32_t *minnow_action(const minnow_session *session) {
+    return session->policy->action.choices ? session->choice : NULL;
+}
+
+MINNOW_API const float *minnow_action_box(const minnow_session *session) {
+    return session->policy->action.kind == MINNOW_BOX ? session->box : NULL;
+}
+
+MINNOW_API const float *minnow_activation(const minnow_session *session, uint32_t agent, const char *name,
+                                          uint32_t *size) {
+    const minnow_policy *p = session->policy;
+    for (uint32_t i = 0; i < p->values && (session->flags & MINNOW_KEEP) && agent < session->agents; i++)
+        if (p->value[i].dtype == MINNOW_F32 && name[0] && strcmp(name, p->value[i].name) == 0) {
+            *size = p->value[i].shape.elements;
+            return mnw_at(session, i, agent);
+        }
+    return NULL;
+}
+
+MINNOW_API int32_t minnow_reset(minnow_session *session, uint32_t agent) {
+    const minnow_policy *p = session->policy;
+    float *memory = session->memory;
+    if (agent >= session->agents)
+        return MINNOW_E_AGENT;
+    for (uint32_t i = 0; i < p->states; i++) {
+        size_t size = minnow_state_array(p, i)->size;
+        if (p->initial[i])
+            memcpy(memory + size * agent, p->initial[i], 4 * size);
+        else
+            memset(memory + size * agent, 0, 4 * size);
+        memory += size * session->agents;
+    }
+    return MINNOW_OK;
+}
+
+MINNOW_API void minnow_restart(minnow_session *session, uint64_t seed) {
+    mnw_state *state = session->state;
+    state->seed[0] = (uint32_t)seed;
+    state->seed[1] = (uint32_t)(seed >> 32);
+    state->step[0] = state->step[1] = 0;
+    for (uint32_t agent = 0; agent < session->agents; agent++)
+        minnow_reset(session, agent);
+}
+
+MINNOW_API void minnow_sample(minnow_session *session, int sampled) {
+    session->flags = (session->flags & ~(uint32_t)MINNOW_SAMPLE) | (sampled ? (uint32_t)MINNOW_SAMPLE : 0u);
+}
+
+MINNOW_API void minnow_first_agent(minnow_session *session, uint32_t first) {
+    session->first = first;
+}
+
+MINNOW_API void *minnow_state(minnow_session *session) {
+    return session->state;
+}
+
+MINNOW_API size_t minnow_state_size(const minnow_session *session) {
+    return sizeof(mnw_state) + (size_t)(4 * session->policy->state) * session->agents;
+}
+
+MINNOW_API int32_t minnow_restore(minnow_session *session, const void *state, size_t size) {
+    mnw_state head;
+    if (!state || size != minnow_state_size(session))
+        return MINNOW_E_STATE;
+    memcpy(&head, state, sizeof head);
+    if (head.policy != session->state->policy || head.agents != session->agents)
+        return MINNOW_E_STATE;
+    memmove(session->state, state, size);
+    return MINNOW_OK;
+}
+
+/* ---- Golden vectors. */
+MINNOW_API size_t minnow_selftest_size(const minnow_policy *policy) {
+    return minnow_session_size(policy, mnw_u32(policy->file.part[MNW_GOLD].at + 4), 0);
+}
+
+/* Folds max |x - ref| / max(1, max |ref|) over n numbers into *most. */
+static void mnw_differ(const float *x, const uint8_t *ref, size_t n, float *most) {
+    float scale = 1.0f, off = 0.0f;
+    for (size_t i = 0; i < n; i++) {
+        float r = mnw_f32(ref + 4 * i), d = x[i] - r;
+        if (mnw_bits(x[i]) == mnw_bits(r))
+            d = 0.0f; /* infinities too */
+        d = d < 0.0f ? -d : d;
+        r = r < 0.0f ? -r : r;
+        off = d > off || d != d ? d : off;
+        scale = r > scale && r < 3e38f ? r : scale;
+    }
+    off = off / scale;
+    *most = off > *most || off != off ? off : *most;
+}
+
+MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, size_t block_size, float *difference) {
+    const mnw_part *gold = &policy->file.part[MNW_GOLD];
+    uint32_t steps = mnw_u32(gold->at), agents = mnw_u32(gold->at + 4);
+    const uint8_t *at = gold->at + 8;
+    const void *inputs[MNW_MOST_ARRAYS];
+    minnow_error error;
+    float most = 0.0f;
+    minnow_session *s = minnow_session_init(policy, agents, 0, 0, block, block_size, &error);
+    if (!s)
+        return error.code;
+    for (uint32_t step = 0; step < steps; step++) {
+        for (uint32_t i = 0; i < policy->inputs; i++) {
+            inputs[i] = at;
+            at += mnw_value_bytes(&policy->file, i, agents);
+        }
+        minnow_step_inputs(s, inputs, NULL);
+        const float *x = s->results;
+        for (uint32_t i = 0; i < policy->outputs + policy->states; i++) {
+            const minnow_array *a =
+                i < policy->outputs ? minnow_output(policy, i) : minnow_state_array(policy, i - policy->outputs);
+            if (i == policy->outputs)
+                x = s->memory;
+            mnw_differ(x, at, (size_t)a->size * agents, &most);
+            x += (size_t)a->size * agents;
+            at += (size_t)4 * a->size * agents;
+        }
+    }
+    if (difference)
+        *difference = most;
+    return most <= 1e-5f ? MINNOW_OK : MINNOW_E_SELFTEST;
+}
+
+/* ---- Errors in words. */
+MINNOW_API const char *minnow_message(int32_t code) {
+    switch (code) {
+    case MINNOW_OK:
+        return "no error";
+#define MNW_MESSAGE(name, number, message)                                                                             \
+    case number:                                                                                                       \
+        return message;
+        MINNOW_ERRORS(MNW_MESSAGE)
+#undef MNW_MESSAGE
+    default:
+        return "unknown error";
+    }
+}
+
+/* Appends words or a number to text, which holds `*used` bytes. */
+static void mnw_say(char *text, size_t capacity, size_t *used, const char *words) {
+    while (*words && *used + 1 < capacity)
+        text[(*used)++] = *words++;
+}
+
+static void mnw_count(char *text, size_t capacity, size_t *used, const char *words, uint64_t number) {
+    char digits[24];
+    size_t i = sizeof digits - 1;
+    digits[i] = 0;
+    do {
+        digits[--i] = (char)('0' + (char)(number % 10));
+        number /= 10;
+    } while (number);
+    mnw_say(text, capacity, used, words);
+    mnw_say(text, capacity, used, digits + i);
+}
+
+MINNOW_API void minnow_describe(const minnow_error *error, char *text, size_t capacity) {
+    size_t used = 0;
+    if (!capacity)
+        return;
+    mnw_count(text, capacity, &used, "error ", (uint64_t)(uint32_t)error->code);
+    mnw_say(text, capacity, &used, ": ");
+    mnw_say(text, capacity, &used, minnow_message(error->code));
+    if (error->code >= MINNOW_E_SHORT && error->code < MINNOW_E_SELFTEST) {
+        mnw_count(text, capacity, &used, " (at byte ", error->offset);
+        mnw_count(text, capacity, &used, ", item ", error->index);
+        mnw_count(text, capacity, &used, ": found ", error->found);
+        mnw_count(text, capacity, &used, ", expected ", error->expected);
+        mnw_say(text, capacity, &used, ")");
+    }
+    text[used] = 0;
+}
+
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+#endif /* MINNOW_IMPLEMENTATION */

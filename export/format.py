@@ -10,12 +10,13 @@ import math
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minnow.cinfer import load
 from minnow.export import files
 from minnow.export.action import Action, Box, Discrete, MultiDiscrete
 from minnow.export.graph import Graph, Input, Op, Output, State, Value
@@ -88,6 +89,7 @@ def write(
     (default), "f16" or "int8" (one scale for each index of axis 0). Of the golden steps as many are kept as the format
     allows. Raises ValueError for a graph that is not well-formed."""
     check(graph)
+    graph = ordered(graph)
     dtypes = list(dtypes or ["f32"] * len(graph.tensors))
     names = _Names()
     parts = {
@@ -141,10 +143,7 @@ def seal(data: bytearray) -> None:
 
 def read(source: bytes | Path | str) -> File:
     """The content of a policy file, given as bytes or as a path. Raises MinnowError with a number for a faulty one."""
-    from minnow.cinfer import load
-
-    policy = load(source)
-    data = policy.data
+    data = load(source).data
     sections = {}
     for i, tag in enumerate(SECTIONS):
         _, offset, size = struct.unpack_from("<IQQ", data, 32 + 24 * i + 4)
@@ -212,6 +211,23 @@ def check(graph: Graph) -> None:
     for name, tensor in zip(graph.tensor_names, graph.tensors, strict=True):
         if np.isnan(tensor).any():
             raise ValueError(f"tensor {name!r} holds a NaN")
+
+
+def ordered(graph: Graph) -> Graph:
+    """The same graph with its values numbered as the file has them: inputs, states before the step, then what the
+    operations give, in the order they run."""
+    order = [item.value for item in graph.inputs] + [state.before for state in graph.states]
+    order += [value for op in graph.ops for value in op.outputs]
+    new = {old: i for i, old in enumerate(order)}
+    return Graph(
+        [graph.values[old] for old in order],
+        [replace(op, inputs=[new[i] for i in op.inputs], outputs=[new[i] for i in op.outputs]) for op in graph.ops],
+        graph.tensors,
+        graph.tensor_names,
+        [replace(item, value=new[item.value]) for item in graph.inputs],
+        [replace(state, before=new[state.before], after=new[state.after]) for state in graph.states],
+        [replace(output, value=new[output.value]) for output in graph.outputs],
+    )
 
 
 def encode(tensor: np.ndarray, dtype: str) -> tuple[np.ndarray, np.ndarray | None]:
