@@ -33,6 +33,13 @@ class Const:
     names: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """The outcome of a comparison, which is no operation of ours; only `aten/choose.py` can do something with it."""
+
+    call: Call
+
+
 @dataclass(frozen=True)
 class Layout:
     """An array's shape as torch sees it, the agents' size as 1 in `shape`; axis -1 where there are no agents."""
@@ -84,6 +91,9 @@ class Call:
             self.name = self.name.replace("_.", ".", 1)
         flat = torch.utils._pytree.tree_leaves((self.args, self.kwargs))
         self.batched = [item for item in flat if isinstance(item, Batched)]
+        compared = [item for item in flat if isinstance(item, Compared)]
+        if compared and not self.name.startswith(("where", "masked_fill")):
+            raise compared[0].call.unknown()
         vals = [val for val in torch.utils._pytree.tree_leaves(self.node.meta.get("val")) if isinstance(val, Tensor)]
         if any(len(free_axes(val)) > 1 for val in vals):
             raise self.mixing()
@@ -154,6 +164,9 @@ class Call:
         return ExportError(
             f"{self.describe()}{place(self.node.meta.get('stack_trace'))} cannot be exported: {why}; {instead}."
         )
+
+    def unknown(self) -> ExportError:
+        return self.refuse("minnow.h has no such operation", "write it with the operations that docs/format.md lists")
 
     def mixing(self) -> ExportError:
         return self.refuse(
@@ -238,7 +251,7 @@ class Call:
         """Holds the result against what torch found: a fault here is one of this package."""
         results = result if isinstance(result, list | tuple) else [result]
         for ref, layout in zip(results, self.layouts, strict=True):
-            if ref is None:
+            if not isinstance(ref, Batched):
                 continue
             found = (self.shape(ref), ref.axis, ref.fold)
             if found != (layout.one, layout.axis, layout.fold):

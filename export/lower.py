@@ -12,15 +12,17 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx
 
 from minnow.export.call import HANDLERS, Batched, Call, Const, Layout, layout_of
 from minnow.export.errors import ExportError, place
 from minnow.export.graph import Graph, Input, Op, Output, State, Value
+from minnow.export.patterns import mingru
 from minnow.export.trace import DTYPES, Signature
 
-FAMILIES = ("shape", "elementwise", "linear", "reduce", "recurrent")
+FAMILIES = ("shape", "elementwise", "linear", "reduce", "recurrent", "choose")
 ROLES = ("logits", "mean", "log_std", "value")
 
 
@@ -32,6 +34,7 @@ def lower(program: torch.export.ExportedProgram, signature: Signature) -> tuple[
         importlib.import_module(f"minnow.export.aten.{family}")
     lowering = Lowering(program, signature)
     lowering.run()
+    mingru.fuse(lowering.graph, lowering.derived)
     lowering.prune()
     unused = sorted(set(dict(signature.module.named_parameters())) - lowering.used())
     return lowering.graph, unused
@@ -144,9 +147,7 @@ class Lowering:
         if not call.batched and not call.agents:
             return call.fold()
         if handler is None:
-            raise call.refuse(
-                "minnow.h has no such operation", "write it with the operations that docs/format.md lists"
-            )
+            raise call.unknown()
         if call.batched and not call.agents:
             raise call.mixing()
         result = handler(call)
@@ -225,6 +226,11 @@ class Lowering:
         else:
             self.origins[self.index[key]] |= const.names
         return self.index[key]
+
+    def derived(self, array: np.ndarray, parents: Sequence[int], name: str) -> int:
+        """Stores an array made of stored ones; returns its index."""
+        names = frozenset().union(*(self.origins[parent] for parent in parents))
+        return self.tensor(Const(torch.from_numpy(array), names), name)
 
     def constant(self, const: Const) -> int:
         """An array as a value."""

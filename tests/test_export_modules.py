@@ -131,6 +131,7 @@ STATELESS = {
     "squeeze": lambda m, x: x.unsqueeze(0).unsqueeze(-1).squeeze(-1).squeeze(0),
     "unflatten": lambda m, x: x.unflatten(1, (3, 2)).flatten(1),
     "repeat": lambda m, x: x.repeat(1, 2),
+    "fixed mask": lambda m, x: torch.where(m.mean > 0, x, m.scale) + x.masked_fill(m.mean > 0, 2.0),
     "expand": lambda m, x: x.unsqueeze(1).expand(-1, 3, -1),
     "constant": lambda m, x: x.new_full((x.shape[0], 2), 0.5),
     "copies": lambda m, x: x.clone().contiguous().detach(),
@@ -182,6 +183,24 @@ def min_gru(m, x, state):
     return state, state
 
 
+def candidate(x):
+    return torch.where(x >= 0, x + 0.5, x.sigmoid())
+
+
+def min_gru_fused(m, x, state):
+    """As its authors write it, by lerp."""
+    state = torch.lerp(state, candidate(m.candidate(x)), m.gate(x).sigmoid())
+    return state, state
+
+
+def min_gru_of_one_matrix(m, x, state):
+    """Hidden and gate in one product, and (1 - z) h + z g."""
+    hidden, gate = (x @ m.matrix).chunk(2, -1)
+    z = gate.sigmoid()
+    state = (1 - z) * state + z * candidate(hidden)
+    return state, state
+
+
 def nest(m, x, state):
     """An LSTM in a dictionary beside a moving average, and a state that is handed on as it came."""
     y, state["lstm"] = m.lstm(x.unsqueeze(0), state["lstm"])
@@ -208,6 +227,8 @@ RECURRENT = {
     "gru": (gru, lstm_state()[0]),
     "gru cell": (gru_cell, [cell_state()[0]]),
     "min gru": (min_gru, cell_state()[0]),
+    "min gru, fused": (min_gru_fused, cell_state()[0]),
+    "min gru, one matrix": (min_gru_of_one_matrix, cell_state(2)[0]),
     "nest": (nest, {"lstm": lstm_state(), "rest": [torch.zeros(B, 6), torch.full((B, 2), 0.5)]}),
     "frames": (frames, torch.zeros(B, 3, 6)),
     "swap": (swap, cell_state(6)),
@@ -234,6 +255,8 @@ def test_recurrent(function, state):
     torch.manual_seed(0)
     built = agree(Parts(function), torch.randn(B, 6), example_state=state, outputs=("out",))
     assert all(item.any() for item in built.reference.outputs.values())
+    fused = function in (min_gru_fused, min_gru_of_one_matrix)
+    assert ([op.kind for op in built.graph.ops] == ["mingru"]) == fused
 
 
 @pytest.mark.parametrize("agents", (1, 2, 5))
