@@ -240,7 +240,7 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
 
 static const EnvField fields[ENV_OBS] = {
     {"own_y", -1.0f, 1.0f},   {"opponent_y", -1.0f, 1.0f}, {"ball_x", -1.1f, 1.1f},   {"ball_y", -1.0f, 1.0f},
-    {"ball_vx", -1.0f, 1.0f}, {"ball_vy", -1.2f, 1.2f},    {"own_move", -1.0f, 1.0f}, {"opponent_move", -1.0f, 1.0f},
+    {"ball_vx", -1.0f, 1.0f}, {"ball_vy", -1.0f, 1.0f},    {"own_move", -1.0f, 1.0f}, {"opponent_move", -1.0f, 1.0f},
 };
 static const EnvHead heads[ENV_HEADS] = {{"move", 3, 0.0f, 0.0f, "stay,up,down"}};
 static const EnvControl controls[] = {

@@ -1,0 +1,90 @@
+"""`minnow bench`: measures how fast the environments step."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from minnow import envs
+from minnow.cinfer.errors import unknown
+from minnow.cli import flags
+
+SUMMARY = "measure environments"
+USAGE = """usage: minnow bench envs [options]    agent-steps a second of each environment
+
+minnow bench envs --help lists the options."""
+
+TRIES, SECONDS = 9, 0.25  # the median of so many tries of about so long
+
+
+@dataclass
+class Flags:
+    """Measure how many agent-steps a second the environments make, with random actions drawn beforehand; observations,
+    ends of episodes and resets included."""
+
+    env: str = ""
+    """Only this environment."""
+    threads: int = 0
+    """Threads in C. 0: once with 1 and once with 2."""
+    num_envs: int = 1024
+    """Environments stepped together."""
+    json: bool = False
+    """Print one JSON list on standard output."""
+
+
+def main(argv: list[str]) -> int:
+    if not argv or argv[0].startswith("-"):
+        print(USAGE)
+        return 0 if argv and argv[0] in ("-h", "--help") else 2
+    if argv[0] != "envs":
+        raise unknown("benchmark", argv[0], ["envs"])
+    chosen = flags.parse(Flags, argv[1:], "minnow bench envs")
+    names = [chosen.env] if chosen.env else envs.names()
+    results = []
+    for name in names:
+        for threads in [chosen.threads] if chosen.threads else [1, 2]:
+            speed = steps_per_second(name, threads, chosen.num_envs)
+            results.append({"env": name, "threads": threads, "steps_per_second": round(speed)})
+            line = f"{name:<16} {threads} thread{'s' if threads > 1 else ' '} {speed / 1e6:8.1f} million steps a second"
+            print(line, file=sys.stderr if chosen.json else sys.stdout, flush=True)
+    if chosen.json:
+        print(json.dumps(results))
+    return 0
+
+
+def steps_per_second(name: str, threads: int, num_envs: int) -> float:
+    """Agent-steps a second, the median of several tries."""
+    vector = envs.Vector(name, num_envs, threads=threads)
+    made = vector.buffers()
+    # What a trainer without shaping passes.
+    made = replace(made, mask=made.mask if vector.spec.masked else None, potential=None)
+    rounds = [replace(made, action=action) for action in random_actions(vector, 64)]
+    vector.reset(made)
+
+    def measure(repeats: int) -> float:
+        start = time.perf_counter()
+        for _ in range(repeats):
+            for buffers in rounds:
+                vector.step(buffers)
+        return time.perf_counter() - start
+
+    once = min(measure(1) for _ in range(5))
+    repeats = max(1, round(SECONDS / once))
+    times = [measure(repeats) for _ in range(TRIES)]
+    return vector.rows * len(rounds) * repeats / statistics.median(times)
+
+
+def random_actions(vector: envs.Vector, count: int) -> np.ndarray:
+    """[count, rows, heads], drawn uniformly."""
+    rng = np.random.default_rng(0)
+    shape = (count, vector.rows)
+    heads = [
+        rng.integers(0, head.size, shape) if head.size else rng.uniform(head.low, head.high, shape)
+        for head in vector.spec.head
+    ]
+    return np.stack(heads, axis=-1).astype(vector.spec.action_dtype)
