@@ -325,14 +325,14 @@ MNW_INLINE void mnw_store(float *p, mnw_v v) {
 }
 
 /* The same for the first n lanes; the others are 0. */
-MNW_INLINE mnw_v mnw_load_some(const float *p, size_t n) {
+static MNW_NOINLINE mnw_v mnw_load_some(const float *p, size_t n) {
     float lanes[MNW_LANES] = {0};
     for (size_t i = 0; i < MNW_LANES && i < n; i++)
         lanes[i] = p[i];
     return mnw_load(lanes);
 }
 
-MNW_INLINE void mnw_store_some(float *p, mnw_v v, size_t n) {
+static MNW_NOINLINE void mnw_store_some(float *p, mnw_v v, size_t n) {
     float lanes[MNW_LANES];
     mnw_store(lanes, v);
     for (size_t i = 0; i < MNW_LANES && i < n; i++)
@@ -547,6 +547,11 @@ static float mnw_normal(float u) {
     return u < 0.5f ? z : -z;
 }
 
+/* What happens once a file is made small rather than fast. */
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#endif
+
 /* ---- Reading the file. Its numbers are little-endian and may lie anywhere. */
 MNW_INLINE uint32_t mnw_u16(const uint8_t *p) {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8;
@@ -598,7 +603,8 @@ typedef struct mnw_tensor {
     const uint8_t *data, *scales; /* scales: NULL, or one f32 for each index of axis 0 */
 } mnw_tensor;
 
-static int mnw_fail(minnow_error *e, int32_t code, uint32_t index, uint64_t offset, uint64_t found, uint64_t expected) {
+static MNW_NOINLINE int mnw_fail(minnow_error *e, int32_t code, uint32_t index, uint64_t offset, uint64_t found,
+                                 uint64_t expected) {
     if (e) {
         e->code = code;
         e->index = index;
@@ -718,7 +724,7 @@ static int mnw_check_name(const mnw_file *f, const uint8_t *at, uint32_t index, 
 }
 
 /* The shape in a record of VALS or TENS. */
-static mnw_shape mnw_shape_at(const uint8_t *record) {
+static MNW_NOINLINE mnw_shape mnw_shape_at(const uint8_t *record) {
     mnw_shape s;
     s.rank = record[5];
     s.elements = 1;
@@ -1506,6 +1512,10 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
     return (const char *)policy->file.part[MNW_META].at;
 }
 
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
 /* ---- The product of rows with packed weights: y[r][j] = start[j] + sum over i, in order, of x[r][i] w[j][i]. */
 typedef struct mnw_product_of {
     const float *w;    /* [panels][k][16] */
@@ -1551,7 +1561,7 @@ MNW_INLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t vec, const 
     }
 }
 
-static void mnw_linear_of(const mnw_product_of *p, size_t rows) {
+static MNW_NOINLINE void mnw_linear_of(const mnw_product_of *p, size_t rows) {
     size_t vecs = (p->n + MNW_LANES - 1) / MNW_LANES, row = 0;
     for (; row + 4 <= rows; row += 4) {
         size_t v = 0;
@@ -1597,7 +1607,7 @@ static mnw_v mnw_mish(mnw_v x) { /* x tanh(ln(1 + e^x)), without the logarithm *
     return mnw_select(MNW_LESS(mnw_splat(20.0f), x), x, x * (q / (q + 2.0f)));
 }
 
-static void mnw_unary(uint32_t code, float *y, const float *x, size_t n, const float *attr) {
+static MNW_NOINLINE void mnw_unary(uint32_t code, float *y, const float *x, size_t n, const float *attr) {
     const mnw_v zero = mnw_splat(0.0f), six = mnw_splat(6.0f);
     const float a = attr[0], b = attr[1];
     switch (code) {
@@ -1653,7 +1663,8 @@ static void mnw_unary(uint32_t code, float *y, const float *x, size_t n, const f
 }
 
 /* a and b advance by `by` numbers from one result to the next: 1, or 0 for a number that stands for all. */
-static void mnw_binary(uint32_t code, float *y, const float *a, size_t by_a, const float *b, size_t by_b, size_t n) {
+static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, size_t by_a, const float *b, size_t by_b,
+                                    size_t n) {
     for (size_t i = 0; i < n; i += MNW_LANES) {
         size_t left = n - i;
         const float *pa = a + i * by_a, *pb = b + i * by_b;
@@ -1671,6 +1682,35 @@ static void mnw_binary(uint32_t code, float *y, const float *a, size_t by_a, con
             mnw_store(y + i, u);
     }
 }
+
+/* One row: gates [4][n] in the order i, f, g, o. */
+static MNW_NOINLINE void mnw_lstm_of(float *h, float *c, const float *gates, const float *before, size_t n) {
+    for (size_t i = 0; i < n; i += MNW_LANES) {
+        size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
+        mnw_v in = mnw_sigmoid(mnw_load_some(gates + i, left)),
+              forget = mnw_sigmoid(mnw_load_some(gates + n + i, left));
+        mnw_v new_c = mnw_tanh(mnw_load_some(gates + 2 * n + i, left));
+        new_c = forget * mnw_load_some(before + i, left) + in * new_c;
+        mnw_store_some(c + i, new_c, left);
+        mnw_store_some(h + i, mnw_sigmoid(mnw_load_some(gates + 3 * n + i, left)) * mnw_tanh(new_c), left);
+    }
+}
+
+/* One row: parts [2][n], hidden and gate. */
+static MNW_NOINLINE void mnw_mingru_of(float *h, const float *parts, const float *before, size_t n) {
+    for (size_t i = 0; i < n; i += MNW_LANES) {
+        size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
+        mnw_v v = mnw_load_some(parts + i, left), gate = mnw_sigmoid(mnw_load_some(parts + n + i, left));
+        mnw_v old = mnw_load_some(before + i, left);
+        v = mnw_select(MNW_LESS(v, mnw_splat(0.0f)), mnw_sigmoid(v), v + 0.5f);
+        mnw_store_some(h + i, old + gate * (v - old), left);
+    }
+}
+
+/* From here on size counts again: the time goes into the loops above. */
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#endif
 
 /* ---- Operations on whole arrays; x and y are rows of agents, one after another. */
 
@@ -1789,30 +1829,6 @@ static void mnw_norm_of(float *y, const float *x, size_t n, const mnw_op *op) {
         mnw_binary(MNW_mul, y, y, 1, op->tensor[0], 1, n);
     if (op->call.tensors > 1 && op->tensor[1])
         mnw_binary(MNW_add, y, y, 1, op->tensor[1], 1, n);
-}
-
-/* One row: gates [4][n] in the order i, f, g, o. */
-static void mnw_lstm_of(float *h, float *c, const float *gates, const float *before, size_t n) {
-    for (size_t i = 0; i < n; i += MNW_LANES) {
-        size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
-        mnw_v in = mnw_sigmoid(mnw_load_some(gates + i, left)),
-              forget = mnw_sigmoid(mnw_load_some(gates + n + i, left));
-        mnw_v new_c = mnw_tanh(mnw_load_some(gates + 2 * n + i, left));
-        new_c = forget * mnw_load_some(before + i, left) + in * new_c;
-        mnw_store_some(c + i, new_c, left);
-        mnw_store_some(h + i, mnw_sigmoid(mnw_load_some(gates + 3 * n + i, left)) * mnw_tanh(new_c), left);
-    }
-}
-
-/* One row: parts [2][n], hidden and gate. */
-static void mnw_mingru_of(float *h, const float *parts, const float *before, size_t n) {
-    for (size_t i = 0; i < n; i += MNW_LANES) {
-        size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
-        mnw_v v = mnw_load_some(parts + i, left), gate = mnw_sigmoid(mnw_load_some(parts + n + i, left));
-        mnw_v old = mnw_load_some(before + i, left);
-        v = mnw_select(MNW_LESS(v, mnw_splat(0.0f)), mnw_sigmoid(v), v + 0.5f);
-        mnw_store_some(h + i, old + gate * (v - old), left);
-    }
 }
 
 /* ---- A session. */
@@ -2338,6 +2354,7 @@ MINNOW_API void minnow_describe(const minnow_error *error, char *text, size_t ca
 }
 
 #if defined(__clang__)
+#pragma clang attribute pop
 #pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)
 #pragma GCC pop_options
