@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minnow.cinfer.errors import MinnowError
 from minnow.export.errors import ExportError, first_line
 from minnow.export.onnx import obs_name, state_name
 from minnow.export.parity import Arrays, Reference
@@ -14,6 +16,52 @@ from minnow.export.parity import Arrays, Reference
 
 class Missing(ExportError):
     """A back end cannot be tried, because a tool or a file is not there."""
+
+
+def run_c(policy: bytes, reference: Reference) -> tuple[Arrays, Arrays]:
+    """minnow.h, compiled for this machine."""
+    from minnow.cinfer import load
+
+    try:
+        loaded = load(policy)
+    except MinnowError as error:
+        raise _absent(error, "cc", "gcc", "clang") from None
+    return _named(loaded, loaded.run(_inputs(loaded, reference), resets=_resets(reference)))
+
+
+def run_wasm(policy: bytes, reference: Reference) -> tuple[Arrays, Arrays]:
+    """minnow.h as WebAssembly, in Node."""
+    from minnow.cinfer import load, wasm
+
+    try:
+        loaded = load(policy)
+        trace = wasm.run(policy, _inputs(loaded, reference), resets=_resets(reference))
+    except MinnowError as error:
+        raise _absent(error, "node") if not shutil.which("node") else _absent(error, "emcc") from None
+    return _named(loaded, trace)
+
+
+def _absent(error: MinnowError, *tools: str) -> MinnowError:
+    """The error, as Missing if that is because none of the tools is there."""
+    missing = error.number is None and not any(shutil.which(tool) for tool in tools)
+    return Missing(str(error)) if missing else error
+
+
+def _inputs(policy: Any, reference: Reference) -> list[np.ndarray]:
+    """The observations in the file's order."""
+    names = [spec.name for spec in policy.inputs]
+    if sorted(names) != sorted(reference.obs):
+        raise ExportError(f"the policy takes {', '.join(names)}, and the reference has {', '.join(reference.obs)}.")
+    return [reference.obs[name] for name in names]
+
+
+def _resets(reference: Reference) -> dict[int, list[int]]:
+    return {step: np.flatnonzero(row).tolist() for step, row in enumerate(reference.reset) if row.any()}
+
+
+def _named(policy: Any, trace: Any) -> tuple[Arrays, Arrays]:
+    outputs = {spec.name: item for spec, item in zip(policy.outputs, trace.outputs, strict=True)}
+    return outputs, {spec.name: item for spec, item in zip(policy.states, trace.states, strict=True)}
 
 
 def run_onnx(path: Path, reference: Reference) -> tuple[Arrays, Arrays]:
