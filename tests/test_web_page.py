@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,13 +98,16 @@ def visit(browser: Browser, host: Host) -> Iterator[Callable[..., Visit]]:
 
     def make(*, strict: bool = True, **options: Any) -> Visit:
         context = browser.new_context(
-            **({"viewport": {"width": 1200, "height": 850}, "service_workers": "block"} | options)
+            **(
+                {"viewport": {"width": 1200, "height": 850}, "service_workers": "allow" if strict else "block"}
+                | options
+            )
         )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
         watched = Visit(page, [], [])
-        page.on("request", lambda r: None if r.url.startswith(host.address) else watched.elsewhere.append(r.url))
+        context.on("request", lambda r: None if r.url.startswith(host.address) else watched.elsewhere.append(r.url))
         page.on("console", lambda m: watched.complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: watched.complaints.append(str(error)))
         if strict:
@@ -122,6 +126,14 @@ def demo(page: Page, script: str, *args: Any) -> Any:
     """Runs a script with `demo`, the page's element, and `game`, its game."""
     body = f"(...args) => {{ const demo = document.querySelector('minnow-demo'), game = demo.game; {script} }}"
     return page.evaluate(f"(args) => ({body})(...args)", list(args))
+
+
+def until(page: Page, condition: str, seconds: float = 20) -> None:
+    """Waits until a condition on `demo` holds. (Playwright's own way of waiting is refused by the page's policy.)"""
+    end = time.monotonic() + seconds
+    while not page.evaluate(f"(() => {{ const demo = document.querySelector('minnow-demo'); return {condition} }})()"):
+        assert time.monotonic() < end, f"after {seconds} s still not: {condition}"
+        page.wait_for_timeout(50)
 
 
 def paused(page: Page, seed: int = SEED) -> None:
@@ -148,8 +160,8 @@ def test_the_policy_plays_at_once_and_wins(visit: Callable[..., Visit], host: Ho
     before = demo(page, "return game.ticks")
     page.wait_for_timeout(600)
     assert demo(page, "return game.ticks") > before
-    page.get_by_label("Speed").select_option("16")
-    page.wait_for_function("document.querySelector('minnow-demo').game.episodes >= 1", timeout=120_000)
+    page.get_by_label("Speed", exact=True).select_option("16")
+    until(page, "demo.game.episodes >= 1", seconds=120)
     assert demo(page, "return game.finalScore(0)") > 0
     assert demo(page, "return game.driver(0)") == core.POLICY
 
@@ -195,7 +207,7 @@ def test_speed_is_the_clock_s(visit: Callable[..., Visit], host: Host) -> None:
     page = visit().open(f"{host.address}pong.html")
     rate = demo(page, "return demo.spec.tick_rate")
     for speed in (0.25, 4):
-        page.get_by_label("Speed").select_option(str(speed))
+        page.get_by_label("Speed", exact=True).select_option(str(speed))
         counted = page.evaluate(
             """async () => {
                 const game = document.querySelector("minnow-demo").game;
@@ -213,7 +225,7 @@ def test_held_keys_move_the_paddle_and_escape_hands_back(visit: Callable[..., Vi
     start = paddle(page)
     demo(page, "demo.play()")
     page.keyboard.down("ArrowUp")
-    page.wait_for_function("document.querySelector('minnow-demo').game.ticks > 30")
+    until(page, "demo.game.ticks > 30")
     assert demo(page, "return game.driver(0)") == core.PERSON
     top = paddle(page)
     assert top < start - 1e-3
@@ -253,7 +265,7 @@ def test_the_policy_follows_the_game_while_a_person_plays(visit: Callable[..., V
 def test_reset_and_seed(visit: Callable[..., Visit], host: Host) -> None:
     page = visit().open(f"{host.address}pong.html")
     page.get_by_role("button", name="Pause").click()
-    field = page.get_by_label("Seed")
+    field = page.get_by_label("Seed", exact=True)
     hashes = []
     for seed in ("5", "6", "5", "4294967301"):
         field.fill(seed)
@@ -356,7 +368,7 @@ def test_phone(visit: Callable[..., Visit], host: Host) -> None:
     session = page.context.new_cdp_session(page)
     point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] * 0.85}
     session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
-    page.wait_for_function("document.querySelector('minnow-demo').game.ticks > 30")
+    until(page, "demo.game.ticks > 30")
     assert demo(page, "return game.driver(0)") == core.PERSON
     assert paddle(page) > start + 1e-3
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
@@ -377,19 +389,20 @@ def test_gamepad(visit: Callable[..., Visit], host: Host) -> None:
     assert demo(page, "return game.driver(0)") == core.POLICY
     start = paddle(page)
     page.evaluate("pad.axes[1] = 1")
-    page.wait_for_function("document.querySelector('minnow-demo').game.driver(0) === 2")
+    until(page, "demo.game.driver(0) === 2")
     page.wait_for_timeout(700)
     assert paddle(page) != start
     assert demo(page, "return [...game.action(0)]") == demo(page, "return [demo.controls.action()[0]]")
 
 
-def test_subfolder(visit: Callable[..., Visit], host: Host) -> None:
-    page = visit().open(f"{host.address}sub/folder/pong.html")
-    assert demo(page, "return game.hasPolicy")
-    page.get_by_role("link", name="Minnow").click()
-    page.get_by_role("link", name="Pong").last.click()
-    expect(page).to_have_url(f"{host.address}sub/folder/pong.html")
-    assert all(path.startswith("/sub/folder/") for path in host.asked if path.endswith("pong.html")) or True
+def test_subfolder(visit: Callable[..., Visit], built: Path) -> None:
+    with Host(built) as own:
+        page = visit(strict=False).open(f"{own.address}sub/folder/pong.html")
+        assert demo(page, "return game.hasPolicy")
+        page.get_by_role("link", name="Minnow").click()
+        page.get_by_role("link", name="Pong").last.click()
+        expect(page).to_have_url(f"{own.address}sub/folder/pong.html")
+        assert all(path.startswith("/sub/folder/") for path in own.asked)
 
 
 def test_without_the_network_after_load(browser: Browser, built: Path) -> None:
@@ -414,7 +427,7 @@ def test_without_the_network_after_load(browser: Browser, built: Path) -> None:
 def test_every_environment_has_its_page(visit: Callable[..., Visit], host: Host, env: str) -> None:
     page = visit().open(f"{host.address}{env}.html")
     assert demo(page, "return demo.spec.name") == env
-    page.wait_for_function("document.querySelector('minnow-demo').game.ticks > 20")
+    until(page, "demo.game.ticks > 20")
     if env == "cartpole":
         expect(page.get_by_text("The script plays")).to_be_visible()
 
@@ -465,7 +478,7 @@ def test_a_site_with_a_corrupt_policy_says_so(browser: Browser, built: Path, tmp
             page.goto(f"{own.address}pong.html")
             expect(page.get_by_role("alert")).to_contain_text(re.compile(r"Policy file refused: error \d+"))
             page.get_by_role("button", name="Watch the scripted player").click()
-            page.wait_for_function("document.querySelector('minnow-demo').game.ticks > 5")
+            until(page, "demo.game.ticks > 5")
     finally:
         context.close()
 
@@ -477,18 +490,22 @@ def test_missing_file_and_unknown_demo_in_words(visit: Callable[..., Visit], hos
     expect(page.get_by_role("alert")).to_contain_text("could not be fetched: the server answers 404")
     page.unroute_all()
     page.get_by_role("button", name="Try again").click()
-    page.wait_for_function("document.querySelector('minnow-demo').game?.ticks > 5")
+    until(page, "demo.game?.ticks > 5")
     page.evaluate("""() => { document.body.innerHTML = '<minnow-demo env="pung"></minnow-demo>' }""")
     expect(page.get_by_role("alert")).to_contain_text('there is no demo "pung" here')
 
 
-def test_hidden_page_stands_still(visit: Callable[..., Visit], host: Host) -> None:
-    watched = visit()
-    page = watched.open(f"{host.address}pong.html")
-    other = page.context.new_page()
-    other.bring_to_front()
-    page.wait_for_timeout(300)
-    ticks = demo(page, "return [game.ticks, document.hidden]")
-    page.wait_for_timeout(500)
-    later = demo(page, "return [game.ticks, document.hidden]")
-    assert not ticks[1] or ticks[0] == later[0]
+def test_a_long_gap_is_not_caught_up(visit: Callable[..., Visit], host: Host) -> None:
+    """A hidden or stuck page stands still; it does not rush through what it missed."""
+    page = visit().open(f"{host.address}pong.html")
+    missed = page.evaluate(
+        """async () => {
+            const { game } = document.querySelector("minnow-demo");
+            const before = game.ticks;
+            const end = performance.now() + 1500;
+            while (performance.now() < end);
+            for (let i = 0; i < 2; i += 1) await new Promise(requestAnimationFrame);
+            return game.ticks - before;
+        }"""
+    )
+    assert 1 <= missed <= 30  # of 90

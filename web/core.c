@@ -85,13 +85,17 @@ static minnow_error game_fit(const minnow_policy *policy) {
     return error;
 }
 
+/* The fault in words, without the number that minnow_describe puts in front: GameError has it apart. */
 static void game_report(GameError *out, const minnow_error *error, const char *before) {
-    size_t length = strlen(before);
+    char text[sizeof out->text] = "";
+    const size_t length = strlen(before);
     out->number = error->code;
     out->text[0] = 0;
     if (error->code != MINNOW_OK) {
+        minnow_describe(error, text, sizeof text - length);
+        const char *words = strstr(text, ": ");
         memcpy(out->text, before, length);
-        minnow_describe(error, out->text + length, sizeof out->text - length);
+        strcpy(out->text + length, words ? words + 2 : text);
     }
 }
 

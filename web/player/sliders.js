@@ -34,7 +34,7 @@ export function sliders(params, turned) {
   const defaults = [];
   const rows = params.flatMap((param, index) => {
     if (!SHOWN.has(param.kind) || param.low >= param.high) return [];
-    const figure = make("output");
+    const figure = make("span", { className: "figure" });
     const steps = param.scale === "integer" ? param.high - param.low : STEPS;
     const input = make("input", { type: "range", min: 0, max: steps, step: 1, id: `param-${param.name}` });
     const show = (/** @type {number} */ at) => {

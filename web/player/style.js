@@ -63,7 +63,7 @@ details[open] summary { margin-bottom: 10px; }
 .bar.taken span { font-weight: 600; }
 .bar.signed b::after { content: ""; position: absolute; left: 50%; inset-block: 0; width: 1px; background: var(--soft); opacity: .6; }
 .bar span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.bar output, .slider output { text-align: right; font-variant-numeric: tabular-nums; color: var(--soft); font-size: 13px; }
+.bar .figure, .slider .figure { text-align: right; font-variant-numeric: tabular-nums; color: var(--soft); font-size: 13px; }
 .bar:last-child { margin-top: 6px; padding-top: 8px; border-top: 1px solid var(--line); }
 .sliders { display: grid; gap: 10px; }
 .slider { display: grid; grid-template-columns: 1fr auto; gap: 2px 8px; font-size: 14px; }

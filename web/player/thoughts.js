@@ -26,7 +26,7 @@ export class Thoughts {
    */
   #row(label, kind) {
     const bar = make("i");
-    const figure = make("output", {}, "–");
+    const figure = make("span", { className: "figure" }, "–");
     const row = make("div", { className: `bar ${kind}` }, make("span", {}, label), make("b", {}, bar), figure);
     return { row, bar, figure };
   }
