@@ -126,7 +126,7 @@ def write_header(source: Path, out: Path) -> Path:
     from minnow.export.header import header, identifier
 
     meta = read(source).meta
-    write(out, header(source.read_bytes(), identifier(out.stem), str(meta.get("name", out.stem))).encode())
+    write(out, header(source.read_bytes(), identifier(out.stem), out.name, str(meta.get("name", ""))).encode())
     return out
 
 

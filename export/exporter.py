@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from minnow.export import files, format, onnx, parity
@@ -49,6 +51,18 @@ class Report:
         )
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread: more only wait for each other over arrays this small."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@one_thread()
 def export(
     module: nn.Module,
     example_obs: Any,
@@ -119,6 +133,7 @@ class Built:
     signature: Signature
 
 
+@one_thread()
 def build(
     module: nn.Module,
     example_obs: Any,

@@ -14,9 +14,10 @@ TEXT = """/* {title}
  *
  *     #define MINNOW_IMPLEMENTATION
  *     #include "minnow.h"
- *     #include "{name}.h"
+ *     #include "{file}"
  *
- *     minnow_load(&policy, {name}, {name}_size);
+ *     size_t need = minnow_size({name}, {name}_size, &error);
+ *     policy = minnow_load({name}, {name}_size, malloc(need), need, &error);
  *
  * Include it in one source file. The array is read in place and must outlive the policy.
  */
@@ -42,8 +43,8 @@ static const size_t {name}_size = sizeof {name};
 """
 
 
-def header(policy: bytes, name: str, title: str = "") -> str:
-    """The text of a C header (C99 and C++11) that holds a policy file as the array `name`."""
+def header(policy: bytes, name: str, file: str, title: str = "") -> str:
+    """The text of a C header (C99 and C++11), to be stored as `file`, that holds a policy file as the array `name`."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ExportError(f"{name!r} cannot be the name of a C array: use letters, digits and _, no digit first.")
     rows = (policy[i : i + WIDTH] for i in range(0, len(policy), WIDTH))
@@ -51,6 +52,7 @@ def header(policy: bytes, name: str, title: str = "") -> str:
         title=(title or name).replace("*/", "* /").replace("\n", " "),
         size=len(policy),
         name=name,
+        file=file,
         upper=name.upper(),
         rows="\n".join("    " + ",".join(map(str, row)) + "," for row in rows),
     )

@@ -62,7 +62,7 @@ class Signature:
         outputs: Sequence[str] = ("logits", "value"),
         state_axes: Any = None,
     ) -> None:
-        self.module = _copy(module).cpu()  # probing and tracing leave the caller's module alone
+        self.module = _copy(module)  # probing and tracing leave the caller's module alone
         self.outputs = tuple(outputs)
         self.obs, self.obs_spec = _leaves(example_obs, "obs")
         self.recurrent = example_state is not None
@@ -328,7 +328,7 @@ def quiet() -> Iterator[None]:
 
 def _copy(module: nn.Module) -> nn.Module:
     try:
-        return copy.deepcopy(module)
+        return copy.deepcopy(module).cpu()
     except Exception:  # of a module that holds what cannot be copied
         return module
 

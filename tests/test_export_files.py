@@ -155,7 +155,7 @@ int main(void)
 
 def test_header_compiles_and_runs(exported, tmp_path):
     """In C99, C11 and C++, warnings as errors; the program prints the logits that torch computes."""
-    (tmp_path / "small.h").write_text(header(exported.path.read_bytes(), "small_policy", "a policy"))
+    (tmp_path / "small.h").write_text(header(exported.path.read_bytes(), "small_policy", "small.h", "a policy"))
     source = tmp_path / "main.c"
     source.write_text(PROGRAM)
     flags = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
@@ -179,12 +179,12 @@ def test_header_compiles_and_runs(exported, tmp_path):
 @pytest.mark.parametrize("stem, name", [("pong", "pong_policy"), ("policy", "policy"), ("2-x", "_2_x_policy")])
 def test_names_of_arrays(stem, name):
     assert identifier(stem) == name
-    assert f"static const unsigned char {name}[3]" in header(b"abc", name)
+    assert f"static const unsigned char {name}[3]" in header(b"abc", name, "x.h")
 
 
 def test_impossible_array_name():
     with pytest.raises(ExportError, match="'a b' cannot be the name of a C array"):
-        header(b"", "a b")
+        header(b"", "a b", "x.h")
 
 
 @pytest.mark.parametrize(
