@@ -38,19 +38,18 @@ def built(pong_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Host:
-    """A server of one folder, below /sub/folder/ as well as at the root, that can be shut like a cut cable."""
+    """A server of one site, below /sub/folder/ as well as at the root, that can be shut like a cut cable."""
 
-    folder: Path
+    plain: Callable[..., Any]
     address: str = ""
     asked: list[str] = field(default_factory=list)
 
     def __enter__(self) -> Host:
-        plain = server.built(self.folder)
 
         def app(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
             self.asked.append(environ["PATH_INFO"])
             environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix("/sub/folder")
-            return plain(environ, start)
+            return self.plain(environ, start)
 
         self.server = make_server("127.0.0.1", 0, app, threaded=True)
         self.server.daemon_threads = True
@@ -65,7 +64,7 @@ class Host:
 
 @pytest.fixture(scope="session")
 def host(built: Path) -> Iterator[Host]:
-    with Host(built) as host:
+    with Host(server.built(built)) as host:
         yield host
 
 
@@ -396,7 +395,7 @@ def test_gamepad(visit: Callable[..., Visit], host: Host) -> None:
 
 
 def test_subfolder(visit: Callable[..., Visit], built: Path) -> None:
-    with Host(built) as own:
+    with Host(server.built(built)) as own:
         page = visit(strict=False).open(f"{own.address}sub/folder/pong.html")
         assert demo(page, "return game.hasPolicy")
         page.get_by_role("link", name="Minnow").click()
@@ -409,7 +408,7 @@ def test_without_the_network_after_load(browser: Browser, built: Path) -> None:
     context = browser.new_context()
     try:
         page = context.new_page()
-        with Host(built) as own:
+        with Host(server.built(built)) as own:
             page.goto(f"{own.address}sub/folder/pong.html")
             page.evaluate("navigator.serviceWorker.ready")
         # The server is gone now.
@@ -473,7 +472,7 @@ def test_a_site_with_a_corrupt_policy_says_so(browser: Browser, built: Path, tmp
     file.write_bytes(policy[: len(policy) // 2])
     context = browser.new_context(service_workers="block")
     try:
-        with Host(tmp_path / "site") as own:
+        with Host(server.built(tmp_path / "site")) as own:
             page = context.new_page()
             page.goto(f"{own.address}pong.html")
             expect(page.get_by_role("alert")).to_contain_text(re.compile(r"Policy file refused: error \d+"))
@@ -493,6 +492,25 @@ def test_missing_file_and_unknown_demo_in_words(visit: Callable[..., Visit], hos
     until(page, "demo.game?.ticks > 5")
     page.evaluate("""() => { document.body.innerHTML = '<minnow-demo env="pung"></minnow-demo>' }""")
     expect(page.get_by_role("alert")).to_contain_text('there is no demo "pung" here')
+
+
+def test_developing_reloads_the_page(browser: Browser, tmp_path: Path, policy: bytes) -> None:
+    """Sources as they are, unbundled; a new policy appears in the open page by itself, a bad one as words."""
+    context = browser.new_context()
+    try:
+        with Host(server.developing(lambda: site.demos({}, tmp_path), tmp_path)) as own:
+            page = context.new_page()
+            page.goto(f"{own.address}pong.html")
+            until(page, "demo.game && !demo.game.hasPolicy")
+            run = tmp_path / "pong" / "1" / "policy.minnow"
+            run.parent.mkdir(parents=True)
+            run.write_bytes(policy)
+            until(page, "demo.game && demo.game.hasPolicy")
+            run.write_bytes(policy[:1000])
+            expect(page.get_by_role("alert")).to_contain_text("policy.minnow")
+            assert demo(page, "game.tick(); return game.hasPolicy")
+    finally:
+        context.close()
 
 
 def test_a_long_gap_is_not_caught_up(visit: Callable[..., Visit], host: Host) -> None:
