@@ -82,5 +82,9 @@ def test_bad_arguments(run, argv, words):
 
 def test_help_needs_no_torch():
     for verb in ("export", "verify"):
-        code = f"import sys; from minnow.cli.main import main; main(['{verb}', '--help']); assert 'torch' not in sys.modules"
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        code = f"from minnow.cli.main import main; main(['{verb}', '--help'])"
+        subprocess.run(
+            [sys.executable, "-c", f"import sys; {code}; assert 'torch' not in sys.modules"],
+            check=True,
+            capture_output=True,
+        )
