@@ -17,6 +17,7 @@ from minnow.cinfer.errors import MinnowError, unknown
 
 HERE = Path(__file__).resolve().parent
 SHARED = ("abi.h", "env.h", "core.h", "random.h", "mathf.h", "draw.h")  # what a game's behaviour depends on
+FLAGS = ["-pthread", "-fno-trapping-math"]  # the latter changes no result, but lets gcc turn choices into SIMD
 KINDS = ("physics", "fidelity", "reward", "world")
 SCALES = ("linear", "log", "integer")
 ACTIONS = ("discrete", "multi_discrete", "box")
@@ -190,13 +191,12 @@ def ffi() -> cffi.FFI:
 
 
 @functools.cache
-def library(name: str) -> Any:
-    """The environment's functions as a cffi library; compiled at first use."""
+def library(name: str, lanes: int | None = None) -> Any:
+    """The environment's functions as a cffi library; compiled at first use. lanes: environments side by side, in place
+    of the environment's own choice; results do not depend on it."""
     source = folder(name) / f"{name}.c"
-    defines = {"ENV_VECTOR": 1, "_POSIX_C_SOURCE": "200809L"}
-    lib = ffi().dlopen(
-        str(compile.shared([source], defines=defines, flags=["-pthread", "-fno-trapping-math"], name=f"env_{name}"))
-    )
+    defines = {"ENV_VECTOR": 1, "_POSIX_C_SOURCE": "200809L"} | ({} if lanes is None else {"ENV_LANES": lanes})
+    lib = ffi().dlopen(str(compile.shared([source], defines=defines, flags=FLAGS, name=f"env_{name}")))
     if lib.env_abi_version() != lib.ENV_ABI_VERSION:
         raise MinnowError(f"{source} was written for another version of abi.h than {lib.ENV_ABI_VERSION}.")
     return lib
