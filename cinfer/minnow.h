@@ -21,6 +21,7 @@
  *
  * MACROS heeded, defined before the include:
  *     MINNOW_IMPLEMENTATION  the function bodies are wanted here
+ *     MINNOW_SCALAR          plain C only: no vector types, no instructions by name
  *     MINNOW_API             linkage of the functions, e.g. `static` (then define MINNOW_IMPLEMENTATION in that file
  * too)
  *
@@ -235,7 +236,8 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 #define MINNOW_IMPLEMENTED
 #include <string.h>
 
-/* Exactness, whatever the host's flags. gcc heeds its optimize pragma and clang the standard one. */
+/* Exactness, whatever the host's flags. gcc heeds its optimize pragma. clang heeds the standard one, except under
+ * -ffp-contract=fast, where only code that may look at the floating-point environment is left alone. */
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #error "minnow.h: compile this file without -ffast-math: it would change results from machine to machine"
 #endif
@@ -244,6 +246,9 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 #endif
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
+#if defined(__FMA__)
+#pragma STDC FENV_ACCESS ON
+#endif
 #elif defined(__GNUC__)
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
@@ -266,7 +271,9 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 
 /* ---- Vectors. Everything below is written once on them; a lane never mixes with another, so their width cannot show
  * in a result. An instruction set is MNW_LANES and what the compiler makes of these few operations. */
-#if defined(__GNUC__) && defined(__AVX512F__)
+#if defined(MINNOW_SCALAR)
+#define MNW_LANES 1
+#elif defined(__GNUC__) && defined(__AVX512F__)
 #define MNW_LANES 16
 #elif defined(__GNUC__) && defined(__AVX2__)
 #define MNW_LANES 8
@@ -438,15 +445,15 @@ static MNW_NOINLINE mnw_v mnw_erf(mnw_v x) {
 
 /* Correctly rounded, without libm. */
 static float mnw_sqrt(float x) {
-#if defined(__GNUC__) && defined(__SSE__)
+#if defined(__GNUC__) && defined(__SSE__) && !defined(MINNOW_SCALAR)
     float y;
     __asm__("sqrtss %1, %0" : "=x"(y) : "x"(x));
     return y;
-#elif defined(__GNUC__) && defined(__aarch64__)
+#elif defined(__GNUC__) && defined(__aarch64__) && !defined(MINNOW_SCALAR)
     float y;
     __asm__("fsqrt %s0, %s1" : "=w"(y) : "w"(x));
     return y;
-#elif defined(__wasm__)
+#elif defined(__wasm__) && !defined(MINNOW_SCALAR)
     return __builtin_sqrtf(x);
 #else
     uint32_t bits = mnw_bits(x);
@@ -2355,6 +2362,9 @@ MINNOW_API void minnow_describe(const minnow_error *error, char *text, size_t ca
 
 #if defined(__clang__)
 #pragma clang attribute pop
+#if defined(__FMA__)
+#pragma STDC FENV_ACCESS OFF
+#endif
 #pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)
 #pragma GCC pop_options
