@@ -77,7 +77,7 @@ def run(
         request += [array[step].tobytes() for array in arrays]
         if masks is not None:
             request.append(np.ascontiguousarray(masks[step] != 0, np.uint8).tobytes())
-    command = [node, str(HERE / "wasm.mjs"), str(module(simd=simd))]
+    command = [node, str(HERE / "wasm.js"), str(module(simd=simd))]
     done = subprocess.run(command, input=b"".join(request), capture_output=True)
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip()

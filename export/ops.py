@@ -104,8 +104,8 @@ def infer(
 ) -> list[Shape]:
     """The shapes (per agent) that an operation gives. Raises ValueError with a sentence where it cannot be applied.
 
-    tensors: shapes of its stored arrays, None where one is absent. outputs: the shapes it is said to give; the result of
-    `reshape` and the length that `slice` takes are stated there and nowhere else."""
+    tensors: shapes of its stored arrays, None where one is absent. outputs: the shapes it is said to give; the result
+    of `reshape` and the length that `slice` takes are stated there and nowhere else."""
     if kind not in KINDS:
         raise ValueError(f"there is no operation {kind!r}")
     rule, attrs = KINDS[kind], dict(attrs or {})
@@ -191,7 +191,7 @@ def _last(item: Given) -> list[Shape]:
 def _reduce(item: Given) -> list[Shape]:
     (x,), axes = item.inputs, list(item.attrs["axes"])
     _need(axes == sorted(set(axes)) and len(axes) > 0, f"axes {axes} must be rising and at least one")
-    _need(0 <= axes[0] and axes[-1] < len(x), f"axes {axes} are not all axes of {x}")
+    _need(axes[0] >= 0 and axes[-1] < len(x), f"axes {axes} are not all axes of {x}")
     return [tuple(n for i, n in enumerate(x) if i not in axes)]
 
 

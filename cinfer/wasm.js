@@ -1,10 +1,11 @@
-// Runs a policy in WebAssembly under Node over recorded inputs: node wasm.mjs library.wasm < request > results.
+// Runs a policy in WebAssembly under Node over recorded inputs: node wasm.js library.wasm < request > results.
 //
 // Request and results are binary; `wasm.py` writes the one and reads the other. A request begins with the length (u32)
 // of a JSON head {policy, steps, agents, seed, sample, inputs, outputs, states, heads, choices, box, masked, resets},
-// sizes in bytes of one agent's part; then come the policy's bytes, then for each step every input and the mask. Results are for each step every
-// output, the states, the action and the probabilities.
-import { readFileSync, writeSync } from "node:fs";
+// sizes in bytes of one agent's part; then come the policy's bytes, then for each step every input and the mask.
+// Results are for each step every output, the states, the action and the probabilities.
+"use strict";
+const { readFileSync, writeSync } = require("node:fs");
 
 const PAGE = 65536;
 
@@ -61,11 +62,13 @@ function run(request, c) {
     return Buffer.concat(results);
 }
 
-const { instance } = await WebAssembly.instantiate(readFileSync(process.argv[2]));
-try {
+async function main() {
+    const { instance } = await WebAssembly.instantiate(readFileSync(process.argv[2]));
     const results = run(readFileSync(0), instance.exports);
     for (let done = 0; done < results.length; ) done += writeSync(1, results, done);
-} catch (error) {
+}
+
+main().catch((error) => {
     console.error(String(error));
     process.exitCode = 1;
-}
+});
