@@ -123,6 +123,13 @@ const minnow_policy *game_load(const void *bytes, uint32_t size, void *block, ui
     return error->number ? NULL : policy;
 }
 
+const char *game_meta(const minnow_policy *policy, uint32_t *size) {
+    size_t length = 0;
+    const char *meta = minnow_meta(policy, &length);
+    *size = (uint32_t)length;
+    return meta;
+}
+
 uint32_t game_size(const minnow_policy *policy) {
     return (uint32_t)game_layout(policy ? minnow_session_size(policy, ENV_SLOTS, 0) : 0).end + ALIGN;
 }

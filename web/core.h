@@ -40,6 +40,8 @@ uint32_t game_heap(void); /* WebAssembly: the first address that the host may us
 uint32_t game_policy_size(const void *bytes, uint32_t size, GameError *error);
 /* NULL if the file is refused, or does not observe and act as this environment's players do. */
 const minnow_policy *game_load(const void *bytes, uint32_t size, void *block, uint32_t block_size, GameError *error);
+/* The policy's metadata: JSON in UTF-8, *size bytes. */
+const char *game_meta(const minnow_policy *policy, uint32_t *size);
 uint32_t game_size(const minnow_policy *policy); /* bytes of a game's block */
 /* NULL if the block is too small. Every slot begins driven by the script. */
 Game *game_open(const minnow_policy *policy, void *block, uint32_t block_size);

@@ -22,6 +22,22 @@ const DRIVERS = ["the script", "the policy", "you"];
 const STATE_PAUSE = 1000; // ms between two changes of the state line, so that a screen reader can follow
 const LARGEST_SEED = Number.MAX_SAFE_INTEGER;
 
+/**
+ * What a policy's file says of its making, in words.
+ *
+ * @param {Game} game
+ * @param {import("./spec.js").Spec} spec
+ */
+function provenance(game, spec) {
+  const { steps, score, source_hash } = game.meta();
+  const parts = [
+    typeof steps === "number" && `Trained for ${steps.toLocaleString("en")} steps.`,
+    typeof score === "number" && `Mean ${spec.score_name} when it was scored: ${number(score)}.`,
+    source_hash && source_hash !== spec.source_hash && "The game has changed since it was trained.",
+  ];
+  return parts.filter(Boolean).join(" ");
+}
+
 class MinnowDemo extends HTMLElement {
   /** @type {MinnowDemo | null} the demo that the keyboard belongs to */
   static active = null;
@@ -122,7 +138,7 @@ class MinnowDemo extends HTMLElement {
       this.#cover();
       if (this.policyNote) {
         this.policyNote.textContent = policy
-          ? `${name}, ${(policy.length / 1024).toFixed(0)} KB, run in this page.`
+          ? `${name}, ${(policy.length / 1024).toFixed(0)} KB. ${provenance(game, spec)}`
           : "No policy here yet: a scripted player plays in its place.";
       }
       if (this.thoughtsCard) this.thoughtsCard.hidden = !policy;
@@ -180,9 +196,11 @@ class MinnowDemo extends HTMLElement {
         { className: "row", role: "toolbar", "aria-label": "Game" },
         this.takeButton,
         this.playButton,
-        button("step", "Step: one tick", () => this.step()),
-        button("reset", "Reset: the same seed again", () => this.reset()),
-        make("label", { className: "field" }, make("span", {}, "Speed"), this.speed),
+        ...[
+          button("step", "Step: one tick", () => this.step()),
+          button("reset", "Reset: the same seed again", () => this.reset()),
+          make("label", { className: "field" }, make("span", {}, "Speed"), this.speed),
+        ].map((part) => (part.classList.add("small"), part)),
         make("label", { className: "field" }, make("span", {}, "Seed"), this.seedField),
       ),
       state,
@@ -410,7 +428,7 @@ class MinnowDemo extends HTMLElement {
       const touch = matchMedia("(pointer: coarse)").matches && spec.control.some((control) => control.touch);
       const who = playerName(spec, Math.max(this.person, 0));
       this.chip.textContent = mine
-        ? `You play${spec.slots > 1 ? ` ${who}` : ""} · ${touch ? "button below hands back" : "Esc hands back"}`
+        ? `You play${spec.slots > 1 ? ` ${who}` : ""}${touch ? "" : " · Esc hands back"}`
         : `${game.driver(0) === POLICY ? "The policy plays" : "The script plays"} · ${touch ? "touch" : keys.join(" ")} to take over`;
       this.chip.classList.toggle("you", mine);
     }

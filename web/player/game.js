@@ -30,6 +30,7 @@ export class PolicyError extends Error {
  * @property {() => number} game_heap
  * @property {(bytes: number, size: number, error: number) => number} game_policy_size
  * @property {(bytes: number, size: number, block: number, blockSize: number, error: number) => number} game_load
+ * @property {(policy: number, size: number) => number} game_meta
  * @property {(policy: number) => number} game_size
  * @property {(policy: number, block: number, blockSize: number) => number} game_open
  * @property {(game: number, low: number, high: number) => void} game_start
@@ -96,6 +97,19 @@ export class Game {
     const text = new Uint8Array(core.memory.buffer, scratch + 4, SCRATCH - 4);
     if (error) throw new PolicyError(error, new TextDecoder().decode(text.subarray(0, text.indexOf(0))));
     return this.policy;
+  }
+
+  /**
+   * What the policy's file says of its making; empty without a policy.
+   *
+   * @returns {{steps?: number, score?: number, source_hash?: string}}
+   */
+  meta() {
+    if (!this.policy) return {};
+    const at = this.core.game_meta(this.policy, this.scratch);
+    const { buffer } = this.core.memory;
+    const size = new Uint32Array(buffer, this.scratch, 1)[0];
+    return JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, at, size)));
   }
 
   /**

@@ -23,6 +23,7 @@
  * @property {Param[]} param
  * @property {Control[]} control
  * @property {Gesture[]} gesture
+ * @property {string} source_hash
  *
  * What the site's manifest says of one demo; paths are relative to the manifest.
  * @typedef {object} Demo

@@ -13,7 +13,7 @@ const text = `
 .demo { display: grid; gap: 16px; align-items: start; }
 @container (min-width: 820px) {
   .demo { grid-template-columns: minmax(0, calc(max(62vh, 340px) * var(--aspect))) minmax(280px, 1fr); } }
-.main { display: grid; gap: 10px; min-width: 0; }
+.main { display: grid; gap: 10px; min-width: 0; container-type: inline-size; }
 .stage { position: relative; border-radius: 12px; overflow: hidden; background: #000; box-shadow: 0 1px 2px #0003, 0 10px 30px #0002; }
 canvas { display: block; width: 100%; user-select: none; -webkit-user-select: none; }
 .foot { display: flex; justify-content: space-between; align-items: center; gap: 10px; min-height: 38px; padding: 5px 12px; font-size: 14px; color: #c3d0d6;
@@ -60,7 +60,7 @@ details[open] summary { margin-bottom: 10px; }
 .bar b { position: relative; height: 10px; border-radius: 5px; background: var(--well); overflow: hidden; }
 .bar i { position: absolute; inset: 0 auto 0 0; background: var(--accent); opacity: .55; border-radius: 5px; }
 .bar.taken i, .bar.signed i { opacity: 1; }
-.bar.taken span { font-weight: 600; }
+.bar.taken span:first-child { font-weight: 600; }
 .bar.signed b::after { content: ""; position: absolute; left: 50%; inset-block: 0; width: 1px; background: var(--soft); opacity: .6; }
 .bar span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .bar .figure, .slider .figure { text-align: right; font-variant-numeric: tabular-nums; color: var(--soft); font-size: 13px; }
@@ -80,7 +80,8 @@ dt { display: flex; gap: 4px; flex-wrap: wrap; }
 dd { margin: 0; }
 kbd { font: 600 12px/1 ui-monospace, Menlo, Consolas, monospace; background: var(--well); border: 1px solid var(--line); border-bottom-width: 2px; border-radius: 6px;
   padding: 5px 7px; min-width: 26px; text-align: center; }
-@container (max-width: 480px) { .row > button span { display: none; } .row > button.primary span { display: inline; } .field > span { position: absolute; width: 1px; height: 1px;
+@container (max-width: 660px) { .row > button.small span, .field.small > span { display: none; } }
+@container (max-width: 480px) { .row > button:not(.primary) span { display: none; } .field > span { position: absolute; width: 1px; height: 1px;
   overflow: hidden; clip-path: inset(50%); } }
 @media (pointer: coarse) { button, select, input[type=text], .foot button { height: 44px; } }
 `;
