@@ -127,9 +127,8 @@ uint32_t env_obs_size(void);   /* numbers of one observation */
 uint32_t env_choices(void);    /* bytes of one mask: the sum of the discrete heads' sizes */
 
 /* Clears one lane and gives it its random stream and its parameters (NULL: defaults). No episode runs before env_reset,
- * which draws the parameters of each: with fraction r = randomize every physics parameter comes from nominal +- r
- * |nominal|
- * (+- r (high - low) / 2 where the nominal is zero), clipped to [low, high]. */
+ * which draws the parameters of each: with r = randomize a physics parameter comes from nominal +- r |nominal|, or
+ * +- r (high - low) / 2 where the nominal is zero, clipped to [low, high]. */
 void env_init(void *group, uint32_t lane, uint32_t seed_low, uint32_t seed_high, uint32_t index, const float *params,
               float randomize);
 /* Bounds of the draw of one parameter of any kind at each reset, in place of those that `randomize` gave. */

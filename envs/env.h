@@ -17,7 +17,7 @@
  * Lanes. With ENV_LANES > 1 a State holds that many environments and every member is an array [ENV_LANES] of 32-bit
  * numbers (or [n][ENV_LANES]), so that loops over lanes become SIMD. The build may set ENV_LANES to 1; results never
  * depend on it. With one lane, members may be anything of fixed size without pointers; the whole struct is hashed, so
- * it has no padding (checked by `minnow check`): order members by size.
+ * it has no padding (a test checks it): order members by size.
  *
  * Rules. No state outside State, no libm (portable functions are in mathf.h), no clock, no allocation. Randomness comes
  * from env_uniform and its kin (random.h), keyed by seed and environment index. step() may be called on a lane whose

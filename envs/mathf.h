@@ -9,7 +9,7 @@
  *   env_tanh           2e-7 absolute
  *   env_atan2          5e-7 absolute; (0, 0) gives 0
  *   env_sqrt           correctly rounded; x <= 0 and NaN give 0
- *   env_floor, env_nearest   exact for |x| < 2^22
+ *   env_floor          exact for |x| < 2^22, as is env_nearest
  */
 #ifndef MINNOW_ENV_MATHF_H
 #define MINNOW_ENV_MATHF_H

@@ -51,8 +51,8 @@ void env_vector_observe(EnvVector *vector, const EnvBuffers *buffers); /* obs, m
 /* Starts environment i anew on the stream (seed, index); reset next. */
 void env_vector_seed(EnvVector *vector, uint32_t i, uint64_t seed, uint32_t index);
 uint32_t env_vector_saved_size(const EnvVector *vector);
-void env_vector_save(const EnvVector *vector, uint32_t i,
-                     void *saved); /* environment i, sums of its episode included */
+/* Environment i, with the sums of its episode so far. */
+void env_vector_save(const EnvVector *vector, uint32_t i, void *saved);
 void env_vector_load(EnvVector *vector, uint32_t i, const void *saved);
 void *env_vector_group(EnvVector *vector, uint32_t i); /* its group; its lane is i % env_lanes() */
 /* cffi: end */

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +57,13 @@ def test_bench_measures(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 def test_mistakes_are_named(argv: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(argv) == 1
     assert words in capsys.readouterr().err
+
+
+def test_documented_scores(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every row of the table in docs/environments.md is what its command prints."""
+    text = (Path(__file__).parent.parent / "docs" / "environments.md").read_text()
+    rows = re.findall(r"\| (-?[\d.]+) \| `minnow (eval [^`]+)` \|", text)
+    assert len(rows) == 6
+    for score, command in rows:
+        assert main.main([*command.split(), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["score_mean"] == pytest.approx(float(score), abs=0.00501), command
