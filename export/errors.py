@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import linecache
 import re
 import sysconfig
@@ -17,6 +18,7 @@ class ExportError(MinnowError):
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 _HOME = str(Path(__file__).parent)
+_TORCH = str(Path(importlib.util.find_spec("torch").origin).parent)  # found, not imported
 _STDLIB = sysconfig.get_path("stdlib")
 
 
@@ -57,8 +59,7 @@ def _words(frames: list[tuple[str, int]]) -> str:
 def _library(name: str) -> bool:
     """Whether a source file is torch's, Python's or this package's."""
     return (
-        name.startswith(_HOME)
-        or "/torch/" in name
+        name.startswith((_HOME, _TORCH))
         or name.startswith("<")
         or (name.startswith(_STDLIB) and "site-packages" not in name)
     )
