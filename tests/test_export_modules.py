@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from minnow.export import parity
-from minnow.export.backends import run_wasm
+from minnow.export import onnx, parity
+from minnow.export.backends import run_onnx, run_wasm
 from minnow.export.exporter import build
 
 B = 3  # agents in the examples
@@ -288,6 +288,23 @@ def test_observations_of_any_nest_and_dtype():
     built = agree(Dictionary(), obs)
     names = {item.name: built.graph.values[item.value].dtype for item in built.graph.inputs}
     assert names == {"body.0": "f32", "body.1.0": "i32", "image": "u8"}
+
+
+ONNX = ("lstm", "two layers, batch first", "gru", "nest", "starts elsewhere")
+
+
+@pytest.mark.parametrize("name", (*ONNX, "dictionary"))
+def test_onnx_agrees(name, tmp_path):
+    torch.manual_seed(0)
+    if name == "dictionary":
+        obs = {"image": torch.zeros(B, 3, 4).byte(), "body": (torch.zeros(B, 3), [torch.ones(B, 2).int()])}
+        built = build(Dictionary().eval(), obs)
+    else:
+        function, state = RECURRENT[name]
+        built = build(Parts(function).eval(), torch.randn(B, 6), example_state=state, outputs=("out",))
+    twin = onnx.convert(built.program, built.signature, {"policy_sha256": built.reference.sha256})
+    (tmp_path / "p.onnx").write_bytes(twin)
+    assert parity.difference(run_onnx(tmp_path / "p.onnx", built.reference), built.reference).passed
 
 
 class Heads(nn.Module):
