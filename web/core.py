@@ -133,6 +133,15 @@ class Game:
     def score(self, slot: int = 0) -> float:
         return self.c.game_score(self.at, slot)
 
+    def value(self, slot: int = 0) -> float:
+        """The policy's estimate of its return, at its last observation."""
+        return self.c.game_value(self.at, slot)
+
+    def action(self, slot: int = 0) -> tuple[float, ...]:
+        """The action of the last tick, one number a head."""
+        kind = ctypes.c_float if self.spec.action_type == "box" else ctypes.c_int32
+        return tuple((kind * self.spec.heads).from_address(self.c.game_action(self.at, slot)))
+
     def hash(self) -> str:
         """16 hexadecimal digits, as the page shows them."""
         out = (ctypes.c_uint32 * 2)()

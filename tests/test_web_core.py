@@ -1,0 +1,216 @@
+"""The game core natively: snapshots, who drives, events, policies of other games; and kinds of environment that the
+shipped ones are not."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import minnow.envs
+from minnow.cinfer.errors import MinnowError
+from minnow.export import Box, Discrete, MultiDiscrete, export
+from minnow.web import core
+
+HERE = Path(__file__).resolve().parent
+AGENTS = 4
+
+
+class Wanderer(torch.nn.Module):
+    """Remembers the sum of what it saw; its choices depend on that."""
+
+    def __init__(self, inputs: int, outputs: int, box: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.see = torch.nn.Linear(inputs, 8)
+        self.act = torch.nn.Linear(8, outputs)
+        self.value = torch.nn.Linear(8, 1)
+        self.box = box
+        if box:
+            self.log_std = torch.nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, obs: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        state = 0.9 * state + torch.tanh(self.see(obs.float() * 0.1))
+        mean, value = self.act(state), self.value(state)
+        if self.box:
+            return mean, self.log_std + 0.0 * mean, value, state
+        return mean, value, state
+
+
+def wanderer(
+    path: Path, inputs: int, action: Discrete | MultiDiscrete | Box, outputs: int, dtype: torch.dtype
+) -> bytes:
+    box = isinstance(action, Box)
+    module = Wanderer(inputs, outputs, box).eval()
+    names = ("mean", "log_std", "value") if box else ("logits", "value")
+    obs, state = torch.zeros(AGENTS, inputs, dtype=dtype), torch.zeros(AGENTS, 8)
+    export(module, obs, path, example_state=state, outputs=names, action=action)
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return wanderer(tmp_path_factory.mktemp("core") / "w.minnow", 8, Discrete(3), 3, torch.float32)
+
+
+@pytest.fixture(scope="session", params=["discrete", "box"])
+def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, bytes]:
+    """An environment of each other kind, in a folder of its own like envs/, and a policy for it."""
+    name, box = f"tiny_{request.param}", request.param == "box"
+    folder = tmp_path_factory.mktemp("other")
+    (folder / name).mkdir()
+    for header in sys.modules["minnow.envs.spec"].HERE.glob("*.h"):
+        shutil.copy(header, folder)
+    source = (HERE / "tiny.c").read_text()
+    (folder / name / f"{name}.c").write_text(f"#define TINY_BOX\n{source}" if box else source)
+    action = Box([-1.0, 0.0], [1.0, 2.0]) if box else MultiDiscrete([3, 2])
+    dtype = torch.float32 if box else torch.uint8
+    return name, folder, wanderer(folder / "tiny.minnow", 5, action, 2 if box else 5, dtype)
+
+
+@pytest.fixture
+def tiny(other: tuple[str, Path, bytes], monkeypatch: pytest.MonkeyPatch) -> tuple[str, bytes]:
+    """The other environment, found by name for the time of a test."""
+    name, folder, policy = other
+    monkeypatch.setattr(sys.modules["minnow.envs.spec"], "HERE", folder)
+    return name, policy
+
+
+@pytest.mark.parametrize("env", minnow.envs.names())
+def test_a_snapshot_is_a_fork(env: str) -> None:
+    game = core.Game(env, seed=4)
+    game.drive(0, core.PERSON)
+    game.act(0, 1.0)
+    game.tick(137)
+    saved, hash_then = game.state, game.hash()
+    game.tick(500)
+    hash_later = game.hash()
+    game.state = saved
+    assert game.hash() == hash_then
+    game.tick(500)
+    assert game.hash() == hash_later != hash_then
+    with pytest.raises(MinnowError, match="a snapshot of this game has"):
+        game.state = saved[:-1]
+
+
+def test_a_snapshot_holds_the_policy_s_memory_and_luck(policy: bytes) -> None:
+    game = core.Game("pong", policy, seed=4)
+    game.c.game_sample(game.at, 1)
+    game.tick(203)  # in the middle of a step
+    saved = game.state
+    game.tick(1000)
+    later = game.hash()
+    other = core.Game("pong", policy, seed=99)
+    other.state = saved
+    other.tick(1000)
+    assert other.hash() == later
+
+
+def test_the_policy_thinks_alike_whoever_drives(policy: bytes) -> None:
+    """Taking over with the policy's own actions changes nothing, so its memory must have gone on."""
+    driven, taken = core.Game("pong", policy, seed=8), core.Game("pong", policy, seed=8)
+    driven.drive(1, core.POLICY)
+    taken.drive(1, core.POLICY)
+    for tick in range(900):
+        driven.tick()
+        if 100 < tick < 700:
+            taken.drive(0, core.PERSON)
+            taken.act(0, *driven.action(0))
+        else:
+            taken.drive(0, core.POLICY)
+        taken.tick()
+        assert taken.hash() == driven.hash(), tick
+
+
+def test_sampled_differs_from_greedy_and_follows_the_seed(policy: bytes) -> None:
+    hashes = {}
+    for name, sampled, seed in (("greedy", 0, 5), ("drawn", 1, 5), ("again", 1, 5), ("other", 1, 6)):
+        game = core.Game("pong", policy, seed=seed)
+        game.c.game_sample(game.at, sampled)
+        game.tick(2000)
+        hashes[name] = game.hash()
+    assert hashes["drawn"] == hashes["again"]
+    assert len(set(hashes.values())) == 3
+
+
+def test_events_arrive_at_the_next_tick() -> None:
+    game, same = core.Game("pong", seed=2), core.Game("pong", seed=2)
+    high = game.spec.param[0].high
+    assert all(game.event(0, 0, value=value) for value in [*np.linspace(0.5, 1.0, 500), high])  # the last one counts
+    same.event(0, 0, value=high)
+    before = game.hash()
+    game.tick(100)
+    same.tick(100)
+    assert game.hash() == same.hash() != before
+    kick = game.spec.gesture[0].kind
+    assert [game.event(kick, 0, y=0.5) for _ in range(70)].count(False) == 6  # the queue holds 64
+    game.start(2)
+    fresh = core.Game("pong", seed=2)
+    game.tick(50)
+    fresh.tick(50)
+    assert game.hash() == fresh.hash()  # a new start forgets the queue and the turned parameter
+
+
+def test_policies_of_other_games_are_refused(policy: bytes, tmp_path: Path) -> None:
+    with pytest.raises(MinnowError, match=r"made for another game.*found 8, expected 4") as observation:
+        core.Game("cartpole", policy)
+    two = wanderer(tmp_path / "two.minnow", 8, Discrete(2), 2, torch.float32)
+    with pytest.raises(MinnowError, match=r"made for another game.*found 2, expected 3") as action:
+        core.Game("pong", two)
+    box = wanderer(tmp_path / "box.minnow", 8, Box([-1.0], [1.0]), 1, torch.float32)
+    with pytest.raises(MinnowError, match="made for another game") as kind:
+        core.Game("pong", box)
+    assert observation.value.number and action.value.number == kind.value.number
+
+
+def test_other_kinds_of_environment(tiny: tuple[str, bytes]) -> None:
+    name, policy = tiny
+    game = core.Game(name, policy, seed=1)
+    game.c.game_sample(game.at, 1)
+    for slot in range(3):
+        game.drive(slot, core.POLICY)
+    game.tick(60)
+    for slot in range(3):
+        assert game.score(slot) == 0
+        game.drive(slot, core.PERSON)
+    for held in (0.0, 1.0, 2.0, -7.0, 1e9, float("nan")):
+        game.act(0, held, held)
+        game.act(1, held, 1.0)
+        game.tick(5)
+    assert [game.score(slot) for slot in range(3)] == [0, 0, 0]
+    assert len(game.draw()) == 1024  # as many as the list holds
+    game.tick(300)
+    assert game.c.game_episodes(game.at) == 3
+
+
+def test_other_kinds_play_alike_in_a_debug_build(tiny: tuple[str, bytes]) -> None:
+    name, policy = tiny
+    flags = ["-O0", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
+    hashes = set()
+    for cc in ("gcc", "clang"):
+        games = [core.Game(name, policy, library=library) for library in (None, core.shared(name, cc=cc, flags=flags))]
+        for game in games:
+            game.c.game_sample(game.at, 1)
+            game.tick(2000)
+            hashes.add(game.hash())
+    assert len(hashes) == 1
+
+
+def test_who_dies_and_returns_has_forgotten(tiny: tuple[str, bytes]) -> None:
+    """Slot 0 is dead at ticks 30 to 39. Two pasts that lead to one world leave it with one memory after that."""
+    name, policy = tiny
+    values = []
+    for paces in ((3, 3), (1, 5)):
+        game = core.Game(name, policy, seed=1)
+        for pace in (*paces, 3):
+            game.event(0, 0, value=pace)
+            game.tick(10)
+        values.append([game.value(0)])
+        game.tick(15)
+        values[-1].append(game.value(0))
+    assert values[0][0] != values[1][0]
+    assert values[0][1] == values[1][1]
