@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -264,14 +263,11 @@ def test_reading_intermediate_values() -> None:
     session = made.session(20, keep=True)
     out = session.step(x)
     assert np.array_equal(session.activation("v7", 19), out.logits[19])
-    assert np.array_equal(
-        session.activation("v4", 3), load(made.data).session(1, keep=True).step(x[3]) and session.activation("v4", 3)
-    )
     weight, bias = format.read(made.data).graph.tensors[:2]
     assert np.abs(session.activation("v4", 3) - np.tanh(weight @ x[3] + bias)).max() < 1e-6
-    for wrong in (made.session(20), session):
-        with pytest.raises(MinnowError):
-            wrong.activation("v4" if wrong is not session else "nothing")
+    for wrong, name in ((made.session(20), "v4"), (session, "nothing")):
+        with pytest.raises(MinnowError, match="no value"):
+            wrong.activation(name)
 
 
 def test_values_and_meta() -> None:
@@ -441,10 +437,11 @@ def example() -> str:
     return "\n".join(re.sub(r"^ \*\s{0,5}", "", line) for line in lines)
 
 
-def test_the_example_runs(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_the_example_runs(tmp_path: Path) -> None:
+    """It compiles as it stands, and chooses what Python chooses."""
     code = example()
     assert len(code.splitlines()) <= 15
-    build: Callable[[str], str] = lambda body: (  # noqa: E731
+    (tmp_path / "example.c").write_text(
         "#define MINNOW_IMPLEMENTATION\n"
         '#include "minnow.h"\n#include <stdio.h>\n#include <stdlib.h>\n'
         "static int steps;\n"
@@ -452,9 +449,8 @@ def test_the_example_runs(tmp_path: Path, request: pytest.FixtureRequest) -> Non
         '    printf("%d ", (int)choice);\n    obs[steps % 5] += 1.0f;\n'
         "    if (++steps == 12)\n        exit(0);\n    return steps % 5 == 0;\n}\n"
         "int main(void) {\n    static uint8_t bytes[65536];\n    float obs[5] = {0};\n"
-        f"    size_t size = fread(bytes, 1, sizeof bytes, stdin);\n{body}\n}}\n"
+        f"    size_t size = fread(bytes, 1, sizeof bytes, stdin);\n{code}\n}}\n"
     )
-    (tmp_path / "example.c").write_text(build(code))
     program = tmp_path / "example"
     command = ["gcc", "-O2", "-std=c99", f"-I{HEADER.parent}", str(tmp_path / "example.c"), "-o", str(program)]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -1,0 +1,302 @@
+"""Files that attack the loader: each fault is refused with its own number, and nothing outside is read or written."""
+
+from __future__ import annotations
+
+import re
+import struct
+import subprocess
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minnow.cinfer import MinnowError, load, messages
+from minnow.export import format
+from minnow.export.action import Action, Box, MultiDiscrete
+from minnow.export.graph import Graph, Input, Op, Output, State, Value
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@cache
+def good(action: Action | None = MultiDiscrete([2, 3])) -> bytes:  # noqa: B008
+    """A small policy with every sort of record in it."""
+    rng = np.random.default_rng(1)
+    shapes = [(2, 3), (4,), (4,), (2, 3), (6,), (4,), (4,), (2,), (6,), (5,), (3, 2)]
+    graph = Graph(values=[Value(shape, name=f"v{i}") for i, shape in enumerate(shapes)])
+    graph.values[0].dtype = "u8"
+    graph.inputs, graph.states = [Input("image", 0)], [State("h", 1, 5, 3), State("c", 2, 6)]
+    drawn = [(16, 6), (16, 4), (16,), (4,), (5, 4), (5,), (1,)]
+    graph.tensors = [rng.normal(0, 0.5, shape).astype(np.float32) for shape in drawn]
+    graph.tensor_names = [f"t{i}" for i in range(len(drawn))]
+    graph.ops = [
+        Op("cast", [0], [3]),
+        Op("reshape", [3], [4]),
+        Op("lstm", [4, 1, 2], [5, 6], [0, 1, 2, -1]),
+        Op("slice", [5], [7], [], {"axis": 0, "start": 1, "step": 2}),
+        Op("concat", [5, 7], [8], [], {"axis": 0}),
+        Op("linear", [5], [9], [4, 5]),
+        Op("permute", [3], [10], [], {"axes": [1, 0]}),
+    ]
+    graph.values += [Value((6,)), Value((2,)), Value((1,)), Value((2,)), Value((5,))]
+    graph.ops += [
+        Op("clamp", [8], [11], [], {"low": -1.0, "high": 1.0}),
+        Op("sum", [3], [12], [], {"axes": [1]}),
+        Op("constant", [], [13], [6]),
+        Op("mul", [12, 13], [14]),
+        Op("softplus", [9], [15], [], {"beta": 1.0, "threshold": 20.0}),
+    ]
+    mean = isinstance(action, Box)
+    graph.outputs = [Output("logits", 9, "mean" if mean else "logits"), Output("other", 11), Output("turned", 10)]
+    graph.outputs += [Output("last", 14), Output("spread", 15, "log_std" if mean else "other")]
+    golden = format.Golden(
+        [np.ones((2, 1, 2, 3), np.uint8)],
+        [np.zeros((2, 1, *graph.values[output.value].shape), np.float32) for output in graph.outputs],
+        [np.zeros((2, 1, 4), np.float32)] * 2,
+    )
+    dtypes = ["int8", "f16", "f32", "f32", "f32", "f32", "f32"]
+    return format.write(graph, None, action=action, golden=golden, dtypes=dtypes, meta={"é": 1})
+
+
+class Edit:
+    """A file being changed; the sections by name."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = bytearray(data)
+        tags = list(format.SECTIONS)
+        self.entry = {tag: 32 + 24 * i for i, tag in enumerate(tags)}
+        self.at = {tag: struct.unpack_from("<Q", data, self.entry[tag] + 8)[0] for tag in tags}
+
+    def u16(self, at: int, value: int) -> None:
+        struct.pack_into("<H", self.data, at, value)
+
+    def u32(self, at: int, value: int) -> None:
+        struct.pack_into("<I", self.data, at, value & 0xFFFFFFFF)
+
+    def u64(self, at: int, value: int) -> None:
+        struct.pack_into("<Q", self.data, at, value & 2**64 - 1)
+
+    def get(self, at: int) -> int:
+        return struct.unpack_from("<I", self.data, at)[0]
+
+    def op(self, index: int) -> int:
+        return self.at["OPER"] + 16 * index
+
+    def arg(self, index: int, argument: int) -> int:
+        """Where an operation's argument is."""
+        return self.at["ARGS"] + 4 * (self.get(self.op(index) + 12) + argument)
+
+    def value(self, index: int) -> int:
+        return self.at["VALS"] + 32 * index
+
+    def tensor(self, index: int) -> int:
+        return self.at["TENS"] + 48 * index
+
+
+def text(edit: Edit, old: bytes, new: bytes) -> None:
+    at = edit.data.index(old)
+    edit.data[at : at + len(old)] = new
+
+
+BOX = Box([-1, -1, -1, -1, -1], [1, 1, 1, 1, 1], "tanh")
+LSTM, SLICE, CONCAT, LINEAR, PERMUTE, CLAMP, SUM, CONSTANT, MUL, SOFTPLUS = 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+
+# The error, and what is done to the file.
+FAULTS: list[tuple[str, Callable[[Edit], object]]] = [
+    ("MAGIC", lambda e: text(e, b"\r\n", b"\n\n")),  # as a transfer in text mode does it
+    ("VERSION", lambda e: e.u32(8, 2)),
+    ("TRUNCATED", lambda e: e.u64(16, 2**63)),
+    ("TRAILING", lambda e: e.data.extend(bytes(64))),
+    ("TRAILING", lambda e: e.u64(16, 1)),
+    ("DIRECTORY", lambda e: e.u32(24, 13)),
+    ("DIRECTORY", lambda e: text(e, b"INPS", b"OUTS")),
+    ("PADDING", lambda e: e.u32(28, 1)),
+    ("OVERLAP", lambda e: e.u64(e.entry["INPS"] + 8, e.at["VALS"])),
+    ("OUTSIDE", lambda e: e.u64(e.entry["INPS"] + 8, 2**64 - 8)),
+    ("OUTSIDE", lambda e: e.u64(e.entry["INPS"] + 16, 2**64 - 8)),
+    ("OUTSIDE", lambda e: e.u64(e.entry["DATA"] + 8, 2**40)),
+    ("RECORDS", lambda e: e.u32(e.entry["VALS"] + 4, 0x80000001)),
+    ("RECORDS", lambda e: e.u64(e.entry["STAT"] + 16, 24)),
+    ("PADDING", lambda e: e.data.__setitem__(e.at["DATA"] - 1, 1)),
+    ("TEXT", lambda e: e.data.__setitem__(e.at["STRS"], 65)),
+    ("TEXT", lambda e: text(e, b"turned", b"tur\xc0\xafd")),
+    ("TEXT", lambda e: text(e, "é".encode(), b"\xff\xff")),
+    ("TEXT", lambda e: text(e, b"turned", b"t\xed\xa0\x80ed")),
+    ("NAME", lambda e: e.u32(e.at["INPS"], 0)),
+    ("NAME", lambda e: e.u32(e.at["INPS"], 10**9)),
+    ("NAME", lambda e: e.u32(e.at["INPS"], e.get(e.at["INPS"]) + 1)),
+    ("TWICE", lambda e: e.u32(e.at["STAT"] + 24, e.get(e.at["STAT"]))),
+    ("META", lambda e: e.data.__setitem__(e.at["META"], 91)),
+    ("DTYPE", lambda e: e.data.__setitem__(e.value(0) + 4, 9)),
+    ("DTYPE", lambda e: e.data.__setitem__(e.value(0) + 4, 0)),  # cast of a float
+    ("DTYPE", lambda e: e.data.__setitem__(e.value(9) + 4, 3)),
+    ("DTYPE", lambda e: e.data.__setitem__(e.tensor(2) + 4, 3)),
+    ("RANK", lambda e: e.data.__setitem__(e.value(0) + 5, 7)),
+    ("SIZE", lambda e: e.u32(e.value(0) + 8, 0)),
+    ("SIZE", lambda e: e.u32(e.value(1) + 12, 2)),
+    ("ELEMENTS", lambda e: (e.u32(e.value(0) + 8, 65536), e.u32(e.value(0) + 12, 65536))),
+    ("ELEMENTS", lambda e: (e.u32(e.tensor(0) + 8, 2**31), e.u32(e.tensor(0) + 12, 2**31))),
+    ("VALUE", lambda e: e.u32(e.arg(LINEAR, 0), 16)),
+    ("VALUE", lambda e: e.u32(e.at["OUTS"] + 4, 0xFFFFFFFF)),
+    ("ORDER", lambda e: e.u32(e.arg(LINEAR, 0), 9)),  # its own output
+    ("ORDER", lambda e: e.u32(e.arg(LSTM, 1), 12)),
+    ("DUPLICATE", lambda e: e.u32(e.arg(LINEAR, 1), 5)),
+    ("DUPLICATE", lambda e: e.u32(e.at["STAT"] + 4, 0)),
+    ("GAP", lambda e: e.u32(e.arg(LINEAR, 1), 10)),
+    ("ROLE", lambda e: e.u32(e.at["OUTS"] + 8, 5)),
+    ("OPERATION", lambda e: e.u16(e.op(0), 999)),
+    ("PADDING", lambda e: e.u16(e.op(0) + 2, 1)),
+    ("ARITY", lambda e: e.u16(e.op(CONCAT) + 4, 0)),
+    ("ARITY", lambda e: e.u16(e.op(LINEAR) + 4, 2)),
+    ("ARITY", lambda e: e.u16(e.op(LSTM) + 6, 1)),
+    ("ARITY", lambda e: e.u16(e.op(LINEAR) + 8, 0)),
+    ("ARITY", lambda e: e.u16(e.op(CLAMP) + 10, 65535)),
+    ("ARGUMENTS", lambda e: e.u32(e.op(3) + 12, 0)),
+    ("ARGUMENTS", lambda e: e.u16(e.op(CONCAT) + 4, 65535)),
+    ("TENSOR", lambda e: e.u32(e.arg(LINEAR, 2), 7)),
+    ("TENSOR", lambda e: e.u32(e.arg(LINEAR, 2), -1)),
+    ("TENSOR", lambda e: e.u32(e.at["STAT"] + 12, 100)),
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(SLICE, 4), 0)),
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(SLICE, 3), -1)),
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(CLAMP, 2), 0x7FC00000)),
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(SOFTPLUS, 2), 0)),
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(SOFTPLUS, 3), 0x7F800000)),
+    ("SHAPE", lambda e: e.u32(e.arg(SLICE, 3), 3)),
+    ("SHAPE", lambda e: e.u32(e.arg(SLICE, 4), 0x7FFFFFFF)),
+    ("SHAPE", lambda e: e.u32(e.arg(SLICE, 2), 1)),
+    ("SHAPE", lambda e: e.u32(e.arg(CONCAT, 3), 1)),
+    ("SHAPE", lambda e: e.u32(e.arg(PERMUTE, 2), 0)),
+    ("SHAPE", lambda e: e.u32(e.arg(SUM, 2), 2)),
+    ("SHAPE", lambda e: e.u32(e.arg(LSTM, 5), 1)),
+    ("SHAPE", lambda e: e.u32(e.arg(LINEAR, 2), 1)),
+    ("SHAPE", lambda e: e.u32(e.arg(MUL, 1), 5)),
+    ("SHAPE", lambda e: e.u32(e.arg(CONSTANT, 1), 2)),
+    ("SHAPE", lambda e: e.u32(e.at["STAT"] + 8, 9)),
+    ("SHAPE", lambda e: e.u32(e.at["STAT"] + 12, 2)),
+    ("RANK", lambda e: e.u32(e.at["STAT"] + 16, 2)),
+    ("PLACE", lambda e: e.u64(e.tensor(3) + 32, e.get(e.tensor(2) + 32))),
+    ("PLACE", lambda e: e.u64(e.tensor(2) + 40, e.get(e.tensor(2) + 32))),  # scales that are not int8's
+    ("PLACE", lambda e: e.data.__setitem__(e.tensor(6) + 4, 1)),  # leaves the end over
+    ("BEYOND", lambda e: e.u64(e.tensor(3) + 32, 2**64 - 64)),
+    ("BEYOND", lambda e: e.u64(e.tensor(0) + 40, 0)),
+    ("BEYOND", lambda e: e.u64(e.tensor(3) + 32, 64)),
+    ("NUMBER", lambda e: e.u32(e.get(e.tensor(2) + 32), 0x7FC00000)),
+    ("NUMBER", lambda e: e.u16(e.get(e.tensor(1) + 32), 0xFE00)),
+    ("NUMBER", lambda e: e.u32(e.get(e.tensor(0) + 40), 0x7F800000)),
+    ("KIND", lambda e: e.u32(e.at["ACTN"], 4)),
+    ("KIND", lambda e: e.u32(e.at["ACTN"] + 16, 1)),
+    ("HEADS", lambda e: e.u32(e.at["ACTN"], 1)),
+    ("HEADS", lambda e: e.u32(e.at["ACTN"] + 4, 0x55555557)),
+    ("HEADS", lambda e: e.u32(e.at["ACTN"] + 24, 0)),
+    ("HEADS", lambda e: e.u32(e.at["ACTN"] + 24, 0xFFFFFFFF)),
+    ("HEADS", lambda e: e.u32(e.at["ACTN"] + 24, 3)),
+    ("FEED", lambda e: e.u32(e.at["ACTN"] + 8, 5)),
+    ("FEED", lambda e: e.u32(e.at["ACTN"] + 8, -1)),
+    ("FEED", lambda e: e.u32(e.at["ACTN"] + 12, 0)),
+    ("BOUNDS", lambda e: e.u32(e.at["ACTN"] + 28, 1)),
+    ("GOLDEN", lambda e: e.u32(e.at["GOLD"], 1)),
+    ("GOLDEN", lambda e: e.u32(e.at["GOLD"], 3)),
+    ("GOLDEN", lambda e: e.u32(e.at["GOLD"] + 4, 0)),
+    ("GOLDEN", lambda e: e.u32(e.at["GOLD"] + 4, 0x40000001)),
+]
+BOX_FAULTS: list[tuple[str, Callable[[Edit], object]]] = [
+    ("KIND", lambda e: e.u32(e.at["ACTN"] + 16, 0)),
+    ("HEADS", lambda e: e.u32(e.at["ACTN"] + 24, 1)),
+    ("HEADS", lambda e: e.u32(e.at["ACTN"] + 12, 1)),
+    ("BOUNDS", lambda e: e.u32(e.at["ACTN"] + 28, 0x3F800000)),
+    ("BOUNDS", lambda e: e.u32(e.at["ACTN"] + 28, 0xFF800000)),
+    ("BOUNDS", lambda e: e.u32(e.at["ACTN"] + 28, 0x7FC00000)),
+    ("FEED", lambda e: e.u32(e.at["ACTN"] + 12, 77)),
+]
+
+
+def number(name: str) -> int:
+    """An error's number in minnow.h's list."""
+    return int(re.search(rf"X\({name}, (\d+),", (ROOT / "cinfer" / "minnow.h").read_text())[1])
+
+
+def refused(data: bytes) -> int:
+    with pytest.raises(MinnowError) as caught:
+        load(data)
+    assert str(caught.value).startswith(f"error {caught.value.number}: ")
+    return caught.value.number
+
+
+def test_the_good_files_are_good() -> None:
+    for action in (MultiDiscrete([2, 3]), BOX, None):
+        file = format.read(good(action))
+        assert file.action == action
+        load(good(action)).session(2, sample=True).step(np.ones((2, 2, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "name,change,action",
+    [(*fault, MultiDiscrete([2, 3])) for fault in FAULTS] + [(*fault, BOX) for fault in BOX_FAULTS],
+    ids=[f"{name}-{i}" for i, (name, _) in enumerate(FAULTS + BOX_FAULTS)],
+)
+def test_each_fault_has_its_number(name: str, change: Callable[[Edit], object], action: Action) -> None:
+    edit = Edit(good(action))
+    change(edit)
+    assert edit.data != good(action)
+    format.seal(edit.data)
+    assert refused(bytes(edit.data)) == number(name)
+
+
+def test_every_number_is_tested() -> None:
+    """Those of files; 91 is selftest's, and those below 10 belong to calls."""
+    seen = {number(name) for name, _ in FAULTS + BOX_FAULTS}
+    seen |= {number(name) for name in ("SHORT", "CHECKSUM", "COUNT")}  # the tests below
+    assert seen == {n for n in messages() if 10 <= n < 91}
+
+
+def test_truncated_anywhere() -> None:
+    data = good()
+    numbers = [refused(data[:size]) for size in range(len(data))]
+    header = 32 + 24 * len(format.SECTIONS)
+    assert set(numbers[:header]) == {number("SHORT")} and set(numbers[header:]) == {number("TRUNCATED")}
+
+
+def test_any_changed_byte_is_seen() -> None:
+    for at in range(len(good())):
+        data = bytearray(good())
+        data[at] ^= 0x10
+        found = refused(bytes(data))
+        assert found == number("CHECKSUM") or at < 24, at
+
+
+def test_too_few_and_too_many_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(format, "check", lambda graph: None)
+    value = np.zeros((2, 1, 1), np.float32)
+    for inputs, outputs in ((1, 0), (0, 1), (257, 1), (1, 257)):
+        graph = Graph([Value((1,)) for _ in range(max(inputs, 1))])
+        graph.inputs = [Input(f"x{i}", i) for i in range(inputs)]
+        graph.outputs = [Output(f"y{i}", 0) for i in range(outputs)]
+        if inputs == 0:
+            graph.states = [State("h", 0, 0)]
+        golden = format.Golden([value] * inputs, [value] * outputs, [value] * len(graph.states))
+        assert refused(format.write(graph, None, golden=golden)) == number("COUNT")
+
+
+def test_words_say_what_where_and_what_was_expected() -> None:
+    edit = Edit(good())
+    edit.u32(8, 7)
+    format.seal(edit.data)
+    with pytest.raises(MinnowError, match=r"another format version.*at byte 8, item 0: found 7, expected 1"):
+        load(bytes(edit.data))
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_sanitizers(compiler: str, tmp_path: Path) -> None:
+    """Every truncation, and thousands of changed files, under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    program = tmp_path / "hostile"
+    flags = ["-O1", "-g", "-std=c99", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    source = ["-I", str(ROOT / "cinfer"), str(ROOT / "tests" / "hostile.c"), "-o", str(program)]
+    for extra in ([], ["-DMINNOW_SCALAR"]):
+        subprocess.run([compiler, *flags, *extra, *source], check=True)
+        for action in (MultiDiscrete([2, 3]), BOX):
+            done = subprocess.run([program, "4000"], input=good(action), capture_output=True, timeout=200)
+            assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
+            refusals, runs = (int(word) for word in done.stdout.decode().split() if word.isdigit())
+            assert refusals > 1000 and runs > 100
