@@ -14,8 +14,9 @@
     P(speed, 1.2f, 0.4f, 3.0f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of the ball from side to side.")                    \
     P(acceleration, 0.0f, 0.0f, 0.2f, ENV_PHYSICS, ENV_LINEAR, "", "What each hit adds to the ball's speed.")          \
     P(steepness, 1.25f, 0.3f, 2.5f, ENV_PHYSICS, ENV_LINEAR, "", "Slope of a ball hit with the paddle's very edge.")   \
+    P(roughness, 0.1f, 0.0f, 1.0f, ENV_PHYSICS, ENV_LINEAR, "", "Random change of slope at each hit.")                 \
     P(gravity, 0.0f, -3.0f, 3.0f, ENV_PHYSICS, ENV_LINEAR, "1/s^2", "Pulls the ball down, or up where negative.")      \
-    P(paddle_speed, 1.0f, 0.2f, 3.0f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of both paddles.")                           \
+    P(paddle_speed, 1.35f, 0.2f, 3.0f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of both paddles.")                          \
     P(paddle_height, 0.18f, 0.05f, 0.5f, ENV_PHYSICS, ENV_LOG, "", "Height of both paddles.")                          \
     P(ball_size, 0.03f, 0.01f, 0.1f, ENV_PHYSICS, ENV_LOG, "", "Diameter of the ball.")                                \
     P(serve_slope, 0.8f, 0.0f, 2.0f, ENV_PHYSICS, ENV_LINEAR, "", "The steepest slope of a serve.")                    \
@@ -86,7 +87,8 @@ static void step(State *s, EnvActions action, EnvResult out) {
             s->paddle[slot][l] = env_clamp(moved, half, 1.0f - half);
         }
     }
-    int32_t rare = 0; /* bit 0: a ball is outside, bit 1: a game is at its longest */
+    int32_t hits[ENV_LANES],
+        rare = 0; /* bit 0: a ball is outside, bit 1: a game is at its longest, bit 2: a ball was hit */
     for (int l = 0; l < ENV_LANES; l++) {
         float radius = 0.5f * PARAM(ball_size)[l], reach = 0.5f * PARAM(paddle_height)[l] + radius;
         float time = s->rest[l] > 0.0f ? 0.0f : TICK;
@@ -116,7 +118,13 @@ static void step(State *s, EnvActions action, EnvResult out) {
         s->x[l] = nx;
         s->y[l] = env_clamp(ny, radius, low);
         s->rest[l] = env_max(s->rest[l] - 1.0f, 0.0f);
-        rare |= (env_abs(nx - middle) > middle + radius) | (s->base.tick[l] + 1 >= LONGEST) << 1;
+        rare |= (env_abs(nx - middle) > middle + radius) | (s->base.tick[l] + 1 >= LONGEST) << 1 | met << 2;
+        hits[l] = met;
+    }
+    for (int l = 0; (rare & 4) && l < ENV_LANES; l++) {
+        if (hits[l] && PARAM(roughness)[l] > 0.0f) {
+            s->vy[l] += env_abs(s->vx[l]) * PARAM(roughness)[l] * (2.0f * env_uniform(s, l) - 1.0f);
+        }
     }
     for (int l = 0; (rare & 1) && l < ENV_LANES; l++) {
         if (env_abs(s->x[l] - 0.5f * WIDTH) > 0.5f * WIDTH + 0.5f * PARAM(ball_size)[l]) {
@@ -162,8 +170,9 @@ static inline float arrival(const State *s, int slot, int l) {
     return comes ? y : 0.5f;
 }
 
-/* Skill 0.5 follows the ball's height. Below, it does so late and haltingly. Above, it goes more and more to where the
- * ball will arrive, and holds the paddle so that the ball leaves from its edge to where the opponent is not. */
+/* Skill 0.5 follows the ball's height, moving in 11 of 16 ticks. Below, it does so later and more haltingly. Above, it
+ * halts less, goes more and more to where the ball will arrive, and holds the paddle so that the ball leaves from its
+ * edge to where the opponent is not. */
 static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
     float target[ENV_LANES];
     int32_t strong = 0;
@@ -189,7 +198,9 @@ static void script(const State *s, int slot, const float skill[ENV_LANES], env_a
     for (int l = 0; l < ENV_LANES; l++) {
         float gap = target[l] - s->paddle[slot][l], slack = 0.6f * PARAM(paddle_speed)[l] * TICK;
         float turn = (float)(s->base.tick[l] * 5 & 15) * (1.0f / 16.0f);
-        int awake = turn >= 0.65f * env_max(1.0f - 2.0f * skill[l], 0.0f);
+        float halts =
+            0.3125f * env_clamp(2.0f - 2.0f * skill[l], 0.0f, 1.0f) + 0.35f * env_max(1.0f - 2.0f * skill[l], 0.0f);
+        int awake = turn >= halts;
         int32_t choice = (gap > slack) * DOWN + (gap < -slack) * UP;
         action[0][l] = choice * awake; /* STAY is 0 */
     }
