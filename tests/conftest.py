@@ -58,9 +58,9 @@ def sources() -> Callable[..., list[Path]]:
 
 @pytest.fixture(scope="session")
 def pong_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder of `minnow train pong`, trained for a few seconds, exported and verified, once a session."""
+    """The run folder of `minnow train pong`, trained to its schedule's end, exported and verified, once a session."""
     out = tmp_path_factory.mktemp("pong") / "run"
-    command = [sys.executable, "-m", "minnow.cli.main", "train", "pong", "--budget", "5", "--out", str(out)]
+    command = [sys.executable, "-m", "minnow.cli.main", "train", "pong", "--budget", "20", "--out", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}"
     return out
