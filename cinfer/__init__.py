@@ -31,4 +31,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f"minnow.cinfer.{_HOMES[name]}"), name)
+    if name in ("compile", "wasm"):
+        return importlib.import_module(f"minnow.cinfer.{name}")
     raise AttributeError(f"module 'minnow.cinfer' has no attribute {name!r}")

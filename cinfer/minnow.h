@@ -39,7 +39,7 @@
  *
  * ARITHMETIC is exact: no fused multiply-add, sums in index order, own exp, log, tanh and erf, so that every compiler,
  * optimisation level and instruction set gives the same bits, whatever flags the host program uses, except -ffast-math,
- * which is refused. The file format is specified in docs/format.md.
+ * which is refused. (Only what is not a number may differ in its bits.) The file format is specified in docs/format.md.
  */
 #ifndef MINNOW_H
 #define MINNOW_H
@@ -493,6 +493,43 @@ MNW_INLINE float mnw_first(mnw_v v) {
     float lanes[MNW_LANES];
     mnw_store(lanes, v);
     return lanes[0];
+}
+
+/* A host that was linked with -ffast-math flushes denormals, or it may have turned the rounding: the standard rules
+ * hold from mnw_enter to mnw_leave, which takes what mnw_enter returned. */
+MNW_INLINE uint64_t mnw_control(uint64_t set, int write) {
+    uint64_t was = 0;
+#if defined(__GNUC__) && defined(__SSE__) && !defined(MINNOW_SCALAR)
+    uint32_t word = (uint32_t)set;
+    if (write)
+        __asm__ volatile("ldmxcsr %0" : : "m"(word) : "memory");
+    else
+        __asm__ volatile("stmxcsr %0" : "=m"(word) : : "memory");
+    was = word;
+#elif defined(__GNUC__) && defined(__aarch64__) && !defined(MINNOW_SCALAR)
+    if (write)
+        __asm__ volatile("msr fpcr, %0" : : "r"(set) : "memory");
+    else
+        __asm__ volatile("mrs %0, fpcr" : "=r"(was) : : "memory");
+#else
+    (void)set;
+    (void)write;
+#endif
+    return was;
+}
+
+static uint64_t mnw_enter(void) {
+    uint64_t was = mnw_control(0, 0);
+#if defined(__aarch64__)
+    mnw_control(0, 1);
+#else
+    mnw_control(0x1f80, 1);
+#endif
+    return was;
+}
+
+static void mnw_leave(uint64_t was) {
+    mnw_control(was, 1);
 }
 
 /* ---- Random numbers: Threefry-2x32-20 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3"). */
@@ -1487,7 +1524,10 @@ MINNOW_API const minnow_policy *minnow_load(const void *bytes, size_t size, void
         return NULL;
     }
     piece.at = mnw_aligned(block);
-    return mnw_build(&f, &piece);
+    uint64_t was = mnw_enter();
+    minnow_policy *policy = mnw_build(&f, &piece);
+    mnw_leave(was);
+    return policy;
 }
 
 MINNOW_API uint32_t minnow_inputs(const minnow_policy *policy) {
@@ -2151,11 +2191,13 @@ MINNOW_API int32_t minnow_step_inputs(minnow_session *session, const void *const
                     return MINNOW_E_MASK;
             }
     }
+    uint64_t was = mnw_enter();
     for (uint32_t from = 0; from < session->agents; from += session->tile) {
         uint32_t left = session->agents - from;
         mnw_forward(session, inputs, from, left < session->tile ? left : session->tile);
     }
     mnw_act(session, mask);
+    mnw_leave(was);
     session->state->step[0]++;
     session->state->step[1] += session->state->step[0] == 0;
     return MINNOW_OK;
