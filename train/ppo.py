@@ -160,6 +160,10 @@ class PPO:
         """Agent-steps taken so far."""
         return self.update_index * self.batch
 
+    def scheduled(self, start: float, end: float) -> float:
+        """A setting that goes from `start` to `end` over the schedule."""
+        return end + (1 - self.update_index / self.updates) * (start - end)
+
     def update(self, measure: bool = True) -> dict[str, float]:
         """One rollout and one round of learning; the metrics, or nothing where they are not asked for."""
         self.collect()
@@ -232,9 +236,8 @@ class PPO:
     def learn(self, advantage: Tensor, measure: bool) -> dict[str, float]:
         """Some epochs of clipped policy gradient on the rollout. Learning rate and entropy fall with the steps."""
         train, horizon = self.train, self.train.horizon
-        left = 1 - self.update_index / self.updates
-        learning_rate = train.learning_rate_end + left * (train.learning_rate - train.learning_rate_end)
-        entropy_weight = train.entropy_end + left * (train.entropy - train.entropy_end)
+        learning_rate = self.scheduled(train.learning_rate, train.learning_rate_end)
+        entropy_weight = self.scheduled(train.entropy, train.entropy_end)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
 

@@ -1,0 +1,284 @@
+"""Runs: their folders, how they are interrupted and resumed, what stops them, and that they learn."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from minnow import envs, train
+from minnow.cinfer.errors import MinnowError
+from minnow.cli.main import main
+from minnow.train import checkpoint
+from minnow.train import config as configs
+from minnow.train.config import Config, PolicyConfig, TrainConfig
+from minnow.train.ppo import PPO
+
+NAMES = envs.names()
+MINNOW = [sys.executable, "-m", "minnow.cli.main"]
+
+
+def small(name: str, core: str, **changes: object) -> Config:
+    """Six updates of a tiny run with everything switched on: two epochs, normalisation, randomization, checkpoints."""
+    settings = TrainConfig(
+        steps=6 * 8 * 16, envs=8, horizon=16, minibatch=64, epochs=2, value_clip=0.2, checkpoints=3, logs=6
+    )
+    policy = PolicyConfig(core=core, hidden=16, normalize=True)
+    return Config(name, 5, 0.3, policy=policy, train=dataclasses.replace(settings, **changes))
+
+
+class Killed(Exception):
+    pass
+
+
+def kill(path: Path) -> None:
+    raise Killed
+
+
+def equal(left: Path, right: Path) -> bool:
+    first, second = checkpoint.read(left)[0], checkpoint.read(right)[0]
+    return first.keys() == second.keys() and all(torch.equal(leaf, second[name]) for name, leaf in first.items())
+
+
+@pytest.mark.parametrize("core", ["mlp", "lstm", "mingru"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, name, core):
+    config = small(name, core)
+    whole = train.train(config, out=tmp_path / "whole")
+    with pytest.raises(Killed):
+        train.train(config, out=tmp_path / "killed", on_checkpoint=kill)
+    first = checkpoint.find(tmp_path / "killed")
+    resumed = train.resume(tmp_path / "killed")
+    assert len(checkpoint.all_of(resumed.run)) == 3 and resumed.steps == whole.steps == config.train.steps
+    assert equal(whole.checkpoint, resumed.checkpoint)
+
+    # A restart from the weights alone ends elsewhere, so the comparison above can fail.
+    tensors, meta = checkpoint.read(first)
+    restart = PPO(config)
+    restart.policy.load_state_dict(
+        {key.removeprefix("policy."): leaf for key, leaf in tensors.items() if key.startswith("policy.")}
+    )
+    restart.update_index = meta["updates"]
+    while restart.update_index < restart.updates:
+        restart.update()
+    final = checkpoint.read(whole.checkpoint)[0]
+    assert not torch.equal(restart.policy.actor.weight, final["policy.actor.weight"])
+
+
+def test_each_part_of_a_checkpoint_matters(tmp_path):
+    """Resuming without any one kind of state gives another run."""
+    config = small("pong", "lstm")
+    whole = train.train(config, out=tmp_path / "whole")
+    final = checkpoint.read(whole.checkpoint)[0]["policy.actor.weight"]
+    tensors, meta = checkpoint.read(checkpoint.all_of(whole.run)[0])
+
+    def finish(without: str) -> torch.Tensor:
+        trainer = PPO(config)
+        fresh = trainer.tensors()
+        trainer.load(
+            {
+                key: fresh.get(key, torch.zeros_like(leaf)) if key.startswith(without) else leaf
+                for key, leaf in tensors.items()
+            },
+            meta["updates"],
+        )
+        while trainer.update_index < trainer.updates:
+            trainer.update()
+        return trainer.policy.actor.weight
+
+    assert torch.equal(finish("nothing"), final)
+    for part in ("envs", "carry.obs", "carry.state", "optimizer", "policy.normalize"):
+        assert not torch.equal(finish(part), final), part
+
+
+def test_a_runs_folder_and_its_repetition(tmp_path, capsys):
+    """A run cut short by its budget is repeated by steps from its own config.toml."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    flags = ["--train.steps", "100000000000", "--train.envs", "64", "--train.minibatch", "512", "--no-export"]
+    assert main(["train", "cartpole", "--budget", "1", "--seed", "3", "--out", str(first), "--json", *flags]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["episodes"] == 200 and printed["run"] == str(first)
+    result = configs.parse((first / "config.toml").read_text(), "")["result"]
+    assert result["steps"] == printed["steps"] and result["score_mean"] == printed["score_mean"]
+    assert configs.load(first / "config.toml").train.steps < 100000000000  # the schedule was fitted to the budget
+    lines = [json.loads(line) for line in (first / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["steps"] == printed["steps"] and {"entropy", "kl", "explained_variance"} <= lines[-1].keys()
+    assert list((first / "tb").glob("events.*"))
+    _, meta = train.load(first)
+    assert meta["env"] == "cartpole" and meta["score"] == printed["score_mean"] and meta["seed"] == 3
+    assert meta["command"].startswith("minnow train cartpole --budget 1")
+    with pytest.raises(MinnowError, match="already holds a run"):
+        train.train(small("cartpole", "mlp"), out=first)
+
+    again = ["train", "cartpole", "--config", str(first / "config.toml"), "--out", str(second), "--no-export"]
+    assert main(again) == 0
+    assert equal(checkpoint.find(first), checkpoint.find(second))
+
+
+def start(folder: Path, *flags: str, **options: object) -> subprocess.Popen[str]:
+    command = [*MINNOW, "train", "cartpole", "--steps", str(10**10), "--out", str(folder), "--no-export", *flags]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options)
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    for _ in range(600):
+        if path.exists() and path.stat().st_size:
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    raise AssertionError(f"{path} did not appear")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_leave_a_checkpoint_and_say_how_to_go_on(tmp_path, number, status):
+    run = tmp_path / "run"
+    process = start(run, "--seed", "1", "--train.logs", "1000000")
+    wait_for(run / "metrics.jsonl", process)
+    process.send_signal(number)
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == status, words
+    assert f"minnow train --resume {run}" in words
+    (saved,) = checkpoint.all_of(run)
+    before = checkpoint.read(saved)[1]
+    assert before["steps"] > 0 and not list(run.glob("**/*.tmp"))
+    outcome = train.resume(run, budget=before["seconds"] + 0.3)
+    assert outcome.ended == "budget" and outcome.steps > before["steps"]
+    steps = [json.loads(line)["steps"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(set(steps))
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path):
+    """The limit on a file's size fails a write in the kernel, half way through, as a full disk does."""
+    config = small("cartpole", "mlp")
+    whole = train.train(config, out=tmp_path / "whole")
+    run = tmp_path / "run"
+    with pytest.raises(Killed):
+        train.train(config, out=run, on_checkpoint=kill)
+    (good,) = checkpoint.all_of(run)
+    limit = good.stat().st_size // 2
+    process = subprocess.run(
+        [*MINNOW, "train", "--resume", str(run), "--no-export"],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert process.returncode == 1 and "Traceback" not in process.stderr, process.stderr
+    assert f"cannot write to {run}" in process.stderr and str(good) in process.stderr
+    assert checkpoint.all_of(run) == [good] and not list(run.glob("**/*.tmp"))
+    assert equal(train.resume(run).checkpoint, whole.checkpoint)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MinnowError, match="cannot write to"):
+        train.train(small("cartpole", "mlp"), out=tmp_path / "file" / "run")
+
+
+def test_divergence_is_told(tmp_path, monkeypatch):
+    """A weight that is no number ends the run, and no checkpoint holds it."""
+    learn = PPO.learn
+
+    def poisoned(self, advantage, measure):
+        if self.update_index == 3:
+            self.parameters[0].data[0] = float("nan")
+        return learn(self, advantage, measure)
+
+    monkeypatch.setattr(PPO, "learn", poisoned)
+    with pytest.raises(MinnowError, match=r"not finite after 512 steps.*last good checkpoint is .*000000000256"):
+        train.train(small("cartpole", "mlp"), out=tmp_path / "run")
+    assert len(checkpoint.all_of(tmp_path / "run")) == 1
+
+
+BAD_FLAGS = [
+    (["pung"], "did you mean pong"),
+    (["pong", "--train.learnin-rate", "1"], "--train.learning-rate"),
+    (["pong", "--env.skil", "1"], "--env."),
+    (["pong", "what"], "does not know what to do with 'what'"),
+    (["pong", "--train.envs", "0"], "train.envs is 0"),
+    (["pong", "--train.minibatch", "4095"], "does not divide"),
+    (["pong", "--train.gamma", "2"], "train.gamma is 2.0, outside"),
+    (["pong", "--randomize", "-1"], "randomize is -1.0"),
+    (["pong", "--seed", "-1"], "seed is -1"),
+    (["pong", "--steps", "0"], "train.steps is 0"),
+    (["pong", "--budget", "0"], "--budget is 0"),
+    (["pong", "--config", "/nowhere.toml"], "cannot read /nowhere.toml"),
+    (["--resume", "/nowhere"], "/nowhere does not exist"),
+    (["--budget", "3"], "which environment?"),
+]
+
+
+@pytest.mark.parametrize(("argv", "words"), BAD_FLAGS, ids=[" ".join(argv) for argv, _ in BAD_FLAGS])
+def test_bad_flags_are_one_clear_error(argv, words, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *argv]) == 1
+    error = capsys.readouterr().err
+    assert words in error and "Traceback" not in error
+    assert not list(tmp_path.glob("runs/**/*.safetensors"))
+
+
+def test_wrong_values_are_refused_with_the_choices(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as status:
+        main(["train", "pong", "--policy.core", "lsmt"])
+    assert status.value.code == 2 and "lstm" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_environment(tmp_path, capsys):
+    train.train(small("cartpole", "mlp"), out=tmp_path / "run")
+    assert main(["train", "pong", "--resume", str(tmp_path / "run")]) == 1
+    assert "is a checkpoint of cartpole, not of pong" in capsys.readouterr().err
+
+
+def test_an_environment_that_has_changed_since(tmp_path, monkeypatch):
+    config = small("cartpole", "mlp")
+    with pytest.raises(Killed):
+        train.train(config, out=tmp_path / "run", on_checkpoint=kill)
+    file = checkpoint.find(tmp_path / "run")
+    tensors, meta = checkpoint.read(file)
+    checkpoint.save(file, tensors, meta | {"source_hash": "0" * 64})
+    with pytest.raises(MinnowError, match="trained on another version of cartpole"):
+        train.resume(tmp_path / "run")
+
+
+def test_rows_do_not_depend_on_how_environments_are_spread():
+    """Two trainers with half the environments each collect what one collects."""
+    config = small("pong", "lstm")
+    half = dataclasses.replace(config, train=dataclasses.replace(config.train, envs=4))
+    whole, left, right = PPO(config), PPO(half), PPO(half, first_env=4)
+    for trainer in (whole, left, right):
+        trainer.collect()
+    for name in ("action", "reward", "terminated"):
+        parts = torch.cat([getattr(left, name), getattr(right, name)], 1)
+        assert torch.equal(getattr(whole, name), parts), name
+    assert torch.equal(whole.obs, torch.cat([left.obs, right.obs], 1))
+
+
+def test_pong_learns_within_seconds(tmp_path):
+    """Far better than random play after a short run; the real bar is measured by the long form."""
+    from minnow.train import evaluation
+
+    random = evaluation.evaluate(evaluation.RandomPlayer(envs.spec("pong")), "pong", 50)
+    config = train.defaults("pong")
+    outcome = train.train(config, out=tmp_path / "run", budget=6)
+    score = evaluation.evaluate(evaluation.TorchPlayer(train.load(outcome.run)[0]), "pong", 50)
+    assert score.score_mean > random.score_mean + 10
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("name", "budget", "key", "bar"), [("pong", 20, "score_mean", 18), ("cartpole", 10, "return_mean", 475)]
+)
+def test_the_bars(tmp_path, capsys, name, budget, key, bar, seed):
+    out = str(tmp_path / "run")
+    argv = ["train", name, "--budget", str(budget), "--seed", str(seed), "--out", out, "--no-export", "--json"]
+    assert main(argv) == 0
+    assert json.loads(capsys.readouterr().out)[key] >= bar
