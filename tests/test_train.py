@@ -14,6 +14,7 @@ from torch.distributions import Categorical as TorchCategorical
 from torch.distributions import Normal
 
 from minnow.cinfer.errors import MinnowError
+from minnow.cinfer.files import write_atomic
 from minnow.train import checkpoint
 from minnow.train import config as configs
 from minnow.train.config import Config, PolicyConfig, TrainConfig
@@ -217,14 +218,14 @@ def test_batches_must_divide():
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "file"
-    checkpoint.write_atomic(path, b"old")
+    write_atomic(path, b"old")
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        checkpoint.write_atomic(path, b"new")
+        write_atomic(path, b"new")
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 

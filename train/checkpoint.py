@@ -7,7 +7,6 @@ good checkpoint as it was.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +15,12 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from minnow.cinfer.errors import MinnowError
+from minnow.cinfer.files import write_atomic
 from minnow.train import config as configs
 from minnow.train import space
 from minnow.train.policy import Policy
 
 FORMAT = 1
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Writes the whole file or nothing. Raises OSError; the old file, if any, is then still there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the new name, too, survives a power cut
-        finally:
-            os.close(folder)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def save(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:

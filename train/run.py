@@ -23,6 +23,7 @@ import torch
 
 import minnow
 from minnow.cinfer.errors import MinnowError
+from minnow.cinfer.files import write_atomic
 from minnow.train import checkpoint
 from minnow.train import config as configs
 from minnow.train.config import Config
@@ -74,7 +75,7 @@ class Folder:
 
     def write_config(self, config: Config, result: dict[str, Any] | None = None) -> None:
         with self.guard():
-            checkpoint.write_atomic(self.path / "config.toml", configs.dump(config, result).encode())
+            write_atomic(self.path / "config.toml", configs.dump(config, result).encode())
 
     def open_metrics(self, steps: int) -> None:
         """Opens metrics.jsonl and TensorBoard for appending; lines later than `steps` are dropped first."""
@@ -85,7 +86,7 @@ class Folder:
             if path.exists():
                 lines = path.read_text().splitlines(keepends=True)
                 kept = [line for line in lines if line.endswith("\n") and json.loads(line)["steps"] <= steps]
-                checkpoint.write_atomic(path, "".join(kept).encode())
+                write_atomic(path, "".join(kept).encode())
             self.metrics = path.open("a")
             self.board = SummaryWriter(str(self.path / "tb"), purge_step=steps, flush_secs=5)
 
