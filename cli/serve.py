@@ -42,10 +42,8 @@ def serve(
     def ready(address: str) -> None:
         print(f"serving {what}: {address} (Ctrl-C ends)", flush=True)
 
-    try:
-        server.serve(app, port, ready)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+    server.serve(app, port, ready)
+    print("stopped", file=sys.stderr)
     return 0
 
 

@@ -195,7 +195,7 @@ def _socket(port: int) -> socket.socket:
 
 
 def serve(app: Flask, port: int, ready: Callable[[str], None]) -> None:
-    """Serves on loopback until interrupted. `ready` gets the address; port 0 takes a free one."""
+    """Serves on loopback until Ctrl-C, then returns. `ready` gets the address; port 0 takes a free one."""
     with _socket(port) as listener:
         address = f"http://{HOST}:{listener.getsockname()[1]}/"
         server = make_server(HOST, port, app, threaded=True, request_handler=_Quiet, fd=listener.fileno())
