@@ -178,6 +178,8 @@ def test_settings_survive_their_file(tmp_path):
     path = tmp_path / "config.toml"
     path.write_text(configs.dump(config, {"steps": 5, "ended": "schedule"}))
     assert configs.load(path) == config
+    path.write_text(configs.dump(config, {"steps": 5, "ended": "budget"}))
+    assert configs.load(path).train.stop == 5
 
 
 BAD_SETTINGS = {

@@ -114,12 +114,18 @@ def defaults(name: str) -> Config:
 
 
 def load(path: Path) -> Config:
-    """The settings of a config.toml. Raises MinnowError where it is unreadable, unknown or out of range."""
+    """The settings that repeat the run of a config.toml: where its budget ended it, they stop at the same step.
+    Raises MinnowError where the file is unreadable or holds a name or type that is not known."""
     try:
         text = path.read_text()
     except OSError as error:
         raise MinnowError(f"cannot read {path}: {error.strerror}.") from None
-    return from_dict(parse(text, str(path)), str(path))
+    tables = parse(text, str(path))
+    config = from_dict(tables, str(path))
+    result = tables.get("result", {})
+    if result.get("ended") == "budget":
+        config.train.stop = result["steps"]
+    return config
 
 
 def parse(text: str, origin: str) -> dict[str, Any]:
