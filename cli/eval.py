@@ -80,7 +80,10 @@ def _player(target: str, player: str | None) -> tuple[Any, str, dict[str, float]
         from minnow import cinfer
 
         policy = cinfer.load(target)
-        return evaluation.FilePlayer(policy), policy.meta["env"], {}
+        name = policy.meta.get("environment")
+        if name not in envs.names():
+            raise MinnowError(f"{target} says that it plays {name!r}, which is none of {', '.join(envs.names())}.")
+        return evaluation.FilePlayer(policy), name, policy.meta.get("config", {}).get("env", {})
     module, meta = checkpoint.load(Path(target))
     return evaluation.TorchPlayer(module), meta["env"], meta["config"]["env"]
 

@@ -128,6 +128,8 @@ def finish(outcome: Any, export: bool, as_json: bool) -> int:
     _say(f"trained for {outcome.steps:,} steps in {outcome.seconds:.1f} s: {why[outcome.ended]}")
     policy, meta = checkpoint.load(outcome.checkpoint)
     score = evaluation.evaluate(evaluation.TorchPlayer(policy), meta["env"], EPISODES)
+    if meta["config"]["env"]:
+        _say("scoring with the environment's default parameters, not those of training")
     run.record(
         outcome.run, {"score_mean": score.score_mean, "score_ci95": score.score_ci95, "episodes": score.episodes}
     )

@@ -71,6 +71,24 @@ def test_the_script_and_random_play_are_scored(capsys):
     assert scores["random"] < -10 < scores["script=1"]
 
 
+def test_a_policy_file_scores_as_its_run_does(tmp_path, capsys):
+    """The exported file, played by minnow.h, against the module in torch; rounding may turn a few episodes."""
+    from minnow import train
+    from minnow.cli.export import export_run
+    from minnow.train.config import Config, PolicyConfig, TrainConfig
+
+    settings = TrainConfig(steps=8192, envs=16, horizon=32, minibatch=128, epochs=2)
+    run = train.train(Config("cartpole", 2, policy=PolicyConfig("lstm", 16), train=settings), out=tmp_path / "run").run
+    export_run(run)
+    capsys.readouterr()
+    scores = []
+    for target in (run, run / "policy.minnow"):
+        assert main(["eval", str(target), "--episodes", "100", "--json"]) == 0
+        scores.append(json.loads(capsys.readouterr().out))
+    assert scores[0]["episodes"] == scores[1]["episodes"] == 100
+    assert scores[1]["score_mean"] == pytest.approx(scores[0]["score_mean"], rel=0.05)
+
+
 BAD = [
     (["pung", "--player", "random"], "did you mean pong"),
     (["pong"], "add --player"),
