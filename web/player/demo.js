@@ -144,7 +144,7 @@ class MinnowDemo extends HTMLElement {
       if (this.thoughtsCard) this.thoughtsCard.hidden = !policy;
       this.reset();
     } catch (error) {
-      if (!(error instanceof PolicyError)) throw error;
+      if (!this.game && !(error instanceof PolicyError)) throw error;
       const former = this.game;
       this.#fail(error, [
         former
@@ -189,7 +189,7 @@ class MinnowDemo extends HTMLElement {
     this.speed = make("select", { title: "Speed", "aria-label": "Speed", onchange: () => this.setSpeed(Number(this.speed?.value)) });
     this.speed.append(...SPEEDS.map((speed) => new Option(`${speed < 1 ? { 0.25: "¼", 0.5: "½" }[speed] : speed}×`, String(speed))));
     this.seedField = make("input", { type: "text", inputMode: "numeric", value: String(this.seed), onchange: () => this.#seedEntered() });
-    this.counter = make("span", { className: "note push" });
+    this.counter = make("span", { className: "note" });
     main.insertBefore(
       make(
         "div",

@@ -43,7 +43,6 @@ input[type=text] { width: 8ch; font-variant-numeric: tabular-nums; }
 input[type=text][aria-invalid=true] { border-color: var(--bad); }
 label.field { display: inline-flex; gap: 6px; align-items: center; color: var(--soft); }
 .field select, .field input { color: var(--ink); }
-.push { margin-left: auto; }
 .state { margin: 0; color: var(--soft); min-height: 1.4em; font-variant-numeric: tabular-nums; }
 .state.bad { color: var(--bad); }
 .panel { display: grid; gap: 12px; min-width: 0; }
