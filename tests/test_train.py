@@ -167,6 +167,8 @@ def test_noise_of_a_row_does_not_depend_on_where_rows_are_split():
     whole = generator(9, 1, 4).random((8, 16), dtype="float32")
     half = generator(9, 1, 4, offset=4 * 2).random((4, 16), dtype="float32")  # rows 4 to 7, two blocks of 8 each
     assert (whole[4:] == half).all()
+    bits = [generator(9, 2, 4, epoch).random(64, dtype="float32") for epoch in range(2)]
+    assert set(bits[0].tolist()).isdisjoint(bits[1].tolist())  # no epoch is another one's shifted
     assert (generator(9, 1, 5).random((8, 16), dtype="float32") != whole).any()
     assert (generator(8, 1, 4).random((8, 16), dtype="float32") != whole).any()
 

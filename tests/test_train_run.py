@@ -59,6 +59,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, name, core):
     resumed = train.resume(tmp_path / "killed")
     assert len(checkpoint.all_of(resumed.run)) == 3 and resumed.steps == whole.steps == config.train.steps
     assert equal(whole.checkpoint, resumed.checkpoint)
+    with pytest.raises(MinnowError, match="not its run's newest"):
+        train.resume(first)
 
     # A restart from the weights alone ends elsewhere, so the comparison above can fail.
     tensors, meta = checkpoint.read(first)

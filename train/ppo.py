@@ -70,9 +70,9 @@ def build_policy(config: Config, spec: envs.Spec) -> Policy:
         return Policy(config.policy, tuple(spec.obs_shape), action_space(spec))
 
 
-def generator(seed: int, stream: int, update: int, offset: int = 0) -> np.random.Generator:
+def generator(seed: int, stream: int, update: int, epoch: int = 0, offset: int = 0) -> np.random.Generator:
     """Random numbers that are a function of their address. `offset` counts blocks of eight 32-bit numbers."""
-    return np.random.Generator(np.random.Philox(key=(seed, stream), counter=(offset, update, 0, 0)))
+    return np.random.Generator(np.random.Philox(key=(seed, stream), counter=(offset, update, epoch, 0)))
 
 
 @dataclass
@@ -131,7 +131,7 @@ class PPO:
         self.env_action = torch.zeros(self.action.shape, dtype=torch.int32 if discrete else torch.float32)
         choices = self.space.out_size if self.spec.masked else 0
         self.mask = torch.ones(horizon + 1, rows, choices, dtype=torch.uint8)
-        self.value, self.reward, self.potential, self.final_value = (torch.zeros(horizon, rows) for _ in range(4))
+        self.value, self.reward, self.final_value = (torch.zeros(horizon, rows) for _ in range(3))
         self.terminated, self.truncated = (torch.zeros(horizon, rows, dtype=torch.uint8) for _ in range(2))
         self.alive = torch.ones(horizon + 1, rows, dtype=torch.uint8)
         self.resets = torch.ones(horizon + 1, rows, dtype=torch.uint8)  # an observation is its episode's first
@@ -144,7 +144,6 @@ class PPO:
                 action=self.env_action[t].numpy(),
                 mask=self.mask[t + 1].numpy() if self.spec.masked else None,
                 reward=self.reward[t].numpy(),
-                potential=self.potential[t].numpy(),
                 terminated=self.terminated[t].numpy(),
                 truncated=self.truncated[t].numpy(),
                 alive=self.alive[t + 1].numpy(),
@@ -210,7 +209,7 @@ class PPO:
         horizon, size = self.train.horizon, self.space.noise_size
         rows = self.resets.shape[1]
         blocks = math.ceil(horizon * size / 8)
-        rng = generator(self.config.seed, NOISE, self.update_index, self.first_row * blocks)
+        rng = generator(self.config.seed, NOISE, self.update_index, offset=self.first_row * blocks)
         uniform = rng.random((rows, blocks * 8), dtype=np.float32)[:, : horizon * size]
         uniform = torch.from_numpy(uniform.reshape(rows, horizon, size).transpose(1, 0, 2).copy())
         return self.space.noise(uniform)

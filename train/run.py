@@ -174,6 +174,9 @@ def resume(
 ) -> Outcome:
     """Goes on from a run's newest checkpoint, as if it had never stopped. `budget` counts from the run's beginning."""
     file = checkpoint.find(run)
+    newest = checkpoint.all_of(file.parent.parent)[-1:]
+    if newest and newest[0].name != file.name:
+        raise MinnowError(f"{file} is not its run's newest checkpoint, {newest[0].name}: move later ones away first.")
     tensors, meta = checkpoint.read(file)
     config = configs.from_dict(meta["config"], str(file))
     configs.validate(config)
@@ -236,7 +239,6 @@ def _loop(
             begun += time.perf_counter() - paused
         return path
 
-    metrics: dict[str, float] = {}
     with Dashboard(title, end * trainer.batch, budget) as dashboard, _signals() as caught:
         while trainer.update_index < end:
             seconds = time.perf_counter() - begun
