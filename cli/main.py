@@ -48,8 +48,9 @@ def main(argv: list[str] | None = None) -> int:
             raise unknown("verb", argv[0], VERBS)
         return importlib.import_module(f"minnow.cli.{argv[0]}").main(argv[1:])
     except MinnowError as error:
-        number = f" {error.number}" if error.number is not None else ""
-        print(f"minnow: error{number}: {error}", file=sys.stderr)
+        # A fault of a policy file begins with "error N:", or has it after the file's name.
+        numbered = error.number is not None and f"error {error.number}:" in str(error)
+        print(f"minnow: {'' if numbered else 'error: '}{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("minnow: interrupted", file=sys.stderr)
