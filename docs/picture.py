@@ -23,11 +23,13 @@ def main() -> None:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1100, "height": 720})
         page.goto(f"http://127.0.0.1:{server.server_port}/pong.html")
         page.evaluate("document.querySelector('minnow-demo').ready")
-        page.wait_for_timeout(20_000)  # so that the score shows who is better
+        page.get_by_label("Speed", exact=True).select_option("8")
+        page.wait_for_timeout(40_000)  # so that the score shows who is better
+        page.get_by_label("Speed", exact=True).select_option("1")
         page.screenshot(path=Path(__file__).with_name("page.png"))
         browser.close()
     server.shutdown()
