@@ -13,13 +13,12 @@
 #define ENV_PARAMS(P)                                                                                                  \
     P(speed, 1.2f, 0.4f, 3.0f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of the ball from side to side.")                    \
     P(acceleration, 0.0f, 0.0f, 0.2f, ENV_PHYSICS, ENV_LINEAR, "", "What each hit adds to the ball's speed.")          \
-    P(steepness, 1.25f, 0.3f, 2.5f, ENV_PHYSICS, ENV_LINEAR, "", "Slope of a ball hit with the paddle's very edge.")   \
-    P(roughness, 0.1f, 0.0f, 1.0f, ENV_PHYSICS, ENV_LINEAR, "", "Random change of slope at each hit.")                 \
+    P(steepness, 0.8f, 0.3f, 2.5f, ENV_PHYSICS, ENV_LINEAR, "", "Slope of a ball hit with the paddle's very edge.")    \
     P(gravity, 0.0f, -3.0f, 3.0f, ENV_PHYSICS, ENV_LINEAR, "1/s^2", "Pulls the ball down, or up where negative.")      \
-    P(paddle_speed, 1.35f, 0.2f, 3.0f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of both paddles.")                          \
-    P(paddle_height, 0.18f, 0.05f, 0.5f, ENV_PHYSICS, ENV_LOG, "", "Height of both paddles.")                          \
+    P(paddle_speed, 0.6f, 0.2f, 3.0f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of both paddles.")                           \
+    P(paddle_height, 0.16f, 0.05f, 0.5f, ENV_PHYSICS, ENV_LOG, "", "Height of both paddles.")                          \
     P(ball_size, 0.03f, 0.01f, 0.1f, ENV_PHYSICS, ENV_LOG, "", "Diameter of the ball.")                                \
-    P(serve_slope, 0.8f, 0.0f, 2.0f, ENV_PHYSICS, ENV_LINEAR, "", "The steepest slope of a serve.")                    \
+    P(serve_slope, 0.6f, 0.0f, 2.0f, ENV_PHYSICS, ENV_LINEAR, "", "The steepest slope of a serve.")                    \
     P(pause, 0.4f, 0.0f, 2.0f, ENV_WORLD, ENV_LINEAR, "s", "Rest before each serve.")                                  \
     P(points, 21.0f, 1.0f, 21.0f, ENV_WORLD, ENV_INTEGER, "", "Points that win the game.")                             \
     P(skill, 0.5f, 0.0f, 1.0f, ENV_WORLD, ENV_LINEAR, "", "Skill of the scripted player: 0.5 follows, 1 aims.")
@@ -87,8 +86,7 @@ static void step(State *s, EnvActions action, EnvResult out) {
             s->paddle[slot][l] = env_clamp(moved, half, 1.0f - half);
         }
     }
-    int32_t hits[ENV_LANES],
-        rare = 0; /* bit 0: a ball is outside, bit 1: a game is at its longest, bit 2: a ball was hit */
+    int32_t rare = 0; /* bit 0: a ball is outside, bit 1: a game is at its longest */
     for (int l = 0; l < ENV_LANES; l++) {
         float radius = 0.5f * PARAM(ball_size)[l], reach = 0.5f * PARAM(paddle_height)[l] + radius;
         float time = s->rest[l] > 0.0f ? 0.0f : TICK;
@@ -118,13 +116,7 @@ static void step(State *s, EnvActions action, EnvResult out) {
         s->x[l] = nx;
         s->y[l] = env_clamp(ny, radius, low);
         s->rest[l] = env_max(s->rest[l] - 1.0f, 0.0f);
-        rare |= (env_abs(nx - middle) > middle + radius) | (s->base.tick[l] + 1 >= LONGEST) << 1 | met << 2;
-        hits[l] = met;
-    }
-    for (int l = 0; (rare & 4) && l < ENV_LANES; l++) {
-        if (hits[l] && PARAM(roughness)[l] > 0.0f) {
-            s->vy[l] += env_abs(s->vx[l]) * PARAM(roughness)[l] * (2.0f * env_uniform(s, l) - 1.0f);
-        }
+        rare |= (env_abs(nx - middle) > middle + radius) | (s->base.tick[l] + 1 >= LONGEST) << 1;
     }
     for (int l = 0; (rare & 1) && l < ENV_LANES; l++) {
         if (env_abs(s->x[l] - 0.5f * WIDTH) > 0.5f * WIDTH + 0.5f * PARAM(ball_size)[l]) {
@@ -170,37 +162,38 @@ static inline float arrival(const State *s, int slot, int l) {
     return comes ? y : 0.5f;
 }
 
-/* Skill 0.5 follows the ball's height, moving in 11 of 16 ticks. Below, it does so later and more haltingly. Above, it
- * halts less, goes more and more to where the ball will arrive, and holds the paddle so that the ball leaves from its
- * edge to where the opponent is not. */
+/* Skill 0.5 follows: it moves, at full speed, while the ball's height is beyond its paddle's ends. Below, it does so
+ * late and haltingly. Above, it goes more and more to where the ball will arrive, and holds the paddle so that the ball
+ * leaves to where the opponent is not. */
 static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
     float target[ENV_LANES];
-    int32_t strong = 0;
+    int32_t any = 0;
     for (int l = 0; l < ENV_LANES; l++) {
         float weak = env_max(1.0f - 2.0f * skill[l], 0.0f);
         target[l] = s->y[l] - s->vy[l] * (0.4f * weak);
-        strong |= skill[l] > 0.5f;
+        any |= skill[l] > 0.5f;
     }
-    if (strong) {
+    if (any) {
         for (int l = 0; l < ENV_LANES; l++) {
-            float radius = 0.5f * PARAM(ball_size)[l], reach = 0.5f * PARAM(paddle_height)[l] + radius;
-            float share = env_max(2.0f * skill[l] - 1.0f, 0.0f);
-            float y = arrival(s, slot, l);
-            float rise = PARAM(steepness)[l] * EDGE * (WIDTH - 2.0f * FACE);
-            float other = s->paddle[1 - slot][l];
-            float up = env_abs(fold(y - rise, radius) - other), down = env_abs(fold(y + rise, radius) - other);
-            float coming = slot ? s->vx[l] : -s->vx[l];
-            float edge = coming > 0.0f ? EDGE * reach : 0.0f;
-            float aim = y + (up > down ? edge : -edge);
-            target[l] += (aim - target[l]) * share;
+            float radius = 0.5f * PARAM(ball_size)[l], half = 0.5f * PARAM(paddle_height)[l], reach = half + radius;
+            float rise = PARAM(steepness)[l] * (WIDTH - 2.0f * FACE), other = s->paddle[1 - slot][l];
+            float y = arrival(s, slot, l), aim = y, best = -1.0f;
+            for (int i = -3; i <= 3; i++) {
+                float held = env_clamp(y - EDGE / 3.0f * (float)i * reach, half, 1.0f - half);
+                float away = env_abs(fold(y + rise * ((y - held) / reach), radius) - other);
+                aim = away > best ? held : aim;
+                best = env_max(away, best);
+            }
+            float coming = slot ? s->vx[l] : -s->vx[l], strong = env_max(2.0f * skill[l] - 1.0f, 0.0f);
+            target[l] += ((coming > 0.0f ? aim : y) - target[l]) * strong;
         }
     }
     for (int l = 0; l < ENV_LANES; l++) {
-        float gap = target[l] - s->paddle[slot][l], slack = 0.6f * PARAM(paddle_speed)[l] * TICK;
+        float gap = target[l] - s->paddle[slot][l];
+        float calm = 0.5f * PARAM(paddle_height)[l] * env_min(2.0f - 2.0f * skill[l], 1.0f);
+        float slack = env_max(calm, 0.6f * TICK * PARAM(paddle_speed)[l]);
         float turn = (float)(s->base.tick[l] * 5 & 15) * (1.0f / 16.0f);
-        float halts =
-            0.3125f * env_clamp(2.0f - 2.0f * skill[l], 0.0f, 1.0f) + 0.35f * env_max(1.0f - 2.0f * skill[l], 0.0f);
-        int awake = turn >= halts;
+        int awake = turn >= 0.65f * env_max(1.0f - 2.0f * skill[l], 0.0f);
         int32_t choice = (gap > slack) * DOWN + (gap < -slack) * UP;
         action[0][l] = choice * awake; /* STAY is 0 */
     }
