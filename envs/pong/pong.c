@@ -13,10 +13,10 @@
 #define ENV_PARAMS(P)                                                                                                  \
     P(speed, 1.2f, 0.4f, 3.0f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of the ball from side to side.")                    \
     P(acceleration, 0.0f, 0.0f, 0.2f, ENV_PHYSICS, ENV_LINEAR, "", "What each hit adds to the ball's speed.")          \
-    P(steepness, 0.8f, 0.3f, 2.5f, ENV_PHYSICS, ENV_LINEAR, "", "Slope of a ball hit with the paddle's very edge.")    \
+    P(steepness, 1.0f, 0.3f, 2.5f, ENV_PHYSICS, ENV_LINEAR, "", "Slope of a ball hit with the paddle's very edge.")    \
     P(gravity, 0.0f, -3.0f, 3.0f, ENV_PHYSICS, ENV_LINEAR, "1/s^2", "Pulls the ball down, or up where negative.")      \
-    P(paddle_speed, 0.6f, 0.2f, 3.0f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of both paddles.")                           \
-    P(paddle_height, 0.16f, 0.05f, 0.5f, ENV_PHYSICS, ENV_LOG, "", "Height of both paddles.")                          \
+    P(paddle_speed, 0.74f, 0.2f, 3.0f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of both paddles.")                          \
+    P(paddle_height, 0.18f, 0.05f, 0.5f, ENV_PHYSICS, ENV_LOG, "", "Height of both paddles.")                          \
     P(ball_size, 0.03f, 0.01f, 0.1f, ENV_PHYSICS, ENV_LOG, "", "Diameter of the ball.")                                \
     P(serve_slope, 0.6f, 0.0f, 2.0f, ENV_PHYSICS, ENV_LINEAR, "", "The steepest slope of a serve.")                    \
     P(pause, 0.4f, 0.0f, 2.0f, ENV_WORLD, ENV_LINEAR, "s", "Rest before each serve.")                                  \
