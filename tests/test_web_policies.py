@@ -1,0 +1,31 @@
+"""The policies that the repository ships: made for the environments as they are, and as good as their files say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from minnow import cinfer, envs
+from minnow.cli.main import main
+
+SHIPPED = sorted((Path(__file__).parents[1] / "web" / "policies").glob("*.minnow"))
+
+
+def test_every_environment_ships_one() -> None:
+    assert [path.stem for path in SHIPPED] == envs.names()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = cinfer.load(path)
+    policy.selftest()
+    assert policy.meta["environment"] == path.stem
+    assert policy.meta["source_hash"] == envs.spec(path.stem).source_hash, "the environment changed: train it again"
+    assert path.stat().st_size <= 320_000 and "/" not in policy.meta["command"].removeprefix("minnow train ").replace(
+        f"runs/{path.stem}/", ""
+    )
+    assert main(["eval", str(path), "--episodes", "200", "--seed", "0", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert abs(found["score_mean"] - policy.meta["score"]) <= 0.5
