@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -16,7 +17,7 @@ SUMMARY = "serve the site on loopback, rebuilding as files change"
 def serve(
     site: tyro.conf.Positional[Path | None] = None,
     port: int = 8000,
-    policy: tuple[str, ...] = (),
+    policy: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
     runs: Path = Path("runs"),
 ) -> int:
     """Serves a built site as it is; without SITE the sources, rebuilding and reloading as they change.
@@ -24,7 +25,7 @@ def serve(
     Args:
         site: a folder that `minnow site build` wrote
         port: of 127.0.0.1; 0 takes a free one
-        policy: while developing, policies to show, as ENVIRONMENT=FILE
+        policy: while developing, policies to show, as ENVIRONMENT=FILE, once for each
         runs: while developing, where training puts its runs
     """
     if not 0 <= port <= 65535:

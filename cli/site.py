@@ -29,7 +29,7 @@ def policy_table(pairs: tuple[str, ...]) -> dict[str, Path]:
 
 def build(
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("site"),
-    policy: tuple[str, ...] = (),
+    policy: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
     runs: Path = Path("runs"),
     json: bool = False,
 ) -> int:
@@ -37,7 +37,7 @@ def build(
 
     Args:
         out: the folder to write; an older site there is replaced
-        policy: policies to show, as ENVIRONMENT=FILE; by default the newest run's, or the shipped one
+        policy: policies to show, as ENVIRONMENT=FILE, once for each; by default the newest run's, or the shipped one
         runs: where training put its runs
         json: print the pages and their sizes as JSON
     """

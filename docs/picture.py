@@ -28,7 +28,7 @@ def main() -> None:
         page.goto(f"http://127.0.0.1:{server.server_port}/pong.html")
         page.evaluate("document.querySelector('minnow-demo').ready")
         page.get_by_label("Speed", exact=True).select_option("8")
-        page.wait_for_timeout(40_000)  # so that the score shows who is better
+        page.wait_for_timeout(15_000)  # so that the score shows who is better
         page.get_by_label("Speed", exact=True).select_option("1")
         page.screenshot(path=Path(__file__).with_name("page.png"))
         browser.close()
