@@ -24,7 +24,7 @@ PAIRS = (
     ("explained", "explained_variance", "{:.3f}"),
     ("value loss", "value_loss", "{:.4f}"),
     ("gradient", "gradient_norm", "{:.3f}"),
-    ("learning rate", "learning_rate", "{:.2e}"),
+    ("rate", "learning_rate", "{:.2e}"),
 )
 
 
