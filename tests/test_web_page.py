@@ -32,7 +32,7 @@ def built(pong_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site with the trained Pong; the other environments play their script."""
     out = tmp_path_factory.mktemp("site") / "site"
     nothing = tmp_path_factory.mktemp("runs")
-    site.build(out, site.demos({"pong": pong_run / "policy.minnow"}, nothing))
+    site.build(out, site.demos({"pong": pong_run / "policy.minnow"}, nothing, shipped=nothing))
     return out
 
 
@@ -498,7 +498,7 @@ def test_developing_reloads_the_page(browser: Browser, tmp_path: Path, policy: b
     """Sources as they are, unbundled; a new policy appears in the open page by itself, a bad one as words."""
     context = browser.new_context()
     try:
-        with Host(server.developing(lambda: site.demos({}, tmp_path), tmp_path)) as own:
+        with Host(server.developing(lambda: site.demos({}, tmp_path, shipped=tmp_path), tmp_path)) as own:
             page = context.new_page()
             page.goto(f"{own.address}pong.html")
             until(page, "demo.game && !demo.game.hasPolicy")

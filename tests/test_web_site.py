@@ -139,12 +139,18 @@ def test_a_refused_policy_stops_the_build_with_its_number(tmp_path: Path) -> Non
 
 
 def test_the_newest_run_is_shown(tmp_path: Path) -> None:
+    """Else the shipped policy, else none."""
+    shipped = tmp_path / "shipped"
+    shipped.mkdir()
+    (shipped / "pong.minnow").touch()
+    assert site.newest_policy("pong", tmp_path, tmp_path / "none") is None
+    assert site.newest_policy("pong", tmp_path, shipped) == shipped / "pong.minnow"
     for age, run in enumerate(("new", "old")):
         path = tmp_path / "pong" / run / "policy.minnow"
         path.parent.mkdir(parents=True)
         path.touch()
         os.utime(path, (1e9 - age, 1e9 - age))
-    assert site.newest_policy("pong", tmp_path) == tmp_path / "pong" / "new" / "policy.minnow"
+    assert site.newest_policy("pong", tmp_path, shipped) == tmp_path / "pong" / "new" / "policy.minnow"
 
 
 def test_types_caching_and_no_way_out(plain: Path) -> None:

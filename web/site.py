@@ -67,21 +67,21 @@ class Demo:
             raise MinnowError(f"{self.policy}: {error}", error.number) from None
 
 
-def newest_policy(env: str, runs: Path) -> Path | None:
+def newest_policy(env: str, runs: Path, shipped: Path) -> Path | None:
     """The policy of the newest run, or the shipped one, or None."""
     found = sorted(runs.glob(f"{env}/*/policy.minnow"), key=lambda path: path.stat().st_mtime)
-    shipped = HERE / "policies" / f"{env}.minnow"
-    return found[-1] if found else shipped if shipped.exists() else None
+    ours = shipped / f"{env}.minnow"
+    return found[-1] if found else ours if ours.exists() else None
 
 
-def demos(policies: dict[str, Path], runs: Path) -> list[Demo]:
-    """One demo an environment; `policies` overrides what is found in `runs`."""
+def demos(policies: dict[str, Path], runs: Path, shipped: Path = HERE / "policies") -> list[Demo]:
+    """One demo an environment; `policies` overrides what is found in `runs`, and that what lies in `shipped`."""
     for env, path in policies.items():
         if env not in minnow.envs.names():
             raise unknown("environment", env, minnow.envs.names())
         if not path.is_file():
             raise MinnowError(f"the policy given for {env}, {path}, is not there; train one with `minnow train {env}`")
-    return [Demo(env, policies.get(env) or newest_policy(env, runs)) for env in minnow.envs.names()]
+    return [Demo(env, policies.get(env) or newest_policy(env, runs, shipped)) for env in minnow.envs.names()]
 
 
 def pages(demos: list[Demo], files: dict[str, str], script: str) -> dict[str, str]:
