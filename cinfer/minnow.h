@@ -22,8 +22,7 @@
  * MACROS heeded, defined before the include:
  *     MINNOW_IMPLEMENTATION  the function bodies are wanted here
  *     MINNOW_SCALAR          plain C only: no vector types, no instructions by name
- *     MINNOW_API             linkage of the functions, e.g. `static` (then define MINNOW_IMPLEMENTATION in that file
- * too)
+ *     MINNOW_API             linkage of the functions, e.g. `static`: then MINNOW_IMPLEMENTATION goes into that file
  *
  * WORDS. A *policy* is a loaded file; any number of sessions, on any threads, may share it. A *session* runs it for a
  * fixed number of *agents*, each with its own recurrent state; one thread at a time may use a session. Arrays are in C
@@ -31,8 +30,8 @@
  *
  * MEMORY. The caller gives one block to a policy and one to each session; `..._size` says how large. A block need not
  * be aligned and belongs to the caller again once nothing made in it is used. The file's bytes are borrowed: they must
- * stay in place while the policy is used; they may be unaligned and in read-only memory. The stack needed is below 4
- * KB.
+ * stay in place while the policy is used; they may be unaligned and in read-only memory. Calls need less than 4 KB of
+ * stack.
  *
  * ERRORS. Every fault has a number from the list below, the same in C, Python and on the page. A file is validated
  * whole before any of it is used: no file can make these functions read or write outside file and blocks.
