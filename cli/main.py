@@ -15,6 +15,7 @@ VERBS = {
     "eval": "score a policy over whole episodes",
     "export": "write a run's policy as .minnow, ONNX or C",
     "verify": "prove that a policy file does what torch does",
+    "sweep": "search for the settings that reach a good score fastest",
     "site": "build or check the static site",
     "serve": "serve the site on loopback, rebuilding as files change",
     "bench": "measure environments",

@@ -142,10 +142,10 @@ def from_dict(tables: dict[str, Any], origin: str) -> Config:
 
 
 def merge(config: Config, tables: dict[str, Any], origin: str) -> Config:
-    """`config` with the values of nested `tables` over it; names and types are checked. [result] is skipped."""
+    """`config` with the values of nested `tables` over it; checked. [result] and [sweep] are skipped."""
     changes: dict[str, Any] = {}
     for key, value in tables.items():
-        if key == "result":
+        if key in ("result", "sweep"):  # a record; what a sweep turns
             continue
         if key == "env":
             if not isinstance(value, dict) or not all(isinstance(number, int | float) for number in value.values()):

@@ -1,0 +1,1 @@
+"""Sweeps: many short trainings that look for the fastest way to a good score."""

@@ -1,0 +1,188 @@
+"""What a sweep turns: settings of training and the environment's `reward` and `fidelity` parameters.
+
+Each axis is a range around the hand-set value, or the one that the table [sweep] of train.toml gives. Optuna sees a
+*position*: the setting itself, the exponent of a power of two, or 1 - the setting for a discount.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from minnow import envs
+from minnow.cinfer.errors import MinnowError, unknown
+from minnow.train import config as configs
+from minnow.train.config import Config
+
+STEPS = "train.steps"
+Form = Literal["number", "integer", "power", "complement", "choice"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One setting. low, high: bounds of the position; log: spread evenly in its logarithm; choices: of a "choice"."""
+
+    name: str
+    form: Form
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def distribution(self) -> BaseDistribution:
+        if self.form == "choice":
+            return CategoricalDistribution(self.choices)
+        if self.form in ("integer", "power"):
+            return IntDistribution(int(self.low), int(self.high), log=self.log)
+        return FloatDistribution(self.low, self.high, log=self.log)
+
+    def value(self, position: Any) -> Any:
+        """The setting at a position."""
+        if self.form == "power":
+            return 2 ** int(position)
+        if self.form == "complement":
+            return 1.0 - position
+        return int(position) if self.form == "integer" else position
+
+    def position(self, value: Any) -> Any:
+        """Where a setting lies, moved into the bounds if need be."""
+        if self.form == "choice":
+            return value if value in self.choices else self.choices[0]
+        if self.form == "power":
+            value = round(math.log2(value))
+        elif self.form == "complement":
+            value = 1.0 - value
+        return min(max(value, type(value)(self.low)), type(value)(self.high))
+
+    def share(self, position: float) -> float:
+        """How far between the bounds, 0 to 1, as the axis is spread."""
+        low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+        return ((math.log(position) if self.log else position) - low) / (high - low)
+
+    def at(self, share: float) -> Any:
+        """The position that lies so far between the bounds."""
+        low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+        found = low + share * (high - low)
+        found = min(max(math.exp(found) if self.log else found, self.low), self.high)
+        return round(found) if self.form in ("integer", "power") else found
+
+
+# Where train.toml says nothing: setting -> (form, low, high) as factors of the hand-set value, or of 1 - it.
+AROUND: dict[str, tuple[Form, float, float]] = {
+    STEPS: ("integer", 1 / 8, 2),
+    "train.envs": ("power", 1 / 4, 4),
+    "train.horizon": ("power", 1 / 2, 4),
+    "train.minibatch": ("power", 1 / 4, 4),
+    "train.learning_rate": ("number", 1 / 4, 4),
+    "train.gamma": ("complement", 1 / 4, 4),
+    "train.gae_lambda": ("complement", 1 / 4, 4),
+    "train.entropy": ("number", 1 / 10, 10),
+    "train.value_weight": ("number", 1 / 8, 8),
+    "train.max_grad_norm": ("number", 1 / 4, 4),
+}
+POWERS = {name for name, (form, *_) in AROUND.items() if form == "power"} | {"policy.hidden"}
+COMPLEMENTS = {name for name, (form, *_) in AROUND.items() if form == "complement"}
+
+
+def axes(base: Config) -> list[Axis]:
+    """The axes of one environment. Raises MinnowError for a faulty table [sweep]."""
+    spec = envs.spec(base.name)
+    found: dict[str, Axis] = {}
+    for name, (form, low, high) in AROUND.items():
+        value = setting(base, name)
+        if not value or (form == "complement" and value >= 1):
+            continue  # switched off by hand: it has no neighbourhood
+        middle = 1 - value if form == "complement" else value
+        found[name] = _ranged(name, form, *_inside(name, form, middle * low, middle * high))
+    for param in spec.param:
+        if param.kind in ("reward", "fidelity") and param.low < param.high:
+            found[f"env.{param.name}"] = Axis(f"env.{param.name}", "number", param.low, param.high)
+    path = envs.folder(base.name) / "train.toml"
+    table = configs.parse(path.read_text(), str(path)).get("sweep", {}) if path.exists() else {}
+    for name, given in _flat(table):
+        found[name] = _given(base, name, given, str(path))
+    return list(found.values())
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in table.items():
+        rows += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
+    return rows
+
+
+def _given(base: Config, name: str, given: Any, origin: str) -> Axis:
+    """The axis that `name = [low, high]`, or a list of words, describes."""
+    value = setting(base, name)
+    if isinstance(value, str):
+        if not isinstance(given, list) or not given:
+            raise MinnowError(f"{origin}: sweep.{name} wants a list of words, got {given!r}.")
+        for word in given:
+            override(base, {name: word}, origin)
+        return Axis(name, "choice", choices=tuple(given))
+    numbers = isinstance(given, list) and len(given) == 2 and all(type(item) in (int, float) for item in given)
+    if not numbers or not given[0] < given[1]:
+        raise MinnowError(f"{origin}: sweep.{name} wants [low, high] with low below high, got {given!r}.")
+    low, high = given
+    if name in COMPLEMENTS:
+        return _ranged(name, "complement", 1 - high, 1 - low)
+    form: Form = "power" if name in POWERS else "integer" if isinstance(value, int) else "number"
+    return _ranged(name, form, low, high)
+
+
+def _inside(name: str, form: Form, low: float, high: float) -> tuple[float, float]:
+    """The range cut to what the setting may be at all."""
+    least, most = configs.RANGES[name]
+    if form == "complement":
+        return low, min(high, 0.99)
+    return max(low, least), min(high, most)
+
+
+def _ranged(name: str, form: Form, low: float, high: float) -> Axis:
+    if form == "power":
+        return Axis(name, form, max(0, round(math.log2(low))), round(math.log2(high)))
+    if form == "integer":
+        low, high = max(1, round(low)), round(high)
+    return Axis(name, form, low, high, log=low > 0)
+
+
+def setting(config: Config, name: str) -> Any:
+    """A setting by its dotted name. Raises MinnowError where there is none."""
+    group, _, key = name.partition(".")
+    if group == "env":
+        spec = envs.spec(config.name)
+        return config.env.get(key, spec.param[spec.index(key)].value)
+    owner = {"policy": config.policy, "train": config.train}.get(group)
+    names = [
+        f"{part}.{field.name}" for part in ("policy", "train") for field in dataclasses.fields(getattr(config, part))
+    ]
+    if owner is None or name not in names:
+        raise unknown("setting of a sweep", name, names)
+    return getattr(owner, key)
+
+
+def override(config: Config, values: dict[str, Any], origin: str = "the sweep") -> Config:
+    """`config` with settings by their dotted names."""
+    tables: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        group, _, key = name.partition(".")
+        tables.setdefault(group, {})[key] = value
+    return configs.merge(config, tables, origin)
+
+
+def settings(base: Config, found: list[Axis], positions: dict[str, Any]) -> Config:
+    """The settings of one trial. The minibatch gives way where the rollout is smaller, and to the horizon."""
+    config = override(base, {axis.name: axis.value(positions[axis.name]) for axis in found if axis.name in positions})
+    train = config.train
+    rollout = train.envs * train.horizon * envs.spec(config.name).agents
+    if train.minibatch > rollout or rollout % train.minibatch:
+        fits = [size for size in (2**k for k in range(40)) if size <= train.minibatch and rollout % size == 0]
+        train = dataclasses.replace(train, minibatch=max(fits))
+    if config.policy.core != "mlp" and train.minibatch % train.horizon:
+        train = dataclasses.replace(train, minibatch=rollout)
+    return dataclasses.replace(config, train=train)

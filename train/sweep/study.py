@@ -1,0 +1,280 @@
+"""The study that workers share: trials with two objectives, the score (higher) and the seconds of training (lower).
+
+Each trial is a run; each of its checkpoints is a point of its learning curve. The points before the last one are told
+to the sampler as trials of their own with fewer steps (attribute `point_of`), so that it knows what a shorter training
+of the same settings is worth; they are no results. A worker leaves a sign of life in its trial; a trial without one for
+STALE seconds belongs to nobody and is tried again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import random
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.samplers import TPESampler
+from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from minnow import envs
+from minnow.cinfer.errors import MinnowError
+from minnow.train.config import Config
+from minnow.train.sweep.axes import STEPS, Axis, axes, setting
+
+FORMAT = 1
+STALE = 60.0  # seconds
+EXPLORE = 0.2  # of the trials are drawn evenly from the whole space
+EDGE = 0.05  # of a training length's range at either end: drawn anew, so that trials do not pile up on a bound
+STARTUP = 10  # trials before the sampler has a model
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+class Sampler(TPESampler):
+    """Tree-structured Parzen estimator over all axes together, which goes on exploring."""
+
+    def __init__(self, found: Sequence[Axis], seed: int | None) -> None:
+        super().__init__(n_startup_trials=STARTUP, multivariate=True, constant_liar=True, seed=seed)
+        self.axes = {axis.name: axis for axis in found}
+        self.random = random.Random(seed)
+
+    def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, Any]) -> dict[str, Any]:
+        params = super().sample_relative(study, trial, search_space)
+        if params and self.random.random() < EXPLORE:
+            params = {name: self._anywhere(name) for name in params}
+        steps = self.axes.get(STEPS)
+        if params and steps and not EDGE <= steps.share(params[STEPS]) <= 1 - EDGE:
+            params[STEPS] = self._anywhere(STEPS)
+        return params
+
+    def _anywhere(self, name: str) -> Any:
+        axis = self.axes[name]
+        if axis.form == "choice":
+            return self.random.choice(axis.choices)
+        return axis.at(self.random.random())
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished trial. `params` are positions on the axes; `curve` holds (steps, score, seconds), oldest first."""
+
+    number: int
+    params: dict[str, Any]
+    score: float
+    seconds: float
+    began: float
+    ended: float
+    worker: str
+    curve: list[tuple[int, float, float]]
+    overrun: bool  # stopped by its deadline
+
+
+def storage(url: str) -> BaseStorage | str:
+    """A journal file by its path, grpc://HOST:PORT, or a database as SQLAlchemy names it (postgresql://...)."""
+    if url.startswith("grpc://"):
+        host, _, port = url.removeprefix("grpc://").partition(":")
+        if not port.isdigit():
+            raise MinnowError(f"--storage is {url!r}: a gRPC proxy is named grpc://HOST:PORT.")
+        return GrpcStorageProxy(host=host, port=int(port))
+    if "://" in url:
+        return url
+    Path(url).parent.mkdir(parents=True, exist_ok=True)
+    return JournalStorage(JournalFileBackend(url))
+
+
+class Study:
+    """One study and what this machine asks of it."""
+
+    def __init__(self, study: optuna.Study, base: Config, found: list[Axis]) -> None:
+        self.study, self.base, self.axes = study, base, found
+        self.distributions = {axis.name: axis.distribution for axis in found}
+
+    @classmethod
+    def join(cls, base: Config, name: str, url: str, seed: int | None = None) -> Study:
+        """Makes the study, or joins the one of that name. Raises MinnowError where it is of another environment,
+        other settings or another version."""
+        found = axes(base)
+        where = storage(url)
+        study = optuna.create_study(
+            storage=where,
+            study_name=name,
+            directions=["maximize", "minimize"],
+            load_if_exists=True,
+            sampler=Sampler(found, seed),
+        )
+        mine = {
+            "format": FORMAT,
+            "env": base.name,
+            "source_hash": envs.spec(base.name).source_hash,
+            "axes": json.dumps([asdict(axis) for axis in found]),
+        }
+        theirs = study.user_attrs
+        if not theirs:
+            for key, value in mine.items():
+                study.set_user_attr(key, value)
+            self = cls(study, base, found)
+            # What was set by hand is the first trial, so that everything is compared with it.
+            study.enqueue_trial(self.hand_set(), user_attrs={"hand_set": True}, skip_if_exists=True)
+            return self
+        _check(theirs, mine, name)
+        return cls(study, base, found)
+
+    @classmethod
+    def open(cls, base: Config, name: str, url: str) -> Study:
+        """An existing study, for reading. Raises MinnowError where there is none."""
+        if "://" not in url and not Path(url).exists():
+            raise MinnowError(f"there is no study at {url}: start one with: minnow sweep {base.name}")
+        where = storage(url)
+        names = optuna.get_all_study_names(where)
+        if name not in names:
+            raise MinnowError(f"{url} holds no study {name!r}; it holds: {', '.join(names) or 'none'}.")
+        study = optuna.load_study(study_name=name, storage=where)
+        attrs = study.user_attrs
+        if attrs.get("format") != FORMAT or attrs.get("env") != base.name:
+            _check(attrs, {"format": FORMAT, "env": base.name}, name)
+        stored = [Axis(**{**row, "choices": tuple(row["choices"])}) for row in json.loads(attrs["axes"])]
+        return cls(study, base, stored)
+
+    def hand_set(self) -> dict[str, Any]:
+        """The positions of train.toml's own settings."""
+        return {axis.name: axis.position(setting(self.base, axis.name)) for axis in self.axes}
+
+    def ask(self, trials: int, worker: str) -> optuna.Trial | None:
+        """The next trial, or None once `trials` are done or taken."""
+        self.retry_lost()
+        if self.taken() >= trials:
+            return None
+        trial = self.study.ask(self.distributions)
+        trial.set_user_attr("worker", worker)
+        self.beat(trial)
+        mine = sorted(item.number for item in self._own(TrialState.RUNNING, TrialState.COMPLETE))
+        if mine.index(trial.number) >= trials:  # another worker took the last one in between
+            trial.set_user_attr("surplus", True)
+            self.study.tell(trial, state=TrialState.FAIL)
+            return None
+        return trial
+
+    def beat(self, trial: optuna.Trial) -> None:
+        trial.set_user_attr("alive", time.time())
+
+    def tell(self, trial: optuna.Trial, curve: list[tuple[int, float, float]], began: float, overrun: bool) -> None:
+        """The points of a trial's curve; none: it failed, and is not tried again."""
+        trial.set_user_attr("began", began)
+        trial.set_user_attr("ended", time.time())
+        trial.set_user_attr("curve", curve)
+        trial.set_user_attr("overrun", overrun)
+        if not curve or not math.isfinite(curve[-1][1]):
+            self.study.tell(trial, state=TrialState.FAIL)
+            return
+        length = next((axis for axis in self.axes if axis.name == STEPS), None)
+        for steps, score, seconds in curve[:-1]:
+            if length is None or not length.low <= steps <= length.high or not math.isfinite(score):
+                continue
+            self.study.add_trial(
+                optuna.trial.create_trial(
+                    params=trial.params | {STEPS: steps},
+                    distributions=self.distributions,
+                    values=[score, seconds],
+                    user_attrs={"point_of": trial.number},
+                )
+            )
+        self.study.tell(trial, [curve[-1][1], curve[-1][2]])
+
+    def retry_lost(self) -> None:
+        """Puts the trials of dead workers back in the queue."""
+        for trial in self._own(TrialState.RUNNING):
+            if time.time() - trial.user_attrs.get("alive", trial.datetime_start.timestamp()) < STALE:
+                continue
+            with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):  # another worker was first
+                self.study.tell(trial.number, state=TrialState.FAIL)
+                self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
+
+    def taken(self) -> int:
+        return len(self._own(TrialState.RUNNING, TrialState.COMPLETE)) + len(
+            [t for t in self._own(TrialState.FAIL) if "ended" in t.user_attrs]
+        )
+
+    def _own(self, *states: TrialState) -> list[FrozenTrial]:
+        found = self.study.get_trials(deepcopy=False, states=states)
+        return [trial for trial in found if "point_of" not in trial.user_attrs and "surplus" not in trial.user_attrs]
+
+    def results(self) -> list[Result]:
+        """The finished trials, oldest first."""
+        rows = []
+        for trial in self._own(TrialState.COMPLETE):
+            attrs = trial.user_attrs
+            score, seconds = trial.values
+            curve = [tuple(point) for point in attrs["curve"]]
+            rows.append(
+                Result(
+                    trial.number,
+                    trial.params,
+                    score,
+                    seconds,
+                    attrs["began"],
+                    attrs["ended"],
+                    attrs["worker"],
+                    curve,
+                    attrs["overrun"],
+                )
+            )
+        return rows
+
+    def importances(self) -> dict[str, float]:
+        """How much each axis decides the score (PED-ANOVA; Watanabe, Bansal, Hutter, 2023), largest first; empty where
+        too few trials are done."""
+        done = self._own(TrialState.COMPLETE)
+        if len(done) < STARTUP:
+            return {}
+        copy = optuna.create_study(direction=StudyDirection.MAXIMIZE)
+        for trial in done:
+            copy.add_trial(
+                optuna.trial.create_trial(params=trial.params, distributions=trial.distributions, value=trial.values[0])
+            )
+        return optuna.importance.get_param_importances(copy, evaluator=optuna.importance.PedAnovaImportanceEvaluator())
+
+
+def front(results: Sequence[Result]) -> list[Result]:
+    """Those that no other beats in both score and seconds, fastest first."""
+    best: list[Result] = []
+    for result in sorted(results, key=lambda item: (item.seconds, -item.score)):
+        if not best or result.score > best[-1].score:
+            best.append(result)
+    return best
+
+
+def busy(results: Sequence[Result]) -> float | None:
+    """The share of the workers' time, from each one's first trial to its last, that trials took."""
+    spans: dict[str, list[Result]] = {}
+    for result in results:
+        spans.setdefault(result.worker, []).append(result)
+    whole = sum(max(r.ended for r in rows) - min(r.began for r in rows) for rows in spans.values())
+    return sum(r.ended - r.began for r in results) / whole if whole > 0 else None
+
+
+def _check(theirs: dict[str, Any], mine: dict[str, Any], name: str) -> None:
+    words = {
+        "format": "of another version of minnow",
+        "env": "of another environment",
+        "source_hash": "of another version of the environment: its source has changed since",
+        "axes": "over other ranges: train.toml or the environment's parameters have changed since",
+    }
+    for key, value in mine.items():
+        if theirs.get(key) != value:
+            raise MinnowError(f"the study {name!r} is {words[key]}. Choose another name with --study.")
+
+
+def worker_name(slot: int) -> str:
+    return f"{os.uname().nodename}-{os.getpid()}-{slot}"

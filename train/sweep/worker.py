@@ -1,0 +1,166 @@
+"""A worker: asks the study for a trial, trains it in a child process, tells what came out; and the slots of a machine.
+
+The child is forked, so that torch is imported once a worker and not once a trial. It dies with its worker, and is
+killed at the deadline: what its checkpoints had scored until then is its result.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from minnow import envs
+from minnow.cinfer.errors import MinnowError
+from minnow.train.config import Config
+
+BEAT = 10.0  # seconds between signs of life
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What every worker of a machine is told. `folder` receives each trial's run, NNNN/."""
+
+    base: Config
+    study: str
+    storage: str
+    trials: int
+    deadline: float  # seconds of one trial, evaluations included
+    episodes: int  # of one evaluation
+    folder: Path
+    seed: int | None = None
+
+
+def sweep(plan: Plan, slots: int, devices: list[int], until: float | None = None) -> None:
+    """Runs `slots` workers until the study has its trials, or until a time. A worker that dies is started again.
+    devices: GPUs that the slots share out; none: the CPU."""
+    if slots < 1:
+        raise MinnowError(f"--workers is {slots}: it wants 1 or more.")
+    if not plan.deadline > 0:
+        raise MinnowError(f"--deadline is {plan.deadline:g} seconds: it wants a positive number.")
+    envs.library(plan.base.name)  # compiled once, not by each
+    context = multiprocessing.get_context("spawn")
+    alive: dict[int, Any] = {}
+
+    def start(slot: int) -> None:
+        device = devices[slot % len(devices)] if devices else None
+        alive[slot] = context.Process(target=work, args=(plan, slot, device), name=f"slot {slot}")
+        alive[slot].start()
+
+    for slot in range(slots):
+        start(slot)
+    try:
+        while alive:
+            for slot, process in list(alive.items()):
+                process.join(0.2)
+                if process.exitcode is None:
+                    continue
+                del alive[slot]
+                if process.exitcode < 0:  # killed, not finished
+                    print(f"worker {slot} was killed (signal {-process.exitcode}); starting another", file=sys.stderr)
+                    start(slot)
+                elif process.exitcode > 0:
+                    raise MinnowError(f"worker {slot} failed with exit status {process.exitcode}; above is why.")
+            if until is not None and time.time() > until:
+                break
+    finally:
+        for process in alive.values():
+            process.terminate()
+        for process in alive.values():
+            process.join()
+
+
+def work(plan: Plan, slot: int, device: int | None) -> None:
+    """One worker, until no trial is left."""
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
+    _die_with_parent()
+    import torch
+
+    from minnow.train import run  # noqa: F401 (imported before the forks)
+    from minnow.train.sweep.study import Study, worker_name
+
+    torch.set_num_threads(1)
+    # A worker's name tells its trials from others' even after a restart; its seed must differ too.
+    name, seed = worker_name(slot), None if plan.seed is None else plan.seed + slot
+    study = Study.join(plan.base, plan.study, plan.storage, seed)
+    while trial := study.ask(plan.trials, name):
+        began, beat = time.time(), time.time()
+        folder = plan.folder / f"{trial.number:04d}"
+        receive, send = multiprocessing.Pipe(duplex=False)
+        child = multiprocessing.get_context("fork").Process(
+            target=_trial, args=(plan, study.axes, dict(trial.params), trial.number, folder, send)
+        )
+        child.start()
+        send.close()
+        curve: list[tuple[int, float, float]] = []
+        overrun = False
+        while not _drain(receive, curve, 0.1):
+            now = time.time()
+            if now - began > plan.deadline:
+                overrun = True
+                child.kill()
+                break
+            if now - beat > BEAT:
+                study.beat(trial)
+                beat = now
+        child.join()
+        _drain(receive, curve, 0)
+        receive.close()
+        study.tell(trial, curve, began, overrun)
+        score = f"score {curve[-1][1]:+.2f} after {curve[-1][2]:.1f} s" if curve else f"failed: see {folder}/log.txt"
+        print(f"trial {trial.number}: {score}{' (deadline)' if overrun else ''}", file=sys.stderr, flush=True)
+
+
+def _drain(receive: Connection, curve: list[tuple[int, float, float]], wait: float) -> bool:
+    """Takes the points that have come; True once the child has closed its end."""
+    try:
+        while receive.poll(wait):
+            curve.append(tuple(json.loads(receive.recv_bytes())))
+            wait = 0
+    except (EOFError, OSError):
+        return True
+    return False
+
+
+def _trial(plan: Plan, found: list[Any], params: dict[str, Any], number: int, folder: Path, send: Connection) -> None:
+    """In the child: trains, and sends (steps, score, seconds) of each checkpoint."""
+    _die_with_parent()
+    folder.mkdir(parents=True, exist_ok=True)
+    log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    from minnow.train import checkpoint, evaluation, run
+    from minnow.train.sweep.axes import settings
+
+    def score(path: Path) -> None:
+        policy, meta = checkpoint.load(path)
+        result = evaluation.evaluate(evaluation.TorchPlayer(policy), plan.base.name, plan.episodes)
+        send.send_bytes(json.dumps((meta["steps"], result.score_mean, meta["seconds"])).encode())
+
+    status = 1
+    try:
+        config = dataclasses.replace(settings(plan.base, found, params), seed=number + (plan.seed or 0))
+        run.train(config, out=folder, on_checkpoint=score, command=f"minnow sweep {plan.base.name}")
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        send.close()
+        os._exit(status)  # nothing of the worker's, which this is a copy of, must be closed here
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
