@@ -23,7 +23,7 @@ from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.train.config import Config
 
-BEAT = 10.0  # seconds between signs of life
+BEAT = 2.0  # seconds between signs of life
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
