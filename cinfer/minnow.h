@@ -880,8 +880,14 @@ static int mnw_check_tensors(const mnw_file *f) {
     X(constant, 1, 0, 1, 1, 1, 0)                                                                                      \
     X(cast, 2, 1, 1, 0, 0, 0)                                                                                          \
     X(linear, 16, 1, 1, 2, 1, 0)                                                                                       \
+    X(conv, 17, 1, 1, 2, 1, 0xffff)                                                                                    \
+    X(matmul, 18, 2, 1, 0, 0, 1)                                                                                       \
+    X(embedding, 19, 1, 1, 1, 1, 0)                                                                                    \
     X(lstm, 32, 3, 2, 4, 2, 0)                                                                                         \
     X(mingru, 33, 2, 1, 2, 1, 0)                                                                                       \
+    X(gru, 34, 2, 1, 4, 2, 0)                                                                                          \
+    X(rnn, 35, 2, 1, 4, 2, 1)                                                                                          \
+    X(pool, 48, 1, 1, 0, 0, 0xffff)                                                                                    \
     X(relu, 64, 1, 1, 0, 0, 0)                                                                                         \
     X(leaky_relu, 65, 1, 1, 0, 0, 1)                                                                                   \
     X(elu, 66, 1, 1, 0, 0, 1)                                                                                          \
@@ -905,17 +911,29 @@ static int mnw_check_tensors(const mnw_file *f) {
     X(rsqrt, 101, 1, 1, 0, 0, 0)                                                                                       \
     X(reciprocal, 102, 1, 1, 0, 0, 0)                                                                                  \
     X(square, 103, 1, 1, 0, 0, 0)                                                                                      \
+    X(sin, 104, 1, 1, 0, 0, 0)                                                                                         \
+    X(cos, 105, 1, 1, 0, 0, 0)                                                                                         \
+    X(floor, 106, 1, 1, 0, 0, 0)                                                                                       \
+    X(round, 107, 1, 1, 0, 0, 0)                                                                                       \
+    X(sign, 108, 1, 1, 0, 0, 0)                                                                                        \
+    X(erf, 109, 1, 1, 0, 0, 0)                                                                                         \
     X(add, 128, 2, 1, 0, 0, 0)                                                                                         \
     X(sub, 129, 2, 1, 0, 0, 0)                                                                                         \
     X(mul, 130, 2, 1, 0, 0, 0)                                                                                         \
     X(div, 131, 2, 1, 0, 0, 0)                                                                                         \
     X(minimum, 132, 2, 1, 0, 0, 0)                                                                                     \
     X(maximum, 133, 2, 1, 0, 0, 0)                                                                                     \
+    X(eq, 134, 2, 1, 0, 0, 0)                                                                                          \
+    X(lt, 135, 2, 1, 0, 0, 0)                                                                                          \
+    X(le, 136, 2, 1, 0, 0, 0)                                                                                          \
+    X(keep, 137, 2, 1, 0, 0, 0)                                                                                        \
     X(softmax, 144, 1, 1, 0, 0, 0)                                                                                     \
     X(log_softmax, 145, 1, 1, 0, 0, 0)                                                                                 \
     X(sum, 146, 1, 1, 0, 0, 0xffff)                                                                                    \
     X(mean, 147, 1, 1, 0, 0, 0xffff)                                                                                   \
     X(max, 148, 1, 1, 0, 0, 0xffff)                                                                                    \
+    X(min, 149, 1, 1, 0, 0, 0xffff)                                                                                    \
+    X(prod, 150, 1, 1, 0, 0, 0xffff)                                                                                   \
     X(layer_norm, 160, 1, 1, 2, 0, 1)                                                                                  \
     X(rms_norm, 161, 1, 1, 1, 0, 1)                                                                                    \
     X(concat, 176, 0xffff, 1, 0, 0, 1)                                                                                 \
@@ -997,6 +1015,58 @@ static uint32_t mnw_product(const mnw_shape *s, uint32_t from, uint32_t to) {
     return n;
 }
 
+/* The axes along which a convolution's or pool's windows move; its attributes are one number, then so many of each
+ * sort. 0: it has the wrong number of attributes. */
+static uint32_t mnw_moves(const mnw_call *c) {
+    uint32_t sorts = c->code == MNW_conv ? 3 : 4, d = (c->attrs - 1) / sorts;
+    return d <= 3 && c->attrs == 1 + sorts * d ? d : 0;
+}
+
+/* Number `axis` of a sort of attributes. */
+MNW_INLINE uint32_t mnw_of_axis(const mnw_call *c, uint32_t sort, uint32_t axis) {
+    return mnw_u32(mnw_attr(c, 1 + sort * mnw_moves(c) + axis));
+}
+
+static int mnw_fits_conv(const mnw_file *f, const mnw_call *c, const mnw_shape *x, const mnw_shape *y) {
+    mnw_shape w = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
+    uint32_t d = mnw_moves(c), groups = mnw_u32(mnw_attr(c, 0));
+    if (x->rank != d + 1 || y->rank != d + 1 || w.rank != d + 2 || w.size[0] != y->size[0] ||
+        y->size[0] % groups != 0 || (uint64_t)w.size[1] * groups != x->size[0] || !mnw_is(f, c, 1, y->size[0], 0))
+        return 0;
+    for (uint32_t i = 0; i < d; i++) {
+        uint64_t all = x->size[1 + i] + (uint64_t)2 * mnw_of_axis(c, 1, i);
+        uint64_t window = (uint64_t)mnw_of_axis(c, 2, i) * (w.size[2 + i] - 1) + 1;
+        if (window > all || (all - window) / mnw_of_axis(c, 0, i) + 1 != y->size[1 + i])
+            return 0;
+    }
+    return 1;
+}
+
+static int mnw_fits_pool(const mnw_call *c, const mnw_shape *x, const mnw_shape *y) {
+    uint32_t d = mnw_moves(c);
+    if (x->rank != d + 1 || y->rank != d + 1 || x->size[0] != y->size[0])
+        return 0;
+    for (uint32_t i = 0; i < d; i++) { /* every window begins before the end */
+        uint32_t padding = mnw_of_axis(c, 2, i);
+        if (padding > mnw_of_axis(c, 0, i) / 2 ||
+            (uint64_t)(y->size[1 + i] - 1) * mnw_of_axis(c, 1, i) >= (uint64_t)x->size[1 + i] + padding)
+            return 0;
+    }
+    return 1;
+}
+
+/* Whether y is the broadcast of a and b, the last `but` axes apart. */
+static int mnw_fits_both(const mnw_shape *a, const mnw_shape *b, const mnw_shape *y, uint32_t but) {
+    if (y->rank != (a->rank > b->rank ? a->rank : b->rank))
+        return 0;
+    for (uint32_t i = 1 + but; i <= y->rank; i++) {
+        uint32_t m = i <= a->rank ? a->size[a->rank - i] : 1, n = i <= b->rank ? b->size[b->rank - i] : 1;
+        if ((m != n && m != 1 && n != 1) || y->size[y->rank - i] != (m > n ? m : n))
+            return 0;
+    }
+    return 1;
+}
+
 /* Whether the shapes of an operation fit each other; its attributes are checked before. */
 static int mnw_fits(const mnw_file *f, const mnw_call *c) {
     mnw_shape y = mnw_value_shape(f, mnw_out(c, 0)), x = y, h;
@@ -1011,6 +1081,27 @@ static int mnw_fits(const mnw_file *f, const mnw_call *c) {
     case MNW_linear:
         return x.rank >= 1 && y.rank == x.rank && mnw_begins(&x, &y, x.rank - 1) &&
                mnw_is(f, c, 0, y.size[y.rank - 1], last) && mnw_is(f, c, 1, y.size[y.rank - 1], 0);
+    case MNW_conv:
+        return mnw_fits_conv(f, c, &x, &y);
+    case MNW_pool:
+        return mnw_fits_pool(c, &x, &y);
+    case MNW_matmul: {
+        uint32_t turned = mnw_u32(mnw_attr(c, 0));
+        h = mnw_value_shape(f, mnw_in(c, 1));
+        return x.rank >= 2 && h.rank >= 2 && mnw_fits_both(&x, &h, &y, 2) && h.size[h.rank - 1 - !turned] == last &&
+               y.size[y.rank - 2] == x.size[x.rank - 2] && y.size[y.rank - 1] == h.size[h.rank - 1 - turned];
+    }
+    case MNW_embedding: {
+        h = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
+        return h.rank == 2 && y.rank == x.rank + 1 && mnw_begins(&x, &y, x.rank) && y.size[x.rank] == h.size[1];
+    }
+    case MNW_gru:
+    case MNW_rnn: {
+        h = mnw_value_shape(f, mnw_in(c, 1));
+        uint64_t rows = (uint64_t)(c->code == MNW_gru ? 3 : 1) * h.size[0];
+        return x.rank == 1 && h.rank == 1 && mnw_equal(&h, &y) && mnw_is(f, c, 0, rows, last) &&
+               mnw_is(f, c, 1, rows, h.size[0]) && mnw_is(f, c, 2, rows, 0) && mnw_is(f, c, 3, rows, 0);
+    }
     case MNW_lstm: {
         mnw_shape cell = mnw_value_shape(f, mnw_in(c, 2)), next = mnw_value_shape(f, mnw_out(c, 1));
         h = mnw_value_shape(f, mnw_in(c, 1));
@@ -1034,7 +1125,9 @@ static int mnw_fits(const mnw_file *f, const mnw_call *c) {
         return x.rank >= 1 && mnw_equal(&x, &y) && mnw_is(f, c, 0, last, 0);
     case MNW_sum:
     case MNW_mean:
-    case MNW_max: {
+    case MNW_max:
+    case MNW_min:
+    case MNW_prod: {
         uint32_t rank = 0, k = 0;
         for (uint32_t i = 0; i < x.rank; i++) {
             if (k < c->attrs && mnw_u32(mnw_attr(c, k)) == i)
@@ -1082,31 +1175,45 @@ static int mnw_fits(const mnw_file *f, const mnw_call *c) {
     default:
         if (c->inputs == 1)
             return mnw_equal(&x, &y);
-        h = mnw_value_shape(f, mnw_in(c, 1)); /* two inputs: broadcasting */
-        if (y.rank != (x.rank > h.rank ? x.rank : h.rank))
-            return 0;
-        for (uint32_t i = 1; i <= y.rank; i++) {
-            uint32_t a = i <= x.rank ? x.size[x.rank - i] : 1, b = i <= h.rank ? h.size[h.rank - i] : 1;
-            if ((a != b && a != 1 && b != 1) || y.size[y.rank - i] != (a > b ? a : b))
-                return 0;
+        h = mnw_value_shape(f, mnw_in(c, 1));
+        return mnw_fits_both(&x, &h, &y, 0);
+    }
+}
+
+/* The least and most that attribute i of an operation may be, where that is not any whole number. */
+static void mnw_range(const mnw_call *c, uint32_t i, uint32_t *least, uint32_t *most) {
+    *least = 0;
+    *most = 0x7fffffffu;
+    if (c->code == MNW_conv || c->code == MNW_pool) { /* only paddings may be 0 */
+        uint32_t sort = i ? (i - 1) / mnw_moves(c) : 9;
+        *least = sort != (c->code == MNW_conv ? 1 : 2);
+        if (c->code == MNW_pool && i == 0) {
+            *least = 0;
+            *most = 2;
         }
-        return 1;
+    } else if (c->code == MNW_matmul || c->code == MNW_rnn) {
+        *most = 1;
+    } else if (c->code == MNW_slice) {
+        *least = i == 2;
     }
 }
 
 static int mnw_check_attributes(const mnw_file *f, const mnw_call *c, uint32_t index) {
+    int moves = c->code == MNW_conv || c->code == MNW_pool;
+    MNW_CHECK(!moves || mnw_moves(c), ARITY, index, mnw_attr(c, 0), c->attrs, 1);
     for (uint32_t i = 0; i < c->attrs; i++) {
         const uint8_t *at = mnw_attr(c, i);
         uint32_t bits = mnw_u32(at);
-        int real = c->code < MNW_sum || c->code == MNW_layer_norm || c->code == MNW_rms_norm;
+        int real = (c->code >= MNW_relu && c->code < MNW_sum) || c->code == MNW_layer_norm || c->code == MNW_rms_norm;
         if (real) { /* a number; finite unless a bound of clamp */
             uint32_t most = c->code == MNW_clamp ? 0x7f800000u : 0x7f7fffffu;
             MNW_CHECK((bits & 0x7fffffffu) <= most, ATTRIBUTE, index, at, bits, most);
             MNW_CHECK(c->code < MNW_sum || mnw_f32(at) >= 0, ATTRIBUTE, index, at, bits, 0);
         } else {
-            MNW_CHECK(bits <= 0x7fffffffu, ATTRIBUTE, index, at, bits, 0x7fffffffu);
+            uint32_t least, most;
+            mnw_range(c, i, &least, &most);
+            MNW_CHECK(bits >= least && bits <= most, ATTRIBUTE, index, at, bits, bits < least ? least : most);
         }
-        MNW_CHECK(c->code != MNW_slice || i < 2 || bits >= 1, ATTRIBUTE, index, at, bits, 1);
         MNW_CHECK(c->code != MNW_softplus || i > 0 || (bits & 0x7fffffffu) != 0, ATTRIBUTE, index, at, bits, 1);
     }
     return 1;
@@ -1307,6 +1414,7 @@ struct minnow_policy {
     uint32_t inputs, outputs, states, values, ops;
     uint64_t floats;     /* of all values, for one agent */
     uint64_t scratch;    /* floats an operation may need besides, for one agent */
+    uint64_t once;       /* and for all agents together */
     uint64_t state;      /* floats of the recurrent state of one agent */
     minnow_array *array; /* inputs, states, outputs */
     mnw_value *value;
@@ -1331,20 +1439,23 @@ static void *mnw_take(mnw_block *b, uint64_t bytes) {
 }
 
 /* A matrix [n][k] (or two, one after the other in k) as panels [n / 16][k][16], absent rows 0; a vector is k = 1. The
- * sum of two vectors where `plus` is one. Missing tensors count as zeros. */
-static const float *mnw_pack(const mnw_file *f, mnw_block *b, uint32_t tensor, uint32_t plus, uint32_t n, uint32_t k) {
-    uint32_t panels = n / MNW_PANEL + (n % MNW_PANEL != 0);
-    float *to = (float *)mnw_take(b, (uint64_t)4 * panels * MNW_PANEL * k);
+ * sum of two vectors where `plus` is one. Missing tensors count as zeros. Each of `groups` parts of the rows, n in
+ * each, has panels of its own. */
+static const float *mnw_pack(const mnw_file *f, mnw_block *b, uint32_t tensor, uint32_t plus, uint32_t groups,
+                             uint32_t n, uint32_t k) {
+    uint64_t panels = n / MNW_PANEL + (n % MNW_PANEL != 0), each = panels * MNW_PANEL * k;
+    float *to = (float *)mnw_take(b, 4 * each * groups);
     if (!to)
         return NULL;
     const uint32_t source[2] = {tensor, plus};
-    memset(to, 0, (size_t)4 * panels * MNW_PANEL * k);
+    memset(to, 0, (size_t)(4 * each * groups));
     for (int part = 0; part < 2; part++) {
         if (source[part] == MNW_ABSENT)
             continue;
         mnw_tensor t = mnw_tensor_at(f, source[part]);
-        for (uint32_t row = 0; row < n; row++) {
-            float *lane = to + (size_t)(row / MNW_PANEL) * k * MNW_PANEL + row % MNW_PANEL;
+        for (uint32_t row = 0; row < n * groups; row++) {
+            uint32_t at = row % n;
+            float *lane = to + row / n * (size_t)each + (size_t)(at / MNW_PANEL) * k * MNW_PANEL + at % MNW_PANEL;
             for (uint32_t i = 0; i < k; i++)
                 lane[(size_t)i * MNW_PANEL] += mnw_element(&t, row * k + i);
         }
@@ -1363,28 +1474,58 @@ static const float *mnw_plain(const mnw_file *f, mnw_block *b, uint32_t tensor) 
     return to;
 }
 
-static void mnw_build_op(const mnw_file *f, mnw_block *b, const mnw_call *c, mnw_op *op, uint64_t *scratch) {
+enum { MNW_BLOCK = 64 }; /* windows of a convolution that are laid out at a time */
+
+/* scratch[0]: floats for each agent, scratch[1]: for all together. */
+static void mnw_build_op(const mnw_file *f, mnw_block *b, const mnw_call *c, mnw_op *op, uint64_t scratch[2]) {
     const float *tensor[4] = {NULL, NULL, NULL, NULL};
-    uint64_t need = 0;
-    if (c->code == MNW_linear || c->code == MNW_lstm || c->code == MNW_mingru) {
-        mnw_shape x = mnw_value_shape(f, mnw_in(c, 0)), y = mnw_value_shape(f, mnw_out(c, 0));
-        uint32_t k = x.size[x.rank - 1], n = y.size[y.rank - 1];
-        if (c->code == MNW_lstm) { /* w_ih, w_hh, b_ih + b_hh */
-            tensor[0] = mnw_pack(f, b, mnw_stored(c, 0), MNW_ABSENT, 4 * n, k);
-            tensor[1] = mnw_pack(f, b, mnw_stored(c, 1), MNW_ABSENT, 4 * n, n);
-            tensor[2] = mnw_pack(f, b, mnw_stored(c, 2), mnw_stored(c, 3), 4 * n, 1);
-            need = (uint64_t)4 * n;
+    const uint32_t none = MNW_ABSENT;
+    uint64_t need = 0, once = 0;
+    mnw_shape y = mnw_value_shape(f, mnw_out(c, 0)), x = c->inputs ? mnw_value_shape(f, mnw_in(c, 0)) : y;
+    uint32_t k = x.rank ? x.size[x.rank - 1] : 1, n = y.rank ? y.size[y.rank - 1] : 1;
+    switch (c->code) {
+    case MNW_lstm:
+    case MNW_gru:
+    case MNW_rnn: {
+        uint32_t rows = (c->code == MNW_lstm ? 4u : c->code == MNW_gru ? 3u : 1u) * n;
+        tensor[0] = mnw_pack(f, b, mnw_stored(c, 0), none, 1, rows, k);
+        tensor[1] = mnw_pack(f, b, mnw_stored(c, 1), none, 1, rows, n);
+        if (c->code == MNW_gru) { /* the biases stay apart: one of them is gated */
+            tensor[2] = mnw_pack(f, b, mnw_stored(c, 2), none, 1, rows, 1);
+            tensor[3] = mnw_pack(f, b, mnw_stored(c, 3), none, 1, rows, 1);
+            need = (uint64_t)2 * rows;
         } else {
-            uint32_t rows = c->code == MNW_mingru ? 2 * n : n;
-            tensor[0] = mnw_pack(f, b, mnw_stored(c, 0), MNW_ABSENT, rows, k);
-            tensor[1] = mnw_pack(f, b, mnw_stored(c, 1), MNW_ABSENT, rows, 1);
-            need = c->code == MNW_mingru ? rows : 0;
+            tensor[2] = mnw_pack(f, b, mnw_stored(c, 2), mnw_stored(c, 3), 1, rows, 1);
+            need = c->code == MNW_lstm ? rows : 0;
         }
-    } else {
+        break;
+    }
+    case MNW_linear:
+    case MNW_mingru: {
+        uint32_t rows = c->code == MNW_mingru ? 2 * n : n;
+        tensor[0] = mnw_pack(f, b, mnw_stored(c, 0), none, 1, rows, k);
+        tensor[1] = mnw_pack(f, b, mnw_stored(c, 1), none, 1, rows, 1);
+        need = c->code == MNW_mingru ? rows : 0;
+        break;
+    }
+    case MNW_conv: {
+        mnw_shape w = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
+        uint32_t groups = mnw_u32(mnw_attr(c, 0)), rows = w.size[0] / groups;
+        k = w.elements / w.size[0];
+        tensor[0] = mnw_pack(f, b, mnw_stored(c, 0), none, groups, rows, k);
+        tensor[1] = mnw_pack(f, b, mnw_stored(c, 1), none, groups, rows, 1);
+        once = MNW_BLOCK * ((uint64_t)k + rows);
+        break;
+    }
+    case MNW_matmul: /* the second input as panels */
+        once = (((uint64_t)n + MNW_PANEL - 1) / MNW_PANEL) * MNW_PANEL * k;
+        break;
+    default:
         for (uint32_t i = 0; i < c->tensors; i++)
             tensor[i] = mnw_plain(f, b, mnw_stored(c, i));
     }
-    *scratch = need > *scratch ? need : *scratch;
+    scratch[0] = need > scratch[0] ? need : scratch[0];
+    scratch[1] = once > scratch[1] ? once : scratch[1];
     if (op) {
         op->call = *c;
         memcpy(op->tensor, tensor, sizeof tensor);
@@ -1416,10 +1557,10 @@ static minnow_policy *mnw_build(const mnw_file *f, mnw_block *b) {
     uint32_t *result = (uint32_t *)mnw_take(b, (uint64_t)outs->count * sizeof *result);
     const float **initial = (const float **)mnw_take(b, (uint64_t)stat->count * sizeof *initial);
     minnow_head *head = (minnow_head *)mnw_take(b, (uint64_t)mnw_u32(a + 4) * sizeof *head);
-    uint64_t scratch = 0;
+    uint64_t scratch[2] = {0, 0};
     for (uint32_t i = 0; i < ops; i++) {
         mnw_call c = mnw_call_at(f, i);
-        mnw_build_op(f, b, &c, op ? &op[i] : NULL, &scratch);
+        mnw_build_op(f, b, &c, op ? &op[i] : NULL, scratch);
     }
     for (uint32_t i = 0; i < stat->count; i++) {
         const float *start = mnw_plain(f, b, mnw_u32(stat->at + (size_t)24 * i + 12));
@@ -1438,7 +1579,8 @@ static minnow_policy *mnw_build(const mnw_file *f, mnw_block *b) {
     p->outputs = outs->count;
     p->values = values;
     p->ops = ops;
-    p->scratch = scratch;
+    p->scratch = scratch[0];
+    p->once = scratch[1];
     p->array = array;
     p->value = value;
     p->op = op;
@@ -1653,8 +1795,62 @@ static mnw_v mnw_mish(mnw_v x) { /* x tanh(ln(1 + e^x)), without the logarithm *
     return mnw_select(MNW_LESS(mnw_splat(20.0f), x), x, x * (q / (q + 2.0f)));
 }
 
+/* Sine, or with quarter = 1 cosine: absolute error 1.2e-7 for every finite x. What x leaves modulo pi/2 comes from its
+ * 24 bits times the right part of 2/pi (Payne and Hanek, 1983); the polynomials are those of Cephes' sinf (Moshier). */
+static float mnw_sine(float x, uint32_t quarter) {
+    static const uint32_t part[12] = {0,           0,           0,           0,           0,           0xa2f9836eu,
+                                      0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu};
+    uint32_t bits = mnw_bits(x), e = bits >> 23 & 255u, m = (bits & 0x7fffffu) | 0x800000u, window[3];
+    if (e == 255u)
+        return mnw_from(0x7fc00000u);
+    if (e < 115u)
+        return quarter ? 1.0f : x;
+    uint32_t first = e + 8u; /* the bit of 2/pi that is worth 2 when it has met x */
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t word = first / 32 + i, by = first % 32;
+        window[i] = by ? part[word] << by | part[word + 1] >> (32 - by) : part[word];
+    }
+    uint64_t low = (uint64_t)m * window[2], mid = (uint64_t)m * window[1] + (low >> 32);
+    uint64_t turns = ((uint64_t)m * window[0] << 32) + mid; /* quarters of a turn, 62 bits after the point */
+    uint32_t turn = (uint32_t)((turns + ((uint64_t)1 << 61)) >> 62);
+    uint64_t rest = turns - ((uint64_t)turn << 62), size = rest >> 63 ? 0 - rest : rest;
+    float r = (float)size * (1.57079633f * 2.168404344971009e-19f), z = r * r, y;
+    if (rest >> 63)
+        r = -r;
+    if (quarter || !(bits >> 31)) {
+        turn += quarter;
+    } else { /* sin(-x) = -sin(x) */
+        turn += 2;
+    }
+    if (turn & 1)
+        y = ((z * 2.443315711809948e-5f + -1.388731625493765e-3f) * z + 4.166664568298827e-2f) * z * z - z * 0.5f +
+            1.0f;
+    else
+        y = ((z * -1.9515295891e-4f + 8.3321608736e-3f) * z + -1.6666654611e-1f) * z * r + r;
+    return turn & 2 ? -y : y;
+}
+
+static mnw_v mnw_sine_all(mnw_v x, uint32_t quarter) {
+    float lanes[MNW_LANES];
+    mnw_store(lanes, x);
+    for (int i = 0; i < MNW_LANES; i++)
+        lanes[i] = mnw_sine(lanes[i], quarter);
+    return mnw_load(lanes);
+}
+
+/* The nearest whole number, halves to the even one. */
+static mnw_v mnw_round(mnw_v x) {
+    mnw_v a = mnw_abs(x), whole = (a + 8388608.0f) - 8388608.0f;
+    return mnw_select(MNW_LESS(a, mnw_splat(8388608.0f)), mnw_sign_of(x, whole), x);
+}
+
+static mnw_v mnw_floor(mnw_v x) {
+    mnw_v r = mnw_round(x);
+    return mnw_select(MNW_LESS(x, r), r - 1.0f, r);
+}
+
 static MNW_NOINLINE void mnw_unary(uint32_t code, float *y, const float *x, size_t n, const float *attr) {
-    const mnw_v zero = mnw_splat(0.0f), six = mnw_splat(6.0f);
+    const mnw_v zero = mnw_splat(0.0f), one = mnw_splat(1.0f), six = mnw_splat(6.0f);
     const float a = attr[0], b = attr[1];
     switch (code) {
     case MNW_relu:
@@ -1703,6 +1899,18 @@ static MNW_NOINLINE void mnw_unary(uint32_t code, float *y, const float *x, size
         MNW_MAP(1.0f / v);
     case MNW_square:
         MNW_MAP(v * v);
+    case MNW_sin:
+        MNW_MAP(mnw_sine_all(v, 0));
+    case MNW_cos:
+        MNW_MAP(mnw_sine_all(v, 1));
+    case MNW_floor:
+        MNW_MAP(mnw_floor(v));
+    case MNW_round:
+        MNW_MAP(mnw_round(v));
+    case MNW_sign:
+        MNW_MAP(mnw_select(MNW_LESS(zero, v) | MNW_LESS(v, zero), mnw_sign_of(v, one), zero));
+    case MNW_erf:
+        MNW_MAP(mnw_erf(v));
     default:
         return;
     }
@@ -1711,6 +1919,7 @@ static MNW_NOINLINE void mnw_unary(uint32_t code, float *y, const float *x, size
 /* a and b advance by `by` numbers from one result to the next: 1, or 0 for a number that stands for all. */
 static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, size_t by_a, const float *b, size_t by_b,
                                     size_t n) {
+    const mnw_v zero = mnw_splat(0.0f), one = mnw_splat(1.0f);
     for (size_t i = 0; i < n; i += MNW_LANES) {
         size_t left = n - i;
         const float *pa = a + i * by_a, *pb = b + i * by_b;
@@ -1721,7 +1930,11 @@ static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, siz
             : code == MNW_mul     ? u * v
             : code == MNW_div     ? u / v
             : code == MNW_minimum ? mnw_min(u, v)
-                                  : mnw_max(u, v);
+            : code == MNW_maximum ? mnw_max(u, v)
+            : code == MNW_keep    ? mnw_select(MNW_SAME(v, zero), zero, u)
+            : code == MNW_eq      ? mnw_select(MNW_SAME(u, v), one, zero)
+            : code == MNW_lt      ? mnw_select(MNW_LESS(u, v), one, zero)
+                                  : mnw_select(MNW_LESS(u, v) | MNW_SAME(u, v), one, zero);
         if (left < MNW_LANES)
             mnw_store_some(y + i, u, left);
         else
@@ -1750,6 +1963,18 @@ static MNW_NOINLINE void mnw_mingru_of(float *h, const float *parts, const float
         mnw_v old = mnw_load_some(before + i, left);
         v = mnw_select(MNW_LESS(v, mnw_splat(0.0f)), mnw_sigmoid(v), v + 0.5f);
         mnw_store_some(h + i, old + gate * (v - old), left);
+    }
+}
+
+/* One row: what x and what h give, [3][n] each, in the order r, z, n. */
+static MNW_NOINLINE void mnw_gru_of(float *h, const float *of_x, const float *of_h, const float *before, size_t n) {
+    for (size_t i = 0; i < n; i += MNW_LANES) {
+        size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
+        mnw_v reset = mnw_sigmoid(mnw_load_some(of_x + i, left) + mnw_load_some(of_h + i, left));
+        mnw_v update = mnw_sigmoid(mnw_load_some(of_x + n + i, left) + mnw_load_some(of_h + n + i, left));
+        mnw_v fresh = mnw_load_some(of_x + 2 * n + i, left) + reset * mnw_load_some(of_h + 2 * n + i, left);
+        fresh = mnw_tanh(fresh);
+        mnw_store_some(h + i, fresh + update * (mnw_load_some(before + i, left) - fresh), left);
     }
 }
 
@@ -1809,7 +2034,7 @@ static void mnw_permuted(float *y, const mnw_shape *ys, const float *x, const mn
     } while (mnw_next(ys, at, &from, by, &unused, none));
 }
 
-/* Sum, mean or maximum over some axes, in the order in which the elements lie. */
+/* Sum, mean, product or extreme over some axes, in the order in which the elements lie. */
 static void mnw_reduced(float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs, const mnw_call *c) {
     size_t by[MINNOW_MAX_RANK] = {0}, none[MINNOW_MAX_RANK] = {0}, to = 0, unused = 0, step = 1;
     uint32_t at[MINNOW_MAX_RANK] = {0}, last = xs->rank - 1, k = c->attrs;
@@ -1822,14 +2047,16 @@ static void mnw_reduced(float *y, const mnw_shape *ys, const float *x, const mnw
         }
     }
     for (size_t i = 0; i < ys->elements; i++)
-        y[i] = c->code == MNW_max ? mnw_from(0xff800000u) : 0.0f;
+        y[i] = c->code == MNW_max   ? mnw_from(0xff800000u)
+               : c->code == MNW_min ? mnw_from(0x7f800000u)
+                                    : (float)(c->code == MNW_prod);
     do {
         for (uint32_t i = 0; i < xs->size[last]; i++) {
             float *sum = y + to + i * by[last], v = *x++;
-            if (c->code != MNW_max)
-                *sum += v;
-            else if (v > *sum || v != v)
-                *sum = v;
+            if (c->code == MNW_max || c->code == MNW_min)
+                *sum = (c->code == MNW_max ? v > *sum : v < *sum) || v != v ? v : *sum;
+            else
+                *sum = c->code == MNW_prod ? *sum * v : *sum + v;
         }
     } while (mnw_next(xs, at, &to, by, &unused, none));
     if (c->code == MNW_mean) {
@@ -1877,6 +2104,114 @@ static void mnw_norm_of(float *y, const float *x, size_t n, const mnw_op *op) {
         mnw_binary(MNW_add, y, y, 1, op->tensor[1], 1, n);
 }
 
+/* A convolution. Blocks of windows are laid out as rows [windows][k], k running over channels, then each axis of the
+ * kernel; their products with the weights, [windows][outputs of the group], are turned into place. */
+static void mnw_conv(const mnw_op *op, const mnw_file *f, float *y, const mnw_shape *ys, const float *x,
+                     const mnw_shape *xs, size_t rows, float *scratch) {
+    const mnw_call *c = &op->call;
+    const mnw_shape w = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
+    uint32_t d = mnw_moves(c), groups = mnw_u32(mnw_attr(c, 0)), skip = 3 - d;
+    uint32_t size[3] = {1, 1, 1}, out[3] = {1, 1, 1}, in[3] = {1, 1, 1}, n = w.size[0] / groups, channels = w.size[1];
+    int64_t stride[3] = {1, 1, 1}, padding[3] = {0, 0, 0}, dilation[3] = {1, 1, 1};
+    for (uint32_t i = 0; i < d; i++) {
+        stride[skip + i] = mnw_of_axis(c, 0, i);
+        padding[skip + i] = mnw_of_axis(c, 1, i);
+        dilation[skip + i] = mnw_of_axis(c, 2, i);
+        size[skip + i] = w.size[2 + i];
+        in[skip + i] = xs->size[1 + i];
+        out[skip + i] = ys->size[1 + i];
+    }
+    size_t k = w.elements / w.size[0], windows = (size_t)out[0] * out[1] * out[2], all = rows * windows;
+    size_t area = (size_t)in[0] * in[1] * in[2], panels = (n + MNW_PANEL - 1) / MNW_PANEL * MNW_PANEL;
+    float *product = scratch + MNW_BLOCK * k;
+    for (uint32_t g = 0; g < groups; g++)
+        for (size_t from = 0; from < all; from += MNW_BLOCK) {
+            size_t count = all - from < MNW_BLOCK ? all - from : MNW_BLOCK;
+            float *row = scratch;
+            for (size_t i = from; i < from + count; i++) {
+                size_t at = i % windows;
+                const float *image = x + i / windows * xs->elements + g * channels * area;
+                int64_t a = (int64_t)(at / out[2] / out[1]) * stride[0] - padding[0];
+                int64_t b = (int64_t)(at / out[2] % out[1]) * stride[1] - padding[1];
+                int64_t e = (int64_t)(at % out[2]) * stride[2] - padding[2];
+                for (uint32_t channel = 0; channel < channels; channel++, image += area)
+                    for (uint32_t p = 0; p < size[0]; p++)
+                        for (uint32_t q = 0; q < size[1]; q++) {
+                            int64_t u = a + p * dilation[0], v = b + q * dilation[1];
+                            int inside = u >= 0 && u < in[0] && v >= 0 && v < in[1];
+                            const float *line = inside ? image + (u * in[1] + v) * in[2] : image;
+                            for (uint32_t r = 0; r < size[2]; r++) {
+                                int64_t t = e + r * dilation[2];
+                                *row++ = inside && t >= 0 && t < in[2] ? line[t] : 0.0f;
+                            }
+                        }
+            }
+            mnw_product_of of = {op->tensor[0] + g * panels * k, op->tensor[1] + g * panels, scratch, product, n, k, 0};
+            mnw_linear_of(&of, count);
+            for (size_t i = 0; i < count; i++)
+                for (size_t j = 0; j < n; j++) {
+                    size_t agent = (from + i) / windows, at = (from + i) % windows;
+                    y[agent * ys->elements + (g * n + j) * windows + at] = product[i * n + j];
+                }
+        }
+}
+
+/* One plane, [in] to [out], of a pool: the maximum (kind 0) or mean (1: padding counts, 2: it does not) of windows. */
+static void mnw_pool_of(const mnw_call *c, float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs) {
+    uint32_t d = mnw_moves(c), kind = mnw_u32(mnw_attr(c, 0)), windows = ys->elements / ys->size[0];
+    for (uint32_t i = 0; i < windows; i++) {
+        uint32_t left = i, begin[3] = {0, 0, 0}, end[3] = {1, 1, 1}, step[3] = {1, 1, 1}, in[3] = {1, 1, 1};
+        float sum = kind ? 0.0f : mnw_from(0xff800000u), count = 1.0f;
+        for (uint32_t axis = d; axis-- > 0;) { /* the part of the window that lies within: [begin, end) by step */
+            uint32_t n = ys->size[1 + axis], by = mnw_of_axis(c, 3, axis), to = 3 - d + axis;
+            int64_t size = xs->size[1 + axis], padding = mnw_of_axis(c, 2, axis);
+            int64_t at = (int64_t)(left % n) * mnw_of_axis(c, 1, axis) - padding, taps = mnw_of_axis(c, 0, axis);
+            int64_t low = at < 0 ? (-at + by - 1) / by : 0, high = (size - at + by - 1) / by;
+            int64_t most = (size + padding - at + by - 1) / by;
+            high = high < taps ? high : taps;
+            most = most < taps ? most : taps;
+            high = high > low ? high : low;
+            count = count * (float)(kind == 1 ? most : high - low);
+            begin[to] = low < taps ? (uint32_t)(at + low * by) : 0;
+            end[to] = low < taps ? (uint32_t)(at + high * by) : 0;
+            step[to] = by;
+            in[to] = xs->size[1 + axis];
+            left /= n;
+        }
+        for (uint64_t p = begin[0]; p < end[0]; p += step[0])
+            for (uint64_t q = begin[1]; q < end[1]; q += step[1])
+                for (uint64_t r = begin[2]; r < end[2]; r += step[2]) {
+                    float v = x[(p * in[1] + q) * in[2] + r];
+                    sum = kind ? sum + v : v > sum || v != v ? v : sum;
+                }
+        y[i] = kind && count > 0.0f ? sum / count : sum;
+    }
+}
+
+/* The product of matrices, one agent's: a [..., n, k] with b [..., k, m], or [..., m, k] if it is turned. */
+static void mnw_matmul_of(uint32_t turned, float *y, const mnw_shape *ys, const float *a, const mnw_shape *as,
+                          const float *b, const mnw_shape *bs, float *panels) {
+    size_t by_a[MINNOW_MAX_RANK] = {0}, by_b[MINNOW_MAX_RANK] = {0}, ia = 0, ib = 0;
+    uint32_t at[MINNOW_MAX_RANK] = {0};
+    size_t n = ys->size[ys->rank - 2], m = ys->size[ys->rank - 1], k = as->size[as->rank - 1];
+    mnw_shape ahead = *ys;
+    ahead.rank--;
+    mnw_strides(as, ys, by_a);
+    mnw_strides(bs, ys, by_b);
+    size_t all = (m + MNW_PANEL - 1) / MNW_PANEL * MNW_PANEL;
+    memset(y, 0, (size_t)4 * ys->elements);
+    do {
+        for (size_t i = 0; i < k; i++)
+            for (size_t j = 0; j < all; j++)
+                panels[(j / MNW_PANEL * k + i) * MNW_PANEL + j % MNW_PANEL] = j >= m   ? 0.0f
+                                                                              : turned ? b[ib + j * k + i]
+                                                                                       : b[ib + i * m + j];
+        mnw_product_of of = {panels, NULL, a + ia, y, m, k, 1};
+        mnw_linear_of(&of, n);
+        y += n * m;
+    } while (mnw_next(&ahead, at, &ia, by_a, &ib, by_b));
+}
+
 /* ---- A session. */
 typedef struct mnw_state { /* followed by the floats of each state, [agents][size] */
     uint32_t policy;       /* checksum */
@@ -1892,7 +2227,7 @@ struct minnow_session {
     mnw_state *state;
     float *memory;      /* the floats behind it */
     float *floats;      /* all values of a tile */
-    float *scratch;     /* [tile][policy->scratch] */
+    float *scratch;     /* [tile][policy->scratch], or [policy->once] if that is more */
     float *results;     /* outputs in order, [agents][size] each */
     float *probability; /* [agents][choices] */
     int32_t *choice;    /* [agents][heads] */
@@ -1911,7 +2246,8 @@ static minnow_session *mnw_lay(const minnow_policy *p, uint32_t agents, uint32_t
     mnw_state *state = (mnw_state *)mnw_take(b, sizeof *state + 4 * p->state * agents);
     minnow_session *s = (minnow_session *)mnw_take(b, sizeof *s);
     float *floats = (float *)mnw_take(b, 4 * p->floats * tile);
-    float *scratch = (float *)mnw_take(b, 4 * p->scratch * tile);
+    uint64_t each = p->scratch * tile;
+    float *scratch = (float *)mnw_take(b, 4 * (each > p->once ? each : p->once));
     float *result = (float *)mnw_take(b, 4 * results * agents);
     float *probability = (float *)mnw_take(b, (uint64_t)4 * p->action.choices * agents);
     int32_t *choice = (int32_t *)mnw_take(b, box ? 0 : 4 * heads * agents);
@@ -1983,6 +2319,50 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
             mnw_lstm_of(y + r * n, next + r * n, s->scratch + r * 4 * n, cell + r * n, n);
         return;
     }
+    case MNW_gru: {
+        const float *h = mnw_at(s, mnw_in(c, 1), from);
+        size_t n = ys->elements;
+        float *of_h = s->scratch + rows * 3 * n;
+        mnw_product_of of = {op->tensor[0], op->tensor[2], x, s->scratch, 3 * n, last, 0};
+        mnw_product_of too = {op->tensor[1], op->tensor[3], h, of_h, 3 * n, n, 0};
+        mnw_linear_of(&of, rows);
+        mnw_linear_of(&too, rows);
+        for (size_t r = 0; r < rows; r++)
+            mnw_gru_of(y + r * n, s->scratch + r * 3 * n, of_h + r * 3 * n, h + r * n, n);
+        return;
+    }
+    case MNW_rnn: {
+        mnw_product_of of = {op->tensor[0], op->tensor[2], x, y, ys->elements, last, 0};
+        mnw_product_of onto = {op->tensor[1], NULL, mnw_at(s, mnw_in(c, 1), from), y, ys->elements, ys->elements, 1};
+        mnw_linear_of(&of, rows);
+        mnw_linear_of(&onto, rows);
+        mnw_unary(mnw_u32(mnw_attr(c, 0)) ? MNW_relu : MNW_tanh, y, y, all, attr);
+        return;
+    }
+    case MNW_conv:
+        mnw_conv(op, &p->file, y, ys, x, xs, rows, s->scratch);
+        return;
+    case MNW_pool:
+        for (size_t r = 0; r < rows * ys->size[0]; r++)
+            mnw_pool_of(c, y + r * (ys->elements / ys->size[0]), ys, x + r * (xs->elements / xs->size[0]), xs);
+        return;
+    case MNW_matmul: {
+        const mnw_shape *bs = &p->value[mnw_in(c, 1)].shape;
+        const float *b = mnw_at(s, mnw_in(c, 1), from);
+        for (size_t r = 0; r < rows; r++)
+            mnw_matmul_of(mnw_u32(mnw_attr(c, 0)), y + r * ys->elements, ys, x + r * xs->elements, xs,
+                          b + r * bs->elements, bs, s->scratch);
+        return;
+    }
+    case MNW_embedding: {
+        size_t width = ys->size[ys->rank - 1];
+        float top = (float)(mnw_tensor_at(&p->file, mnw_stored(c, 0)).shape.size[0] - 1);
+        for (size_t r = 0; r < rows * xs->elements; r++) { /* what is not a number counts as 0 */
+            size_t index = x[r] > 0.0f ? (size_t)(x[r] < top ? x[r] : top) : 0;
+            memcpy(y + r * width, op->tensor[0] + index * width, 4 * width);
+        }
+        return;
+    }
     case MNW_mingru: {
         const float *h = mnw_at(s, mnw_in(c, 1), from);
         size_t n = ys->elements;
@@ -1997,7 +2377,11 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
     case MNW_mul:
     case MNW_div:
     case MNW_minimum:
-    case MNW_maximum: {
+    case MNW_maximum:
+    case MNW_eq:
+    case MNW_lt:
+    case MNW_le:
+    case MNW_keep: {
         const mnw_shape *bs = &p->value[mnw_in(c, 1)].shape;
         const float *b = mnw_at(s, mnw_in(c, 1), from);
         if (mnw_equal(xs, bs))
@@ -2015,6 +2399,8 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
     case MNW_sum:
     case MNW_mean:
     case MNW_max:
+    case MNW_min:
+    case MNW_prod:
         for (size_t r = 0; r < rows; r++)
             mnw_reduced(y + r * ys->elements, ys, x + r * xs->elements, xs, c);
         return;
@@ -2141,7 +2527,8 @@ static void mnw_act(const minnow_session *s, const uint8_t *mask) {
 
 MINNOW_API size_t minnow_session_size(const minnow_policy *policy, uint32_t agents, uint32_t flags) {
     mnw_block count = {NULL, 0};
-    if (!policy || !agents || policy->floats > (UINT64_MAX >> 40) || policy->state > (UINT64_MAX >> 40))
+    if (!policy || !agents || policy->floats > (UINT64_MAX >> 40) || policy->state > (UINT64_MAX >> 40) ||
+        policy->scratch > (UINT64_MAX >> 40))
         return 0;
     mnw_lay(policy, agents, flags, &count);
     return mnw_block_size(count.used);

@@ -56,8 +56,27 @@ UNARY = (
     ("rsqrt", 101, ()),
     ("reciprocal", 102, ()),
     ("square", 103, ()),
+    ("sin", 104, ()),
+    ("cos", 105, ()),
+    ("floor", 106, ()),
+    ("round", 107, ()),
+    ("sign", 108, ()),
+    ("erf", 109, ()),
 )
-BINARY = (("add", 128), ("sub", 129), ("mul", 130), ("div", 131), ("minimum", 132), ("maximum", 133))
+BINARY = (
+    ("add", 128),
+    ("sub", 129),
+    ("mul", 130),
+    ("div", 131),
+    ("minimum", 132),
+    ("maximum", 133),
+    ("eq", 134),
+    ("lt", 135),
+    ("le", 136),
+    ("keep", 137),
+)
+REDUCTIONS = (("sum", 146), ("mean", 147), ("max", 148), ("min", 149), ("prod", 150))
+POOLS = ("max", "mean", "mean_inside")  # the kinds of `pool`, by number
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -65,15 +84,19 @@ KINDS: dict[str, Kind] = {
         Kind("constant", 1, 0, 1, ("value",)),
         Kind("cast", 2, 1, 1),
         Kind("linear", 16, 1, 1, ("weight", "bias?")),
+        Kind("conv", 17, 1, 1, ("weight", "bias?"), ("groups", "window*")),
+        Kind("matmul", 18, 2, 1, (), ("turned",)),
+        Kind("embedding", 19, 1, 1, ("weight",)),
         Kind("lstm", 32, 3, 2, ("w_ih", "w_hh", "b_ih?", "b_hh?")),
         Kind("mingru", 33, 2, 1, ("weight", "bias?")),
+        Kind("gru", 34, 2, 1, ("w_ih", "w_hh", "b_ih?", "b_hh?")),
+        Kind("rnn", 35, 2, 1, ("w_ih", "w_hh", "b_ih?", "b_hh?"), ("relu",)),
+        Kind("pool", 48, 1, 1, (), ("kind", "window*")),
         *(Kind(name, code, 1, 1, (), attrs) for name, code, attrs in UNARY),
         *(Kind(name, code, 2, 1) for name, code in BINARY),
         Kind("softmax", 144, 1, 1),
         Kind("log_softmax", 145, 1, 1),
-        Kind("sum", 146, 1, 1, (), ("axes*",)),
-        Kind("mean", 147, 1, 1, (), ("axes*",)),
-        Kind("max", 148, 1, 1, (), ("axes*",)),
+        *(Kind(name, code, 1, 1, (), ("axes*",)) for name, code in REDUCTIONS),
         Kind("layer_norm", 160, 1, 1, ("weight?", "bias?"), ("eps",)),
         Kind("rms_norm", 161, 1, 1, ("weight?",), ("eps",)),
         Kind("concat", 176, -1, 1, (), ("axis",)),
@@ -167,6 +190,82 @@ def _lstm(item: Given) -> list[Shape]:
     return [h, c]
 
 
+def _gru(item: Given) -> list[Shape]:
+    return _cell(item, "gru", 3)
+
+
+def _rnn(item: Given) -> list[Shape]:
+    _need(item.attrs["relu"] in (0, 1), f"rnn: relu is {item.attrs['relu']}, expected 0 or 1")
+    return _cell(item, "rnn", 1)
+
+
+def _cell(item: Given, kind: str, gates: int) -> list[Shape]:
+    (x, h), (w_ih, w_hh, *biases) = item.inputs, item.tensors
+    _need(len(x) == 1 and len(h) == 1, f"{kind}: input {x} and h {h} must have one axis")
+    rows = gates * h[0]
+    _need(w_ih == (rows, x[0]), f"{kind}: w_ih is {w_ih}, expected {(rows, x[0])}")
+    _need(w_hh == (rows, h[0]), f"{kind}: w_hh is {w_hh}, expected {(rows, h[0])}")
+    _need(all(bias in (None, (rows,)) for bias in biases), f"{kind}: a bias is {biases}, expected {(rows,)}")
+    return [h]
+
+
+def _windows(item: Given, kind: str, sorts: int) -> tuple[int, list[list[int]]]:
+    """Along how many axes windows move, and the attributes of each sort, one number an axis."""
+    x, window = item.inputs[0], list(item.attrs["window"])
+    axes = len(window) // sorts
+    _need(1 <= axes <= 3 and len(window) == sorts * axes, f"{kind}: window {window} is not {sorts} numbers an axis")
+    _need(len(x) == axes + 1, f"{kind}: input {x} must have channels and {axes} axes")
+    parts = [window[i * axes : (i + 1) * axes] for i in range(sorts)]
+    _need(
+        all(int(i != sorts - 2) <= n < 2**31 for i, part in enumerate(parts) for n in part),  # paddings may be 0
+        f"{kind}: window {window} has a number out of its range",
+    )
+    return axes, parts
+
+
+def _conv(item: Given) -> list[Shape]:
+    (x,), (weight, bias), groups = item.inputs, item.tensors, item.attrs["groups"]
+    axes, (stride, padding, dilation) = _windows(item, "conv", 3)
+    _need(len(weight) == axes + 2, f"conv: weight {weight} must have {axes + 2} axes")
+    fits = groups >= 1 and weight[0] % groups == 0 and weight[1] * groups == x[0]
+    _need(fits, f"conv: weight {weight} in {groups} groups does not fit input {x}")
+    _need(bias in (None, weight[:1]), f"conv: bias {bias} does not fit weight {weight}")
+    out = [weight[0]]
+    for i in range(axes):
+        left = x[1 + i] + 2 * padding[i] - dilation[i] * (weight[2 + i] - 1) - 1
+        _need(left >= 0, f"conv: the kernel {weight} is wider than the padded input {x}")
+        out.append(left // stride[i] + 1)
+    return [tuple(out)]
+
+
+def _pool(item: Given) -> list[Shape]:
+    (x,) = item.inputs
+    _need(0 <= item.attrs["kind"] < len(POOLS), f"pool: kind {item.attrs['kind']} is unknown")
+    axes, (size, stride, padding, _) = _windows(item, "pool", 4)
+    _need(len(item.outputs) == 1, "pool: the shape of its output must be stated")
+    out = tuple(item.outputs[0])
+    _need(len(out) == axes + 1 and out[0] == x[0], f"pool: {out} is no pool of {x}")
+    for i in range(axes):
+        inside = padding[i] <= size[i] // 2 and (out[1 + i] - 1) * stride[i] < x[1 + i] + padding[i]
+        _need(inside, f"pool: windows {item.attrs['window']} of {out} lie outside {x}")
+    return [out]
+
+
+def _matmul(item: Given) -> list[Shape]:
+    (a, b), turned = item.inputs, item.attrs["turned"]
+    _need(turned in (0, 1), f"matmul: turned is {turned}, expected 0 or 1")
+    _need(len(a) >= 2 and len(b) >= 2, f"matmul: {a} and {b} must have two axes or more")
+    _need(a[-1] == b[-1 if turned else -2], f"matmul: {a} and {b} do not fit each other")
+    ahead = _binary(Given([a[:-2], b[:-2]], [], {}))[0]
+    return [(*ahead, a[-2], b[-2 if turned else -1])]
+
+
+def _embedding(item: Given) -> list[Shape]:
+    (x,), (weight,) = item.inputs, item.tensors
+    _need(len(weight) == 2, f"embedding: weight {weight} must have two axes")
+    return [(*x, weight[1])]
+
+
 def _mingru(item: Given) -> list[Shape]:
     (x, h), (weight, bias) = item.inputs, item.tensors
     _need(len(x) == 1 and len(h) == 1, f"mingru: input {x} and h {h} must have one axis")
@@ -241,14 +340,18 @@ def _permute(item: Given) -> list[Shape]:
 _RULES: dict[str, Callable[[Given], list[Shape]]] = {
     "constant": _constant,
     "linear": _linear,
+    "conv": _conv,
+    "matmul": _matmul,
+    "embedding": _embedding,
+    "gru": _gru,
+    "rnn": _rnn,
+    "pool": _pool,
     "lstm": _lstm,
     "mingru": _mingru,
     **{name: _binary for name, _ in BINARY},
     "softmax": _last,
     "log_softmax": _last,
-    "sum": _reduce,
-    "mean": _reduce,
-    "max": _reduce,
+    **{name: _reduce for name, _ in REDUCTIONS},
     "layer_norm": _norm,
     "rms_norm": _norm,
     "concat": _concat,

@@ -28,7 +28,7 @@ def good(action: Action | None = MultiDiscrete([2, 3])) -> bytes:  # noqa: B008
     graph = Graph(values=[Value(shape, name=f"v{i}") for i, shape in enumerate(shapes)])
     graph.values[0].dtype = "u8"
     graph.inputs, graph.states = [Input("image", 0)], [State("h", 1, 5, 3), State("c", 2, 6)]
-    drawn = [(16, 6), (16, 4), (16,), (4,), (5, 4), (5,), (1,)]
+    drawn = [(16, 6), (16, 4), (16,), (4,), (5, 4), (5,), (4, 2, 2), (12, 5), (12, 4), (12,), (4, 4), (4, 5), (1,)]
     graph.tensors = [rng.normal(0, 0.5, shape).astype(np.float32) for shape in drawn]
     graph.tensor_names = [f"t{i}" for i in range(len(drawn))]
     graph.ops = [
@@ -44,9 +44,18 @@ def good(action: Action | None = MultiDiscrete([2, 3])) -> bytes:  # noqa: B008
     graph.ops += [
         Op("clamp", [8], [11], [], {"low": -1.0, "high": 1.0}),
         Op("sum", [3], [12], [], {"axes": [1]}),
-        Op("constant", [], [13], [6]),
+        Op("constant", [], [13], [12]),
         Op("mul", [12, 13], [14]),
         Op("softplus", [9], [15], [], {"beta": 1.0, "threshold": 20.0}),
+    ]
+    graph.values += [Value(shape) for shape in ((4, 2), (2, 2), (2, 2), (2, 3, 4), (4,), (4,))]
+    graph.ops += [
+        Op("conv", [3], [16], [6, -1], {"groups": 1, "window": [2, 1, 1]}),
+        Op("pool", [3], [17], [], {"kind": 1, "window": [2, 2, 1, 1]}),
+        Op("matmul", [3, 3], [18], [], {"turned": 1}),
+        Op("embedding", [3], [19], [4]),
+        Op("gru", [9, 5], [20], [7, 8, -1, 9]),
+        Op("rnn", [9, 5], [21], [11, 10, -1, -1], {"relu": 1}),
     ]
     mean = isinstance(action, Box)
     graph.outputs = [Output("logits", 9, "mean" if mean else "logits"), Output("other", 11), Output("turned", 10)]
@@ -56,7 +65,7 @@ def good(action: Action | None = MultiDiscrete([2, 3])) -> bytes:  # noqa: B008
         [np.zeros((2, 1, *graph.values[output.value].shape), np.float32) for output in graph.outputs],
         [np.zeros((2, 1, 4), np.float32)] * 2,
     )
-    dtypes = ["int8", "f16", "f32", "f32", "f32", "f32", "f32"]
+    dtypes = ["int8", "f16", *["f32"] * (len(drawn) - 2)]
     return format.write(graph, None, action=action, golden=golden, dtypes=dtypes, meta={"é": 1})
 
 
@@ -102,6 +111,7 @@ def text(edit: Edit, old: bytes, new: bytes) -> None:
 
 BOX = Box([-1, -1, -1, -1, -1], [1, 1, 1, 1, 1], "tanh")
 LSTM, SLICE, CONCAT, LINEAR, PERMUTE, CLAMP, SUM, CONSTANT, MUL, SOFTPLUS = 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+CONV, POOL, MATMUL, EMBEDDING, GRU, RNN = 12, 13, 14, 15, 16, 17
 
 # The error, and what is done to the file.
 FAULTS: list[tuple[str, Callable[[Edit], object]]] = [
@@ -138,7 +148,7 @@ FAULTS: list[tuple[str, Callable[[Edit], object]]] = [
     ("SIZE", lambda e: e.u32(e.value(1) + 12, 2)),
     ("ELEMENTS", lambda e: (e.u32(e.value(0) + 8, 65536), e.u32(e.value(0) + 12, 65536))),
     ("ELEMENTS", lambda e: (e.u32(e.tensor(0) + 8, 2**31), e.u32(e.tensor(0) + 12, 2**31))),
-    ("VALUE", lambda e: e.u32(e.arg(LINEAR, 0), 16)),
+    ("VALUE", lambda e: e.u32(e.arg(LINEAR, 0), 22)),
     ("VALUE", lambda e: e.u32(e.at["OUTS"] + 4, 0xFFFFFFFF)),
     ("ORDER", lambda e: e.u32(e.arg(LINEAR, 0), 9)),  # its own output
     ("ORDER", lambda e: e.u32(e.arg(LSTM, 1), 12)),
@@ -155,7 +165,7 @@ FAULTS: list[tuple[str, Callable[[Edit], object]]] = [
     ("ARITY", lambda e: e.u16(e.op(CLAMP) + 10, 65535)),
     ("ARGUMENTS", lambda e: e.u32(e.op(3) + 12, 0)),
     ("ARGUMENTS", lambda e: e.u16(e.op(CONCAT) + 4, 65535)),
-    ("TENSOR", lambda e: e.u32(e.arg(LINEAR, 2), 7)),
+    ("TENSOR", lambda e: e.u32(e.arg(LINEAR, 2), 13)),
     ("TENSOR", lambda e: e.u32(e.arg(LINEAR, 2), -1)),
     ("TENSOR", lambda e: e.u32(e.at["STAT"] + 12, 100)),
     ("ATTRIBUTE", lambda e: e.u32(e.arg(SLICE, 4), 0)),
@@ -173,12 +183,44 @@ FAULTS: list[tuple[str, Callable[[Edit], object]]] = [
     ("SHAPE", lambda e: e.u32(e.arg(LINEAR, 2), 1)),
     ("SHAPE", lambda e: e.u32(e.arg(MUL, 1), 5)),
     ("SHAPE", lambda e: e.u32(e.arg(CONSTANT, 1), 2)),
+    ("ARITY", lambda e: e.u16(e.op(CONV) + 10, 5)),  # takes what is the next one's
+    ("ARITY", lambda e: e.u16(e.op(POOL) + 10, 1)),
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(CONV, 4), 0)),  # groups
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(CONV, 5), 0)),  # stride
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(CONV, 6), -1)),  # padding
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(CONV, 7), 0)),  # dilation
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(POOL, 2), 3)),  # kind
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(POOL, 3), 0)),  # width
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(POOL, 4), 0)),  # stride
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(MATMUL, 3), 2)),
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(RNN, 7), 2)),
+    ("TENSOR", lambda e: e.u32(e.arg(CONV, 2), -1)),
+    ("TENSOR", lambda e: e.u32(e.arg(EMBEDDING, 2), -1)),
+    ("TENSOR", lambda e: e.u32(e.arg(GRU, 4), -1)),
+    ("SHAPE", lambda e: e.u32(e.arg(CONV, 0), 5)),
+    ("SHAPE", lambda e: e.u32(e.arg(CONV, 2), 8)),
+    ("SHAPE", lambda e: e.u32(e.arg(CONV, 3), 2)),
+    ("SHAPE", lambda e: e.u32(e.arg(CONV, 4), 2)),
+    ("SHAPE", lambda e: e.u32(e.arg(CONV, 4), 0x7FFFFFFF)),
+    ("SHAPE", lambda e: e.u32(e.arg(CONV, 5), 0x7FFFFFFF)),
+    ("SHAPE", lambda e: e.u32(e.arg(CONV, 6), 0x7FFFFFFF)),
+    ("SHAPE", lambda e: e.u32(e.arg(CONV, 7), 0x7FFFFFFF)),
+    ("SHAPE", lambda e: e.u32(e.arg(POOL, 0), 5)),
+    ("SHAPE", lambda e: e.u32(e.arg(POOL, 4), 5)),  # the second window begins beyond the end
+    ("SHAPE", lambda e: e.u32(e.arg(POOL, 4), 0x7FFFFFFF)),
+    ("SHAPE", lambda e: e.u32(e.arg(POOL, 5), 2)),  # padding of more than half a width
+    ("SHAPE", lambda e: e.u32(e.arg(MATMUL, 1), 5)),
+    ("SHAPE", lambda e: e.u32(e.arg(MATMUL, 3), 0)),
+    ("SHAPE", lambda e: e.u32(e.arg(EMBEDDING, 2), 5)),
+    ("SHAPE", lambda e: e.u32(e.arg(GRU, 3), 9)),
+    ("SHAPE", lambda e: e.u32(e.arg(GRU, 6), 5)),
+    ("SHAPE", lambda e: e.u32(e.arg(RNN, 0), 5)),
     ("SHAPE", lambda e: e.u32(e.at["STAT"] + 8, 9)),
     ("SHAPE", lambda e: e.u32(e.at["STAT"] + 12, 2)),
     ("RANK", lambda e: e.u32(e.at["STAT"] + 16, 2)),
     ("PLACE", lambda e: e.u64(e.tensor(3) + 32, e.get(e.tensor(2) + 32))),
     ("PLACE", lambda e: e.u64(e.tensor(2) + 40, e.get(e.tensor(2) + 32))),  # scales that are not int8's
-    ("PLACE", lambda e: e.data.__setitem__(e.tensor(6) + 4, 1)),  # leaves the end over
+    ("PLACE", lambda e: e.data.__setitem__(e.tensor(12) + 4, 1)),  # leaves the end over
     ("BEYOND", lambda e: e.u64(e.tensor(3) + 32, 2**64 - 64)),
     ("BEYOND", lambda e: e.u64(e.tensor(0) + 40, 0)),
     ("BEYOND", lambda e: e.u64(e.tensor(3) + 32, 64)),

@@ -40,6 +40,7 @@ class Case:
     positive: bool = False
     scale: float = 1.0
     dtype: str = "f32"
+    whole: bool = False  # the inputs are whole numbers
 
     def __str__(self) -> str:
         words = [*self.inputs, *self.tensors, *self.attrs.values()]
@@ -53,13 +54,15 @@ class Case:
         for shape in self.inputs:
             if self.dtype == "f32":
                 array = rng.normal(0, 3 * self.scale, (AGENTS, *shape)).astype(np.float32)
+                array = np.rint(array) if self.whole else array
                 inputs.append(np.abs(array) + np.float32(1e-3) if self.positive else array)
             else:
                 inputs.append(
                     rng.integers(0, 256, (AGENTS, *shape)).astype(np.uint8 if self.dtype == "u8" else np.int32)
                 )
         tensors = [
-            None if s is None else rng.normal(0, 1 / math.sqrt(s[-1] or 1), s).astype(np.float32) for s in self.tensors
+            None if s is None else rng.normal(0, 1 / math.sqrt(math.prod(s[1:])), s).astype(np.float32)
+            for s in self.tensors
         ]
         return inputs, tensors
 
@@ -107,6 +110,30 @@ def mingru(x: Tensor, h: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return torch.lerp(h, candidate, torch.sigmoid(gate))
 
 
+def gru(x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None) -> Tensor:
+    zero = torch.zeros(len(w_ih))
+    return torch.gru_cell(x, h, w_ih, w_hh, zero if b_ih is None else b_ih, zero if b_hh is None else b_hh)
+
+
+def rnn(function: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+    return lambda x, h, w_ih, w_hh, b_ih, b_hh: function(F.linear(x, w_ih, b_ih) + F.linear(h, w_hh, b_hh))
+
+
+def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int, window: list[int]) -> Tensor:
+    axes = x.dim() - 2
+    stride, padding, dilation = (window[i * axes : (i + 1) * axes] for i in range(3))
+    return (F.conv1d, F.conv2d, F.conv3d)[axes - 1](x, weight, bias, stride, padding, dilation, groups)
+
+
+def pooled(x: Tensor, kind: int, window: list[int], ceil: bool) -> Tensor:
+    axes = x.dim() - 2
+    size, stride, padding, dilation = (window[i * axes : (i + 1) * axes] for i in range(4))
+    if kind == 0:
+        return (F.max_pool1d, F.max_pool2d, F.max_pool3d)[axes - 1](x, size, stride, padding, dilation, ceil)
+    function = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[axes - 1]
+    return function(x, size, stride, padding, ceil, kind == 1)
+
+
 ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], dict[str, float]]] = {
     "relu": (F.relu, {}),
     "leaky_relu": (lambda x: F.leaky_relu(x, 0.2), {"alpha": 0.2}),
@@ -131,6 +158,12 @@ ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], dict[str, float]]] = {
     "rsqrt": (torch.rsqrt, {}),
     "reciprocal": (torch.reciprocal, {}),
     "square": (torch.square, {}),
+    "sin": (torch.sin, {}),
+    "cos": (torch.cos, {}),
+    "floor": (torch.floor, {}),
+    "round": (torch.round, {}),
+    "sign": (torch.sign, {}),
+    "erf": (torch.erf, {}),
 }
 ARITHMETIC = {
     "add": torch.add,
@@ -139,8 +172,18 @@ ARITHMETIC = {
     "div": torch.div,
     "minimum": torch.minimum,
     "maximum": torch.maximum,
+    "eq": lambda a, b: torch.eq(a, b).float(),
+    "lt": lambda a, b: torch.lt(a, b).float(),
+    "le": lambda a, b: torch.le(a, b).float(),
+    "keep": lambda a, b: torch.where(b != 0, a, 0.0),
 }
 SIZES = (1, 3, 7, 8, 9, 15, 17, 63, 65, 100)
+
+
+def product(x: Tensor, axes: list[int]) -> Tensor:
+    for axis in reversed(axes):
+        x = x.prod(axis)
+    return x
 
 
 def wide(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
@@ -176,7 +219,8 @@ def cases() -> list[Case]:
             found.append(Case(kind, [(64,)], function, attrs=attrs, positive=positive, scale=30.0))
     for kind, function in ARITHMETIC.items():
         for a, b in (((9,), (9,)), ((4, 5), (5,)), ((4, 1, 3), (2, 1)), ((), (6,)), ((2, 3), ()), ((), ())):
-            found.append(Case(kind, [a, b], wide(function), positive=kind == "div"))
+            whole = kind in ("eq", "lt", "le", "keep")
+            found.append(Case(kind, [a, b], wide(function), positive=kind == "div", whole=whole))
     for shape in ((1,), (5,), (18,), (3, 7)):
         found.append(Case("softmax", [shape], lambda x: x.softmax(-1)))
         found.append(Case("log_softmax", [shape], lambda x: x.log_softmax(-1)))
@@ -199,6 +243,8 @@ def cases() -> list[Case]:
         found.append(Case("sum", [(3, 4, 5)], lambda x, over=over: x.sum(over), attrs={"axes": axes}))
         found.append(Case("mean", [(3, 4, 5)], lambda x, over=over: x.mean(over), attrs={"axes": axes}))
         found.append(Case("max", [(3, 4, 5)], lambda x, over=over: x.amax(over), attrs={"axes": axes}))
+        found.append(Case("min", [(3, 4, 5)], lambda x, over=over: x.amin(over), attrs={"axes": axes}))
+        found.append(Case("prod", [(3, 4, 2)], lambda x, over=over: product(x, over), attrs={"axes": axes}, scale=0.3))
     for axis in (0, 1, 2):
         shapes = [tuple(n if i == axis else s for i, s in enumerate((2, 3, 4))) for n in (1, 5, 2)]
         found.append(Case("concat", shapes, lambda *x, axis=axis: torch.cat(x, axis + 1), attrs={"axis": axis}))
@@ -218,7 +264,67 @@ def cases() -> list[Case]:
     return found
 
 
-CASES = cases()
+def structured() -> list[Case]:
+    """Convolutions, pools, products of two values, embeddings and the cells."""
+    found = []
+    for x, weight, groups, window in (
+        ((1, 1), (1, 1, 1), 1, [1, 0, 1]),
+        ((3, 17), (5, 3, 4), 1, [2, 1, 1]),
+        ((4, 30), (8, 1, 3), 4, [1, 2, 3]),  # a channel to itself, two outputs of each
+        ((8, 11, 11), (32, 8, 5, 5), 1, [3, 3, 0, 0, 1, 1]),
+        ((32, 3, 3), (32, 32, 3, 3), 1, [1, 1, 0, 0, 1, 1]),
+        ((6, 9, 7), (15, 2, 3, 2), 3, [2, 1, 1, 0, 1, 2]),
+        ((3, 15, 13), (17, 3, 1, 4), 1, [1, 3, 0, 3, 1, 2]),
+        ((2, 3, 4), (34, 1, 3, 3), 2, [1, 1, 4, 2, 2, 1]),
+        ((2, 5, 6, 7), (3, 2, 2, 3, 3), 1, [2, 1, 3, 1, 0, 2, 1, 2, 1]),
+        ((4, 3, 3, 3), (4, 1, 3, 3, 3), 4, [1, 1, 1, 1, 1, 1, 1, 1, 1]),
+    ):
+        attrs = {"groups": groups, "window": window}
+        bias = weight[:1] if weight[0] % 2 else None
+
+        def reference(x: Tensor, w: Tensor, b: Tensor | None, attrs: dict = attrs) -> Tensor:
+            return convolution(x, w, b, **attrs)
+
+        found.append(Case("conv", [x], reference, [weight, bias], attrs))
+    for x, window, ceil in (
+        ((3, 11), [3, 2, 1, 1], False),
+        ((1, 1), [1, 1, 0, 1], False),
+        ((2, 12), [5, 4, 2, 1], True),
+        ((4, 9, 8), [2, 2, 2, 2, 0, 0, 1, 1], False),
+        ((4, 9, 8), [3, 2, 2, 3, 1, 1, 1, 1], True),
+        ((2, 5, 6, 7), [2, 3, 3, 2, 1, 2, 1, 1, 0, 1, 1, 1], True),
+    ):
+        for kind in (0, 1, 2):
+            attrs = {"kind": kind, "window": window}
+            found.append(Case("pool", [x], lambda x, a=attrs, c=ceil: pooled(x, **a, ceil=c), attrs=attrs))
+    wide_apart = {"kind": 0, "window": [3, 2, 1, 2, 1, 1, 4, 3]}
+    found.append(Case("pool", [(2, 10, 8)], lambda x: pooled(x, **wide_apart, ceil=False), attrs=wide_apart))
+    for a, b in (
+        ((1, 1), (1, 1)),
+        ((3, 7), (7, 17)),
+        ((4, 5, 9), (4, 9, 16)),
+        ((2, 1, 6, 8), (3, 8, 33)),
+        ((5, 3), (4, 3, 1)),
+    ):
+        found.append(Case("matmul", [a, b], wide(torch.matmul), attrs={"turned": 0}))
+        turned = (*b[:-2], b[-1], b[-2])
+        found.append(Case("matmul", [a, turned], wide(lambda a, b: a @ b.mT), attrs={"turned": 1}))
+    for shape, weight in (((), (1, 3)), ((5,), (4, 7)), ((2, 3), (9, 16))):
+        found.append(
+            Case("embedding", [shape], lambda x, w: w[x.long().clamp(0, len(w) - 1)], [weight], whole=weight[0] > 4)
+        )
+    for n, m in ((5, 8), (17, 16), (9, 33), (1, 1), (42, 64)):
+        for kind, gates, function, attrs in (
+            ("gru", 3, gru, {}),
+            ("rnn", 1, rnn(torch.tanh), {"relu": 0}),
+            ("rnn", 1, rnn(torch.relu), {"relu": 1}),
+        ):
+            bias = [(gates * m,), None] if n == 9 else [(gates * m,), (gates * m,)]
+            found.append(Case(kind, [(n,), (m,)], function, [(gates * m, n), (gates * m, m), *bias], attrs, scale=0.3))
+    return found
+
+
+CASES = cases() + structured()
 
 
 def difference(x: np.ndarray, ref: np.ndarray) -> float:
@@ -255,10 +361,15 @@ def test_against_torch(case: Case) -> None:
     for x, ref in zip(run(policy, case), case.expected, strict=True):
         assert x.shape == ref.shape
         assert difference(x, ref) <= 2e-6
+        assert case.kind not in ("eq", "lt", "le", "floor", "round") or np.array_equal(x, ref)
     assert policy.selftest() <= 2e-6
 
 
-@pytest.mark.parametrize("kind", ["relu", "exp", "log", "tanh", "sigmoid", "gelu", "sqrt", "silu", "softplus", "mish"])
+ENDS = ("relu", "exp", "log", "tanh", "sigmoid", "gelu", "sqrt", "silu", "softplus", "mish")
+ENDS += ("sin", "cos", "floor", "round", "sign", "erf")
+
+
+@pytest.mark.parametrize("kind", ENDS)
 def test_ends_of_the_range(kind: str) -> None:
     """Infinities, NaN, zeros, denormals and the largest numbers give what torch gives in double precision."""
     function, attrs = ACTIVATIONS[kind]
