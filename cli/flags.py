@@ -68,3 +68,9 @@ def value_of(flag: str, argv: list[str]) -> str | None:
         if name == flag and (equals or i + 1 < len(argv)):
             return value if equals else argv[i + 1]
     return None
+
+
+def leading(argv: list[str]) -> tuple[list[str], list[str]]:
+    """The words before the first flag, and the rest."""
+    count = next((i for i, word in enumerate(argv) if word.startswith("-")), len(argv))
+    return argv[:count], argv[count:]

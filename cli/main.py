@@ -12,6 +12,8 @@ import sys
 VERBS = {
     "envs": "list the environments, or describe one",
     "train": "train a policy, export and verify it",
+    "runs": "list the runs, or compare some of them",
+    "plot": "draw learning curves against steps and seconds",
     "eval": "score a policy over whole episodes",
     "export": "write a run's policy as .minnow, ONNX or C",
     "verify": "prove that a policy file does what torch does",

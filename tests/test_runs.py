@@ -1,0 +1,83 @@
+"""`minnow runs` and `minnow plot`: what past runs left, listed, compared and drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from minnow.cinfer.errors import MinnowError
+from minnow.cli import plot, runs
+from minnow.train import config as configs
+from minnow.train import records
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two finished runs of Pong that differ in a setting and an unfinished one of CartPole."""
+    for name, run, gamma, score in (("pong", "a", 0.9, 3.0), ("pong", "b", 0.99, 18.5), ("cartpole", "c", 0.99, None)):
+        path = tmp_path / name / run
+        path.mkdir(parents=True)
+        config = configs.defaults(name)
+        config = dataclasses.replace(config, train=dataclasses.replace(config.train, gamma=gamma))
+        result = {"steps": 2000, "seconds": 4.5, "ended": "budget", "score_mean": score, "score_ci95": 0.25}
+        (path / "config.toml").write_text(configs.dump(config, result if score else None))
+        lines = [{"steps": 1000 * i, "seconds": 2.0 * i, "loss": 1.0 / i, "score_mean": score or 0.0} for i in (1, 2)]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (path / "metrics.jsonl").write_text(text + '{"steps": 3000, "sec')  # killed while writing
+    return tmp_path
+
+
+def test_list(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert runs.main(["--folder", str(folder), "--sort", "score", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(Path(row["run"]).name, row["state"], row["steps"], row["score_mean"]) for row in rows] == [
+        ("b", "budget", 2000, 18.5),
+        ("a", "budget", 2000, 3.0),
+        ("c", "unfinished", 2000, None),
+    ]
+    assert runs.main(["--folder", str(folder), "--env", "cartpole", "--json"]) == 0
+    assert [row["env"] for row in json.loads(capsys.readouterr().out)] == ["cartpole"]
+    assert runs.main(["--folder", str(folder)]) == 0
+    assert "+18.50 ± 0.25" in capsys.readouterr().out
+
+
+def test_compare(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    named = [str(folder / "pong" / name) for name in "ab"]
+    assert runs.main([*named, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["settings"] for row in rows] == [{"train.gamma": 0.9}, {"train.gamma": 0.99}]
+    assert plot.label([records.read(Path(name)) for name in named]) == ["gamma 0.9", "gamma 0.99"]
+
+
+@pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("html", b"<!doctype html>")])
+def test_plot(folder: Path, ending: str, start: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    output = folder / f"curves.{ending}"
+    assert plot.main([str(folder / "pong" / "a"), str(folder / "pong" / "b"), "-o", str(output)]) == 0
+    assert output.read_bytes().startswith(start)
+    if ending == "html":
+        assert "gamma 0.99" in output.read_text()
+
+
+def test_a_curve_leaves_out_a_line_that_is_being_written(folder: Path) -> None:
+    curve = records.read(folder / "pong" / "a").curve()
+    assert [line["steps"] for line in curve] == [1000, 2000]
+
+
+@pytest.mark.parametrize(
+    ("verb", "argv", "words"),
+    [
+        (plot, [], "at least one run"),
+        (plot, ["{pong}", "-o", "x.gif"], "ends in .png"),
+        (plot, ["{pong}", "--metric", "score"], "score_mean"),
+        (plot, ["nowhere"], "holds no run"),
+        (runs, ["--folder", "nowhere"], "minnow train pong"),
+        (runs, ["--sort", "scores"], "score"),
+        (runs, ["nowhere"], "holds no run"),
+    ],
+)
+def test_bad_input(verb: object, argv: list[str], words: str, folder: Path) -> None:
+    with pytest.raises(MinnowError, match=words):
+        verb.main([word.format(pong=folder / "pong" / "a") for word in argv])
