@@ -2156,7 +2156,7 @@ static void mnw_conv(const mnw_op *op, const mnw_file *f, float *y, const mnw_sh
         }
 }
 
-/* One plane, [in] to [out], of a pool: the maximum (kind 0) or mean (1: padding counts, 2: it does not) of windows. */
+/* One plane, [in] to [out], of a pool: the maximum (mode 0) or mean (1: padding counts, 2: it does not) of windows. */
 static void mnw_pool_of(const mnw_call *c, float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs) {
     uint32_t d = mnw_moves(c), kind = mnw_u32(mnw_attr(c, 0)), windows = ys->elements / ys->size[0];
     for (uint32_t i = 0; i < windows; i++) {

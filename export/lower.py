@@ -22,7 +22,7 @@ from minnow.export.graph import Graph, Input, Op, Output, State, Value
 from minnow.export.patterns import mingru
 from minnow.export.trace import DTYPES, Signature
 
-FAMILIES = ("shape", "elementwise", "linear", "reduce", "recurrent", "choose")
+FAMILIES = ("shape", "elementwise", "linear", "reduce", "recurrent", "choose", "window")
 ROLES = ("logits", "mean", "log_std", "value")
 
 

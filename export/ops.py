@@ -76,7 +76,7 @@ BINARY = (
     ("keep", 137),
 )
 REDUCTIONS = (("sum", 146), ("mean", 147), ("max", 148), ("min", 149), ("prod", 150))
-POOLS = ("max", "mean", "mean_inside")  # the kinds of `pool`, by number
+POOLS = ("max", "mean", "mean_inside")  # the modes of `pool`, by number
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -91,7 +91,7 @@ KINDS: dict[str, Kind] = {
         Kind("mingru", 33, 2, 1, ("weight", "bias?")),
         Kind("gru", 34, 2, 1, ("w_ih", "w_hh", "b_ih?", "b_hh?")),
         Kind("rnn", 35, 2, 1, ("w_ih", "w_hh", "b_ih?", "b_hh?"), ("relu",)),
-        Kind("pool", 48, 1, 1, (), ("kind", "window*")),
+        Kind("pool", 48, 1, 1, (), ("mode", "window*")),
         *(Kind(name, code, 1, 1, (), attrs) for name, code, attrs in UNARY),
         *(Kind(name, code, 2, 1) for name, code in BINARY),
         Kind("softmax", 144, 1, 1),
@@ -240,7 +240,7 @@ def _conv(item: Given) -> list[Shape]:
 
 def _pool(item: Given) -> list[Shape]:
     (x,) = item.inputs
-    _need(0 <= item.attrs["kind"] < len(POOLS), f"pool: kind {item.attrs['kind']} is unknown")
+    _need(0 <= item.attrs["mode"] < len(POOLS), f"pool: mode {item.attrs['mode']} is unknown")
     axes, (size, stride, padding, _) = _windows(item, "pool", 4)
     _need(len(item.outputs) == 1, "pool: the shape of its output must be stated")
     out = tuple(item.outputs[0])

@@ -51,7 +51,7 @@ def good(action: Action | None = MultiDiscrete([2, 3])) -> bytes:  # noqa: B008
     graph.values += [Value(shape) for shape in ((4, 2), (2, 2), (2, 2), (2, 3, 4), (4,), (4,))]
     graph.ops += [
         Op("conv", [3], [16], [6, -1], {"groups": 1, "window": [2, 1, 1]}),
-        Op("pool", [3], [17], [], {"kind": 1, "window": [2, 2, 1, 1]}),
+        Op("pool", [3], [17], [], {"mode": 1, "window": [2, 2, 1, 1]}),
         Op("matmul", [3, 3], [18], [], {"turned": 1}),
         Op("embedding", [3], [19], [4]),
         Op("gru", [9, 5], [20], [7, 8, -1, 9]),
@@ -189,7 +189,7 @@ FAULTS: list[tuple[str, Callable[[Edit], object]]] = [
     ("ATTRIBUTE", lambda e: e.u32(e.arg(CONV, 5), 0)),  # stride
     ("ATTRIBUTE", lambda e: e.u32(e.arg(CONV, 6), -1)),  # padding
     ("ATTRIBUTE", lambda e: e.u32(e.arg(CONV, 7), 0)),  # dilation
-    ("ATTRIBUTE", lambda e: e.u32(e.arg(POOL, 2), 3)),  # kind
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(POOL, 2), 3)),  # mode
     ("ATTRIBUTE", lambda e: e.u32(e.arg(POOL, 3), 0)),  # width
     ("ATTRIBUTE", lambda e: e.u32(e.arg(POOL, 4), 0)),  # stride
     ("ATTRIBUTE", lambda e: e.u32(e.arg(MATMUL, 3), 2)),

@@ -125,13 +125,13 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int, win
     return (F.conv1d, F.conv2d, F.conv3d)[axes - 1](x, weight, bias, stride, padding, dilation, groups)
 
 
-def pooled(x: Tensor, kind: int, window: list[int], ceil: bool) -> Tensor:
+def pooled(x: Tensor, mode: int, window: list[int], ceil: bool) -> Tensor:
     axes = x.dim() - 2
     size, stride, padding, dilation = (window[i * axes : (i + 1) * axes] for i in range(4))
-    if kind == 0:
+    if mode == 0:
         return (F.max_pool1d, F.max_pool2d, F.max_pool3d)[axes - 1](x, size, stride, padding, dilation, ceil)
     function = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[axes - 1]
-    return function(x, size, stride, padding, ceil, kind == 1)
+    return function(x, size, stride, padding, ceil, mode == 1)
 
 
 ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], dict[str, float]]] = {
@@ -294,10 +294,10 @@ def structured() -> list[Case]:
         ((4, 9, 8), [3, 2, 2, 3, 1, 1, 1, 1], True),
         ((2, 5, 6, 7), [2, 3, 3, 2, 1, 2, 1, 1, 0, 1, 1, 1], True),
     ):
-        for kind in (0, 1, 2):
-            attrs = {"kind": kind, "window": window}
+        for mode in (0, 1, 2):
+            attrs = {"mode": mode, "window": window}
             found.append(Case("pool", [x], lambda x, a=attrs, c=ceil: pooled(x, **a, ceil=c), attrs=attrs))
-    wide_apart = {"kind": 0, "window": [3, 2, 1, 2, 1, 1, 4, 3]}
+    wide_apart = {"mode": 0, "window": [3, 2, 1, 2, 1, 1, 4, 3]}
     found.append(Case("pool", [(2, 10, 8)], lambda x: pooled(x, **wide_apart, ceil=False), attrs=wide_apart))
     for a, b in (
         ((1, 1), (1, 1)),

@@ -60,10 +60,10 @@ class UnsupportedOperation(Base):
         return torch.erfinv(self.linear(obs))  # HERE
 
 
-class Convolution(Base):
+class WindowsOverAgents(Base):
     def forward(self, obs):
-        weight = self.linear.weight.reshape(4, 1, 4)
-        return F.conv1d(obs.unsqueeze(1), weight).flatten(1)  # HERE
+        weight = self.linear.weight.reshape(4, 4, 1)
+        return F.conv1d(obs.t().unsqueeze(0), weight)[0].t()  # HERE
 
 
 class AgentsIntoFeatures(Base):
@@ -245,7 +245,10 @@ REFUSED = [
     (ToPython, "values go into Python at {here}.*obs.shape"),
     (ToNumpy, "cannot trace the module at {here}.*numpy.*plain torch operations"),
     (UnsupportedOperation, r"aten.erfinv.default on \[B, 4\] float32 at {here}.*no such operation"),
-    (Convolution, r"aten.conv1d.default on \[B, 1, 4\] float32 and \[4, 1, 4\] float32.* at {here}.*no such operation"),
+    (
+        WindowsOverAgents,
+        r"aten.conv1d.default on \[1, 4, B\] float32 and \[4, 4, 1\] float32.* at {here}.*mixes agents",
+    ),
     (AgentsIntoFeatures, "aten.softmax.int.* at {here}.*mixes agents"),
     (MeanOverAgents, r"aten.mean.dim on \[B, 4\] float32 at {here}.*mixes agents"),
     (AgentsTimesAgents, r"aten.matmul.default on \[B, 4\] float32 and \[4, B\] float32 at {here}.*mixes agents"),
