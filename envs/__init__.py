@@ -7,7 +7,19 @@ from typing import Any
 from .spec import Spec, folder, library, names, source_hash, spec
 from .vector import EPISODE, Buffers, Vector
 
-__all__ = ["EPISODE", "Buffers", "Spec", "Vector", "folder", "library", "make", "names", "source_hash", "spec"]
+__all__ = [
+    "EPISODE",
+    "Buffers",
+    "Spec",
+    "Vector",
+    "folder",
+    "library",
+    "make",
+    "names",
+    "parallel",
+    "source_hash",
+    "spec",
+]
 
 
 def make(name: str, num_envs: int | None = None, **options: Any) -> Any:
@@ -17,3 +29,12 @@ def make(name: str, num_envs: int | None = None, **options: Any) -> Any:
     from .gym import GymEnv, GymVectorEnv
 
     return GymEnv(name, **options) if num_envs is None else GymVectorEnv(name, num_envs, **options)
+
+
+def parallel(name: str, **options: Any) -> Any:
+    """A PettingZoo ParallelEnv, of which the caller drives every slot (or the first `agents`).
+
+    options: those of Vector; any other keyword is one of the environment's parameters (`gravity=3.7`)."""
+    from .zoo import ZooEnv
+
+    return ZooEnv(name, **options)

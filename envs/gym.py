@@ -42,7 +42,7 @@ def action_space(spec: Spec) -> spaces.Space:
     return spaces.Box(np.array(low, np.float32), np.array(high, np.float32), dtype=np.float32)
 
 
-def _vector(name: str, num_envs: int, options: dict[str, Any]) -> Vector:
+def vector_of(name: str, num_envs: int, options: dict[str, Any]) -> Vector:
     """A Vector; keywords that are none of its options are parameters of the environment."""
     known = [param.name for param in spec(name).param]
     params = dict(options.pop("params", {}))
@@ -54,13 +54,14 @@ def _vector(name: str, num_envs: int, options: dict[str, Any]) -> Vector:
 
 
 class GymEnv(gymnasium.Env):
-    """One environment, driven by one agent. `info` holds `action_mask` where actions can be impossible and, after the
-    last step, `episode` (score, return, length, success). options: those of Vector, and parameters by name."""
+    """One environment, driven by one agent; the script plays the other slots. `info` holds `action_mask` where actions
+    can be impossible and, after the last step, `episode` (score, return, length, success). options: those of Vector,
+    and parameters by name."""
 
     metadata = {"render_modes": []}  # noqa: RUF012 (Gymnasium's name and type)
 
     def __init__(self, name: str, **options: Any) -> None:
-        self.vector = _vector(name, 1, options)
+        self.vector = vector_of(name, 1, {"agents": 1, **options})
         if self.vector.agents != 1:
             raise MinnowError(f"a single Env has one agent, got agents = {self.vector.agents}: use num_envs=1.")
         declared = self.vector.spec
@@ -99,13 +100,13 @@ class GymEnv(gymnasium.Env):
 
 class GymVectorEnv(gymnasium.vector.VectorEnv):
     """Many environments in one C call, the same step for step as single ones made with `first_index` = 0, 1, ... in
-    Gymnasium's SyncVectorEnv. With several agents each is a row of its own, environment by environment. Where an
-    episode ended, `info` holds `final_obs` and `final_info` with `episode`."""
+    Gymnasium's SyncVectorEnv. The caller drives one agent of each; with `agents` several, each is a row of its own,
+    environment by environment. Where an episode ended, `info` holds `final_obs` and `final_info` with `episode`."""
 
     metadata = {"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012
 
     def __init__(self, name: str, num_envs: int, **options: Any) -> None:
-        self.vector = _vector(name, num_envs, options)
+        self.vector = vector_of(name, num_envs, {"agents": 1, **options})
         declared = self.vector.spec
         self.num_envs = self.vector.rows
         self.single_observation_space, self.single_action_space = observation_space(declared), action_space(declared)

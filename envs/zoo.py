@@ -1,0 +1,98 @@
+"""PettingZoo's view of the environments: every slot is an agent, and all act at once (`ParallelEnv`).
+
+Agents are called player_0, player_1, ... in the order of slots. All stay to the end of the episode, since one that has
+died may come back: `info["alive"]` says whether it plays now. `info["action_mask"]` holds a byte a choice where actions
+can be impossible. Random streams are those of Gymnasium's view (gym.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from minnow.cinfer.errors import MinnowError
+
+from .gym import action_space, observation_space, vector_of
+from .spec import spec
+from .vector import EPISODE
+
+try:
+    from pettingzoo import ParallelEnv
+except ImportError:
+    raise MinnowError("PettingZoo is not installed: pip install 'pettingzoo>=1.25' (or 'minnow[zoo]').") from None
+
+
+class ZooEnv(ParallelEnv):
+    """One environment of which the caller drives all slots, or the first `agents`. options: those of Vector, and
+    parameters by name. After the last step each agent's `info` holds `episode` (score, return, length, success)."""
+
+    metadata = {"render_modes": [], "is_parallelizable": True}  # noqa: RUF012 (PettingZoo's name and type)
+
+    def __init__(self, name: str, **options: Any) -> None:
+        self.vector = vector_of(name, 1, {"agents": spec(name).slots, **options})
+        declared = self.vector.spec
+        self.metadata = {**self.metadata, "name": name, "render_fps": declared.tick_rate / self.vector.action_repeat}
+        self.render_mode = None
+        self.possible_agents = [f"player_{slot}" for slot in range(self.vector.agents)]
+        self.agents: list[str] = []
+        self.observation_spaces = {agent: observation_space(declared) for agent in self.possible_agents}
+        self.action_spaces = {agent: action_space(declared) for agent in self.possible_agents}
+        self._buffers = self.vector.buffers()
+        self._idle = self._buffers.action.copy()
+        self._fresh = False  # whether the vector has begun the next episode already
+
+    def observation_space(self, agent: str) -> spaces.Space:
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> spaces.Space:
+        return self.action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, dict]]:
+        if seed is not None:
+            self.vector.seed(0, seed)
+        if seed is not None or not self._fresh:
+            self.vector.reset(self._buffers)
+        self._fresh, self.agents = False, list(self.possible_agents)
+        return self._each(self._buffers.obs), self._infos()
+
+    def step(self, actions: dict[str, Any]) -> tuple[dict, dict, dict, dict, dict]:
+        """An agent without an action stands idle. Raises MinnowError where no episode runs."""
+        if not self.agents:
+            raise MinnowError("the episode is over, or none has begun: call reset().")
+        b = self._buffers
+        b.action[:] = self._idle
+        for agent, action in actions.items():
+            if agent not in self.action_spaces:
+                raise MinnowError(f"there is no agent {agent!r}: they are {', '.join(self.possible_agents)}.")
+            b.action[self.possible_agents.index(agent)] = action
+        self.vector.step(b)
+        infos = self._infos()
+        over = bool(b.terminated[0] or b.truncated[0])
+        if over:
+            for i, agent in enumerate(self.agents):
+                infos[agent] = {"episode": dict(zip(EPISODE, b.episode[i].tolist(), strict=True))}
+        flags = [dict.fromkeys(self.agents, bool(flag[0])) for flag in (b.terminated, b.truncated)]
+        rewards = {agent: float(reward) for agent, reward in zip(self.agents, b.reward, strict=True)}
+        answer = self._each(b.final_obs if over else b.obs), rewards, *flags, infos
+        if over:
+            self._fresh, self.agents = True, []
+        return answer
+
+    def render(self) -> None:
+        """Pictures are drawn by `minnow record`."""
+
+    def close(self) -> None:
+        pass
+
+    def _each(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        return {agent: row.copy() for agent, row in zip(self.agents, rows, strict=True)}
+
+    def _infos(self) -> dict[str, dict[str, Any]]:
+        b, masked = self._buffers, self.vector.spec.masked
+        return {
+            agent: {"alive": bool(b.alive[i])} | ({"action_mask": b.mask[i].copy()} if masked else {})
+            for i, agent in enumerate(self.agents)
+        }
