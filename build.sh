@@ -13,6 +13,7 @@ usage: ./build.sh VERB [options]
   native                         compile every environment for this machine
   wasm                           compile every environment to WebAssembly
   site [options]                 build the static site (`minnow site build`)
+  fuzz [--minutes N]             attack minnow.h with files for so long (default 1), under sanitizers
   bench [options]                measure the environments (`minnow bench envs`)
 END
 }
@@ -225,6 +226,23 @@ demo() {
     fi
 }
 
+# One process. What it finds lies in build/fuzz/ as crash-*, and `build/fuzz/policy FILE` shows it again.
+fuzz() {
+    local minutes=1
+    if [[ ${1-} == --minutes && ${2-} =~ ^[0-9]+$ ]]; then
+        minutes=$2
+        shift 2
+    fi
+    [[ $# == 0 ]] || fail "fuzz: unknown option '$1'; it takes --minutes N"
+    setup --test
+    mkdir -p build/fuzz/found
+    step "the target" clang -O1 -g -std=c11 -fsanitize=fuzzer,address,undefined,float-cast-overflow -fno-sanitize-recover=all \
+        -Icinfer cinfer/fuzz/policy.c -o build/fuzz/policy
+    step "the seeds" "$VENV/bin/python" tests/seeds.py build/fuzz/seeds
+    step "fuzzing" build/fuzz/policy -max_total_time=$((60 * minutes)) -max_len=16384 -timeout=20 -rss_limit_mb=2048 \
+        -artifact_prefix=build/fuzz/ -print_final_stats=1 build/fuzz/found build/fuzz/seeds cinfer/hostile
+}
+
 main() {
     local verb=${1-}
     [[ $# == 0 ]] || shift
@@ -247,6 +265,7 @@ main() {
         setup
         minnow site build "$@"
         ;;
+    fuzz) fuzz "$@" ;;
     bench)
         setup
         minnow bench envs "$@"

@@ -1851,7 +1851,7 @@ static mnw_v mnw_floor(mnw_v x) {
 
 static MNW_NOINLINE void mnw_unary(uint32_t code, float *y, const float *x, size_t n, const float *attr) {
     const mnw_v zero = mnw_splat(0.0f), one = mnw_splat(1.0f), six = mnw_splat(6.0f);
-    const float a = attr[0], b = attr[1];
+    const float a = attr ? attr[0] : 0.0f, b = attr ? attr[1] : 0.0f;
     switch (code) {
     case MNW_relu:
         MNW_MAP(mnw_select(MNW_LESS(v, zero), zero, v));
@@ -2080,7 +2080,7 @@ static void mnw_softmax_of(float *y, const float *x, size_t n, int logarithm) {
         return;
     }
     mnw_binary(MNW_sub, y, x, 1, &top, 0, n);
-    mnw_unary(MNW_exp, y, y, n, &top);
+    mnw_unary(MNW_exp, y, y, n, NULL);
     for (size_t i = 0; i < n; i++)
         sum += y[i];
     mnw_binary(MNW_div, y, y, 1, &sum, 0, n);
@@ -2477,7 +2477,7 @@ static int32_t mnw_choose(float *p, const float *logits, const uint8_t *mask, ui
             best = i;
     for (uint32_t i = 0; i < n; i++)
         p[i] = logits[i] - logits[best];
-    mnw_unary(MNW_exp, p, p, n, p);
+    mnw_unary(MNW_exp, p, p, n, NULL);
     for (uint32_t i = 0; i < n; i++) {
         p[i] = !mask || mask[i] ? p[i] : 0.0f;
         sum += p[i];

@@ -293,6 +293,22 @@ def test_every_number_is_tested() -> None:
     assert seen == {n for n in messages() if 10 <= n < 91}
 
 
+HOSTILE = sorted((ROOT / "cinfer" / "hostile").glob("*.minnow"))
+
+
+@pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
+def test_hostile_files(path: Path) -> None:
+    """Each file of cinfer/hostile/ is refused with the number its name begins with."""
+    assert refused(path.read_bytes()) == int(path.name.split("-")[0])
+
+
+def test_the_folder_of_hostile_files() -> None:
+    """It has a file for every number that a file can earn, and its README names them all."""
+    assert {int(path.name.split("-")[0]) for path in HOSTILE} == {n for n in messages() if 10 <= n < 91}
+    listed = re.findall(r"^\| `([^`]+)` \| (\d+) \|", (ROOT / "cinfer/hostile/README.md").read_text(), re.MULTILINE)
+    assert listed == [(path.name, path.name.split("-")[0]) for path in HOSTILE]
+
+
 def test_truncated_anywhere() -> None:
     data = good()
     numbers = [refused(data[:size]) for size in range(len(data))]

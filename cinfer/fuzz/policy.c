@@ -463,7 +463,7 @@ static void repair(uint32_t start) {
 
 static void repair_golden(void) {
     static const int SECTION[3] = {INPS, OUTS, STAT};
-    double step = 0;
+    uint32_t step = 0;
     const uint32_t agents = 1 + draw(2), steps = 2 + draw(2);
     for (int k = 0; k < 3; k++) {
         for (uint32_t i = 0; i < records(SECTION[k]); i++) {
@@ -472,14 +472,17 @@ static void repair_golden(void) {
                 return;
             }
             const uint8_t *record = parts[VALS].byte + 32 * (size_t)value;
-            const double size = elements(record) * agents;
-            step += record[4] == MINNOW_U8 ? (double)(((uint64_t)size + 3) & ~(uint64_t)3) : 4 * size;
+            const double size = elements(record) * agents * (record[4] == MINNOW_U8 ? 1 : 4);
+            if (size > MOST_SECTION) {
+                return;
+            }
+            step += ((uint32_t)size + 3) & ~3u;
             if (step > MOST_SECTION / 4) {
                 return;
             }
         }
     }
-    const uint32_t want = 8 + steps * (uint32_t)step;
+    const uint32_t want = 8 + steps * step;
     if (resize(GOLD, parts[GOLD].size < want ? parts[GOLD].size : want, (int32_t)want - (int32_t)parts[GOLD].size)) {
         put(parts[GOLD].byte, steps, 4);
         put(parts[GOLD].byte + 4, agents, 4);
