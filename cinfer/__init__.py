@@ -9,6 +9,7 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "isas": "policy",
     "load": "policy",
     "messages": "policy",
     "Policy": "policy",
@@ -23,6 +24,7 @@ __all__ = [
     "Policy",
     "Session",
     "Trace",
+    "isas",
     "load",
     "messages",
 ]

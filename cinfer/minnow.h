@@ -22,7 +22,9 @@
  * MACROS heeded, defined before the include:
  *     MINNOW_IMPLEMENTATION  the function bodies are wanted here
  *     MINNOW_SCALAR          plain C only: no vector types, no instructions by name
- *     MINNOW_API             linkage of the functions, e.g. `static`: then MINNOW_IMPLEMENTATION goes into that file
+ *     MINNOW_ONLY_AVX512, MINNOW_ONLY_AVX2, MINNOW_ONLY_SSE2  on x86 this instruction set only, for less code
+ *     MINNOW_HEADER          what this file is called, if not "minnow.h": it includes itself, once for each instruction
+ * set MINNOW_API             linkage of the functions, e.g. `static`: then MINNOW_IMPLEMENTATION goes into that file
  *
  * WORDS. A *policy* is a loaded file; any number of sessions, on any threads, may share it. A *session* runs it for a
  * fixed number of *agents*, each with its own recurrent state; one thread at a time may use a session. Arrays are in C
@@ -62,6 +64,7 @@ extern "C" {
     X(MASK, 5, "the mask leaves a head without any choice")                                                            \
     X(STATE, 6, "the saved state is of another policy, or of another number of agents")                                \
     X(MEMORY, 7, "the policy needs more memory than this machine can address")                                         \
+    X(ISA, 8, "this machine or this build lacks the instruction set that was asked for")                               \
     X(SHORT, 10, "the file is shorter than a header")                                                                  \
     X(MAGIC, 11, "this is not a .minnow file")                                                                         \
     X(VERSION, 12, "the file has another format version: use a newer Minnow, or export it again")                      \
@@ -121,7 +124,14 @@ enum { MINNOW_MAX_RANK = 6 };
 enum {
     MINNOW_SAMPLE = 1, /* actions are drawn by their probabilities; otherwise the likeliest, or the mean */
     MINNOW_FAST = 2,   /* results may differ in the last bits from machine to machine if that is faster */
-    MINNOW_KEEP = 4    /* every intermediate value stays readable by minnow_activation; needs more memory */
+    MINNOW_KEEP = 4,   /* every intermediate value stays readable by minnow_activation; needs more memory */
+    /* Instruction sets: only these may be used, where any is given; otherwise the best one of this machine is. */
+    MINNOW_PLAIN = 0x100,
+    MINNOW_SSE2 = 0x200,
+    MINNOW_AVX2 = 0x400, /* with FMA and F16C */
+    MINNOW_AVX512 = 0x800,
+    MINNOW_NEON = 0x1000,
+    MINNOW_SIMD128 = 0x2000
 };
 
 typedef struct minnow_error {
@@ -161,6 +171,12 @@ MINNOW_API const char *minnow_message(int32_t code);
 /* Writes an error in words (what, where, found, expected) into text[capacity], zero-terminated, cut if need be. */
 MINNOW_API void minnow_describe(const minnow_error *error, char *text, size_t capacity);
 
+/* The instruction sets that were compiled in and that this machine has: flags of a session, or'ed. On x86 all are
+ * compiled in, and asked of the processor; elsewhere there is one, the best that the compiler may use. */
+MINNOW_API uint32_t minnow_isas(void);
+/* The name of one of them: "plain", "sse2", "avx2", "avx512", "neon" or "simd128"; NULL for another number. */
+MINNOW_API const char *minnow_isa_name(uint32_t isa);
+
 /* Validates a file. Returns the bytes of block that minnow_load needs; 0 if the file is faulty. error may be NULL. */
 MINNOW_API size_t minnow_size(const void *bytes, size_t size, minnow_error *error);
 /* Validates and loads. Returns NULL with the fault in *error, which may be NULL. */
@@ -185,6 +201,9 @@ MINNOW_API size_t minnow_session_size(const minnow_policy *policy, uint32_t agen
  * in *error, which may be NULL. The session's state lies at the first multiple of 64 in the block: see minnow_state. */
 MINNOW_API minnow_session *minnow_session_init(const minnow_policy *policy, uint32_t agents, uint32_t flags,
                                                uint64_t seed, void *block, size_t block_size, minnow_error *error);
+
+/* The instruction set that the session runs on: MINNOW_PLAIN ... MINNOW_SIMD128. */
+MINNOW_API uint32_t minnow_isa(const minnow_session *session);
 
 /* One step of all agents. obs: [agents][...] of the policy's only input, in its dtype. mask: NULL, or one byte a
  * choice, 0 where it is impossible, [agents][choices]. Returns MINNOW_OK, or a fault, after which nothing has changed.
@@ -268,46 +287,78 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 #define MNW_UNROLL
 #endif
 
-/* ---- Vectors. Everything below is written once on them; a lane never mixes with another, so their width cannot show
- * in a result. An instruction set is MNW_LANES and what the compiler makes of these few operations. */
-#if defined(MINNOW_SCALAR)
-#define MNW_LANES 1
-#elif defined(__GNUC__) && defined(__AVX512F__)
-#define MNW_LANES 16
-#elif defined(__GNUC__) && defined(__AVX2__)
-#define MNW_LANES 8
-#elif defined(__GNUC__) && (defined(__SSE2__) || defined(__ARM_NEON) || defined(__wasm_simd128__))
-#define MNW_LANES 4
+/* ---- Instruction sets. The last section of this file, the numbers, is compiled once for each: the file includes
+ * itself there. A session holds the functions of the set it runs on. */
+#if !defined(__GNUC__) || defined(MINNOW_SCALAR)
+#define MNW_HAS_PLAIN 1
+#elif (defined(__x86_64__) || defined(__i386__)) && defined(__SSE2__)
+#define MNW_X86 1
+#if defined(MINNOW_ONLY_AVX512)
+#define MNW_HAS_AVX512 1
+#elif defined(MINNOW_ONLY_AVX2)
+#define MNW_HAS_AVX2 1
+#elif defined(MINNOW_ONLY_SSE2)
+#define MNW_HAS_SSE2 1
 #else
-#define MNW_LANES 1
+#define MNW_HAS_PLAIN 1
+#define MNW_HAS_SSE2 1
+#define MNW_HAS_AVX2 1
+#define MNW_HAS_AVX512 1
 #endif
-#if MNW_LANES > 1
-typedef float mnw_v __attribute__((vector_size(4 * MNW_LANES)));
-typedef int32_t mnw_i __attribute__((vector_size(4 * MNW_LANES)));
-typedef uint32_t mnw_u __attribute__((vector_size(4 * MNW_LANES)));
-#define MNW_LESS(a, b) ((a) < (b)) /* a mask: all bits of a lane */
-#define MNW_SAME(a, b) ((a) == (b))
-#define MNW_BITS(x) ((mnw_u)(x))
-#define MNW_FROM(x) ((mnw_v)(x))
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+#define MNW_HAS_NEON 1
+#elif defined(__wasm_simd128__)
+#define MNW_HAS_SIMD128 1
 #else
-typedef float mnw_v;
-typedef int32_t mnw_i;
-typedef uint32_t mnw_u;
-#define MNW_LESS(a, b) (-(int32_t)((a) < (b)))
-#define MNW_SAME(a, b) (-(int32_t)((a) == (b)))
-#define MNW_BITS(x) mnw_bits(x)
-#define MNW_FROM(x) mnw_from((uint32_t)(x))
+#define MNW_HAS_PLAIN 1
+#endif
+#ifndef MNW_HAS_PLAIN
+#define MNW_HAS_PLAIN 0
+#endif
+#ifndef MNW_HAS_SSE2
+#define MNW_HAS_SSE2 0
+#endif
+#ifndef MNW_HAS_AVX2
+#define MNW_HAS_AVX2 0
+#endif
+#ifndef MNW_HAS_AVX512
+#define MNW_HAS_AVX512 0
+#endif
+#ifndef MNW_HAS_NEON
+#define MNW_HAS_NEON 0
+#endif
+#ifndef MNW_HAS_SIMD128
+#define MNW_HAS_SIMD128 0
+#endif
+#ifndef MINNOW_HEADER
+#define MINNOW_HEADER "minnow.h"
 #endif
 
-MNW_INLINE mnw_v mnw_splat(float x) {
-#if MNW_LANES > 1
-    const mnw_v zero = {0};
-    return x - zero; /* keeps -0, and gcc makes one instruction of it */
-#else
-    return x;
-#endif
-}
+/* The product of rows with packed weights: y[r][j] = start[j] + sum over i, in order, of x[r][i] w[j][i]. */
+typedef struct mnw_product_of {
+    const float *w;    /* [panels][k][16] */
+    const float *bias; /* [panels][16] */
+    const float *x;    /* [rows][k] */
+    float *y;          /* [rows][n] */
+    size_t n, k;
+    int onto; /* start from what is in y instead of the bias */
+} mnw_product_of;
 
+typedef struct mnw_kernels {
+    void (*linear)(const mnw_product_of *of, size_t rows);
+    /* y[i] = f(x[i]), with up to two attributes */
+    void (*unary)(uint32_t code, float *y, const float *x, size_t n, const float *attr);
+    /* a and b advance by `by` numbers from one result to the next: 1, or 0 for a number that stands for all */
+    void (*binary)(uint32_t code, float *y, const float *a, size_t by_a, const float *b, size_t by_b, size_t n);
+    /* one row: gates [4][n] in the order i, f, g, o */
+    void (*lstm)(float *h, float *c, const float *gates, const float *before, size_t n);
+    /* one row: parts [2][n], hidden and gate */
+    void (*mingru)(float *h, const float *parts, const float *before, size_t n);
+    /* one row: what x and what h give, [3][n] each, in the order r, z, n */
+    void (*gru)(float *h, const float *of_x, const float *of_h, const float *before, size_t n);
+} mnw_kernels;
+
+/* ---- Numbers one at a time. */
 MNW_INLINE uint32_t mnw_bits(float x) {
     uint32_t u;
     memcpy(&u, &x, 4);
@@ -318,128 +369,6 @@ MNW_INLINE float mnw_from(uint32_t u) {
     float x;
     memcpy(&x, &u, 4);
     return x;
-}
-
-MNW_INLINE mnw_v mnw_load(const float *p) {
-    mnw_v v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-MNW_INLINE void mnw_store(float *p, mnw_v v) {
-    memcpy(p, &v, sizeof v);
-}
-
-/* The same for the first n lanes; the others are 0. */
-static MNW_NOINLINE mnw_v mnw_load_some(const float *p, size_t n) {
-    float lanes[MNW_LANES] = {0};
-    for (size_t i = 0; i < MNW_LANES && i < n; i++)
-        lanes[i] = p[i];
-    return mnw_load(lanes);
-}
-
-static MNW_NOINLINE void mnw_store_some(float *p, mnw_v v, size_t n) {
-    float lanes[MNW_LANES];
-    mnw_store(lanes, v);
-    for (size_t i = 0; i < MNW_LANES && i < n; i++)
-        p[i] = lanes[i];
-}
-
-MNW_INLINE mnw_v mnw_select(mnw_i mask, mnw_v yes, mnw_v no) {
-    return MNW_FROM(((mnw_u)mask & MNW_BITS(yes)) | (~(mnw_u)mask & MNW_BITS(no)));
-}
-
-MNW_INLINE mnw_v mnw_abs(mnw_v x) {
-    return MNW_FROM(MNW_BITS(x) & 0x7fffffffu);
-}
-MNW_INLINE mnw_v mnw_sign_of(mnw_v x, mnw_v magnitude) {
-    return MNW_FROM((MNW_BITS(x) & 0x80000000u) | MNW_BITS(magnitude));
-}
-
-/* A NaN in either argument comes out. */
-MNW_INLINE mnw_v mnw_min(mnw_v a, mnw_v b) {
-    return mnw_select(MNW_LESS(a, b) | ~MNW_SAME(a, a), a, b);
-}
-MNW_INLINE mnw_v mnw_max(mnw_v a, mnw_v b) {
-    return mnw_select(MNW_LESS(b, a) | ~MNW_SAME(a, a), a, b);
-}
-
-/* ---- Functions of real numbers. Errors are against the true value, over all floats unless said. */
-
-/* e^x, relative error 1.1e-7; 0 below -104, infinity above 88.7. Reduction to 2^n e^r with |r| <= ln(2)/2 in two
- * parts of ln 2, and the polynomial of Cephes' expf (Moshier). */
-static MNW_NOINLINE mnw_v mnw_exp(mnw_v x) {
-    const mnw_v top = mnw_splat(89.0f), bottom = mnw_splat(-105.0f), magic = mnw_splat(12582912.0f);
-    mnw_v c = mnw_select(MNW_LESS(x, bottom), bottom, x);
-    c = mnw_select(MNW_LESS(top, c), top, c);
-    mnw_v shifted = c * 1.44269504f + magic; /* the integer nearest to x / ln 2 is in its low bits */
-    mnw_v n = shifted - magic;
-    mnw_v r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
-    mnw_v p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = (p * (r * r) + r) + 1.0f;
-    /* 2^n in two factors, so that neither end of the range overflows on the way. */
-    mnw_u whole = MNW_BITS(shifted) - 0x4b400000u + 512u;
-    mnw_u half = whole >> 1;
-    return p * MNW_FROM((half + (127u - 256u)) << 23) * MNW_FROM((whole - half + (127u - 256u)) << 23);
-}
-
-/* ln x, relative error 1.2e-7 away from 1 and absolute 6e-8 near it. The polynomial of Cephes' logf (Moshier). */
-static MNW_NOINLINE mnw_v mnw_log(mnw_v x) {
-    mnw_i tiny = MNW_LESS(x, mnw_splat(1.17549435e-38f));
-    mnw_v scaled = mnw_select(tiny, x * 8388608.0f, x);
-    /* x = m 2^e with m in [sqrt(1/2), sqrt(2)) */
-    mnw_u bits = MNW_BITS(scaled) - 0x3f3504f3u;
-    mnw_i exponent = (mnw_i)bits >> 23;
-    mnw_v m = MNW_FROM((bits & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
-    mnw_v e = MNW_FROM((mnw_u)exponent + 0x4b400000u) - 12582912.0f;
-    e = e - mnw_select(tiny, mnw_splat(23.0f), mnw_splat(0.0f));
-    mnw_v z = m * m;
-    mnw_v p = m * 7.0376836292e-2f + -1.1514610310e-1f;
-    p = p * m + 1.1676998740e-1f;
-    p = p * m + -1.2420140846e-1f;
-    p = p * m + 1.4249322787e-1f;
-    p = p * m + -1.6668057665e-1f;
-    p = p * m + 2.0000714765e-1f;
-    p = p * m + -2.4999993993e-1f;
-    p = p * m + 3.3333331174e-1f;
-    p = p * m * z;
-    p = p + e * -2.12194440e-4f;
-    p = p - z * 0.5f;
-    p = (m + p) + e * 0.693359375f;
-    const mnw_v zero = mnw_splat(0.0f), infinity = MNW_FROM(MNW_BITS(zero) + 0x7f800000u);
-    p = mnw_select(MNW_LESS(x, infinity), p, x); /* infinity and NaN give themselves */
-    p = mnw_select(MNW_SAME(x, zero), -infinity, p);
-    return mnw_select(MNW_LESS(x, zero), MNW_FROM(MNW_BITS(zero) + 0x7fc00000u), p);
-}
-
-MNW_INLINE mnw_v mnw_sigmoid(mnw_v x) {
-    return 1.0f / (mnw_exp(-x) + 1.0f);
-} /* absolute error 1.2e-7 */
-
-/* Relative error 2.4e-7. Below 0.625 the polynomial of Cephes' tanhf (Moshier), above it 1 - 2 / (e^2x + 1). */
-static MNW_NOINLINE mnw_v mnw_tanh(mnw_v x) {
-    mnw_v a = mnw_abs(x), z = x * x;
-    mnw_v p = z * -5.70498872745e-3f + 2.06390887954e-2f;
-    p = p * z + -5.37397155531e-2f;
-    p = p * z + 1.33314422036e-1f;
-    p = p * z + -3.33332819422e-1f;
-    p = p * z * x + x;
-    mnw_v big = 1.0f - 2.0f / (mnw_exp(a + a) + 1.0f);
-    return mnw_select(MNW_LESS(a, mnw_splat(0.625f)), p, mnw_sign_of(x, big));
-}
-
-/* Absolute error 3e-7. Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26. */
-static MNW_NOINLINE mnw_v mnw_erf(mnw_v x) {
-    mnw_v a = mnw_abs(x), t = 1.0f / (a * 0.3275911f + 1.0f);
-    mnw_v p = t * 1.061405429f + -1.453152027f;
-    p = p * t + 1.421413741f;
-    p = p * t + -0.284496736f;
-    p = p * t + 0.254829592f;
-    return mnw_sign_of(x, 1.0f - p * t * mnw_exp(-(a * a)));
 }
 
 /* Correctly rounded, without libm. */
@@ -480,18 +409,39 @@ static float mnw_sqrt(float x) {
 #endif
 }
 
-static mnw_v mnw_sqrt_all(mnw_v x) {
-    float lanes[MNW_LANES];
-    mnw_store(lanes, x);
-    for (int i = 0; i < MNW_LANES; i++)
-        lanes[i] = mnw_sqrt(lanes[i]);
-    return mnw_load(lanes);
-}
-
-MNW_INLINE float mnw_first(mnw_v v) {
-    float lanes[MNW_LANES];
-    mnw_store(lanes, v);
-    return lanes[0];
+/* Sine, or with quarter = 1 cosine: absolute error 1.2e-7 for every finite x. What x leaves modulo pi/2 comes from its
+ * 24 bits times the right part of 2/pi (Payne and Hanek, 1983); the polynomials are those of Cephes' sinf (Moshier). */
+static float mnw_sine(float x, uint32_t quarter) {
+    static const uint32_t part[12] = {0,           0,           0,           0,           0,           0xa2f9836eu,
+                                      0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu};
+    uint32_t bits = mnw_bits(x), e = bits >> 23 & 255u, m = (bits & 0x7fffffu) | 0x800000u, window[3];
+    if (e == 255u)
+        return mnw_from(0x7fc00000u);
+    if (e < 115u)
+        return quarter ? 1.0f : x;
+    uint32_t first = e + 8u; /* the bit of 2/pi that is worth 2 when it has met x */
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t word = first / 32 + i, by = first % 32;
+        window[i] = by ? part[word] << by | part[word + 1] >> (32 - by) : part[word];
+    }
+    uint64_t low = (uint64_t)m * window[2], mid = (uint64_t)m * window[1] + (low >> 32);
+    uint64_t turns = ((uint64_t)m * window[0] << 32) + mid; /* quarters of a turn, 62 bits after the point */
+    uint32_t turn = (uint32_t)((turns + ((uint64_t)1 << 61)) >> 62);
+    uint64_t rest = turns - ((uint64_t)turn << 62), size = rest >> 63 ? 0 - rest : rest;
+    float r = (float)size * (1.57079633f * 2.168404344971009e-19f), z = r * r, y;
+    if (rest >> 63)
+        r = -r;
+    if (quarter || !(bits >> 31)) {
+        turn += quarter;
+    } else { /* sin(-x) = -sin(x) */
+        turn += 2;
+    }
+    if (turn & 1)
+        y = ((z * 2.443315711809948e-5f + -1.388731625493765e-3f) * z + 4.166664568298827e-2f) * z * z - z * 0.5f +
+            1.0f;
+    else
+        y = ((z * -1.9515295891e-4f + 8.3321608736e-3f) * z + -1.6666654611e-1f) * z * r + r;
+    return turn & 2 ? -y : y;
 }
 
 /* A host that was linked with -ffast-math flushes denormals, or it may have turned the rounding: the standard rules
@@ -531,69 +481,53 @@ static void mnw_leave(uint64_t was) {
     mnw_control(was, 1);
 }
 
-/* ---- Random numbers: Threefry-2x32-20 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3"). */
-static void mnw_threefry(const uint32_t key[2], uint32_t c0, uint32_t c1, uint32_t out[2]) {
-    static const uint8_t rotate[8] = {13, 15, 26, 6, 17, 29, 16, 24};
-    const uint32_t k[3] = {key[0], key[1], 0x1bd11bdau ^ key[0] ^ key[1]};
-    uint32_t x0 = c0 + k[0], x1 = c1 + k[1];
-    for (uint32_t round = 0; round < 20; round++) {
-        uint32_t by = rotate[round & 7];
-        x0 += x1;
-        x1 = ((x1 << by) | (x1 >> (32 - by))) ^ x0;
-        if ((round & 3) == 3) {
-            uint32_t s = round / 4 + 1;
-            x0 += k[s % 3];
-            x1 += k[(s + 1) % 3] + s;
-        }
-    }
-    out[0] = x0;
-    out[1] = x1;
-}
-
-/* Uniform in (0, 1): 24 bits and a half. */
-MNW_INLINE float mnw_uniform(const uint32_t key[2], uint32_t step, uint32_t draw) {
-    uint32_t out[2];
-    mnw_threefry(key, step, draw, out);
-    return ((float)(out[0] >> 8) + 0.5f) * 5.9604644775390625e-8f;
-}
-
-/* The normal distribution's quantile, absolute error 4e-6 for u in (0, 1): P. J. Acklam's rational approximation. */
-static float mnw_normal(float u) {
-    float tail = u < 0.5f ? u : 1.0f - u;
-    if (tail >= 0.02425f) {
-        float q = u - 0.5f, r = q * q;
-        float a = -3.969683028665376e+01f;
-        a = a * r + 2.209460984245205e+02f;
-        a = a * r + -2.759285104469687e+02f;
-        a = a * r + 1.383577518672690e+02f;
-        a = a * r + -3.066479806614716e+01f;
-        a = a * r + 2.506628277459239e+00f;
-        float b = -5.447609879822406e+01f;
-        b = b * r + 1.615858368580409e+02f;
-        b = b * r + -1.556989798598866e+02f;
-        b = b * r + 6.680131188771972e+01f;
-        b = b * r + -1.328068155288572e+01f;
-        return a * q / (b * r + 1.0f);
-    }
-    float q = mnw_sqrt(-2.0f * mnw_first(mnw_log(mnw_splat(tail))));
-    float c = -7.784894002430293e-03f;
-    c = c * q + -3.223964580411365e-01f;
-    c = c * q + -2.400758277161838e+00f;
-    c = c * q + -2.549732539343734e+00f;
-    c = c * q + 4.374664141464968e+00f;
-    c = c * q + 2.938163982698783e+00f;
-    float d = 7.784695709041462e-03f;
-    d = d * q + 3.224671290700398e-01f;
-    d = d * q + 2.445134137142996e+00f;
-    d = d * q + 3.754408661907416e+00f;
-    float z = c / (d * q + 1.0f);
-    return u < 0.5f ? z : -z;
-}
-
-/* What happens once a file is made small rather than fast. */
+/* What is no kernel is made small rather than fast. */
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((minsize)), apply_to = function)
 #endif
+
+/* ---- What the processor has. */
+#ifdef MNW_X86
+static void mnw_cpuid(uint32_t leaf, uint32_t out[4]) {
+    __asm__("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3]) : "a"(leaf), "c"(0));
+}
+
+static uint32_t mnw_x86(void) {
+    uint32_t r[4], isas = MINNOW_PLAIN | MINNOW_SSE2, low, high;
+    mnw_cpuid(0, r);
+    uint32_t leaves = r[0];
+    mnw_cpuid(1, r);
+    const uint32_t wanted = 1u << 12 | 1u << 27 | 1u << 28 | 1u << 29; /* FMA, OSXSAVE, AVX, F16C */
+    if (leaves < 7 || (r[2] & wanted) != wanted)
+        return isas;
+    __asm__ volatile(".byte 0x0f, 0x01, 0xd0" : "=a"(low), "=d"(high) : "c"(0)); /* xgetbv: what the system saves */
+    mnw_cpuid(7, r);
+    if ((low & 6) == 6 && (r[1] & 1u << 5))
+        isas |= MINNOW_AVX2;
+    if ((low & 0xe6) == 0xe6 && (r[1] & 1u << 16))
+        isas |= MINNOW_AVX512;
+    return isas;
+}
+#endif
+
+MINNOW_API uint32_t minnow_isas(void) {
+    uint32_t built = MNW_HAS_PLAIN * MINNOW_PLAIN | MNW_HAS_SSE2 * MINNOW_SSE2 | MNW_HAS_AVX2 * MINNOW_AVX2 |
+                     MNW_HAS_AVX512 * MINNOW_AVX512 | MNW_HAS_NEON * MINNOW_NEON | MNW_HAS_SIMD128 * MINNOW_SIMD128;
+#ifdef MNW_X86
+    built &= mnw_x86();
+#endif
+    return built;
+}
+
+MINNOW_API const char *minnow_isa_name(uint32_t isa) {
+    return isa == MINNOW_PLAIN     ? "plain"
+           : isa == MINNOW_SSE2    ? "sse2"
+           : isa == MINNOW_AVX2    ? "avx2"
+           : isa == MINNOW_AVX512  ? "avx512"
+           : isa == MINNOW_NEON    ? "neon"
+           : isa == MINNOW_SIMD128 ? "simd128"
+                                   : NULL;
+}
 
 /* ---- Reading the file. Its numbers are little-endian and may lie anywhere. */
 MNW_INLINE uint32_t mnw_u16(const uint8_t *p) {
@@ -1411,6 +1345,7 @@ typedef struct mnw_op {
 struct minnow_policy {
     mnw_file file;
     uint32_t checksum;
+    uint32_t isas; /* what this machine has */
     uint32_t inputs, outputs, states, values, ops;
     uint64_t floats;     /* of all values, for one agent */
     uint64_t scratch;    /* floats an operation may need besides, for one agent */
@@ -1574,6 +1509,7 @@ static minnow_policy *mnw_build(const mnw_file *f, mnw_block *b) {
     p->file = *f;
     p->file.error = NULL;
     p->checksum = mnw_u32(f->bytes + 12);
+    p->isas = minnow_isas();
     p->inputs = inps->count;
     p->states = stat->count;
     p->outputs = outs->count;
@@ -1700,288 +1636,177 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
     return (const char *)policy->file.part[MNW_META].at;
 }
 
+/* Their names: mnw_exp here is mnw_exp_avx2 there. Every type and function of the section is in this list. */
+#define MNW_NAME(name) MNW_GLUE(name, MNW_ISA)
+#define MNW_GLUE(name, isa) MNW_GLUED(name, isa)
+#define MNW_GLUED(name, isa) name##_##isa
+#define mnw_round MNW_NAME(mnw_round)
+#define mnw_floor MNW_NAME(mnw_floor)
+#define mnw_sine_all MNW_NAME(mnw_sine_all)
+#define mnw_gru_of MNW_NAME(mnw_gru_of)
+#define mnw_v MNW_NAME(mnw_v)
+#define mnw_i MNW_NAME(mnw_i)
+#define mnw_u MNW_NAME(mnw_u)
+#define mnw_splat MNW_NAME(mnw_splat)
+#define mnw_load MNW_NAME(mnw_load)
+#define mnw_store MNW_NAME(mnw_store)
+#define mnw_load_some MNW_NAME(mnw_load_some)
+#define mnw_store_some MNW_NAME(mnw_store_some)
+#define mnw_select MNW_NAME(mnw_select)
+#define mnw_abs MNW_NAME(mnw_abs)
+#define mnw_sign_of MNW_NAME(mnw_sign_of)
+#define mnw_min MNW_NAME(mnw_min)
+#define mnw_max MNW_NAME(mnw_max)
+#define mnw_exp MNW_NAME(mnw_exp)
+#define mnw_log MNW_NAME(mnw_log)
+#define mnw_sigmoid MNW_NAME(mnw_sigmoid)
+#define mnw_tanh MNW_NAME(mnw_tanh)
+#define mnw_erf MNW_NAME(mnw_erf)
+#define mnw_sqrt_all MNW_NAME(mnw_sqrt_all)
+#define mnw_tile MNW_NAME(mnw_tile)
+#define mnw_linear_of MNW_NAME(mnw_linear_of)
+#define mnw_softplus MNW_NAME(mnw_softplus)
+#define mnw_mish MNW_NAME(mnw_mish)
+#define mnw_unary MNW_NAME(mnw_unary)
+#define mnw_binary MNW_NAME(mnw_binary)
+#define mnw_lstm_of MNW_NAME(mnw_lstm_of)
+#define mnw_mingru_of MNW_NAME(mnw_mingru_of)
+#define mnw_fill MNW_NAME(mnw_fill)
+
+/* ---- The numbers, for each instruction set. */
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif
-
-/* ---- The product of rows with packed weights: y[r][j] = start[j] + sum over i, in order, of x[r][i] w[j][i]. */
-typedef struct mnw_product_of {
-    const float *w;    /* [panels][k][16] */
-    const float *bias; /* [panels][16] */
-    const float *x;    /* [rows][k] */
-    float *y;          /* [rows][n] */
-    size_t n, k;
-    int onto; /* start from what is in y instead of the bias */
-} mnw_product_of;
-
-enum { MNW_PER_PANEL = MNW_PANEL / MNW_LANES };
-
-/* `rows` rows from `row` on, `vecs` vectors of outputs from `vec` on. Both counts are constants where it is called, so
- * that the sums stay in registers. */
-MNW_INLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t vec, const int rows, const int vecs) {
-    mnw_v sum[4][8];
-    const float *w[8], *x = p->x + row * p->k;
-    float *y = p->y + row * p->n;
-    size_t k = p->k, first = vec * MNW_LANES, left = p->n - first;
-    MNW_UNROLL for (int j = 0; j < vecs; j++) {
-        size_t v = vec + (size_t)j, at = first + (size_t)j * MNW_LANES;
-        w[j] = p->w + (v / MNW_PER_PANEL) * k * MNW_PANEL + (v % MNW_PER_PANEL) * MNW_LANES;
-        MNW_UNROLL for (int r = 0; r < rows; r++) {
-            const float *old = y + (size_t)r * p->n + at;
-            if (!p->onto)
-                sum[r][j] = mnw_load(p->bias + at);
-            else
-                sum[r][j] = p->n - at < MNW_LANES ? mnw_load_some(old, p->n - at) : mnw_load(old);
-        }
-    }
-    for (size_t i = 0; i < k; i++)
-        MNW_UNROLL for (int r = 0; r < rows; r++) {
-            mnw_v splat = mnw_splat(x[(size_t)r * k + i]);
-            MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] += mnw_load(w[j] + i * MNW_PANEL) * splat;
-        }
-    MNW_UNROLL for (int j = 0; j < vecs; j++) MNW_UNROLL for (int r = 0; r < rows; r++) {
-        size_t done = (size_t)j * MNW_LANES;
-        float *to = y + (size_t)r * p->n + first + done;
-        if (left - done < MNW_LANES)
-            mnw_store_some(to, sum[r][j], left - done);
-        else
-            mnw_store(to, sum[r][j]);
-    }
-}
-
-static MNW_NOINLINE void mnw_linear_of(const mnw_product_of *p, size_t rows) {
-    size_t vecs = (p->n + MNW_LANES - 1) / MNW_LANES, row = 0;
-    for (; row + 4 <= rows; row += 4) {
-        size_t v = 0;
-        for (; v + 2 <= vecs; v += 2)
-            mnw_tile(p, row, v, 4, 2);
-        if (v < vecs)
-            mnw_tile(p, row, v, 4, 1);
-    }
-    for (; row < rows; row++) {
-        size_t v = 0;
-        for (; v + 8 <= vecs; v += 8)
-            mnw_tile(p, row, v, 1, 8);
-        for (; v + 2 <= vecs; v += 2)
-            mnw_tile(p, row, v, 1, 2);
-        if (v < vecs)
-            mnw_tile(p, row, v, 1, 1);
-    }
-}
-
-/* ---- Elementwise operations, n numbers in a row. */
-
-/* expression: what becomes of the vector v. */
-#define MNW_MAP(expression)                                                                                            \
-    for (size_t i = 0; i < n; i += MNW_LANES) {                                                                        \
-        size_t left = n - i;                                                                                           \
-        mnw_v v = left < MNW_LANES ? mnw_load_some(x + i, left) : mnw_load(x + i);                                     \
-        mnw_v w = (expression);                                                                                        \
-        if (left < MNW_LANES)                                                                                          \
-            mnw_store_some(y + i, w, left);                                                                            \
-        else                                                                                                           \
-            mnw_store(y + i, w);                                                                                       \
-    }                                                                                                                  \
-    return
-
-static mnw_v mnw_softplus(mnw_v x, float beta, float threshold) {
-    mnw_v z = x * beta;
-    mnw_v smooth = mnw_log(mnw_exp(mnw_min(z, mnw_splat(threshold))) + 1.0f) / mnw_splat(beta);
-    return mnw_select(MNW_LESS(mnw_splat(threshold), z), x, smooth);
-}
-
-static mnw_v mnw_mish(mnw_v x) { /* x tanh(ln(1 + e^x)), without the logarithm */
-    mnw_v e = mnw_exp(mnw_min(x, mnw_splat(20.0f))), q = e * (e + 2.0f);
-    return mnw_select(MNW_LESS(mnw_splat(20.0f), x), x, x * (q / (q + 2.0f)));
-}
-
-/* Sine, or with quarter = 1 cosine: absolute error 1.2e-7 for every finite x. What x leaves modulo pi/2 comes from its
- * 24 bits times the right part of 2/pi (Payne and Hanek, 1983); the polynomials are those of Cephes' sinf (Moshier). */
-static float mnw_sine(float x, uint32_t quarter) {
-    static const uint32_t part[12] = {0,           0,           0,           0,           0,           0xa2f9836eu,
-                                      0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu};
-    uint32_t bits = mnw_bits(x), e = bits >> 23 & 255u, m = (bits & 0x7fffffu) | 0x800000u, window[3];
-    if (e == 255u)
-        return mnw_from(0x7fc00000u);
-    if (e < 115u)
-        return quarter ? 1.0f : x;
-    uint32_t first = e + 8u; /* the bit of 2/pi that is worth 2 when it has met x */
-    for (uint32_t i = 0; i < 3; i++) {
-        uint32_t word = first / 32 + i, by = first % 32;
-        window[i] = by ? part[word] << by | part[word + 1] >> (32 - by) : part[word];
-    }
-    uint64_t low = (uint64_t)m * window[2], mid = (uint64_t)m * window[1] + (low >> 32);
-    uint64_t turns = ((uint64_t)m * window[0] << 32) + mid; /* quarters of a turn, 62 bits after the point */
-    uint32_t turn = (uint32_t)((turns + ((uint64_t)1 << 61)) >> 62);
-    uint64_t rest = turns - ((uint64_t)turn << 62), size = rest >> 63 ? 0 - rest : rest;
-    float r = (float)size * (1.57079633f * 2.168404344971009e-19f), z = r * r, y;
-    if (rest >> 63)
-        r = -r;
-    if (quarter || !(bits >> 31)) {
-        turn += quarter;
-    } else { /* sin(-x) = -sin(x) */
-        turn += 2;
-    }
-    if (turn & 1)
-        y = ((z * 2.443315711809948e-5f + -1.388731625493765e-3f) * z + 4.166664568298827e-2f) * z * z - z * 0.5f +
-            1.0f;
-    else
-        y = ((z * -1.9515295891e-4f + 8.3321608736e-3f) * z + -1.6666654611e-1f) * z * r + r;
-    return turn & 2 ? -y : y;
-}
-
-static mnw_v mnw_sine_all(mnw_v x, uint32_t quarter) {
-    float lanes[MNW_LANES];
-    mnw_store(lanes, x);
-    for (int i = 0; i < MNW_LANES; i++)
-        lanes[i] = mnw_sine(lanes[i], quarter);
-    return mnw_load(lanes);
-}
-
-/* The nearest whole number, halves to the even one. */
-static mnw_v mnw_round(mnw_v x) {
-    mnw_v a = mnw_abs(x), whole = (a + 8388608.0f) - 8388608.0f;
-    return mnw_select(MNW_LESS(a, mnw_splat(8388608.0f)), mnw_sign_of(x, whole), x);
-}
-
-static mnw_v mnw_floor(mnw_v x) {
-    mnw_v r = mnw_round(x);
-    return mnw_select(MNW_LESS(x, r), r - 1.0f, r);
-}
-
-static MNW_NOINLINE void mnw_unary(uint32_t code, float *y, const float *x, size_t n, const float *attr) {
-    const mnw_v zero = mnw_splat(0.0f), one = mnw_splat(1.0f), six = mnw_splat(6.0f);
-    const float a = attr ? attr[0] : 0.0f, b = attr ? attr[1] : 0.0f;
-    switch (code) {
-    case MNW_relu:
-        MNW_MAP(mnw_select(MNW_LESS(v, zero), zero, v));
-    case MNW_leaky_relu:
-        MNW_MAP(mnw_select(MNW_LESS(v, zero), v * a, v));
-    case MNW_elu:
-        MNW_MAP(mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * a));
-    case MNW_selu:
-        MNW_MAP(mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * 1.67326324f) * 1.05070099f);
-    case MNW_gelu:
-        MNW_MAP(v * 0.5f * (mnw_erf(v * 0.707106781f) + 1.0f));
-    case MNW_gelu_tanh:
-        MNW_MAP(v * 0.5f * (mnw_tanh((v + v * v * v * 0.044715f) * 0.797884561f) + 1.0f));
-    case MNW_silu:
-        MNW_MAP(v / (mnw_exp(-v) + 1.0f));
-    case MNW_mish:
-        MNW_MAP(mnw_mish(v));
-    case MNW_softplus:
-        MNW_MAP(mnw_softplus(v, a, b));
-    case MNW_softsign:
-        MNW_MAP(v / (mnw_abs(v) + 1.0f));
-    case MNW_tanh:
-        MNW_MAP(mnw_tanh(v));
-    case MNW_sigmoid:
-        MNW_MAP(mnw_sigmoid(v));
-    case MNW_hardsigmoid:
-        MNW_MAP(mnw_min(mnw_max(v + 3.0f, zero), six) / six);
-    case MNW_hardswish:
-        MNW_MAP(v * mnw_min(mnw_max(v + 3.0f, zero), six) / six);
-    case MNW_clamp:
-        MNW_MAP(mnw_min(mnw_max(v, mnw_splat(a)), mnw_splat(b)));
-    case MNW_abs:
-        MNW_MAP(mnw_abs(v));
-    case MNW_neg:
-        MNW_MAP(-v);
-    case MNW_exp:
-        MNW_MAP(mnw_exp(v));
-    case MNW_log:
-        MNW_MAP(mnw_log(v));
-    case MNW_sqrt:
-        MNW_MAP(mnw_sqrt_all(v));
-    case MNW_rsqrt:
-        MNW_MAP(1.0f / mnw_sqrt_all(v));
-    case MNW_reciprocal:
-        MNW_MAP(1.0f / v);
-    case MNW_square:
-        MNW_MAP(v * v);
-    case MNW_sin:
-        MNW_MAP(mnw_sine_all(v, 0));
-    case MNW_cos:
-        MNW_MAP(mnw_sine_all(v, 1));
-    case MNW_floor:
-        MNW_MAP(mnw_floor(v));
-    case MNW_round:
-        MNW_MAP(mnw_round(v));
-    case MNW_sign:
-        MNW_MAP(mnw_select(MNW_LESS(zero, v) | MNW_LESS(v, zero), mnw_sign_of(v, one), zero));
-    case MNW_erf:
-        MNW_MAP(mnw_erf(v));
-    default:
-        return;
-    }
-}
-
-/* a and b advance by `by` numbers from one result to the next: 1, or 0 for a number that stands for all. */
-static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, size_t by_a, const float *b, size_t by_b,
-                                    size_t n) {
-    const mnw_v zero = mnw_splat(0.0f), one = mnw_splat(1.0f);
-    for (size_t i = 0; i < n; i += MNW_LANES) {
-        size_t left = n - i;
-        const float *pa = a + i * by_a, *pb = b + i * by_b;
-        mnw_v u = !by_a ? mnw_splat(*pa) : left < MNW_LANES ? mnw_load_some(pa, left) : mnw_load(pa);
-        mnw_v v = !by_b ? mnw_splat(*pb) : left < MNW_LANES ? mnw_load_some(pb, left) : mnw_load(pb);
-        u = code == MNW_add       ? u + v
-            : code == MNW_sub     ? u - v
-            : code == MNW_mul     ? u * v
-            : code == MNW_div     ? u / v
-            : code == MNW_minimum ? mnw_min(u, v)
-            : code == MNW_maximum ? mnw_max(u, v)
-            : code == MNW_keep    ? mnw_select(MNW_SAME(v, zero), zero, u)
-            : code == MNW_eq      ? mnw_select(MNW_SAME(u, v), one, zero)
-            : code == MNW_lt      ? mnw_select(MNW_LESS(u, v), one, zero)
-                                  : mnw_select(MNW_LESS(u, v) | MNW_SAME(u, v), one, zero);
-        if (left < MNW_LANES)
-            mnw_store_some(y + i, u, left);
-        else
-            mnw_store(y + i, u);
-    }
-}
-
-/* One row: gates [4][n] in the order i, f, g, o. */
-static MNW_NOINLINE void mnw_lstm_of(float *h, float *c, const float *gates, const float *before, size_t n) {
-    for (size_t i = 0; i < n; i += MNW_LANES) {
-        size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
-        mnw_v in = mnw_sigmoid(mnw_load_some(gates + i, left)),
-              forget = mnw_sigmoid(mnw_load_some(gates + n + i, left));
-        mnw_v new_c = mnw_tanh(mnw_load_some(gates + 2 * n + i, left));
-        new_c = forget * mnw_load_some(before + i, left) + in * new_c;
-        mnw_store_some(c + i, new_c, left);
-        mnw_store_some(h + i, mnw_sigmoid(mnw_load_some(gates + 3 * n + i, left)) * mnw_tanh(new_c), left);
-    }
-}
-
-/* One row: parts [2][n], hidden and gate. */
-static MNW_NOINLINE void mnw_mingru_of(float *h, const float *parts, const float *before, size_t n) {
-    for (size_t i = 0; i < n; i += MNW_LANES) {
-        size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
-        mnw_v v = mnw_load_some(parts + i, left), gate = mnw_sigmoid(mnw_load_some(parts + n + i, left));
-        mnw_v old = mnw_load_some(before + i, left);
-        v = mnw_select(MNW_LESS(v, mnw_splat(0.0f)), mnw_sigmoid(v), v + 0.5f);
-        mnw_store_some(h + i, old + gate * (v - old), left);
-    }
-}
-
-/* One row: what x and what h give, [3][n] each, in the order r, z, n. */
-static MNW_NOINLINE void mnw_gru_of(float *h, const float *of_x, const float *of_h, const float *before, size_t n) {
-    for (size_t i = 0; i < n; i += MNW_LANES) {
-        size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
-        mnw_v reset = mnw_sigmoid(mnw_load_some(of_x + i, left) + mnw_load_some(of_h + i, left));
-        mnw_v update = mnw_sigmoid(mnw_load_some(of_x + n + i, left) + mnw_load_some(of_h + n + i, left));
-        mnw_v fresh = mnw_load_some(of_x + 2 * n + i, left) + reset * mnw_load_some(of_h + 2 * n + i, left);
-        fresh = mnw_tanh(fresh);
-        mnw_store_some(h + i, fresh + update * (mnw_load_some(before + i, left) - fresh), left);
-    }
-}
-
-/* From here on size counts again: the time goes into the loops above. */
+#if MNW_HAS_PLAIN
+#define MNW_ISA plain
+#define MNW_LANES 1
+#include MINNOW_HEADER
+#endif
+#if MNW_HAS_SSE2 || MNW_HAS_NEON || MNW_HAS_SIMD128
+#define MNW_ISA simd
+#define MNW_LANES 4
+#include MINNOW_HEADER
+#endif
+#if MNW_HAS_AVX2
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,f16c"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,f16c")
+#endif
+#define MNW_ISA avx2
+#define MNW_LANES 8
+#include MINNOW_HEADER
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+#if MNW_HAS_AVX512
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
+#pragma STDC FENV_ACCESS ON
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f")
+#endif
+#define MNW_ISA avx512
+#define MNW_LANES 16
+#include MINNOW_HEADER
+#if defined(__clang__)
+#pragma clang attribute pop
+#if !defined(__FMA__)
+#pragma STDC FENV_ACCESS OFF
+#endif
+#else
+#pragma GCC pop_options
+#endif
+#endif
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((minsize)), apply_to = function)
 #endif
+
+/* The functions of one instruction set. */
+static void mnw_choose_kernels(mnw_kernels *k, uint32_t isa) {
+#if MNW_HAS_AVX512
+    if (isa == MINNOW_AVX512)
+        mnw_fill_avx512(k);
+#endif
+#if MNW_HAS_AVX2
+    if (isa == MINNOW_AVX2)
+        mnw_fill_avx2(k);
+#endif
+#if MNW_HAS_SSE2 || MNW_HAS_NEON || MNW_HAS_SIMD128
+    if (isa & (MINNOW_SSE2 | MINNOW_NEON | MINNOW_SIMD128))
+        mnw_fill_simd(k);
+#endif
+#if MNW_HAS_PLAIN
+    if (isa == MINNOW_PLAIN)
+        mnw_fill_plain(k);
+#endif
+}
+
+/* ---- Random numbers: Threefry-2x32-20 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3"). */
+static void mnw_threefry(const uint32_t key[2], uint32_t c0, uint32_t c1, uint32_t out[2]) {
+    static const uint8_t rotate[8] = {13, 15, 26, 6, 17, 29, 16, 24};
+    const uint32_t k[3] = {key[0], key[1], 0x1bd11bdau ^ key[0] ^ key[1]};
+    uint32_t x0 = c0 + k[0], x1 = c1 + k[1];
+    for (uint32_t round = 0; round < 20; round++) {
+        uint32_t by = rotate[round & 7];
+        x0 += x1;
+        x1 = ((x1 << by) | (x1 >> (32 - by))) ^ x0;
+        if ((round & 3) == 3) {
+            uint32_t s = round / 4 + 1;
+            x0 += k[s % 3];
+            x1 += k[(s + 1) % 3] + s;
+        }
+    }
+    out[0] = x0;
+    out[1] = x1;
+}
+
+/* Uniform in (0, 1): 24 bits and a half. */
+MNW_INLINE float mnw_uniform(const uint32_t key[2], uint32_t step, uint32_t draw) {
+    uint32_t out[2];
+    mnw_threefry(key, step, draw, out);
+    return ((float)(out[0] >> 8) + 0.5f) * 5.9604644775390625e-8f;
+}
+
+/* The normal distribution's quantile, absolute error 4e-6 for u in (0, 1): P. J. Acklam's rational approximation. */
+static float mnw_normal(const mnw_kernels *k, float u) {
+    float tail = u < 0.5f ? u : 1.0f - u;
+    if (tail >= 0.02425f) {
+        float q = u - 0.5f, r = q * q;
+        float a = -3.969683028665376e+01f;
+        a = a * r + 2.209460984245205e+02f;
+        a = a * r + -2.759285104469687e+02f;
+        a = a * r + 1.383577518672690e+02f;
+        a = a * r + -3.066479806614716e+01f;
+        a = a * r + 2.506628277459239e+00f;
+        float b = -5.447609879822406e+01f;
+        b = b * r + 1.615858368580409e+02f;
+        b = b * r + -1.556989798598866e+02f;
+        b = b * r + 6.680131188771972e+01f;
+        b = b * r + -1.328068155288572e+01f;
+        return a * q / (b * r + 1.0f);
+    }
+    float q;
+    k->unary(MNW_log, &q, &tail, 1, NULL);
+    q = mnw_sqrt(-2.0f * q);
+    float c = -7.784894002430293e-03f;
+    c = c * q + -3.223964580411365e-01f;
+    c = c * q + -2.400758277161838e+00f;
+    c = c * q + -2.549732539343734e+00f;
+    c = c * q + 4.374664141464968e+00f;
+    c = c * q + 2.938163982698783e+00f;
+    float d = 7.784695709041462e-03f;
+    d = d * q + 3.224671290700398e-01f;
+    d = d * q + 2.445134137142996e+00f;
+    d = d * q + 3.754408661907416e+00f;
+    float z = c / (d * q + 1.0f);
+    return u < 0.5f ? z : -z;
+}
 
 /* ---- Operations on whole arrays; x and y are rows of agents, one after another. */
 
@@ -2011,14 +1836,14 @@ static int mnw_next(const mnw_shape *s, uint32_t at[MINNOW_MAX_RANK], size_t *a,
     return 0;
 }
 
-static void mnw_broadcast(uint32_t code, float *y, const mnw_shape *ys, const float *a, const mnw_shape *as,
-                          const float *b, const mnw_shape *bs) {
+static void mnw_broadcast(const mnw_kernels *k, uint32_t code, float *y, const mnw_shape *ys, const float *a,
+                          const mnw_shape *as, const float *b, const mnw_shape *bs) {
     size_t by_a[MINNOW_MAX_RANK] = {0}, by_b[MINNOW_MAX_RANK] = {0}, ia = 0, ib = 0;
     uint32_t at[MINNOW_MAX_RANK] = {0}, last = ys->rank ? ys->rank - 1 : 0, n = ys->rank ? ys->size[last] : 1;
     mnw_strides(as, ys, by_a);
     mnw_strides(bs, ys, by_b);
     do {
-        mnw_binary(code, y, a + ia, by_a[last], b + ib, by_b[last], n);
+        k->binary(code, y, a + ia, by_a[last], b + ib, by_b[last], n);
         y += n;
     } while (mnw_next(ys, at, &ia, by_a, &ib, by_b));
 }
@@ -2067,26 +1892,32 @@ static void mnw_reduced(float *y, const mnw_shape *ys, const float *x, const mnw
 }
 
 /* Softmax, or its logarithm, of n numbers. x and y may be the same. */
-static void mnw_softmax_of(float *y, const float *x, size_t n, int logarithm) {
+static void mnw_softmax_of(const mnw_kernels *k, float *y, const float *x, size_t n, int logarithm) {
     float top = x[0], sum = 0.0f;
     for (size_t i = 1; i < n; i++)
         top = x[i] > top || x[i] != x[i] ? x[i] : top;
     if (logarithm) {
-        for (size_t i = 0; i < n; i++)
-            sum += mnw_first(mnw_exp(mnw_splat(x[i] - top)));
-        float shift = top + mnw_first(mnw_log(mnw_splat(sum)));
+        k->binary(MNW_sub, y, x, 1, &top, 0, n);
+        for (size_t i = 0; i < n; i++) {
+            float e = y[i];
+            k->unary(MNW_exp, &e, &e, 1, NULL);
+            sum += e;
+        }
+        float shift;
+        k->unary(MNW_log, &shift, &sum, 1, NULL);
+        shift = top + shift;
         for (size_t i = 0; i < n; i++)
             y[i] = x[i] - shift;
         return;
     }
-    mnw_binary(MNW_sub, y, x, 1, &top, 0, n);
-    mnw_unary(MNW_exp, y, y, n, NULL);
+    k->binary(MNW_sub, y, x, 1, &top, 0, n);
+    k->unary(MNW_exp, y, y, n, NULL);
     for (size_t i = 0; i < n; i++)
         sum += y[i];
-    mnw_binary(MNW_div, y, y, 1, &sum, 0, n);
+    k->binary(MNW_div, y, y, 1, &sum, 0, n);
 }
 
-static void mnw_norm_of(float *y, const float *x, size_t n, const mnw_op *op) {
+static void mnw_norm_of(const mnw_kernels *k, float *y, const float *x, size_t n, const mnw_op *op) {
     float mean = 0.0f, square = 0.0f, count = (float)n;
     if (op->call.code == MNW_layer_norm) {
         for (size_t i = 0; i < n; i++)
@@ -2096,18 +1927,18 @@ static void mnw_norm_of(float *y, const float *x, size_t n, const mnw_op *op) {
     for (size_t i = 0; i < n; i++)
         square += (x[i] - mean) * (x[i] - mean);
     float scale = 1.0f / mnw_sqrt(square / count + mnw_f32(mnw_attr(&op->call, 0)));
-    mnw_binary(MNW_sub, y, x, 1, &mean, 0, n);
-    mnw_binary(MNW_mul, y, y, 1, &scale, 0, n);
+    k->binary(MNW_sub, y, x, 1, &mean, 0, n);
+    k->binary(MNW_mul, y, y, 1, &scale, 0, n);
     if (op->tensor[0])
-        mnw_binary(MNW_mul, y, y, 1, op->tensor[0], 1, n);
+        k->binary(MNW_mul, y, y, 1, op->tensor[0], 1, n);
     if (op->call.tensors > 1 && op->tensor[1])
-        mnw_binary(MNW_add, y, y, 1, op->tensor[1], 1, n);
+        k->binary(MNW_add, y, y, 1, op->tensor[1], 1, n);
 }
 
 /* A convolution. Blocks of windows are laid out as rows [windows][k], k running over channels, then each axis of the
  * kernel; their products with the weights, [windows][outputs of the group], are turned into place. */
-static void mnw_conv(const mnw_op *op, const mnw_file *f, float *y, const mnw_shape *ys, const float *x,
-                     const mnw_shape *xs, size_t rows, float *scratch) {
+static void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, const mnw_file *f, float *y, const mnw_shape *ys,
+                     const float *x, const mnw_shape *xs, size_t rows, float *scratch) {
     const mnw_call *c = &op->call;
     const mnw_shape w = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
     uint32_t d = mnw_moves(c), groups = mnw_u32(mnw_attr(c, 0)), skip = 3 - d;
@@ -2126,7 +1957,7 @@ static void mnw_conv(const mnw_op *op, const mnw_file *f, float *y, const mnw_sh
     float *product = scratch + MNW_BLOCK * k;
     for (uint32_t g = 0; g < groups; g++)
         for (size_t from = 0; from < all; from += MNW_BLOCK) {
-            size_t count = all - from < MNW_BLOCK ? all - from : MNW_BLOCK;
+            size_t count = all - from < MNW_BLOCK ? all - from : (size_t)MNW_BLOCK;
             float *row = scratch;
             for (size_t i = from; i < from + count; i++) {
                 size_t at = i % windows;
@@ -2147,7 +1978,7 @@ static void mnw_conv(const mnw_op *op, const mnw_file *f, float *y, const mnw_sh
                         }
             }
             mnw_product_of of = {op->tensor[0] + g * panels * k, op->tensor[1] + g * panels, scratch, product, n, k, 0};
-            mnw_linear_of(&of, count);
+            kernels->linear(&of, count);
             for (size_t i = 0; i < count; i++)
                 for (size_t j = 0; j < n; j++) {
                     size_t agent = (from + i) / windows, at = (from + i) % windows;
@@ -2189,8 +2020,8 @@ static void mnw_pool_of(const mnw_call *c, float *y, const mnw_shape *ys, const 
 }
 
 /* The product of matrices, one agent's: a [..., n, k] with b [..., k, m], or [..., m, k] if it is turned. */
-static void mnw_matmul_of(uint32_t turned, float *y, const mnw_shape *ys, const float *a, const mnw_shape *as,
-                          const float *b, const mnw_shape *bs, float *panels) {
+static void mnw_matmul_of(const mnw_kernels *kernels, uint32_t turned, float *y, const mnw_shape *ys, const float *a,
+                          const mnw_shape *as, const float *b, const mnw_shape *bs, float *panels) {
     size_t by_a[MINNOW_MAX_RANK] = {0}, by_b[MINNOW_MAX_RANK] = {0}, ia = 0, ib = 0;
     uint32_t at[MINNOW_MAX_RANK] = {0};
     size_t n = ys->size[ys->rank - 2], m = ys->size[ys->rank - 1], k = as->size[as->rank - 1];
@@ -2207,7 +2038,7 @@ static void mnw_matmul_of(uint32_t turned, float *y, const mnw_shape *ys, const 
                                                                               : turned ? b[ib + j * k + i]
                                                                                        : b[ib + i * m + j];
         mnw_product_of of = {panels, NULL, a + ia, y, m, k, 1};
-        mnw_linear_of(&of, n);
+        kernels->linear(&of, n);
         y += n * m;
     } while (mnw_next(&ahead, at, &ia, by_a, &ib, by_b));
 }
@@ -2222,6 +2053,8 @@ typedef struct mnw_state { /* followed by the floats of each state, [agents][siz
 
 struct minnow_session {
     const minnow_policy *policy;
+    mnw_kernels kernels;
+    uint32_t isa;
     uint32_t agents, flags, first;
     uint32_t tile; /* agents that go through the network together */
     mnw_state *state;
@@ -2304,7 +2137,7 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         return;
     case MNW_linear: {
         mnw_product_of of = {op->tensor[0], op->tensor[1], x, y, ys->size[ys->rank - 1], last, 0};
-        mnw_linear_of(&of, lines);
+        s->kernels.linear(&of, lines);
         return;
     }
     case MNW_lstm: {
@@ -2313,10 +2146,10 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         size_t n = ys->elements;
         mnw_product_of of = {op->tensor[0], op->tensor[2], x, s->scratch, 4 * n, last, 0};
         mnw_product_of onto = {op->tensor[1], NULL, h, s->scratch, 4 * n, n, 1};
-        mnw_linear_of(&of, rows);
-        mnw_linear_of(&onto, rows);
+        s->kernels.linear(&of, rows);
+        s->kernels.linear(&onto, rows);
         for (size_t r = 0; r < rows; r++)
-            mnw_lstm_of(y + r * n, next + r * n, s->scratch + r * 4 * n, cell + r * n, n);
+            s->kernels.lstm(y + r * n, next + r * n, s->scratch + r * 4 * n, cell + r * n, n);
         return;
     }
     case MNW_gru: {
@@ -2325,22 +2158,22 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         float *of_h = s->scratch + rows * 3 * n;
         mnw_product_of of = {op->tensor[0], op->tensor[2], x, s->scratch, 3 * n, last, 0};
         mnw_product_of too = {op->tensor[1], op->tensor[3], h, of_h, 3 * n, n, 0};
-        mnw_linear_of(&of, rows);
-        mnw_linear_of(&too, rows);
+        s->kernels.linear(&of, rows);
+        s->kernels.linear(&too, rows);
         for (size_t r = 0; r < rows; r++)
-            mnw_gru_of(y + r * n, s->scratch + r * 3 * n, of_h + r * 3 * n, h + r * n, n);
+            s->kernels.gru(y + r * n, s->scratch + r * 3 * n, of_h + r * 3 * n, h + r * n, n);
         return;
     }
     case MNW_rnn: {
         mnw_product_of of = {op->tensor[0], op->tensor[2], x, y, ys->elements, last, 0};
         mnw_product_of onto = {op->tensor[1], NULL, mnw_at(s, mnw_in(c, 1), from), y, ys->elements, ys->elements, 1};
-        mnw_linear_of(&of, rows);
-        mnw_linear_of(&onto, rows);
-        mnw_unary(mnw_u32(mnw_attr(c, 0)) ? MNW_relu : MNW_tanh, y, y, all, attr);
+        s->kernels.linear(&of, rows);
+        s->kernels.linear(&onto, rows);
+        s->kernels.unary(mnw_u32(mnw_attr(c, 0)) ? MNW_relu : MNW_tanh, y, y, all, attr);
         return;
     }
     case MNW_conv:
-        mnw_conv(op, &p->file, y, ys, x, xs, rows, s->scratch);
+        mnw_conv(&s->kernels, op, &p->file, y, ys, x, xs, rows, s->scratch);
         return;
     case MNW_pool:
         for (size_t r = 0; r < rows * ys->size[0]; r++)
@@ -2350,7 +2183,7 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         const mnw_shape *bs = &p->value[mnw_in(c, 1)].shape;
         const float *b = mnw_at(s, mnw_in(c, 1), from);
         for (size_t r = 0; r < rows; r++)
-            mnw_matmul_of(mnw_u32(mnw_attr(c, 0)), y + r * ys->elements, ys, x + r * xs->elements, xs,
+            mnw_matmul_of(&s->kernels, mnw_u32(mnw_attr(c, 0)), y + r * ys->elements, ys, x + r * xs->elements, xs,
                           b + r * bs->elements, bs, s->scratch);
         return;
     }
@@ -2367,9 +2200,9 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         const float *h = mnw_at(s, mnw_in(c, 1), from);
         size_t n = ys->elements;
         mnw_product_of of = {op->tensor[0], op->tensor[1], x, s->scratch, 2 * n, last, 0};
-        mnw_linear_of(&of, rows);
+        s->kernels.linear(&of, rows);
         for (size_t r = 0; r < rows; r++)
-            mnw_mingru_of(y + r * n, s->scratch + r * 2 * n, h + r * n, n);
+            s->kernels.mingru(y + r * n, s->scratch + r * 2 * n, h + r * n, n);
         return;
     }
     case MNW_add:
@@ -2385,16 +2218,17 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         const mnw_shape *bs = &p->value[mnw_in(c, 1)].shape;
         const float *b = mnw_at(s, mnw_in(c, 1), from);
         if (mnw_equal(xs, bs))
-            mnw_binary(c->code, y, x, 1, b, 1, all);
+            s->kernels.binary(c->code, y, x, 1, b, 1, all);
         else
             for (size_t r = 0; r < rows; r++)
-                mnw_broadcast(c->code, y + r * ys->elements, ys, x + r * xs->elements, xs, b + r * bs->elements, bs);
+                mnw_broadcast(&s->kernels, c->code, y + r * ys->elements, ys, x + r * xs->elements, xs,
+                              b + r * bs->elements, bs);
         return;
     }
     case MNW_softmax:
     case MNW_log_softmax:
         for (size_t r = 0; r < lines; r++)
-            mnw_softmax_of(y + r * last, x + r * last, last, c->code == MNW_log_softmax);
+            mnw_softmax_of(&s->kernels, y + r * last, x + r * last, last, c->code == MNW_log_softmax);
         return;
     case MNW_sum:
     case MNW_mean:
@@ -2407,7 +2241,7 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
     case MNW_layer_norm:
     case MNW_rms_norm:
         for (size_t r = 0; r < lines; r++)
-            mnw_norm_of(y + r * last, x + r * last, last, op);
+            mnw_norm_of(&s->kernels, y + r * last, x + r * last, last, op);
         return;
     case MNW_concat: {
         uint32_t axis = mnw_u32(mnw_attr(c, 0));
@@ -2436,7 +2270,7 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
     default:
         for (uint32_t i = 0; i < c->attrs && i < 2; i++)
             attr[i] = mnw_f32(mnw_attr(c, i));
-        mnw_unary(c->code, y, x, all, attr);
+        s->kernels.unary(c->code, y, x, all, attr);
     }
 }
 
@@ -2469,7 +2303,8 @@ static void mnw_forward(const minnow_session *s, const void *const *inputs, uint
 }
 
 /* Probabilities and choice of one head. Impossible choices have probability 0 and are never taken. */
-static int32_t mnw_choose(float *p, const float *logits, const uint8_t *mask, uint32_t n, int sampled, float u) {
+static int32_t mnw_choose(const mnw_kernels *k, float *p, const float *logits, const uint8_t *mask, uint32_t n,
+                          int sampled, float u) {
     uint32_t best = n;
     float sum = 0.0f, target;
     for (uint32_t i = 0; i < n; i++)
@@ -2477,12 +2312,12 @@ static int32_t mnw_choose(float *p, const float *logits, const uint8_t *mask, ui
             best = i;
     for (uint32_t i = 0; i < n; i++)
         p[i] = logits[i] - logits[best];
-    mnw_unary(MNW_exp, p, p, n, NULL);
+    k->unary(MNW_exp, p, p, n, NULL);
     for (uint32_t i = 0; i < n; i++) {
         p[i] = !mask || mask[i] ? p[i] : 0.0f;
         sum += p[i];
     }
-    mnw_binary(MNW_div, p, p, 1, &sum, 0, n);
+    k->binary(MNW_div, p, p, 1, &sum, 0, n);
     if (!sampled)
         return (int32_t)best;
     target = u;
@@ -2509,17 +2344,22 @@ static void mnw_act(const minnow_session *s, const uint8_t *mask) {
             float u = sampled ? mnw_uniform(key, s->state->step[0], i) : 0.5f;
             if (p->action.kind != MINNOW_BOX) {
                 size_t at = (size_t)agent * choices + done;
-                s->choice[(size_t)agent * heads + i] =
-                    mnw_choose(s->probability + at, feed + at, mask ? mask + at : NULL, head->size, sampled, u);
+                s->choice[(size_t)agent * heads + i] = mnw_choose(&s->kernels, s->probability + at, feed + at,
+                                                                  mask ? mask + at : NULL, head->size, sampled, u);
                 done += head->size;
                 continue;
             }
             size_t at = (size_t)agent * heads + i;
             float x = feed[at];
-            if (sampled && spread)
-                x = x + mnw_first(mnw_exp(mnw_splat(spread[at]))) * mnw_normal(u);
-            if (p->action.squash == MINNOW_TANH)
-                x = head->low + (mnw_first(mnw_tanh(mnw_splat(x))) + 1.0f) * 0.5f * (head->high - head->low);
+            if (sampled && spread) {
+                float deviation;
+                s->kernels.unary(MNW_exp, &deviation, &spread[at], 1, NULL);
+                x = x + deviation * mnw_normal(&s->kernels, u);
+            }
+            if (p->action.squash == MINNOW_TANH) {
+                s->kernels.unary(MNW_tanh, &x, &x, 1, NULL);
+                x = head->low + (x + 1.0f) * 0.5f * (head->high - head->low);
+            }
             s->box[at] = x < head->low ? head->low : x > head->high ? head->high : x;
         }
     }
@@ -2537,15 +2377,23 @@ MINNOW_API size_t minnow_session_size(const minnow_policy *policy, uint32_t agen
 MINNOW_API minnow_session *minnow_session_init(const minnow_policy *policy, uint32_t agents, uint32_t flags,
                                                uint64_t seed, void *block, size_t block_size, minnow_error *error) {
     size_t need = minnow_session_size(policy, agents, flags);
+    uint32_t any = 0xff00, allowed = flags & any ? flags & any : any;
     mnw_fail(error, MINNOW_OK, 0, 0, 0, 0);
     if (!need || !block || block_size < need) {
         int32_t code = !policy || !agents ? MINNOW_E_ARGUMENT : need ? MINNOW_E_BLOCK : MINNOW_E_MEMORY;
         mnw_fail(error, code, 0, 0, block ? block_size : 0, need);
         return NULL;
     }
+    if (!(policy->isas & allowed)) {
+        mnw_fail(error, MINNOW_E_ISA, 0, 0, policy->isas, allowed);
+        return NULL;
+    }
     mnw_block piece = {mnw_aligned(block), 0};
     memset(piece.at, 0, need - 63);
     minnow_session *s = mnw_lay(policy, agents, flags, &piece);
+    for (s->isa = 0x8000; !(s->isa & policy->isas & allowed);)
+        s->isa >>= 1;
+    mnw_choose_kernels(&s->kernels, s->isa);
     s->state->policy = policy->checksum;
     s->state->agents = agents;
     for (uint32_t i = 0; i < policy->ops; i++) {
@@ -2557,6 +2405,10 @@ MINNOW_API minnow_session *minnow_session_init(const minnow_policy *policy, uint
     }
     minnow_restart(s, seed);
     return s;
+}
+
+MINNOW_API uint32_t minnow_isa(const minnow_session *session) {
+    return session->isa;
 }
 
 MINNOW_API int32_t minnow_step_inputs(minnow_session *session, const void *const *inputs, const uint8_t *mask) {
@@ -2798,3 +2650,409 @@ MINNOW_API void minnow_describe(const minnow_error *error, char *text, size_t ca
 #pragma GCC pop_options
 #endif
 #endif /* MINNOW_IMPLEMENTATION */
+
+#if defined(MNW_ISA)
+/* ---- The numbers, once for each instruction set, MNW_LANES floats at a time. A lane never mixes with another, so
+ * their width cannot show in a result. An instruction set is MNW_LANES and what the compiler makes of these few
+ * operations. */
+#if MNW_LANES > 1
+typedef float mnw_v __attribute__((vector_size(4 * MNW_LANES)));
+typedef int32_t mnw_i __attribute__((vector_size(4 * MNW_LANES)));
+typedef uint32_t mnw_u __attribute__((vector_size(4 * MNW_LANES)));
+#define MNW_LESS(a, b) ((a) < (b)) /* a mask: all bits of a lane */
+#define MNW_SAME(a, b) ((a) == (b))
+#define MNW_BITS(x) ((mnw_u)(x))
+#define MNW_FROM(x) ((mnw_v)(x))
+#else
+typedef float mnw_v;
+typedef int32_t mnw_i;
+typedef uint32_t mnw_u;
+#define MNW_LESS(a, b) (-(int32_t)((a) < (b)))
+#define MNW_SAME(a, b) (-(int32_t)((a) == (b)))
+#define MNW_BITS(x) mnw_bits(x)
+#define MNW_FROM(x) mnw_from((uint32_t)(x))
+#endif
+
+MNW_INLINE mnw_v mnw_splat(float x) {
+#if MNW_LANES > 1
+    const mnw_v zero = {0};
+    return x - zero; /* keeps -0, and gcc makes one instruction of it */
+#else
+    return x;
+#endif
+}
+
+MNW_INLINE mnw_v mnw_load(const float *p) {
+    mnw_v v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+MNW_INLINE void mnw_store(float *p, mnw_v v) {
+    memcpy(p, &v, sizeof v);
+}
+
+/* The same for the first n lanes; the others are 0. */
+static MNW_NOINLINE mnw_v mnw_load_some(const float *p, size_t n) {
+    float lanes[MNW_LANES] = {0};
+    for (size_t i = 0; i < MNW_LANES && i < n; i++)
+        lanes[i] = p[i];
+    return mnw_load(lanes);
+}
+
+static MNW_NOINLINE void mnw_store_some(float *p, mnw_v v, size_t n) {
+    float lanes[MNW_LANES];
+    mnw_store(lanes, v);
+    for (size_t i = 0; i < MNW_LANES && i < n; i++)
+        p[i] = lanes[i];
+}
+
+MNW_INLINE mnw_v mnw_select(mnw_i mask, mnw_v yes, mnw_v no) {
+    return MNW_FROM(((mnw_u)mask & MNW_BITS(yes)) | (~(mnw_u)mask & MNW_BITS(no)));
+}
+
+MNW_INLINE mnw_v mnw_abs(mnw_v x) {
+    return MNW_FROM(MNW_BITS(x) & 0x7fffffffu);
+}
+MNW_INLINE mnw_v mnw_sign_of(mnw_v x, mnw_v magnitude) {
+    return MNW_FROM((MNW_BITS(x) & 0x80000000u) | MNW_BITS(magnitude));
+}
+
+/* A NaN in either argument comes out. */
+MNW_INLINE mnw_v mnw_min(mnw_v a, mnw_v b) {
+    return mnw_select(MNW_LESS(a, b) | ~MNW_SAME(a, a), a, b);
+}
+MNW_INLINE mnw_v mnw_max(mnw_v a, mnw_v b) {
+    return mnw_select(MNW_LESS(b, a) | ~MNW_SAME(a, a), a, b);
+}
+
+/* ---- Functions of real numbers. Errors are against the true value, over all floats unless said. */
+
+/* e^x, relative error 1.1e-7; 0 below -104, infinity above 88.7. Reduction to 2^n e^r with |r| <= ln(2)/2 in two
+ * parts of ln 2, and the polynomial of Cephes' expf (Moshier). */
+static MNW_NOINLINE mnw_v mnw_exp(mnw_v x) {
+    const mnw_v top = mnw_splat(89.0f), bottom = mnw_splat(-105.0f), magic = mnw_splat(12582912.0f);
+    mnw_v c = mnw_select(MNW_LESS(x, bottom), bottom, x);
+    c = mnw_select(MNW_LESS(top, c), top, c);
+    mnw_v shifted = c * 1.44269504f + magic; /* the integer nearest to x / ln 2 is in its low bits */
+    mnw_v n = shifted - magic;
+    mnw_v r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
+    mnw_v p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = (p * (r * r) + r) + 1.0f;
+    /* 2^n in two factors, so that neither end of the range overflows on the way. */
+    mnw_u whole = MNW_BITS(shifted) - 0x4b400000u + 512u;
+    mnw_u half = whole >> 1;
+    return p * MNW_FROM((half + (127u - 256u)) << 23) * MNW_FROM((whole - half + (127u - 256u)) << 23);
+}
+
+/* ln x, relative error 1.2e-7 away from 1 and absolute 6e-8 near it. The polynomial of Cephes' logf (Moshier). */
+static MNW_NOINLINE mnw_v mnw_log(mnw_v x) {
+    mnw_i tiny = MNW_LESS(x, mnw_splat(1.17549435e-38f));
+    mnw_v scaled = mnw_select(tiny, x * 8388608.0f, x);
+    /* x = m 2^e with m in [sqrt(1/2), sqrt(2)) */
+    mnw_u bits = MNW_BITS(scaled) - 0x3f3504f3u;
+    mnw_i exponent = (mnw_i)bits >> 23;
+    mnw_v m = MNW_FROM((bits & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
+    mnw_v e = MNW_FROM((mnw_u)exponent + 0x4b400000u) - 12582912.0f;
+    e = e - mnw_select(tiny, mnw_splat(23.0f), mnw_splat(0.0f));
+    mnw_v z = m * m;
+    mnw_v p = m * 7.0376836292e-2f + -1.1514610310e-1f;
+    p = p * m + 1.1676998740e-1f;
+    p = p * m + -1.2420140846e-1f;
+    p = p * m + 1.4249322787e-1f;
+    p = p * m + -1.6668057665e-1f;
+    p = p * m + 2.0000714765e-1f;
+    p = p * m + -2.4999993993e-1f;
+    p = p * m + 3.3333331174e-1f;
+    p = p * m * z;
+    p = p + e * -2.12194440e-4f;
+    p = p - z * 0.5f;
+    p = (m + p) + e * 0.693359375f;
+    const mnw_v zero = mnw_splat(0.0f), infinity = MNW_FROM(MNW_BITS(zero) + 0x7f800000u);
+    p = mnw_select(MNW_LESS(x, infinity), p, x); /* infinity and NaN give themselves */
+    p = mnw_select(MNW_SAME(x, zero), -infinity, p);
+    return mnw_select(MNW_LESS(x, zero), MNW_FROM(MNW_BITS(zero) + 0x7fc00000u), p);
+}
+
+MNW_INLINE mnw_v mnw_sigmoid(mnw_v x) {
+    return 1.0f / (mnw_exp(-x) + 1.0f);
+} /* absolute error 1.2e-7 */
+
+/* Relative error 2.4e-7. Below 0.625 the polynomial of Cephes' tanhf (Moshier), above it 1 - 2 / (e^2x + 1). */
+static MNW_NOINLINE mnw_v mnw_tanh(mnw_v x) {
+    mnw_v a = mnw_abs(x), z = x * x;
+    mnw_v p = z * -5.70498872745e-3f + 2.06390887954e-2f;
+    p = p * z + -5.37397155531e-2f;
+    p = p * z + 1.33314422036e-1f;
+    p = p * z + -3.33332819422e-1f;
+    p = p * z * x + x;
+    mnw_v big = 1.0f - 2.0f / (mnw_exp(a + a) + 1.0f);
+    return mnw_select(MNW_LESS(a, mnw_splat(0.625f)), p, mnw_sign_of(x, big));
+}
+
+/* Absolute error 3e-7. Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26. */
+static MNW_NOINLINE mnw_v mnw_erf(mnw_v x) {
+    mnw_v a = mnw_abs(x), t = 1.0f / (a * 0.3275911f + 1.0f);
+    mnw_v p = t * 1.061405429f + -1.453152027f;
+    p = p * t + 1.421413741f;
+    p = p * t + -0.284496736f;
+    p = p * t + 0.254829592f;
+    return mnw_sign_of(x, 1.0f - p * t * mnw_exp(-(a * a)));
+}
+
+static mnw_v mnw_sqrt_all(mnw_v x) {
+    float lanes[MNW_LANES];
+    mnw_store(lanes, x);
+    for (int i = 0; i < MNW_LANES; i++)
+        lanes[i] = mnw_sqrt(lanes[i]);
+    return mnw_load(lanes);
+}
+
+/* ---- Products. */
+#define MNW_PER_PANEL (MNW_PANEL / MNW_LANES)
+
+/* `rows` rows from `row` on, `vecs` vectors of outputs from `vec` on. Both counts are constants where it is called, so
+ * that the sums stay in registers. */
+MNW_INLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t vec, const int rows, const int vecs) {
+    mnw_v sum[4][8];
+    const float *w[8], *x = p->x + row * p->k;
+    float *y = p->y + row * p->n;
+    size_t k = p->k, first = vec * MNW_LANES, left = p->n - first;
+    MNW_UNROLL for (int j = 0; j < vecs; j++) {
+        size_t v = vec + (size_t)j, at = first + (size_t)j * MNW_LANES;
+        w[j] = p->w + (v / MNW_PER_PANEL) * k * MNW_PANEL + (v % MNW_PER_PANEL) * MNW_LANES;
+        MNW_UNROLL for (int r = 0; r < rows; r++) {
+            const float *old = y + (size_t)r * p->n + at;
+            if (!p->onto)
+                sum[r][j] = mnw_load(p->bias + at);
+            else
+                sum[r][j] = p->n - at < MNW_LANES ? mnw_load_some(old, p->n - at) : mnw_load(old);
+        }
+    }
+    for (size_t i = 0; i < k; i++)
+        MNW_UNROLL for (int r = 0; r < rows; r++) {
+            mnw_v splat = mnw_splat(x[(size_t)r * k + i]);
+            MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] += mnw_load(w[j] + i * MNW_PANEL) * splat;
+        }
+    MNW_UNROLL for (int j = 0; j < vecs; j++) MNW_UNROLL for (int r = 0; r < rows; r++) {
+        size_t done = (size_t)j * MNW_LANES;
+        float *to = y + (size_t)r * p->n + first + done;
+        if (left - done < MNW_LANES)
+            mnw_store_some(to, sum[r][j], left - done);
+        else
+            mnw_store(to, sum[r][j]);
+    }
+}
+
+static MNW_NOINLINE void mnw_linear_of(const mnw_product_of *p, size_t rows) {
+    size_t vecs = (p->n + MNW_LANES - 1) / MNW_LANES, row = 0;
+    for (; row + 4 <= rows; row += 4) {
+        size_t v = 0;
+        for (; v + 2 <= vecs; v += 2)
+            mnw_tile(p, row, v, 4, 2);
+        if (v < vecs)
+            mnw_tile(p, row, v, 4, 1);
+    }
+    for (; row < rows; row++) {
+        size_t v = 0;
+        for (; v + 8 <= vecs; v += 8)
+            mnw_tile(p, row, v, 1, 8);
+        for (; v + 2 <= vecs; v += 2)
+            mnw_tile(p, row, v, 1, 2);
+        if (v < vecs)
+            mnw_tile(p, row, v, 1, 1);
+    }
+}
+
+/* ---- Elementwise operations, n numbers in a row. */
+
+/* expression: what becomes of the vector v. */
+#define MNW_MAP(expression)                                                                                            \
+    for (size_t i = 0; i < n; i += MNW_LANES) {                                                                        \
+        size_t left = n - i;                                                                                           \
+        mnw_v v = left < MNW_LANES ? mnw_load_some(x + i, left) : mnw_load(x + i);                                     \
+        mnw_v w = (expression);                                                                                        \
+        if (left < MNW_LANES)                                                                                          \
+            mnw_store_some(y + i, w, left);                                                                            \
+        else                                                                                                           \
+            mnw_store(y + i, w);                                                                                       \
+    }                                                                                                                  \
+    return
+
+static mnw_v mnw_softplus(mnw_v x, float beta, float threshold) {
+    mnw_v z = x * beta;
+    mnw_v smooth = mnw_log(mnw_exp(mnw_min(z, mnw_splat(threshold))) + 1.0f) / mnw_splat(beta);
+    return mnw_select(MNW_LESS(mnw_splat(threshold), z), x, smooth);
+}
+
+static mnw_v mnw_mish(mnw_v x) { /* x tanh(ln(1 + e^x)), without the logarithm */
+    mnw_v e = mnw_exp(mnw_min(x, mnw_splat(20.0f))), q = e * (e + 2.0f);
+    return mnw_select(MNW_LESS(mnw_splat(20.0f), x), x, x * (q / (q + 2.0f)));
+}
+
+static mnw_v mnw_sine_all(mnw_v x, uint32_t quarter) {
+    float lanes[MNW_LANES];
+    mnw_store(lanes, x);
+    for (int i = 0; i < MNW_LANES; i++)
+        lanes[i] = mnw_sine(lanes[i], quarter);
+    return mnw_load(lanes);
+}
+
+/* The nearest whole number, halves to the even one. */
+static mnw_v mnw_round(mnw_v x) {
+    mnw_v a = mnw_abs(x), whole = (a + 8388608.0f) - 8388608.0f;
+    return mnw_select(MNW_LESS(a, mnw_splat(8388608.0f)), mnw_sign_of(x, whole), x);
+}
+
+static mnw_v mnw_floor(mnw_v x) {
+    mnw_v r = mnw_round(x);
+    return mnw_select(MNW_LESS(x, r), r - 1.0f, r);
+}
+
+static MNW_NOINLINE void mnw_unary(uint32_t code, float *y, const float *x, size_t n, const float *attr) {
+    const mnw_v zero = mnw_splat(0.0f), one = mnw_splat(1.0f), six = mnw_splat(6.0f);
+    const float a = attr ? attr[0] : 0.0f, b = attr ? attr[1] : 0.0f;
+    switch (code) {
+    case MNW_relu:
+        MNW_MAP(mnw_select(MNW_LESS(v, zero), zero, v));
+    case MNW_leaky_relu:
+        MNW_MAP(mnw_select(MNW_LESS(v, zero), v * a, v));
+    case MNW_elu:
+        MNW_MAP(mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * a));
+    case MNW_selu:
+        MNW_MAP(mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * 1.67326324f) * 1.05070099f);
+    case MNW_gelu:
+        MNW_MAP(v * 0.5f * (mnw_erf(v * 0.707106781f) + 1.0f));
+    case MNW_gelu_tanh:
+        MNW_MAP(v * 0.5f * (mnw_tanh((v + v * v * v * 0.044715f) * 0.797884561f) + 1.0f));
+    case MNW_silu:
+        MNW_MAP(v / (mnw_exp(-v) + 1.0f));
+    case MNW_mish:
+        MNW_MAP(mnw_mish(v));
+    case MNW_softplus:
+        MNW_MAP(mnw_softplus(v, a, b));
+    case MNW_softsign:
+        MNW_MAP(v / (mnw_abs(v) + 1.0f));
+    case MNW_tanh:
+        MNW_MAP(mnw_tanh(v));
+    case MNW_sigmoid:
+        MNW_MAP(mnw_sigmoid(v));
+    case MNW_hardsigmoid:
+        MNW_MAP(mnw_min(mnw_max(v + 3.0f, zero), six) / six);
+    case MNW_hardswish:
+        MNW_MAP(v * mnw_min(mnw_max(v + 3.0f, zero), six) / six);
+    case MNW_clamp:
+        MNW_MAP(mnw_min(mnw_max(v, mnw_splat(a)), mnw_splat(b)));
+    case MNW_abs:
+        MNW_MAP(mnw_abs(v));
+    case MNW_neg:
+        MNW_MAP(-v);
+    case MNW_exp:
+        MNW_MAP(mnw_exp(v));
+    case MNW_log:
+        MNW_MAP(mnw_log(v));
+    case MNW_sqrt:
+        MNW_MAP(mnw_sqrt_all(v));
+    case MNW_rsqrt:
+        MNW_MAP(1.0f / mnw_sqrt_all(v));
+    case MNW_reciprocal:
+        MNW_MAP(1.0f / v);
+    case MNW_square:
+        MNW_MAP(v * v);
+    case MNW_sin:
+        MNW_MAP(mnw_sine_all(v, 0));
+    case MNW_cos:
+        MNW_MAP(mnw_sine_all(v, 1));
+    case MNW_floor:
+        MNW_MAP(mnw_floor(v));
+    case MNW_round:
+        MNW_MAP(mnw_round(v));
+    case MNW_sign:
+        MNW_MAP(mnw_select(MNW_LESS(zero, v) | MNW_LESS(v, zero), mnw_sign_of(v, one), zero));
+    case MNW_erf:
+        MNW_MAP(mnw_erf(v));
+    default:
+        return;
+    }
+}
+
+static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, size_t by_a, const float *b, size_t by_b,
+                                    size_t n) {
+    const mnw_v zero = mnw_splat(0.0f), one = mnw_splat(1.0f);
+    for (size_t i = 0; i < n; i += MNW_LANES) {
+        size_t left = n - i;
+        const float *pa = a + i * by_a, *pb = b + i * by_b;
+        mnw_v u = !by_a ? mnw_splat(*pa) : left < MNW_LANES ? mnw_load_some(pa, left) : mnw_load(pa);
+        mnw_v v = !by_b ? mnw_splat(*pb) : left < MNW_LANES ? mnw_load_some(pb, left) : mnw_load(pb);
+        u = code == MNW_add       ? u + v
+            : code == MNW_sub     ? u - v
+            : code == MNW_mul     ? u * v
+            : code == MNW_div     ? u / v
+            : code == MNW_minimum ? mnw_min(u, v)
+            : code == MNW_maximum ? mnw_max(u, v)
+            : code == MNW_keep    ? mnw_select(MNW_SAME(v, zero), zero, u)
+            : code == MNW_eq      ? mnw_select(MNW_SAME(u, v), one, zero)
+            : code == MNW_lt      ? mnw_select(MNW_LESS(u, v), one, zero)
+                                  : mnw_select(MNW_LESS(u, v) | MNW_SAME(u, v), one, zero);
+        if (left < MNW_LANES)
+            mnw_store_some(y + i, u, left);
+        else
+            mnw_store(y + i, u);
+    }
+}
+
+static MNW_NOINLINE void mnw_lstm_of(float *h, float *c, const float *gates, const float *before, size_t n) {
+    for (size_t i = 0; i < n; i += MNW_LANES) {
+        size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
+        mnw_v in = mnw_sigmoid(mnw_load_some(gates + i, left)),
+              forget = mnw_sigmoid(mnw_load_some(gates + n + i, left));
+        mnw_v new_c = mnw_tanh(mnw_load_some(gates + 2 * n + i, left));
+        new_c = forget * mnw_load_some(before + i, left) + in * new_c;
+        mnw_store_some(c + i, new_c, left);
+        mnw_store_some(h + i, mnw_sigmoid(mnw_load_some(gates + 3 * n + i, left)) * mnw_tanh(new_c), left);
+    }
+}
+
+static MNW_NOINLINE void mnw_mingru_of(float *h, const float *parts, const float *before, size_t n) {
+    for (size_t i = 0; i < n; i += MNW_LANES) {
+        size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
+        mnw_v v = mnw_load_some(parts + i, left), gate = mnw_sigmoid(mnw_load_some(parts + n + i, left));
+        mnw_v old = mnw_load_some(before + i, left);
+        v = mnw_select(MNW_LESS(v, mnw_splat(0.0f)), mnw_sigmoid(v), v + 0.5f);
+        mnw_store_some(h + i, old + gate * (v - old), left);
+    }
+}
+
+static MNW_NOINLINE void mnw_gru_of(float *h, const float *of_x, const float *of_h, const float *before, size_t n) {
+    for (size_t i = 0; i < n; i += MNW_LANES) {
+        size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
+        mnw_v reset = mnw_sigmoid(mnw_load_some(of_x + i, left) + mnw_load_some(of_h + i, left));
+        mnw_v update = mnw_sigmoid(mnw_load_some(of_x + n + i, left) + mnw_load_some(of_h + n + i, left));
+        mnw_v fresh = mnw_load_some(of_x + 2 * n + i, left) + reset * mnw_load_some(of_h + 2 * n + i, left);
+        fresh = mnw_tanh(fresh);
+        mnw_store_some(h + i, fresh + update * (mnw_load_some(before + i, left) - fresh), left);
+    }
+}
+
+static void mnw_fill(mnw_kernels *k) {
+    k->linear = mnw_linear_of;
+    k->unary = mnw_unary;
+    k->binary = mnw_binary;
+    k->lstm = mnw_lstm_of;
+    k->mingru = mnw_mingru_of;
+    k->gru = mnw_gru_of;
+}
+
+#undef MNW_ISA
+#undef MNW_LANES
+#undef MNW_LESS
+#undef MNW_SAME
+#undef MNW_BITS
+#undef MNW_FROM
+#undef MNW_PER_PANEL
+#undef MNW_MAP
+#endif /* MNW_ISA */

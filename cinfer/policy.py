@@ -114,16 +114,24 @@ def fault(number: int) -> MinnowError:
     return MinnowError(f"error {number}: {messages()[number]}.", number)
 
 
-def load(source: bytes | Path | str, *, build: Path | None = None) -> Policy:
-    """A policy from a file's bytes or path. Raises MinnowError, with a number where the file is faulty."""
+def isas(build: Path | None = None) -> list[str]:
+    """The instruction sets of this machine that the library can use, the slowest first."""
+    c = library(build)
+    return [ffi().string(c.minnow_isa_name(1 << i)).decode() for i in range(8, 16) if c.minnow_isas() >> i & 1]
+
+
+def load(source: bytes | Path | str, *, isa: str | None = None, build: Path | None = None) -> Policy:
+    """A policy from a file's bytes or path. Raises MinnowError, with a number where the file is faulty.
+
+    isa: the instruction set of its sessions, one of `isas()`; the best one if None."""
     if isinstance(source, bytes):
-        return Policy(source, build=build)
+        return Policy(source, isa=isa, build=build)
     try:
         data = Path(source).read_bytes()
     except OSError as error:
         raise MinnowError(f"cannot read {source}: {error.strerror}.") from error
     try:
-        return Policy(data, build=build)
+        return Policy(data, isa=isa, build=build)
     except MinnowError as error:
         raise MinnowError(f"{source}: {error}", error.number) from None
 
@@ -131,8 +139,8 @@ def load(source: bytes | Path | str, *, build: Path | None = None) -> Policy:
 class Policy:
     """A loaded policy. Read only; any number of sessions may share it."""
 
-    def __init__(self, data: bytes, *, build: Path | None = None) -> None:
-        self.c, self.data = library(build), bytes(data)
+    def __init__(self, data: bytes, *, isa: str | None = None, build: Path | None = None) -> None:
+        self.c, self.data, self.isa, self.build = library(build), bytes(data), isa, build
         self._bytes = ffi().from_buffer(self.data)
         error = ffi().new("minnow_error *")
         size = self.c.minnow_size(self._bytes, len(self.data), error)
@@ -171,10 +179,12 @@ class Policy:
         *,
         first: int = 0,
         keep: bool = False,
+        isa: str | None = None,
     ) -> Session:
         """Runs the policy for `agents` agents. sample: draw actions by their probabilities, agent i as agent first + i
-        of a larger session does; else take the likeliest, or the mean. keep: intermediate values stay readable."""
-        return Session(self, agents, seed, exact, sample, first, keep)
+        of a larger session does; else take the likeliest, or the mean. keep: intermediate values stay readable.
+        isa: the instruction set, one of `isas()`; that of the policy if None."""
+        return Session(self, agents, seed, exact, sample, first, keep, isa or self.isa)
 
     def selftest(self) -> float:
         """Replays the golden vectors; returns the largest difference. Raises MinnowError if it is above 1e-5."""
@@ -235,17 +245,31 @@ class Session:
     """A policy at work for a fixed number of agents, each with its own recurrent state."""
 
     def __init__(
-        self, policy: Policy, agents: int, seed: int, exact: bool, sample: bool, first: int, keep: bool
+        self,
+        policy: Policy,
+        agents: int,
+        seed: int,
+        exact: bool,
+        sample: bool,
+        first: int,
+        keep: bool,
+        isa: str | None,
     ) -> None:
         self.policy, self.agents, self.c = policy, agents, policy.c
         if not 1 <= agents < 2**31:
             raise MinnowError(f"a session has at least one agent, not {agents}.")
         flags = self.c.MINNOW_SAMPLE * sample + self.c.MINNOW_FAST * (not exact) + self.c.MINNOW_KEEP * keep
+        if isa is not None:
+            here = isas(policy.build)
+            if isa not in here:
+                raise MinnowError(f"error 8: {messages()[8]}: {isa!r}, there are {', '.join(here)}.", 8)
+            flags += getattr(self.c, f"MINNOW_{isa.upper()}")
         size = self.c.minnow_session_size(policy.at, agents, flags)
         if not size:
             raise fault(7)
         self._block = _block(size)
         self.at = self.c.minnow_session_init(policy.at, agents, flags, seed % 2**64, self._block, size, ffi().NULL)
+        self.isa = ffi().string(self.c.minnow_isa_name(self.c.minnow_isa(self.at))).decode()
         self.c.minnow_first_agent(self.at, first)
         self._pointers = ffi().new("void *[]", len(policy.inputs))
 

@@ -1,0 +1,62 @@
+"""Instruction sets give the same bits: every operation, whole networks, each way of storing weights."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from nets import NETS
+from test_cinfer_ops import CASES, run
+
+from minnow.cinfer import MinnowError, Policy, isas, load
+
+ISAS = isas()
+X86 = platform.machine() in ("x86_64", "AMD64")
+
+
+def bits(policy: Policy, isa: str, agents: int, steps: int) -> bytes:
+    """Outputs, states and actions of some steps."""
+    rng = np.random.default_rng(agents)
+    spec = policy.inputs[0]
+    session = policy.session(agents, seed=3, sample=True, isa=isa)
+    assert session.isa == isa
+    found = []
+    for step in range(steps):
+        out = session.step(rng.normal(0, 1, (agents, *spec.shape)).astype(np.float32))
+        found += [array.tobytes() for array in (*out.outputs, out.action, out.probabilities) if array is not None]
+        if step % 7 == 0:
+            session.reset([step % agents])
+    return b"".join(found) + session.state
+
+
+def test_the_list() -> None:
+    assert ISAS and len(set(ISAS)) == len(ISAS)
+    if X86:
+        assert ISAS[:2] == ["plain", "sse2"]
+    assert load(NETS["odd"]()).session().isa == ISAS[-1]
+    assert load(NETS["odd"](), isa=ISAS[0]).session().isa == ISAS[0]
+
+
+def test_one_that_is_not_here() -> None:
+    with pytest.raises(MinnowError, match=r"error 8: .*'mmx'") as error:
+        load(NETS["odd"]()).session(isa="mmx")
+    assert error.value.number == 8
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_every_operation(isa: str) -> None:
+    for case in CASES:
+        for x, y in zip(run(load(case.file), case), run(load(case.file, isa=isa), case), strict=True):
+            assert x.tobytes() == y.tobytes(), f"{case}: {isa} differs"
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f16", "int8"])
+@pytest.mark.parametrize("net", NETS.values(), ids=NETS)
+def test_networks(net: Callable[[str], bytes], dtype: str) -> None:
+    policy = load(net(dtype))
+    for agents, steps in ((1, 1000 if dtype == "f32" else 50), (3, 5), (64, 3), (101, 2)):
+        first, *others = [bits(policy, isa, agents, steps) for isa in ISAS]
+        for isa, other in zip(ISAS[1:], others, strict=True):
+            assert other == first, f"{isa} differs from {ISAS[0]} for {agents} agents"
