@@ -13,6 +13,7 @@ VERBS = {
     "envs": "list the environments, or describe one",
     "train": "train a policy, export and verify it",
     "runs": "list the runs, or compare some of them",
+    "watch": "watch a run while it trains, in a browser",
     "plot": "draw learning curves against steps and seconds",
     "eval": "score a policy over whole episodes",
     "export": "write a run's policy as .minnow, ONNX or C",

@@ -19,6 +19,7 @@ from minnow.train.config import Config, PolicyConfig, TrainConfig
 
 SUMMARY = "train a policy, export and verify it"
 EPISODES = 200  # of the evaluation after training
+WATCHED = 20  # checkpoints, at least, of a run that is watched
 
 
 @dataclass
@@ -42,6 +43,10 @@ class Flags:
     """Take the settings from a run's config.toml, not from ENV's train.toml, and so repeat that run."""
     export: bool = True
     """Export and verify the policy at the end."""
+    watch: bool = False
+    """Open a page on which the newest checkpoint plays while the curves grow (and write at least 20 checkpoints)."""
+    port: int = 8001
+    """Of that page, on 127.0.0.1."""
     json: bool = False
     """Print one JSON object on standard output."""
 
@@ -91,8 +96,30 @@ def main(argv: list[str]) -> int:
             raise MinnowError(f"which environment? {usage()}")
         chosen, config = settings(name, rest)
         _say(f"{name}: {config.policy.core} policy, seed {config.seed}")
+        if chosen.watch:
+            return _watched(config, chosen, command)
         outcome = train.train(config, out=chosen.out, budget=chosen.budget, command=command)
     return finish(outcome, chosen.export, chosen.json)
+
+
+def _watched(config: Config, chosen: Flags, command: str) -> int:
+    """Trains beside a page that shows it; on a terminal the page stays until Ctrl-C."""
+    from minnow.cli import watch
+    from minnow.train import run
+
+    many = max(config.train.checkpoints, WATCHED)
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, checkpoints=many))
+    out = chosen.out or run.new_folder(config.name)
+    page = watch.beside(out, chosen.port)
+    try:
+        status = finish(run.train(config, out=out, budget=chosen.budget, command=command), chosen.export, chosen.json)
+        if sys.stdin.isatty() and page.poll() is None:
+            _say("the page stays open: Ctrl-C ends it")
+            page.wait()
+        return status
+    finally:
+        page.terminate()
+        page.wait()
 
 
 def settings(name: str, argv: list[str]) -> tuple[Flags, Config]:

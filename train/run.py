@@ -159,7 +159,7 @@ def train(
         config = fit(config, budget)
         if config.train.steps != trainer.config.train.steps:
             trainer = PPO(config)
-    folder = Folder(out or _new_folder(config.name))
+    folder = Folder(out or new_folder(config.name))
     folder.create()
     folder.write_config(config)
     return _loop(trainer, folder, budget, time.perf_counter() - started, on_checkpoint, command)
@@ -323,7 +323,8 @@ def _prepare(config: Config) -> None:
         libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
 
 
-def _new_folder(name: str) -> Path:
+def new_folder(name: str) -> Path:
+    """Where a run goes by default: runs/<env>/<time>."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path = Path("runs") / name / stamp
     count = 1

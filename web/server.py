@@ -29,7 +29,7 @@ TYPES = {
 POLL = 0.5  # s between two looks at the sources
 
 
-def _file(folder: Path, path: str) -> Response:
+def file_below(folder: Path, path: str) -> Response:
     """A file below a folder, with its type; 404 for what leads out of it or is of no known type."""
     kind = TYPES.get(Path(path).suffix)
     if kind is None:
@@ -52,7 +52,7 @@ def built(folder: Path) -> Flask:
 
     @app.get("/<path:path>")
     def file(path: str) -> Response:
-        response = _file(folder, path)
+        response = file_below(folder, path)
         for_ever = path.startswith("assets/")  # the name holds the hash
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if for_ever else "no-cache"
         return response
@@ -155,17 +155,17 @@ def developing(find: Callable[[], list[site.Demo]], runs: Path) -> Flask:
 
     @app.get("/player/<path:path>")
     def player(path: str) -> Response:
-        return _file(site.HERE / "player", path)
+        return file_below(site.HERE / "player", path)
 
     @app.get("/site/<path:path>")
     def sources(path: str) -> Response:
-        return _file(site.HERE / "site", path)
+        return file_below(site.HERE / "site", path)
 
     @app.get("/made/<name>")
     @app.get("/<name>")
     def made(name: str) -> Response:
         if name in shop.paths:
-            return _file(shop.paths[name].parent, shop.paths[name].name)
+            return file_below(shop.paths[name].parent, shop.paths[name].name)
         if name not in shop.made:
             abort(404)
         return Response(shop.made[name], content_type=TYPES[Path(name).suffix])
