@@ -1,6 +1,6 @@
-// Runs a policy in WebAssembly under Node over recorded inputs: node wasm.js library.wasm < request > results.
+// Runs policies in WebAssembly under Node over recorded inputs: node wasm.js library.wasm < requests > results.
 //
-// Request and results are binary; `wasm.py` writes the one and reads the other. A request begins with the length (u32)
+// Requests and results are binary; `wasm.py` writes the one and reads the other. A request begins with the length (u32)
 // of a JSON head {policy, steps, agents, seed, sample, inputs, outputs, states, heads, choices, box, masked, resets},
 // sizes in bytes of one agent's part; then come the policy's bytes, then for each step every input and the mask.
 // Results are for each step every output, the states, the action and the probabilities.
@@ -9,7 +9,8 @@ const { readFileSync, writeSync } = require("node:fs");
 
 const PAGE = 65536;
 
-/** @param {Uint8Array} request @param {Record<string, any>} c */
+/** @param {Uint8Array} request from the first byte on @param {Record<string, any>} c @returns {[Buffer, number]} the
+ * results, and how many bytes the request took */
 function run(request, c) {
     const length = new DataView(request.buffer, request.byteOffset).getUint32(0, true);
     const head = JSON.parse(new TextDecoder().decode(request.subarray(4, 4 + length)));
@@ -59,13 +60,16 @@ function run(request, c) {
         if (code) throw new Error(`error ${code}`);
         for (const [place, n] of places) results.push(new Uint8Array(c.memory.buffer.slice(place, place + n * agents)));
     }
-    return Buffer.concat(results);
+    return [Buffer.concat(results), at];
 }
 
 async function main() {
-    const { instance } = await WebAssembly.instantiate(readFileSync(process.argv[2]));
-    const results = run(readFileSync(0), instance.exports);
-    for (let done = 0; done < results.length; ) done += writeSync(1, results, done);
+    const module = await WebAssembly.compile(readFileSync(process.argv[2]));
+    for (let requests = readFileSync(0); requests.length; ) {
+        const [results, taken] = run(requests, (await WebAssembly.instantiate(module)).exports);
+        for (let done = 0; done < results.length; ) done += writeSync(1, results, done);
+        requests = requests.subarray(taken);
+    }
 }
 
 main().catch((error) => {

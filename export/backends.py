@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,23 @@ def run_c(policy: bytes, reference: Reference) -> tuple[Arrays, Arrays]:
 
 def run_wasm(policy: bytes, reference: Reference) -> tuple[Arrays, Arrays]:
     """minnow.h as WebAssembly, in Node."""
+    return run_wasm_all([(policy, reference)])[0]
+
+
+def run_wasm_all(cases: Sequence[tuple[bytes, Reference]]) -> list[tuple[Arrays, Arrays]]:
+    """The same for many policies, in one Node."""
     from minnow.cinfer import load, wasm
 
     try:
-        loaded = load(policy)
-        trace = wasm.run(policy, _inputs(loaded, reference), resets=_resets(reference))
+        loaded = [load(policy) for policy, _ in cases]
+        jobs = [
+            wasm.Job(policy.data, _inputs(policy, reference), resets=_resets(reference))
+            for policy, (_, reference) in zip(loaded, cases, strict=True)
+        ]
+        traces = wasm.run_all(jobs)
     except MinnowError as error:
         raise _absent(error, "node") if not shutil.which("node") else _absent(error, "emcc") from None
-    return _named(loaded, trace)
+    return [_named(policy, trace) for policy, trace in zip(loaded, traces, strict=True)]
 
 
 def _absent(error: MinnowError, *tools: str) -> MinnowError:

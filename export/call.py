@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Batched:
     """torch's array = our `value` with the agents put in as axis `axis`. With `fold` = k, agents and our axis of k
-    elements at that place are flattened into one of agents x k."""
+    elements at that place are flattened into one of agents x k; with `fold` = -k, into one of k x agents."""
 
     value: int
     axis: int
@@ -31,13 +31,6 @@ class Const:
 
     tensor: Tensor
     names: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """The outcome of a comparison, which is no operation of ours; only `aten/choose.py` can do something with it."""
-
-    call: Call
 
 
 @dataclass(frozen=True)
@@ -91,9 +84,6 @@ class Call:
             self.name = self.name.replace("_.", ".", 1)
         flat = torch.utils._pytree.tree_leaves((self.args, self.kwargs))
         self.batched = [item for item in flat if isinstance(item, Batched)]
-        compared = [item for item in flat if isinstance(item, Compared)]
-        if compared and not self.name.startswith(("where", "masked_fill")):
-            raise compared[0].call.unknown()
         vals = [val for val in torch.utils._pytree.tree_leaves(self.node.meta.get("val")) if isinstance(val, Tensor)]
         if any(len(free_axes(val)) > 1 for val in vals):
             raise self.mixing()
@@ -214,10 +204,10 @@ class Call:
             )
         return item
 
-    def float_result(self) -> None:
-        """Refuses results that are not float32."""
+    def float_result(self, *also: torch.dtype) -> None:
+        """Refuses results that are not float32. also: kinds of whole numbers that float32 may stand for."""
         for val in torch.utils._pytree.tree_leaves(self.node.meta["val"]):
-            if isinstance(val, Tensor) and val.dtype != torch.float32:
+            if isinstance(val, Tensor) and val.dtype not in (torch.float32, *also):
                 kind = str(val.dtype).removeprefix("torch.")
                 why = f"it computes in {kind}, and policies compute in float32"
                 raise self.refuse(why, "convert with .float() before it (parameters with module.float())")
@@ -245,7 +235,17 @@ class Call:
 
     def result(self, value: int, index: int = 0) -> Batched:
         """Our value as the call's result, the agents where torch has them."""
-        return Batched(value, self.layouts[index].axis, self.layouts[index].fold)
+        fold = self.layouts[index].fold
+        inner = {item.fold < 0 for item in self.batched if item.fold}
+        if fold and len(inner) > 1:
+            raise self.mixing()
+        return Batched(value, self.layouts[index].axis, -fold if True in inner else fold)
+
+    def dtype(self, name: str) -> torch.dtype | None:
+        """What torch computes an argument in; None for a plain number."""
+        names = [argument.name for argument in self._schema.arguments]
+        given = dict(zip(names, self.node.args, strict=False)) | self.node.kwargs
+        return given[name].meta["val"].dtype if isinstance(given[name], fx.Node) else None
 
     def check(self, result: Any) -> None:
         """Holds the result against what torch found: a fault here is one of this package."""
@@ -253,7 +253,7 @@ class Call:
         for ref, layout in zip(results, self.layouts, strict=True):
             if not isinstance(ref, Batched):
                 continue
-            found = (self.shape(ref), ref.axis, ref.fold)
+            found = (self.shape(ref), ref.axis, abs(ref.fold))
             if found != (layout.one, layout.axis, layout.fold):
                 raise self.refuse(
                     f"it was lowered to {found} where torch has {layout}", "please report this fault of Minnow"

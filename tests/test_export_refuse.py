@@ -141,7 +141,7 @@ class Complex(Base):
 
 class Integers(Base):
     def forward(self, obs):
-        return obs.to(torch.int32).float()  # HERE
+        return obs.to(torch.int8).float()  # HERE
 
 
 class TrainingDropout(Base):
@@ -262,7 +262,7 @@ REFUSED = [
     (Float64Weights, r"parameter 'linear.weight' is float64.*module.float\(\).* at {here}"),
     (Float64Inside, r"aten.to.dtype on \[B, 4\] float32 at {here}.*converts to float64.*float32"),
     (Complex, "aten.fft_rfft.default.* at {here}.*no such operation"),
-    (Integers, "aten.to.dtype.* at {here}.*converts to int32"),
+    (Integers, "aten.to.dtype.* at {here}.*converts to int8"),
     (TrainingDropout, r"aten.dropout.default.* at {here}.*training mode.*module.eval\(\)"),
     (TrainingBatchNorm, r"at {here}.*batch norm in training mode mixes agents.*module.eval\(\)"),
     (RandomNumbers, "aten.randn_like.default.* at {here}.*random numbers.*action head"),
@@ -272,7 +272,7 @@ REFUSED = [
     (WritesThroughView, "aten.mul_.Tensor.* at {here}.*part of a tensor that is used later"),
     (WritesElements, "aten.fill_.Tensor.* at {here}.*part of a tensor that is used later"),
     (ConstantOutput, "output 'out' has shape.*axis 0 must count the agents"),
-    (IntegerOutput, "aten.argmax.default.* at {here}.*no such operation"),
+    (IntegerOutput, "output 'out'.* at {here}.*int64: outputs are float32"),
     (OneRowForAll, "output 'out' has shape.*axis 0 must count the agents"),
     (TwoOutputs, r"forward returned 2 values where 1 are expected \(out\).*outputs="),
     (NestedOutput, "output 'out' is a tuple, not a tensor"),

@@ -1,4 +1,4 @@
-"""Choices between two arrays, where they can be made without comparing: by a fixed mask, or in a known form."""
+"""Comparisons, and choices by what they find. What is true is 1 in our values, what is false 0."""
 
 from __future__ import annotations
 
@@ -7,54 +7,132 @@ from typing import Any
 import torch
 
 from minnow.export.aten.elementwise import binary, number
-from minnow.export.call import Batched, Call, Compared, Const, aten
+from minnow.export.aten.reduce import axes_of, reduce
+from minnow.export.aten.shape import to_shape
+from minnow.export.call import Batched, Call, Const, aten
+
+COMPARISONS = {"eq": "eq", "lt": "lt", "le": "le", "gt": "lt", "ge": "le"}  # the last two the other way round
 
 
-@aten("gt.Scalar", "ge.Scalar", "lt.Scalar", "le.Scalar")
-def compare(call: Call) -> Compared:
-    return Compared(call)
+@aten(*(f"{name}.{kind}" for name in (*COMPARISONS, "ne", "greater", "less") for kind in ("Tensor", "Scalar")))
+def compare(call: Call) -> Batched:
+    name = {"greater": "gt", "less": "lt"}.get(call.name.split(".")[0], call.name.split(".")[0])
+    a, b = call["self"], call["other"]
+    if name == "ne":
+        return negated(call, binary(call, "eq", a, b, torch.bool))
+    return binary(call, COMPARISONS[name], *((b, a) if name in ("gt", "ge") else (a, b)), torch.bool)
 
 
-@aten("where.self", "where.ScalarOther", "where.ScalarSelf")
+def negated(call: Call, ref: Batched) -> Batched:
+    return Batched(call.emit("eq", [ref.value, number(call, 0.0)], call.shape(ref)), ref.axis, ref.fold)
+
+
+def truth(call: Call, name: str) -> Batched | Const:
+    """An argument as 1 where it is not 0."""
+    item = call[name]
+    if isinstance(item, Const):
+        return Const((item.tensor != 0).float(), item.names)
+    ref = call.lowering.float(item)
+    return ref if call.dtype(name) == torch.bool else negated(call, negated(call, ref))
+
+
+@aten("logical_not.default", "bitwise_not.default")
+def logical_not(call: Call) -> Batched:
+    logical(call)
+    return negated(call, call.batch("self"))
+
+
+LOGICAL = {"and": "mul", "or": "maximum", "xor": "sub"}
+
+
+@aten(*(f"logical_{name}.default" for name in LOGICAL))
+@aten(*(f"bitwise_{name}.Tensor" for name in LOGICAL))
+@aten(*(f"__{name}__.Tensor" for name in LOGICAL))
+def logical_pair(call: Call) -> Batched:
+    logical(call)
+    kind = next(LOGICAL[name] for name in LOGICAL if f"_{name}" in call.name)
+    found = binary(call, kind, truth(call, "self"), truth(call, "other"), torch.bool)
+    return negated(call, negated(call, found)) if kind == "sub" else found
+
+
+def logical(call: Call) -> None:
+    """Refuses what computes with the bits of whole numbers."""
+    if call.node.meta["val"].dtype != torch.bool:
+        raise call.refuse("it computes with the bits of whole numbers", "use comparisons, whose results are boolean")
+
+
+@aten("any.dim", "all.dim", "any.dims", "all.dims")
+def any_all(call: Call) -> Batched:
+    ref = truth(call, "self")
+    kind = "max" if call.name.startswith("any") else "min"
+    return call.result(to_shape(call, reduce(call, kind, ref.value, axes_of(call, ref, call["dim"])), call.layout.one))
+
+
+@aten("isnan.default", "isinf.default", "isfinite.default")
+def finite(call: Call) -> Batched:
+    ref = call.batch("self")
+    shape = call.shape(ref)
+    itself = call.emit("eq", [ref.value, ref.value], shape)
+    if call.name.startswith("isnan"):
+        return negated(call, call.result(itself))
+    size = call.emit("abs", [ref.value], shape)
+    kind = "eq" if call.name.startswith("isinf") else "lt"
+    return call.result(call.emit(kind, [size, number(call, float("inf"))], shape))
+
+
+@aten("nan_to_num.default")
+def nan_to_num(call: Call) -> Batched:
+    call.float_result()
+    ref, most = call.batch("self"), torch.finfo(torch.float32).max
+    low, high = (call[name] if call[name] is not None else end for name, end in (("neginf", -most), ("posinf", most)))
+    if call["nan"] not in (None, 0.0) or low > -most or high < most:
+        raise call.refuse("only the usual numbers in place of NaN and infinities are known", "leave them out")
+    shape = call.shape(ref)
+    value = call.emit("keep", [ref.value, call.emit("eq", [ref.value, ref.value], shape)], shape)
+    return call.result(call.emit("clamp", [value], shape, low=float(low), high=float(high)))
+
+
+# Choices
+
+
+@aten("where.self", "where.ScalarOther", "where.ScalarSelf", "where.Scalar")
 def where(call: Call) -> Batched:
     call.float_result()
-    mask = call["condition"]
-    if isinstance(mask, Compared):
-        return min_gru_candidate(call, mask.call)
-    if not isinstance(mask, Const):
-        raise call.refuse("its condition is no fixed mask", "write the choice as arithmetic")
-    ones = mask.tensor.float()
-    chosen = binary(call, "mul", call["self"], Const(ones, mask.names))
-    return binary(call, "add", chosen, binary(call, "mul", call["other"], Const(1 - ones, mask.names)))
+    return min_gru_candidate(call) or choose(call, truth(call, "condition"), call["self"], call["other"])
 
 
 @aten("masked_fill.Scalar", "masked_fill.Tensor")
 def masked_fill(call: Call) -> Batched:
     call.float_result()
-    mask, value = call["mask"], call["value"]
-    if isinstance(mask, Compared):
-        raise mask.call.unknown()
-    if not isinstance(mask, Const) or isinstance(value, Batched):
-        raise call.refuse("its mask or value is not fixed", "write the choice as arithmetic")
-    filling = value.tensor if isinstance(value, Const) else torch.tensor(float(value))
-    kept = binary(call, "mul", call["self"], Const((~mask.tensor).float(), mask.names))
-    return binary(call, "add", kept, Const(torch.where(mask.tensor, filling, 0.0), mask.names))
+    return choose(call, truth(call, "mask"), call["value"], call["self"])
 
 
-def min_gru_candidate(call: Call, compared: Call) -> Batched:
+def choose(call: Call, mask: Batched | Const, yes: Any, no: Any) -> Batched:
+    """yes where the mask is 1, no where it is 0. What is not chosen has no part in it, infinite or not."""
+    other = Const(1 - mask.tensor, mask.names) if isinstance(mask, Const) else negated(call, mask)
+    parts = []
+    for item, kept in ((yes, mask), (no, other)):
+        if isinstance(item, Batched) or isinstance(kept, Batched):
+            parts.append(binary(call, "keep", item, kept))
+        else:
+            tensor = item.tensor if isinstance(item, Const) else torch.tensor(float(item))
+            names = kept.names | getattr(item, "names", frozenset())
+            parts.append(Const(torch.where(kept.tensor != 0, tensor, 0.0), names))
+    return binary(call, "add", *parts)
+
+
+def min_gru_candidate(call: Call) -> Batched | None:
     """where(x >= 0, x + 0.5, sigmoid(x)), which keeps the candidates of a minimal GRU above 0 (Feng et al., 2024,
-    appendix B): relu(x) + sigmoid(min(x, 0)), without a comparison."""
-    node = compared.node.args[0]
-    yes, no = call.node.args[1:3]
-    known = (
-        compared.name in ("gt.Scalar", "ge.Scalar")
-        and compared.node.args[1] == 0
-        and _is(yes, "aten.add.Tensor", (node, 0.5))
-        and _is(no, "aten.sigmoid.default", (node,))
-    )
-    if not known:
-        raise compared.unknown()
-    ref = compared.batch("self")
+    appendix B): relu(x) + sigmoid(min(x, 0)), which `patterns/mingru.py` knows."""
+    mask, yes, no = call.node.args[:3]
+    if not isinstance(mask, torch.fx.Node) or str(mask.target) not in ("aten.gt.Scalar", "aten.ge.Scalar"):
+        return None
+    node, bound = mask.args[:2]
+    if bound != 0 or not _is(yes, "aten.add.Tensor", (node, 0.5)) or not _is(no, "aten.sigmoid.default", (node,)):
+        return None
+    ref = call.lowering.env[node]
+    if not isinstance(ref, Batched):
+        return None
     shape = call.shape(ref)
     above = call.emit("relu", [ref.value], shape)
     below = call.emit("sigmoid", [call.emit("minimum", [ref.value, number(call, 0.0)], shape)], shape)
@@ -63,3 +141,99 @@ def min_gru_candidate(call: Call, compared: Call) -> Batched:
 
 def _is(node: Any, target: str, args: tuple[Any, ...]) -> bool:
     return isinstance(node, torch.fx.Node) and str(node.target) == target and tuple(node.args) == args
+
+
+@aten("heaviside.default")
+def heaviside(call: Call) -> Batched:
+    x, at_zero = call["self"], call["values"]
+    zero = binary(call, "eq", x, 0.0)
+    return binary(call, "add", binary(call, "lt", 0.0, x), binary(call, "keep", at_zero, zero))
+
+
+@aten("hardshrink.default", "softshrink.default", "threshold.default")
+def shrink(call: Call) -> Batched:
+    call.float_result()
+    ref = call.batch("self")
+    shape = call.shape(ref)
+    if call.name.startswith("threshold"):
+        above = binary(call, "lt", float(call["threshold"]), ref)
+        return choose(call, above, ref, float(call["value"]))
+    edge = number(call, float(call["lambd"]))
+    if call.name.startswith("hardshrink"):
+        outside = call.emit("lt", [edge, call.emit("abs", [ref.value], shape)], shape)
+        return call.result(call.emit("keep", [ref.value, outside], shape))
+    size = call.emit("relu", [call.emit("sub", [call.emit("abs", [ref.value], shape), edge], shape)], shape)
+    return call.result(call.emit("mul", [size, call.emit("sign", [ref.value], shape)], shape))
+
+
+# Places
+
+
+@aten("argmax.default", "argmin.default")
+def argmax(call: Call) -> Batched:
+    ref = call.batch("self")
+    if call["dim"] is None:
+        raise call.mixing()
+    value = where_most(call, ref, call.axis(ref, call["dim"]), call.name.startswith("argmin"))
+    return call.result(to_shape(call, value, call.layout.one))
+
+
+@aten("max.dim", "min.dim")
+def max_dim(call: Call) -> list[Batched | None]:
+    ref = call.batch("self")
+    axis, kind = call.axis(ref, call["dim"]), call.name[:3]
+    found: list[Batched | None] = [call.result(to_shape(call, reduce(call, kind, ref.value, [axis]), call.layout.one))]
+    wanted = any(user.args[1] == 1 and user.users for user in call.node.users)
+    place = to_shape(call, where_most(call, ref, axis, kind == "min"), call.layout.one) if wanted else None
+    return [*found, None if place is None else call.result(place, 1)]
+
+
+def where_most(call: Call, ref: Batched, axis: int, least: bool) -> int:
+    """The first place of the maximum (or minimum) along our axis, which becomes of size 1."""
+    shape = call.shape(ref)
+    n, keep = shape[axis], [1 if i == axis else size for i, size in enumerate(shape)]
+    top = to_shape(call, reduce(call, "min" if least else "max", ref.value, [axis]), keep)
+    there = call.emit("eq", [ref.value, top], shape)
+    # n where it is not, so that the smallest is its first place
+    before = torch.arange(n).reshape([-1 if i == axis else 1 for i in range(len(shape))]) - n
+    before = call.lowering.constant(Const(before.float()))
+    places = call.emit("mul", [there, before], shape)
+    least_of = to_shape(call, reduce(call, "min", places, [axis]), keep)
+    return call.emit("add", [least_of, number(call, float(n))], keep)
+
+
+@aten("one_hot.default")
+def one_hot(call: Call) -> Batched:
+    ref = call.lowering.float(call["self"])
+    shape = call.layout.one
+    places = call.lowering.constant(Const(torch.arange(shape[-1]).float()))
+    return call.result(call.emit("eq", [to_shape(call, ref.value, [*shape[:-1], 1]), places], shape))
+
+
+@aten("gather.default")
+def gather(call: Call) -> Batched:
+    """The elements at varying places along one axis: each is the sum over the axis of what stands at that place."""
+    call.float_result()
+    ref, index = call.batch("self"), call.batch("index")
+    axis, shape, wanted = call.axis(ref, call["dim"]), call.shape(ref), call.shape(index)
+    rest = [(m, n) for i, (m, n) in enumerate(zip(shape, wanted, strict=True)) if i != axis]
+    if (ref.axis, ref.fold) != (index.axis, index.fold) or any(m != n for m, n in rest):
+        raise call.refuse("it takes a part of the other axes", "slice them before it, so that both have one shape")
+    order = [*(i for i in range(len(shape)) if i != axis), axis]
+
+    def last(value: int, before: bool) -> int:
+        """The value with the axis behind all others, and one of size 1 before or behind it."""
+        sizes = call.lowering.graph.values[value].shape
+        turned = [sizes[i] for i in order]
+        value = call.emit("permute", [value], turned, axes=order) if order != sorted(order) else value
+        return to_shape(call, value, [*turned[:-1], 1, turned[-1]] if before else [*turned, 1])
+
+    ahead = [m for m, _ in rest]
+    full = [*ahead, wanted[axis], shape[axis]]
+    places = call.lowering.constant(Const(torch.arange(shape[axis]).float()))
+    there = call.emit("eq", [last(index.value, False), places], full)
+    value = reduce(call, "sum", call.emit("keep", [last(ref.value, True), there], full), [len(full) - 1])
+    if order != sorted(order):
+        back = [order.index(i) for i in range(len(order))]
+        value = call.emit("permute", [value], wanted, axes=back)
+    return call.result(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from minnow.export.aten.shape import cut
+from minnow.export.aten.shape import cut, truncated
 from minnow.export.call import Batched, Call, Const, aten
 
 # torch's name: ours
@@ -32,7 +32,16 @@ UNARY = {
     "rsqrt.default": "rsqrt",
     "reciprocal.default": "reciprocal",
     "square.default": "square",
+    "sin.default": "sin",
+    "cos.default": "cos",
+    "floor.default": "floor",
+    "round.default": "round",
+    "sign.default": "sign",
+    "sgn.default": "sign",
+    "erf.default": "erf",
+    "special_erf.default": "erf",
 }
+WHOLE = (torch.int32, torch.int64)
 
 
 @aten(*UNARY)
@@ -52,13 +61,27 @@ def leaky_relu(call: Call) -> Batched:
     return apply(call, "leaky_relu", alpha=float(call["negative_slope"]))
 
 
-@aten("elu.default", "celu.default")
+@aten("rrelu.default")
+def rrelu(call: Call) -> Batched:
+    if call["training"]:
+        raise call.refuse("it draws random slopes in training mode", "call module.eval() before export")
+    return apply(call, "leaky_relu", alpha=(call["lower"] + call["upper"]) / 2)
+
+
+@aten("celu.default")
+def celu(call: Call) -> Batched:
+    ref, alpha = call.batch("self"), float(call["alpha"])
+    if alpha == 1:
+        return apply(call, "elu", alpha=1.0)
+    shape = call.shape(ref)
+    small = call.emit("elu", [call.emit("div", [ref.value, number(call, alpha)], shape)], shape, alpha=1.0)
+    return call.result(call.emit("mul", [small, number(call, alpha)], shape))
+
+
+@aten("elu.default")
 def elu(call: Call) -> Batched:
     alpha = float(call["alpha"])
-    if call.name.startswith("celu"):
-        if alpha != 1:
-            raise call.refuse("CELU is known for alpha = 1 only", "use ELU")
-    elif call["scale"] != 1 or call["input_scale"] != 1:
+    if call["scale"] != 1 or call["input_scale"] != 1:
         raise call.refuse("scales other than 1 are not known", "use ELU or SELU as torch.nn has them")
     return apply(call, "elu", alpha=alpha)
 
@@ -134,7 +157,7 @@ def add(call: Call) -> Batched:
         a, b = b, a
     elif alpha != 1:
         b = scaled(call, b, alpha)
-    return binary(call, "add" if call.name.startswith("add") else "sub", a, b)
+    return binary(call, "add" if call.name.startswith("add") else "sub", a, b, *WHOLE)
 
 
 def scaled(call: Call, item: Any, alpha: float) -> Any:
@@ -163,7 +186,7 @@ BINARY = {
 
 @aten(*BINARY)
 def arithmetic(call: Call) -> Batched:
-    return binary(call, BINARY[call.name], call["self"], call["other"])
+    return binary(call, BINARY[call.name], call["self"], call["other"], *WHOLE)
 
 
 @aten("pow.Tensor_Scalar")
@@ -175,13 +198,107 @@ def power(call: Call) -> Batched:
     if exponent in kinds:
         for kind in kinds[exponent]:
             value = call.emit(kind, [value], shape)
-    elif exponent == 3:
-        value = call.emit("mul", [call.emit("square", [value], shape), value], shape)
-    elif exponent == 4:
-        value = call.emit("square", [call.emit("square", [value], shape)], shape)
-    elif exponent != 1:
-        raise call.refuse(f"a power of {exponent:g} is not known", "use powers of -2, -1, -0.5, 0.5, 1, 2, 3 or 4")
+    elif exponent == 0:
+        raise call.refuse("a power of 0 is 1 whatever the array holds", "write that number")
+    elif exponent.is_integer() and abs(exponent) <= 64:
+        value = repeated(call, value, int(abs(exponent)))
+        value = call.emit("reciprocal", [value], shape) if exponent < 0 else value
+    else:
+        logs = call.emit("mul", [call.emit("log", [value], shape), number(call, exponent)], shape)
+        value = call.emit("exp", [logs], shape)
     return call.result(value)
+
+
+def repeated(call: Call, value: int, times: int) -> int:
+    """A value multiplied with itself."""
+    if times == 1:
+        return value
+    shape = call.lowering.graph.values[value].shape
+    root = call.emit("square", [repeated(call, value, times // 2)], shape)
+    return call.emit("mul", [root, value], shape) if times % 2 else root
+
+
+@aten("pow.Scalar")
+def power_of_number(call: Call) -> Batched:
+    base = float(call["self"])
+    if base <= 0:
+        raise call.refuse(f"powers of {base:g} are not known", "use a base above 0")
+    return chain(call, call.batch("exponent"), ("mul", math.log(base)), "exp")
+
+
+def chain(call: Call, ref: Batched, *steps: str | tuple[str, float]) -> Batched:
+    """Operations one after another: names, or names with a number for the second operand."""
+    call.float_result()
+    value = ref.value
+    for step in steps:
+        kind, inputs = (step, [value]) if isinstance(step, str) else (step[0], [value, number(call, step[1])])
+        value = call.emit(kind, inputs, call.shape(ref))
+    return call.result(value)
+
+
+CHAINS = {
+    "ceil.default": ("neg", "floor", "neg"),
+    "expm1.default": ("exp", ("sub", 1.0)),
+    "log1p.default": (("add", 1.0), "log"),
+    "log2.default": ("log", ("div", math.log(2))),
+    "log10.default": ("log", ("div", math.log(10))),
+    "exp2.default": (("mul", math.log(2)), "exp"),
+    "deg2rad.default": (("mul", math.pi / 180),),
+    "rad2deg.default": (("mul", 180 / math.pi),),
+}
+
+
+@aten(*CHAINS)
+def chained(call: Call) -> Batched:
+    return chain(call, call.batch("self"), *CHAINS[call.name])
+
+
+@aten("tan.default")
+def tan(call: Call) -> Batched:
+    call.float_result()
+    ref = call.batch("self")
+    parts = [call.emit(kind, [ref.value], call.shape(ref)) for kind in ("sin", "cos")]
+    return call.result(call.emit("div", parts, call.shape(ref)))
+
+
+@aten("trunc.default", "fix.default", "frac.default")
+def trunc(call: Call) -> Batched:
+    call.float_result()
+    ref = call.batch("self")
+    value = truncated(call, ref.value)
+    return call.result(call.emit("sub", [ref.value, value], call.shape(ref)) if "frac" in call.name else value)
+
+
+@aten(
+    "floor_divide.default",
+    "floor_divide.Scalar",
+    "div.Tensor_mode",
+    "div.Scalar_mode",
+    "remainder.Tensor",
+    "remainder.Scalar",
+)
+def floor_divide(call: Call) -> Batched:
+    """a // b and a - b (a // b)."""
+    a, b, mode = call["self"], call["other"], call.bound.get("rounding_mode", "floor")
+    quotient = binary(call, "div", a, b, *WHOLE)
+    if mode == "trunc":
+        return Batched(truncated(call, quotient.value), quotient.axis, quotient.fold)
+    if mode == "floor":
+        value = call.emit("floor", [quotient.value], call.shape(quotient))
+        quotient = Batched(value, quotient.axis, quotient.fold)
+    if call.name.startswith("remainder"):
+        return binary(call, "sub", a, binary(call, "mul", quotient, b, *WHOLE), *WHOLE)
+    return quotient
+
+
+@aten("logaddexp.default")
+def logaddexp(call: Call) -> Batched:
+    a, b = call["self"], call["other"]
+    top, apart = binary(call, "maximum", a, b), binary(call, "sub", a, b)
+    shape = call.shape(apart)
+    value = call.emit("neg", [call.emit("abs", [apart.value], shape)], shape)
+    value = call.emit("softplus", [value], shape, beta=1.0, threshold=20.0)
+    return binary(call, "add", top, Batched(value, apart.axis, apart.fold))
 
 
 @aten("addcmul.default")
@@ -198,9 +315,10 @@ def lerp(call: Call) -> Batched:
     return binary(call, "add", call["self"], step)
 
 
-def binary(call: Call, kind: str, a: Any, b: Any) -> Batched:
-    """One operation on two operands, each an array of either sort or a plain number."""
-    call.float_result()
+def binary(call: Call, kind: str, a: Any, b: Any, *also: torch.dtype) -> Batched:
+    """One operation on two operands, each an array of either sort or a plain number. also: kinds of whole numbers that
+    the result may be."""
+    call.float_result(*also)
     if not isinstance(a, Batched) and not isinstance(b, Batched):
         tensors = [item.tensor if isinstance(item, Const) else torch.tensor(float(item)) for item in (a, b)]
         function = {"add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div}[kind]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from minnow.export.aten.linear import product
 from minnow.export.aten.shape import cut, join, to_shape
 from minnow.export.call import Batched, Call, Const, aten
 
@@ -38,19 +37,21 @@ def lstm_step(call: Call, x: int, hidden: int, cell: int, weights: list[Const | 
     """One LSTM cell; gates in torch's order (input, forget, cell, output). Returns the values of h and c."""
     call.float_result()
     tensors = [-1 if item is None else call.lowering.tensor(item) for item in weights]
-    shape = call.lowering.graph.values[hidden].shape
+    shape = _plain(call, hidden)
     return call.lowering.op_many("lstm", [x, hidden, cell], [shape, shape], tensors, call.source)
 
 
-@aten("gru_cell.default")
-def gru_cell(call: Call) -> Batched:
+@aten("gru_cell.default", "rnn_tanh_cell.default", "rnn_relu_cell.default")
+def cell(call: Call) -> Batched:
     weights = [call[name] for name in ("w_ih", "w_hh", "b_ih", "b_hh")]
-    return call.result(gru_step(call, call.batch("input"), _state(call, call["hx"]), weights))
+    kind = call.name.removesuffix("_cell.default")
+    return call.result(step(call, kind, call.batch("input").value, _state(call, call["hx"]), weights))
 
 
-@aten("gru.input")
-def gru(call: Call) -> list[Batched]:
-    _one_step(call, "gru")
+@aten("gru.input", "rnn_tanh.input", "rnn_relu.input")
+def layers(call: Call) -> list[Batched]:
+    kind = call.name.removesuffix(".input")
+    _one_step(call, kind)
     value, shape = _sequence(call)
     hidden = _state(call, call["hx"])
     per_layer = 4 if call["has_biases"] else 2
@@ -59,24 +60,26 @@ def gru(call: Call) -> list[Batched]:
     for layer in range(call["num_layers"]):
         weights = call["params"][layer * per_layer : (layer + 1) * per_layer]
         before = to_shape(call, cut(call, hidden, 0, layer, layer + 1), [size])
-        value = gru_step(call, Batched(value, 0), before, [*weights, None, None][:4])
+        value = step(call, kind, value, before, [*weights, None, None][:4])
         after.append(to_shape(call, value, [1, size]))
     return [call.result(to_shape(call, value, [*shape, size])), call.result(join(call, after, 0), 1)]
 
 
-def gru_step(call: Call, x: Batched, hidden: int, weights: list[Const | None]) -> int:
-    """One gated recurrent unit of linear maps and activations; gates in torch's order (reset, update, new)."""
+def step(call: Call, kind: str, x: int, hidden: int, weights: list[Const | None]) -> int:
+    """One cell whose state is one array: a GRU (gates in torch's order: reset, update, new) or a plain one."""
     call.float_result()
-    size = call.lowering.graph.values[hidden].shape[-1]
-    w_ih, w_hh, b_ih, b_hh = weights
-    from_x, from_h = product(call, x, w_ih, b_ih), product(call, Batched(hidden, 0), w_hh, b_hh)
-    parts = [[cut(call, value, 0, i * size, (i + 1) * size) for i in range(3)] for value in (from_x, from_h)]
-    gates = [call.emit("sigmoid", [call.emit("add", [parts[0][i], parts[1][i]], [size])], [size]) for i in range(2)]
-    gated = call.emit("mul", [gates[0], parts[1][2]], [size])
-    new = call.emit("tanh", [call.emit("add", [parts[0][2], gated], [size])], [size])
-    # h' = new + update (h - new), torch's own form
-    step = call.emit("mul", [gates[1], call.emit("sub", [hidden, new], [size])], [size])
-    return call.emit("add", [new, step], [size])
+    shape = _plain(call, hidden)
+    tensors = [-1 if item is None else call.lowering.tensor(item) for item in weights]
+    attrs = {} if kind == "gru" else {"relu": int(kind == "rnn_relu")}
+    return call.emit("gru" if kind == "gru" else "rnn", [x, hidden], shape, tensors, **attrs)
+
+
+def _plain(call: Call, hidden: int) -> tuple[int, ...]:
+    """The shape of a cell's state, one row an agent."""
+    shape = call.lowering.graph.values[hidden].shape
+    if len(shape) != 1:
+        raise call.refuse("entities were flattened into the agents before it", "give it one row of each agent")
+    return shape
 
 
 def _one_step(call: Call, kind: str) -> None:

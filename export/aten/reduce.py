@@ -26,32 +26,55 @@ def axes_of(call: Call, ref: Batched, dims: object) -> list[int]:
     return [call.axis(ref, dim) for dim in ([dims] if isinstance(dims, int) else dims)]
 
 
-@aten("sum.dim_IntList", "mean.dim", "amax.default", "sum.default", "mean.default", "max.default", "min.default")
+TOTALS = {"sum": "sum", "mean": "mean", "amax": "max", "amin": "min", "max": "max", "min": "min", "prod": "prod"}
+
+
+@aten(
+    "sum.dim_IntList",
+    "mean.dim",
+    "amax.default",
+    "amin.default",
+    "prod.dim_int",
+    *(f"{name}.default" for name in ("sum", "mean", "max", "min", "prod")),
+)
 def total(call: Call) -> Batched:
-    call.float_result()
+    call.float_result(torch.int64)
     ref = call.batch("self")
-    kind = {"sum": "sum", "mean": "mean", "amax": "max"}.get(call.name.split(".")[0], "max")
+    kind = TOTALS[call.name.split(".")[0]]
     axes = axes_of(call, ref, call.bound.get("dim"))
     return call.result(to_shape(call, reduce(call, kind, ref.value, axes), call.layout.one))
 
 
-@aten("amin.default")
-def amin(call: Call) -> Batched:
+@aten("var.dim", "std.dim", "var.correction", "std.correction")
+def variance(call: Call) -> Batched:
     call.float_result()
     ref = call.batch("self")
-    axes = axes_of(call, ref, call["dim"])
-    value = reduce(call, "max", call.emit("neg", [ref.value], call.shape(ref)), axes)
-    value = to_shape(call, value, call.layout.one)
-    return call.result(call.emit("neg", [value], call.layout.one))
+    shape, axes = call.shape(ref), axes_of(call, ref, call["dim"])
+    less = call.bound.get("correction")
+    less = float(call["unbiased"]) if "unbiased" in call.bound else 1.0 if less is None else float(less)
+    keep = [1 if axis in axes else n for axis, n in enumerate(shape)]
+    mean = to_shape(call, reduce(call, "mean", ref.value, axes), keep)
+    apart = call.emit("square", [call.emit("sub", [ref.value, mean], shape)], shape)
+    value = to_shape(call, reduce(call, "sum", apart, axes), call.layout.one)
+    count = math.prod(shape[axis] for axis in axes) - less
+    value = call.emit("div", [value, number(call, max(count, 0.0))], call.layout.one)
+    return call.result(call.emit("sqrt", [value], call.layout.one) if call.name.startswith("std") else value)
 
 
-@aten("max.dim")
-def max_dim(call: Call) -> list[Batched | None]:
+@aten("cumsum.default")
+def cumsum(call: Call) -> Batched:
+    """A product with a triangle of ones."""
+    call.float_result()
     ref = call.batch("self")
-    if any(user.args[1] == 1 and user.users for user in call.node.users):
-        raise call.refuse("it asks where the maximum is", "return the scores; the action head takes the best")
-    value = reduce(call, "max", ref.value, axes_of(call, ref, call["dim"]))
-    return [call.result(to_shape(call, value, call.layout.one)), None]
+    shape, axis = call.shape(ref), call.axis(ref, call["dim"])
+    order = [i for i in range(len(shape)) if i != axis] + [axis]
+    turned = [shape[i] for i in order]
+    value = call.emit("permute", [ref.value], turned, axes=order) if axis != len(shape) - 1 else ref.value
+    triangle = call.lowering.tensor(Const(torch.ones(shape[axis], shape[axis]).tril()))
+    value = call.emit("linear", [value], turned, [triangle, -1])
+    if axis != len(shape) - 1:
+        value = call.emit("permute", [value], shape, axes=[order.index(i) for i in range(len(order))])
+    return call.result(value)
 
 
 @aten("softmax.int", "log_softmax.int", "special_softmax.int", "_softmax.default", "_log_softmax.default")
@@ -92,8 +115,12 @@ def norm(call: Call) -> Batched:
     call.float_result()
     ref = call.batch("self")
     order = call.bound.get("ord", call.bound.get("p", 2))
+    if order in (1, math.inf):
+        size = call.emit("abs", [ref.value], call.shape(ref))
+        value = reduce(call, "sum" if order == 1 else "max", size, axes_of(call, ref, call["dim"]))
+        return call.result(to_shape(call, value, call.layout.one))
     if order not in (None, 2):
-        raise call.refuse(f"the norm of order {order} is not known", "use order 2")
+        raise call.refuse(f"the norm of order {order} is not known", "use order 1, 2 or infinity")
     squares = call.emit("square", [ref.value], call.shape(ref))
     value = reduce(call, "sum", squares, axes_of(call, ref, call["dim"]))
     value = call.emit("sqrt", [value], call.lowering.graph.values[value].shape)
@@ -134,10 +161,30 @@ def affine(call: Call, value: int, weight: Const | None, bias: Const | None, ran
     return value
 
 
+@aten("group_norm.default", "instance_norm.default")
+def group_norm(call: Call) -> Batched:
+    call.float_result()
+    if call.bound.get("running_mean") is not None and not call["use_input_stats"]:
+        return batch_norm(call)
+    ref = call.batch("input")
+    shape, rank = call.shape(ref), call.rank(ref)
+    axis = call.axis(ref, 1)
+    if ref.axis != 0:
+        raise call.mixing()
+    groups = call.bound.get("num_groups", shape[axis])
+    each = [*shape[:axis], groups, math.prod(shape[axis:]) // groups]
+    value = call.emit("layer_norm", [to_shape(call, ref.value, each)], each, [-1, -1], eps=float(call["eps"]))
+    weight, bias = (
+        None if item is None else Const(item.tensor.reshape(-1, *[1] * (rank - 2)), item.names)
+        for item in (call["weight"], call["bias"])
+    )
+    return call.result(affine(call, to_shape(call, value, shape), weight, bias, rank, ref))
+
+
 @aten("batch_norm.default")
 def batch_norm(call: Call) -> Batched:
     call.float_result()
-    if call["training"] or call["running_mean"] is None:
+    if call.bound.get("training") or call["running_mean"] is None:
         raise call.refuse("batch norm in training mode mixes agents", "call module.eval() before export")
     ref = call.batch("input")
     rank = call.rank(ref)

@@ -38,11 +38,26 @@ def cast(call: Call) -> Batched:
     after = call.node.meta["val"].dtype
     if after == torch.float32:
         return call.lowering.float(call["self"])
-    exact = {torch.uint8: (torch.int16, torch.int32, torch.int64), torch.int32: (torch.int64,)}
-    if after != before and after not in exact.get(before, ()):
-        kind = str(after).removeprefix("torch.")
-        raise call.refuse(f"it converts to {kind}, and policies compute in float32", "leave the values in float32")
-    return call["self"]
+    whole = (torch.int32, torch.int64)
+    exact = {torch.uint8: (torch.int16, *whole), torch.int32: whole, torch.int64: whole, torch.bool: whole}
+    if after == before or after in exact.get(before, ()):
+        return call["self"]
+    if before == torch.float32 and after in whole:
+        return call.result(truncated(call, call.batch("self").value))
+    if after == torch.bool:
+        ref = call.batch("self")
+        zero = call.lowering.constant(Const(torch.tensor(0.0)))
+        same = call.emit("eq", [ref.value, zero], call.shape(ref))
+        return call.result(call.emit("eq", [same, zero], call.shape(ref)))
+    kind = str(after).removeprefix("torch.")
+    raise call.refuse(f"it converts to {kind}, and policies compute in float32", "leave the values in float32")
+
+
+def truncated(call: Call, value: int) -> int:
+    """The value without what is behind the point."""
+    shape = call.lowering.graph.values[value].shape
+    size = call.emit("floor", [call.emit("abs", [value], shape)], shape)
+    return call.emit("mul", [size, call.emit("sign", [value], shape)], shape)
 
 
 @aten(
@@ -60,12 +75,14 @@ def cast(call: Call) -> Batched:
 )
 def reshape(call: Call) -> Batched:
     ref = call.batch("self")
-    before = Layout(_torch_shape(call, ref), ref.axis, ref.fold)
     after = call.layout
-    # Elements keep their order, so the agents stay in place exactly if as many elements come before their axis.
-    if math.prod(before.shape[: before.axis]) != math.prod(after.shape[: after.axis]):
+    # Elements keep their order, so the agents stay in place exactly if as many elements come before them.
+    ahead = math.prod(_torch_shape(call, ref)[: ref.axis]) * max(1, -ref.fold)
+    found = math.prod(after.shape[: after.axis])
+    if ahead not in (found, found * max(1, after.fold)):
         raise call.mixing()
-    return call.result(to_shape(call, ref.value, after.one))
+    fold = after.fold if ahead == found else -after.fold
+    return Batched(to_shape(call, ref.value, after.one), after.axis, fold)
 
 
 def to_shape(call: Call, value: int, shape: Sequence[int]) -> int:
@@ -83,7 +100,15 @@ def _torch_shape(call: Call, ref: Batched) -> tuple[int, ...]:
     return shape if ref.fold else (*shape[: ref.axis], 1, *shape[ref.axis :])
 
 
-@aten("permute.default", "transpose.int", "t.default", "swapaxes.default", "swapdims.default", "mT", "numpy_T.default")
+@aten(
+    "permute.default",
+    "transpose.int",
+    "t.default",
+    "swapaxes.default",
+    "swapdims.default",
+    "mT.default",
+    "numpy_T.default",
+)
 def permute(call: Call) -> Batched:
     ref = call.batch("self")
     rank = call.rank(ref)
@@ -110,7 +135,7 @@ def to_order(call: Call, ref: Batched, perm: Sequence[int]) -> int:
 
 @aten("cat.default", "concat.default", "concatenate.default")
 def cat(call: Call) -> Batched:
-    call.float_result()
+    call.float_result(torch.int32, torch.int64, torch.bool)
     dim = call["dim"] % len(call.layout.shape)
     if dim == call.layout.axis:
         raise call.mixing()
@@ -234,6 +259,8 @@ def unbind(call: Call) -> list[Batched]:
 
 @aten("index.Tensor", "index_select.default")
 def index(call: Call) -> Batched:
+    if isinstance(call["self"], Const) and not call.name.startswith("index_select"):
+        return look_up(call)
     ref = call.batch("self")
     if call.name.startswith("index_select"):
         where = [(call["dim"] % call.rank(ref), call["index"])]
@@ -249,6 +276,29 @@ def index(call: Call) -> Batched:
     if positions.dtype == torch.bool:
         positions = positions.nonzero().squeeze(1)
     return call.result(gather(call, ref.value, axis, [int(i) % call.shape(ref)[axis] for i in positions]))
+
+
+def look_up(call: Call) -> Batched:
+    """A fixed table at varying rows."""
+    table, where = call["self"], [item for item in call["indices"] if item is not None]
+    if len(where) != 1 or call["indices"][0] is None or not isinstance(where[0], Batched):
+        raise call.refuse("a table can be asked for whole rows only", "index its first axis alone")
+    return embedded(call, table, where[0])
+
+
+def embedded(call: Call, table: Const, rows: Batched) -> Batched:
+    """The rows of a table that an array names."""
+    ref = call.lowering.float(rows)
+    flat = Const(table.tensor.reshape(len(table.tensor), -1), table.names)
+    shape = (*call.shape(ref), flat.tensor.shape[1])
+    value = call.emit("embedding", [ref.value], shape, [call.lowering.tensor(flat)])
+    return call.result(to_shape(call, value, call.layout.one))
+
+
+@aten("embedding.default")
+def embedding(call: Call) -> Batched:
+    call.float_result()
+    return embedded(call, call.const("weight"), call["indices"])
 
 
 @aten("flip.default")
