@@ -101,6 +101,12 @@ has() {
     libc6-dev) [[ -e /usr/include/stdio.h || $(uname) != Linux ]] ;;
     libclang-rt-14-dev) compgen -G "/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.asan*" >/dev/null || [[ $(uname) != Linux ]] ;;
     emscripten) command -v emcc >/dev/null ;;
+    qemu-user) command -v qemu-aarch64 >/dev/null ;;
+    gcc-aarch64-linux-gnu) command -v aarch64-linux-gnu-gcc >/dev/null ;;
+    libc6-dev-arm64-cross) [[ -e /usr/aarch64-linux-gnu/include/stdio.h ]] ;;
+    gcc-arm-none-eabi) command -v arm-none-eabi-gcc >/dev/null ;;
+    libnewlib-arm-none-eabi) [[ -e /usr/lib/arm-none-eabi/newlib/nano.specs ]] ;;
+    librust-cc-dev) compgen -G "/usr/share/cargo/registry/cc-*" >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     node-typescript) command -v tsc >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
@@ -140,7 +146,8 @@ setup() {
     local level=run extra=. system=(python3-venv gcc libc6-dev emscripten nodejs esbuild) absent size key
     if [[ ${1-} == --test ]]; then
         level=test extra='.[test]'
-        system+=(git g++ clang libclang-rt-14-dev chromium node-typescript shellcheck)
+        system+=(git g++ cmake cargo rustc librust-cc-dev qemu-user qemu-system-arm gcc-aarch64-linux-gnu
+            libc6-dev-arm64-cross gcc-arm-none-eabi libnewlib-arm-none-eabi clang libclang-rt-14-dev chromium node-typescript shellcheck)
         shift
     fi
     [[ $# == 0 ]] || fail "setup: unknown option '$1'; it takes --test or nothing"

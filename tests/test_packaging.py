@@ -15,7 +15,22 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = ("minnow", "cinfer", "envs", "train", "export", "web", "cli")
-CARRIED = {".py", ".c", ".h", ".toml", ".js", ".mjs", ".html", ".css", ".svg", ".minnow"}
+CARRIED = {
+    ".py",
+    ".c",
+    ".h",
+    ".toml",
+    ".js",
+    ".mjs",
+    ".html",
+    ".css",
+    ".svg",
+    ".minnow",
+    ".cmake",
+    ".rs",
+    ".ld",
+    ".txt",
+}
 HEAVY = ("torch", "numpy", "gymnasium", "onnx", "flask", "tyro", "rich")
 
 
