@@ -1,4 +1,4 @@
-"""`minnow bench`: measures how fast the environments step."""
+"""`minnow bench`: measures how fast the environments step, and (in `infer/`) how fast policies run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from minnow import envs
 from minnow.cinfer.errors import unknown
 from minnow.cli import flags
 
-SUMMARY = "measure environments"
+SUMMARY = "measure environments and inference"
 USAGE = """usage: minnow bench envs [options]    agent-steps a second of each environment
+       minnow bench infer [options]   time of a policy's step, in minnow.h and elsewhere
 
-minnow bench envs --help lists the options."""
+minnow bench envs --help and minnow bench infer --help list the options."""
 
 TRIES, SECONDS = 9, 0.25  # the median of so many tries of about so long
 
@@ -41,8 +42,12 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0].startswith("-"):
         print(USAGE)
         return 0 if argv and argv[0] in ("-h", "--help") else 2
+    if argv[0] == "infer":
+        from minnow.cli.infer import verb
+
+        return verb.main(argv[1:])
     if argv[0] != "envs":
-        raise unknown("benchmark", argv[0], ["envs"])
+        raise unknown("benchmark", argv[0], ["envs", "infer"])
     chosen = flags.parse(Flags, argv[1:], "minnow bench envs")
     names = [chosen.env] if chosen.env else envs.names()
     results = []

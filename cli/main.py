@@ -21,7 +21,7 @@ VERBS = {
     "sweep": "search for the settings that reach a good score fastest",
     "site": "build or check the static site",
     "serve": "serve the site on loopback, rebuilding as files change",
-    "bench": "measure environments",
+    "bench": "measure environments and inference",
 }
 
 

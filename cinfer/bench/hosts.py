@@ -1,0 +1,195 @@
+"""WebAssembly hosts: Node, and Chromium on a page from a loopback server. Both obey measure.mjs."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import threading
+from abc import ABC, abstractmethod
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minnow.cinfer import compile, wasm
+from minnow.cinfer.errors import MinnowError
+
+HERE = Path(__file__).resolve().parent
+TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm"}
+WEB = "onnxruntime-web@1.30.0"
+PAGE = b"""<!doctype html><title>bench</title><script type="module">
+import { Measure } from "/measure.mjs";
+const read = async (name) => new Uint8Array(await (await fetch("/" + name)).arrayBuffer());
+const ort = async () => {
+    const found = await import("/ort/ort.wasm.min.mjs");
+    found.env.wasm.numThreads = 1;
+    found.env.wasm.wasmPaths = "/ort/";
+    return found;
+};
+const measure = new Measure(read, ort);
+window.bench = ({ op, ...command }) => measure[op](command).catch((error) => ({ error: String(error) }));
+</script>"""
+
+
+def loops() -> Path:
+    """`loops.c` as WebAssembly."""
+    exports = ("bench_flops", "bench_multiply", "bench_bytes", "bench_read")
+    return compile.wasm(HERE / "loops.c", exports=exports, name="loops")
+
+
+def onnxruntime_web() -> Path:
+    """The folder of onnxruntime-web's distribution, fetched by npm into the cache if it is not there."""
+    home = compile.cache() / WEB.replace("@", "-")
+    dist = home / "node_modules" / "onnxruntime-web" / "dist"
+    if dist.is_dir():
+        return dist
+    npm = shutil.which("npm")
+    if not npm:
+        raise MinnowError(f"npm was not found, and {WEB} is not in {home}: apt-get install npm (as root).")
+    making = home.with_name(f".{home.name}-{os.getpid()}")
+    making.mkdir(parents=True, exist_ok=True)
+    (making / "package.json").write_text("{}")
+    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(making), WEB]
+    try:
+        done = subprocess.run(command, cwd=making, capture_output=True, text=True)
+        if done.returncode:
+            raise MinnowError(f"npm could not fetch {WEB} (is there a network?): {done.stderr.strip()[-300:]}")
+        if not dist.is_dir():
+            making.replace(home)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return dist
+
+
+class Host(ABC):
+    """Something that obeys measure.mjs. `folder`: where the files that commands name are."""
+
+    name: str
+
+    def __init__(self, folder: Path, ort: Path | None) -> None:
+        self.folder, self.ort = folder, ort
+        for module in (loops(), wasm.module()):
+            shutil.copyfile(module, folder / f"{module.name.split('-')[0]}.wasm")
+
+    def ask(self, op: str, **command: Any) -> dict[str, Any]:
+        """Sends a command. Raises MinnowError if it fails."""
+        answer = self.send({"op": op, **command})
+        if "error" in answer:
+            raise MinnowError(f"{op} in {self.name}: {answer['error']}")
+        return answer
+
+    @abstractmethod
+    def send(self, command: dict[str, Any]) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+class Node(Host):
+    name = "node"
+
+    def __init__(self, folder: Path, ort: Path | None) -> None:
+        super().__init__(folder, ort)
+        node = shutil.which("node")
+        if not node:
+            raise MinnowError("node was not found. Install it: apt-get install nodejs (as root).")
+        command = [node, str(HERE / "node.mjs"), str(folder), *([str(ort / "ort.node.min.mjs")] if ort else [])]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def send(self, command: dict[str, Any]) -> dict[str, Any]:
+        process = self._process
+        process.stdin.write(json.dumps(command) + "\n")
+        process.stdin.flush()
+        for line in process.stdout:
+            if line.startswith("answer "):
+                return json.loads(line.removeprefix("answer "))
+        raise MinnowError(f"node ended ({process.wait()}) on the command {command}.")
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait(10)
+
+
+class Chromium(Host):
+    name = "chromium"
+
+    def __init__(self, folder: Path, ort: Path | None) -> None:
+        super().__init__(folder, ort)
+        try:
+            from playwright.sync_api import sync_playwright
+        except ImportError:
+            raise MinnowError("playwright is not installed: pip install playwright.") from None
+        browser = shutil.which("chromium") or shutil.which("google-chrome")
+        if not browser:
+            raise MinnowError("chromium was not found. Install it: apt-get install chromium (as root).")
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, folder, ort))
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._playwright = sync_playwright().start()
+        args = ["--no-sandbox"] if os.geteuid() == 0 else []
+        self._browser = self._playwright.chromium.launch(executable_path=browser, args=args)
+        self._page = self._browser.new_page()
+        self._page.set_default_timeout(120_000)
+        self._page.goto(f"http://127.0.0.1:{self._server.server_port}/")
+        self._page.wait_for_function("Boolean(window.bench)")
+
+    def send(self, command: dict[str, Any]) -> dict[str, Any]:
+        return self._page.evaluate("command => window.bench(command)", command)
+
+    def close(self) -> None:
+        self._browser.close()
+        self._playwright.stop()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Files(http.server.BaseHTTPRequestHandler):
+    def __init__(self, folder: Path, ort: Path | None, *args: Any) -> None:
+        self.folder, self.ort = folder, ort
+        super().__init__(*args)
+
+    def do_GET(self) -> None:
+        base, name = self.folder, self.path.split("?")[0].removeprefix("/")
+        if name == "measure.mjs":
+            base = HERE
+        elif name.startswith("ort/"):
+            base, name = self.ort or self.folder, name.removeprefix("ort/")
+        path = base / Path(name).name
+        body = path.read_bytes() if name and path.is_file() else None if name else PAGE
+        self.send_response(404 if body is None else 200)
+        self.send_header("Content-Type", TYPES.get(path.suffix, "text/html" if not name else "text/plain"))
+        # An isolated page has the fine clock.
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        self.send_header("Content-Length", str(len(body or b"")))
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class Item:
+    """A loop, or a policy at work, in a host. `facts`: what the host said when it was made."""
+
+    def __init__(self, host: Host, op: str, key: str, **command: Any) -> None:
+        self.host, self.key = host, key
+        self.facts = host.ask(op, key=key, **command)
+
+    @property
+    def amount(self) -> int:
+        return self.facts["amount"]
+
+    def run(self, times: int) -> float:
+        """Seconds of so many times."""
+        return self.host.ask("run", key=self.key, times=times)["seconds"]
+
+    def output(self) -> np.ndarray:
+        """The first output of one more step, flat."""
+        return np.array(self.host.ask("output", key=self.key)["output"], np.float32)
+
+    def close(self) -> None:
+        self.host.ask("close", key=self.key)
