@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
     target, rest = argv[0], argv[1:]
     from minnow.train import evaluation
 
-    player, name, trained = _player(target, flags.value_of("--player", rest))
+    player, name, trained = player_of(target, flags.value_of("--player", rest))
     spec = envs.spec(name)
     chosen = flags.parse(Flags, rest, f"minnow eval {target}", Flags(flags.parameters(spec, {})))
     params = flags.changed(spec, chosen.env)
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _player(target: str, player: str | None) -> tuple[Any, str, dict[str, float]]:
+def player_of(target: str, player: str | None = None) -> tuple[Any, str, dict[str, float]]:
     """Who plays, in which environment, and with which parameters it was trained."""
     from minnow.train import checkpoint, evaluation
 

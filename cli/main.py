@@ -16,6 +16,7 @@ VERBS = {
     "watch": "watch a run while it trains, in a browser",
     "plot": "draw learning curves against steps and seconds",
     "eval": "score a policy over whole episodes",
+    "match": "let two policies play each other, or rate a run's checkpoints",
     "export": "write a run's policy as .minnow, ONNX or C",
     "verify": "prove that a policy file does what torch does",
     "sweep": "search for the settings that reach a good score fastest",

@@ -1,0 +1,142 @@
+"""Games between two players, and ratings from many of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minnow import envs
+from minnow.cinfer.errors import MinnowError
+from minnow.train.evaluation import EVALUATION, GROUP, Player
+
+ELO = 400 / math.log(10)  # points of rating for each unit of the logistic
+PRIOR = 1.0  # draws that every pair is taken to have played before, so that no rating is infinite
+
+
+@dataclass(frozen=True)
+class Match:
+    """What the first player made of games against the second; half of them in each seat.
+
+    `score_mean` is the environment's score of the first player, `elo` by how much it is the stronger, with a 95 %
+    interval (Wilson's for the share of points)."""
+
+    env: str
+    games: int
+    wins: int
+    draws: int
+    losses: int
+    score_mean: float
+    score_ci95: float
+    elo: float
+    elo_low: float
+    elo_high: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.env}: {self.wins} won, {self.draws} drawn, {self.losses} lost of {self.games} games; score "
+            f"{self.score_mean:+.2f} +- {self.score_ci95:.2f} (95 %); rating {self.elo:+.0f} "
+            f"({self.elo_low:+.0f} to {self.elo_high:+.0f})"
+        )
+
+
+def match(first: Player, second: Player, name: str, games: int = 200, *, seed: int = 0) -> Match:
+    """Plays `games` whole games on seeds that training never uses; the same ones for the same seed.
+
+    Raises MinnowError where the environment does not have two sides, or the number of games is odd."""
+    if games < 2 or games % 2:
+        raise MinnowError(f"--games is {games}: it wants an even number, half for each seat.")
+    half = games // 2
+    scores = np.concatenate(
+        [_play((first, second), name, half, seed, 0)[:, 0], _play((second, first), name, half, seed, half)[:, 1]]
+    )
+    return judge(name, scores)
+
+
+def judge(name: str, scores: np.ndarray) -> Match:
+    """The result of games from the first player's scores [games]: more than 0 is won, 0 drawn, less lost."""
+    games = len(scores)
+    wins, draws = int((scores > 0).sum()), int((scores == 0).sum())
+    spread = 1.96 * float(scores.std(ddof=1)) / math.sqrt(games)
+    share = (wins + draws / 2) / games
+    low, high = _wilson(share, games)
+    # One point in each direction stands for what an unbeaten player has not yet shown.
+    centre = (share * games + 0.5) / (games + 1)
+    return Match(
+        name, games, wins, draws, games - wins - draws, float(scores.mean()), spread, *map(_elo, (centre, low, high))
+    )
+
+
+def ratings(points: np.ndarray, games: np.ndarray) -> np.ndarray:
+    """Elo ratings [players] with mean 0 from points[i][j] that i won against j in games[i][j] games.
+
+    The maximum of Bradley and Terry's likelihood, by Hunter's iteration (2004); every pair counts PRIOR draws more."""
+    count = len(points)
+    others = ~np.eye(count, dtype=bool)
+    won = np.where(others, points + PRIOR / 2, 0.0).sum(1)
+    played = np.where(others, games + PRIOR, 0.0)
+    strength = np.ones(count)
+    for _ in range(10_000):
+        new = won / (played / (strength[:, None] + strength[None, :])).sum(1)
+        new /= np.exp(np.log(new).mean())
+        if np.abs(np.log(new / strength)).max() < 1e-10:
+            break
+        strength = new
+    return ELO * np.log(new)
+
+
+def ladder(players: Sequence[Player], name: str, games: int = 40, *, seed: int = 0) -> np.ndarray:
+    """Ratings of players of whom each plays `games` games against each."""
+    count = len(players)
+    points, played = np.zeros((count, count)), np.zeros((count, count))
+    for i in range(count):
+        for j in range(i):
+            result = match(players[i], players[j], name, games, seed=seed)
+            points[i, j] = result.wins + result.draws / 2
+            points[j, i] = games - points[i, j]
+            played[i, j] = played[j, i] = games
+    return ratings(points, played)
+
+
+def _play(seats: tuple[Player, Player], name: str, games: int, seed: int, first: int) -> np.ndarray:
+    """The scores [games, 2] of each environment's first game."""
+    spec = envs.spec(name)
+    if spec.slots != 2:
+        raise MinnowError(f"{name} has {spec.slots} player{'s' * (spec.slots != 1)}: a match wants two sides.")
+    parts = []
+    for begin in range(0, games, GROUP):
+        count = min(GROUP, games - begin)
+        vector = envs.Vector(name, count, agents=2, seed=EVALUATION | seed, first_index=first + begin)
+        buffers = vector.buffers()
+        for seat, player in enumerate(seats):
+            player.begin(count, seed + first + begin + seat)
+        vector.reset(buffers)
+        scores, playing = np.zeros((count, 2), np.float32), np.ones(count, bool)
+        while playing.any():
+            for seat, player in enumerate(seats):
+                mask = buffers.mask[seat::2].copy() if spec.masked else None
+                buffers.action[seat::2] = player.act(buffers.obs[seat::2].copy(), mask)
+            vector.step(buffers)
+            ended = playing & (buffers.terminated | buffers.truncated)[::2]
+            scores[ended] = buffers.episode.reshape(count, 2, -1)[ended, :, 0]
+            playing &= ~ended
+        parts.append(scores)
+    return np.concatenate(parts)
+
+
+def _wilson(share: float, games: int) -> tuple[float, float]:
+    z = 1.96
+    middle = (share + z * z / (2 * games)) / (1 + z * z / games)
+    width = z * math.sqrt(share * (1 - share) / games + z * z / (4 * games * games)) / (1 + z * z / games)
+    return middle - width, middle + width
+
+
+def _elo(share: float) -> float:
+    share = min(max(share, 1e-9), 1 - 1e-9)
+    return ELO * math.log(share / (1 - share))
