@@ -123,11 +123,24 @@ static void inspect(const minnow_policy *policy, minnow_session *session) {
     state += sum;
 }
 
-static void run(const minnow_policy *policy, uint32_t agents, uint32_t flags) {
+/* Folds numbers into a hash; one NaN is like another. */
+static uint32_t fold(uint32_t hash, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = 0x7fc00000u;
+        if (x[i] == x[i]) {
+            memcpy(&bits, x + i, 4);
+        }
+        hash = (hash ^ bits) * 0x01000193u;
+    }
+    return hash;
+}
+
+/* Returns a hash of all results. */
+static uint32_t run(const minnow_policy *policy, uint32_t agents, uint32_t flags) {
     const size_t need = minnow_session_size(policy, agents, flags);
     const minnow_action_spec *action = minnow_action_of(policy);
     if (!need || need > MOST_BLOCK) {
-        return;
+        return 0;
     }
     uint8_t *block = odd(need);
     minnow_error error;
@@ -155,6 +168,15 @@ static void run(const minnow_policy *policy, uint32_t agents, uint32_t flags) {
 
     minnow_step_inputs(session, at, NULL);
     minnow_step_inputs(session, at, mask);
+    uint32_t hash = fold(1, (const float *)((uint8_t *)minnow_state(session) + 32), size / 4 - 8);
+    for (uint32_t i = 0; i < minnow_outputs(policy); i++) {
+        hash = fold(hash, minnow_result(session, i), (size_t)minnow_output(policy, i)->size * agents);
+    }
+    for (uint32_t i = 0; i < action->heads * agents; i++) {
+        hash = action->choices ? hash * 31 + (uint32_t)minnow_action(session)[i]
+                               : fold(hash, minnow_action_box(session) + i, 1);
+    }
+    hash = fold(hash, minnow_probabilities(session), choices);
     inspect(policy, session);
     memcpy(saved, minnow_state(session), size);
     minnow_step_inputs(session, at, NULL);
@@ -181,6 +203,23 @@ static void run(const minnow_policy *policy, uint32_t agents, uint32_t flags) {
     free(saved);
     free(again);
     release(block);
+    return hash;
+}
+
+/* One session; exact results must have the same bits on every instruction set. */
+static void run_everywhere(const minnow_policy *policy, uint32_t agents, uint32_t flags) {
+    const uint32_t all = minnow_isas(), began = state;
+    uint32_t set = 1u << draw(32);
+    while (!(set & all)) {
+        set = 1u << draw(32);
+    }
+    state = began;
+    const uint32_t hash = run(policy, agents, flags | set);
+    state = began;
+    if (!(flags & MINNOW_FAST) && (all & MINNOW_PLAIN)) {
+        require(run(policy, agents, flags | MINNOW_PLAIN) == hash);
+    }
+    state = hash | 1;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -205,7 +244,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const double cost = work(file);
         for (uint32_t flags = 0; flags < 8 && cost <= MOST_WORK; flags++) {
             const uint32_t agents = AGENTS[draw(8)];
-            run(policy, cost * agents > MOST_WORK ? 1 : agents, flags);
+            run_everywhere(policy, cost * agents > MOST_WORK ? 1 : agents, flags);
         }
         const size_t test = minnow_selftest_size(policy);
         const uint8_t *gold = file + get(file + FIRST + ENTRY * GOLD + 8, 4);
