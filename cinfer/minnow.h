@@ -269,7 +269,7 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 #endif
 #elif defined(__GNUC__)
 #pragma GCC push_options
-#pragma GCC optimize("fp-contract=off")
+#pragma GCC optimize("Os", "fp-contract=off")
 #endif
 
 #if defined(__GNUC__)
@@ -334,14 +334,16 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 #define MINNOW_HEADER "minnow.h"
 #endif
 
-/* The product of rows with packed weights: y[r][j] = start[j] + sum over i, in order, of x[r][i] w[j][i]. */
+/* The product of rows with packed weights: y[r][j] = bias[j] + sum over i, in order, of x[r][i] w[j][i], and then of
+ * what comes besides, so that an input and a state need not lie side by side. */
 typedef struct mnw_product_of {
     const float *w;    /* [panels][k][16] */
-    const float *bias; /* [panels][16] */
+    const float *bias; /* [panels][16]; NULL: zeros */
     const float *x;    /* [rows][k] */
     float *y;          /* [rows][n] */
     size_t n, k;
-    int onto; /* start from what is in y instead of the bias */
+    const float *more_w, *more_x; /* the same for more_k inputs; NULL, NULL, 0: nothing */
+    size_t more_k;
 } mnw_product_of;
 
 typedef struct mnw_kernels {
@@ -1650,6 +1652,9 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #define mnw_splat MNW_NAME(mnw_splat)
 #define mnw_load MNW_NAME(mnw_load)
 #define mnw_store MNW_NAME(mnw_store)
+#define mnw_put MNW_NAME(mnw_put)
+#define mnw_get MNW_NAME(mnw_get)
+#define mnw_apply MNW_NAME(mnw_apply)
 #define mnw_load_some MNW_NAME(mnw_load_some)
 #define mnw_store_some MNW_NAME(mnw_store_some)
 #define mnw_select MNW_NAME(mnw_select)
@@ -1677,14 +1682,20 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("O2")
+#endif
 #if MNW_HAS_PLAIN
 #define MNW_ISA plain
 #define MNW_LANES 1
+#define MNW_FUSED 0
 #include MINNOW_HEADER
 #endif
 #if MNW_HAS_SSE2 || MNW_HAS_NEON || MNW_HAS_SIMD128
 #define MNW_ISA simd
 #define MNW_LANES 4
+#define MNW_FUSED 0
 #include MINNOW_HEADER
 #endif
 #if MNW_HAS_AVX2
@@ -1696,6 +1707,7 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #endif
 #define MNW_ISA avx2
 #define MNW_LANES 8
+#define MNW_FUSED 0
 #include MINNOW_HEADER
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -1713,6 +1725,7 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #endif
 #define MNW_ISA avx512
 #define MNW_LANES 16
+#define MNW_FUSED 0
 #include MINNOW_HEADER
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -1723,22 +1736,100 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #pragma GCC pop_options
 #endif
 #endif
+/* Products once more for fast arithmetic, with fused multiply-add. */
+#if defined(__clang__) && defined(__FMA__)
+#pragma STDC FENV_ACCESS OFF
+#endif
+#if MNW_HAS_AVX2
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#pragma STDC FP_CONTRACT ON
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+#pragma GCC optimize("fp-contract=fast")
+#endif
+#define MNW_ISA avx2_fast
+#define MNW_LANES 8
+#define MNW_FUSED 1
+#include MINNOW_HEADER
+#if defined(__clang__)
+#pragma clang attribute pop
+#pragma STDC FP_CONTRACT OFF
+#else
+#pragma GCC pop_options
+#endif
+#endif
+#if MNW_HAS_AVX512
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
+#pragma STDC FP_CONTRACT ON
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f")
+#pragma GCC optimize("fp-contract=fast")
+#endif
+#define MNW_ISA avx512_fast
+#define MNW_LANES 16
+#define MNW_FUSED 1
+#include MINNOW_HEADER
+#if defined(__clang__)
+#pragma clang attribute pop
+#pragma STDC FP_CONTRACT OFF
+#else
+#pragma GCC pop_options
+#endif
+#endif
+#if MNW_HAS_NEON
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT ON
+#else
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=fast")
+#endif
+#define MNW_ISA simd_fast
+#define MNW_LANES 4
+#define MNW_FUSED 1
+#include MINNOW_HEADER
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#else
+#pragma GCC pop_options
+#endif
+#endif
+#if defined(__clang__) && defined(__FMA__)
+#pragma STDC FENV_ACCESS ON
+#endif
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((minsize)), apply_to = function)
 #endif
 
 /* The functions of one instruction set. */
-static void mnw_choose_kernels(mnw_kernels *k, uint32_t isa) {
+static void mnw_choose_kernels(mnw_kernels *k, uint32_t isa, int fast) {
+    (void)fast;
 #if MNW_HAS_AVX512
-    if (isa == MINNOW_AVX512)
+    if (isa == MINNOW_AVX512) {
         mnw_fill_avx512(k);
+        if (fast)
+            mnw_fill_avx512_fast(k);
+    }
 #endif
 #if MNW_HAS_AVX2
-    if (isa == MINNOW_AVX2)
+    if (isa == MINNOW_AVX2) {
         mnw_fill_avx2(k);
+        if (fast)
+            mnw_fill_avx2_fast(k);
+    }
 #endif
-#if MNW_HAS_SSE2 || MNW_HAS_NEON || MNW_HAS_SIMD128
-    if (isa & (MINNOW_SSE2 | MINNOW_NEON | MINNOW_SIMD128))
+#if MNW_HAS_NEON
+    mnw_fill_simd(k);
+    if (fast)
+        mnw_fill_simd_fast(k);
+#elif MNW_HAS_SSE2 || MNW_HAS_SIMD128
+    if (isa & (MINNOW_SSE2 | MINNOW_SIMD128))
         mnw_fill_simd(k);
 #endif
 #if MNW_HAS_PLAIN
@@ -1977,7 +2068,8 @@ static void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, const mnw_fil
                             }
                         }
             }
-            mnw_product_of of = {op->tensor[0] + g * panels * k, op->tensor[1] + g * panels, scratch, product, n, k, 0};
+            mnw_product_of of = {
+                op->tensor[0] + g * panels * k, op->tensor[1] + g * panels, scratch, product, n, k, NULL, NULL, 0};
             kernels->linear(&of, count);
             for (size_t i = 0; i < count; i++)
                 for (size_t j = 0; j < n; j++) {
@@ -2030,14 +2122,13 @@ static void mnw_matmul_of(const mnw_kernels *kernels, uint32_t turned, float *y,
     mnw_strides(as, ys, by_a);
     mnw_strides(bs, ys, by_b);
     size_t all = (m + MNW_PANEL - 1) / MNW_PANEL * MNW_PANEL;
-    memset(y, 0, (size_t)4 * ys->elements);
     do {
         for (size_t i = 0; i < k; i++)
             for (size_t j = 0; j < all; j++)
                 panels[(j / MNW_PANEL * k + i) * MNW_PANEL + j % MNW_PANEL] = j >= m   ? 0.0f
                                                                               : turned ? b[ib + j * k + i]
                                                                                        : b[ib + i * m + j];
-        mnw_product_of of = {panels, NULL, a + ia, y, m, k, 1};
+        mnw_product_of of = {panels, NULL, a + ia, y, m, k, NULL, NULL, 0};
         kernels->linear(&of, n);
         y += n * m;
     } while (mnw_next(&ahead, at, &ia, by_a, &ib, by_b));
@@ -2136,7 +2227,7 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         }
         return;
     case MNW_linear: {
-        mnw_product_of of = {op->tensor[0], op->tensor[1], x, y, ys->size[ys->rank - 1], last, 0};
+        mnw_product_of of = {op->tensor[0], op->tensor[1], x, y, ys->size[ys->rank - 1], last, NULL, NULL, 0};
         s->kernels.linear(&of, lines);
         return;
     }
@@ -2144,10 +2235,8 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         const float *h = mnw_at(s, mnw_in(c, 1), from), *cell = mnw_at(s, mnw_in(c, 2), from);
         float *next = mnw_at(s, mnw_out(c, 1), from);
         size_t n = ys->elements;
-        mnw_product_of of = {op->tensor[0], op->tensor[2], x, s->scratch, 4 * n, last, 0};
-        mnw_product_of onto = {op->tensor[1], NULL, h, s->scratch, 4 * n, n, 1};
+        mnw_product_of of = {op->tensor[0], op->tensor[2], x, s->scratch, 4 * n, last, op->tensor[1], h, n};
         s->kernels.linear(&of, rows);
-        s->kernels.linear(&onto, rows);
         for (size_t r = 0; r < rows; r++)
             s->kernels.lstm(y + r * n, next + r * n, s->scratch + r * 4 * n, cell + r * n, n);
         return;
@@ -2156,8 +2245,8 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         const float *h = mnw_at(s, mnw_in(c, 1), from);
         size_t n = ys->elements;
         float *of_h = s->scratch + rows * 3 * n;
-        mnw_product_of of = {op->tensor[0], op->tensor[2], x, s->scratch, 3 * n, last, 0};
-        mnw_product_of too = {op->tensor[1], op->tensor[3], h, of_h, 3 * n, n, 0};
+        mnw_product_of of = {op->tensor[0], op->tensor[2], x, s->scratch, 3 * n, last, NULL, NULL, 0};
+        mnw_product_of too = {op->tensor[1], op->tensor[3], h, of_h, 3 * n, n, NULL, NULL, 0};
         s->kernels.linear(&of, rows);
         s->kernels.linear(&too, rows);
         for (size_t r = 0; r < rows; r++)
@@ -2165,10 +2254,9 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         return;
     }
     case MNW_rnn: {
-        mnw_product_of of = {op->tensor[0], op->tensor[2], x, y, ys->elements, last, 0};
-        mnw_product_of onto = {op->tensor[1], NULL, mnw_at(s, mnw_in(c, 1), from), y, ys->elements, ys->elements, 1};
+        const float *h = mnw_at(s, mnw_in(c, 1), from);
+        mnw_product_of of = {op->tensor[0], op->tensor[2], x, y, ys->elements, last, op->tensor[1], h, ys->elements};
         s->kernels.linear(&of, rows);
-        s->kernels.linear(&onto, rows);
         s->kernels.unary(mnw_u32(mnw_attr(c, 0)) ? MNW_relu : MNW_tanh, y, y, all, attr);
         return;
     }
@@ -2199,7 +2287,7 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
     case MNW_mingru: {
         const float *h = mnw_at(s, mnw_in(c, 1), from);
         size_t n = ys->elements;
-        mnw_product_of of = {op->tensor[0], op->tensor[1], x, s->scratch, 2 * n, last, 0};
+        mnw_product_of of = {op->tensor[0], op->tensor[1], x, s->scratch, 2 * n, last, NULL, NULL, 0};
         s->kernels.linear(&of, rows);
         for (size_t r = 0; r < rows; r++)
             s->kernels.mingru(y + r * n, s->scratch + r * 2 * n, h + r * n, n);
@@ -2393,7 +2481,7 @@ MINNOW_API minnow_session *minnow_session_init(const minnow_policy *policy, uint
     minnow_session *s = mnw_lay(policy, agents, flags, &piece);
     for (s->isa = 0x8000; !(s->isa & policy->isas & allowed);)
         s->isa >>= 1;
-    mnw_choose_kernels(&s->kernels, s->isa);
+    mnw_choose_kernels(&s->kernels, s->isa, (flags & MINNOW_FAST) != 0);
     s->state->policy = policy->checksum;
     s->state->agents = agents;
     for (uint32_t i = 0; i < policy->ops; i++) {
@@ -2692,7 +2780,103 @@ MNW_INLINE void mnw_store(float *p, mnw_v v) {
     memcpy(p, &v, sizeof v);
 }
 
-/* The same for the first n lanes; the others are 0. */
+/* The first n lanes. */
+static MNW_NOINLINE void mnw_store_some(float *p, mnw_v v, size_t n) {
+    float lanes[MNW_LANES];
+    mnw_store(lanes, v);
+    for (size_t i = 0; i < MNW_LANES && i < n; i++)
+        p[i] = lanes[i];
+}
+
+/* The same where n may be less than a vector. */
+MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
+    if (MNW_LANES > 1 && n < MNW_LANES)
+        mnw_store_some(p, v, n);
+    else
+        mnw_store(p, v);
+}
+
+/* ---- Products. A block of rows by a few vectors of outputs has its sums in registers while k runs. */
+#define MNW_PER_PANEL (MNW_PANEL / MNW_LANES)
+#if MNW_LANES == 16
+#define MNW_ROWS 8 /* of a block */
+#define MNW_VECS 2
+#define MNW_WIDE 8 /* vectors of a block of one row, whose sums must be many to keep the adders busy */
+#elif MNW_LANES == 8
+#define MNW_ROWS 4
+#define MNW_VECS 2
+#define MNW_WIDE 8
+#elif MNW_LANES == 4
+#define MNW_ROWS 4
+#define MNW_VECS 2
+#define MNW_WIDE 8
+#else
+#define MNW_ROWS 2
+#define MNW_VECS 4
+#define MNW_WIDE 8
+#endif
+
+/* `rows` rows from `row` on, `vecs` vectors of outputs from `vec` on. Both counts are constants where it is called, so
+ * that the sums stay in registers. Where fewer rows are left, the last one is computed again. */
+MNW_INLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t left_rows, size_t vec, const int rows,
+                         const int vecs) {
+    mnw_v sum[MNW_ROWS][MNW_WIDE];
+    const mnw_v zero = {0};
+    const float *w[MNW_WIDE], *x[MNW_ROWS], *from = p->x, *panels = p->w;
+    size_t k = p->k, last = left_rows - 1;
+    MNW_UNROLL for (int j = 0; j < vecs; j++) {
+        mnw_v start = p->bias ? mnw_load(p->bias + (vec + (size_t)j) * MNW_LANES) : zero;
+        MNW_UNROLL for (int r = 0; r < rows; r++) sum[r][j] = start;
+    }
+    for (;;) {
+        MNW_UNROLL for (int r = 0; r < rows; r++) x[r] = from + (row + ((size_t)r < last ? (size_t)r : last)) * k;
+        MNW_UNROLL for (int j = 0; j < vecs; j++) {
+            size_t v = vec + (size_t)j;
+            w[j] = panels + (v / MNW_PER_PANEL) * k * MNW_PANEL + (v % MNW_PER_PANEL) * MNW_LANES;
+        }
+        for (size_t i = 0; i < k; i++) {
+            mnw_v weight[MNW_WIDE];
+            MNW_UNROLL for (int j = 0; j < vecs; j++) weight[j] = mnw_load(w[j] + i * MNW_PANEL);
+            MNW_UNROLL for (int r = 0; r < rows; r++) {
+                mnw_v splat = mnw_splat(x[r][i]);
+                MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] += weight[j] * splat;
+            }
+        }
+        if (from == p->more_x || !p->more_k)
+            break;
+        from = p->more_x;
+        panels = p->more_w;
+        k = p->more_k;
+    }
+    MNW_UNROLL for (int r = 0; r < rows; r++) {
+        size_t at = vec * MNW_LANES;
+        float *y = p->y + (row + ((size_t)r < last ? (size_t)r : last)) * p->n;
+        MNW_UNROLL for (int j = 0; j < vecs; j++, at += MNW_LANES) mnw_put(y + at, sum[r][j], p->n - at);
+    }
+}
+
+static MNW_NOINLINE void mnw_linear_of(const mnw_product_of *p, size_t rows) {
+    size_t vecs = (p->n + MNW_LANES - 1) / MNW_LANES, v = 0;
+    if (rows == 1) {
+        for (; v + MNW_WIDE <= vecs; v += MNW_WIDE)
+            mnw_tile(p, 0, 1, v, 1, MNW_WIDE);
+        for (; v + 2 <= vecs; v += 2)
+            mnw_tile(p, 0, 1, v, 1, 2);
+        if (v < vecs)
+            mnw_tile(p, 0, 1, v, 1, 1);
+        return;
+    }
+    /* Vectors outside and rows within: a panel stays in the first cache while all rows meet it. */
+    for (; v + MNW_VECS <= vecs; v += MNW_VECS)
+        for (size_t row = 0; row < rows; row += MNW_ROWS)
+            mnw_tile(p, row, rows - row, v, MNW_ROWS, MNW_VECS);
+    for (; v < vecs; v++)
+        for (size_t row = 0; row < rows; row += MNW_ROWS)
+            mnw_tile(p, row, rows - row, v, MNW_ROWS, 1);
+}
+
+#if !MNW_FUSED
+/* The first n lanes; the others are 0. */
 static MNW_NOINLINE mnw_v mnw_load_some(const float *p, size_t n) {
     float lanes[MNW_LANES] = {0};
     for (size_t i = 0; i < MNW_LANES && i < n; i++)
@@ -2700,11 +2884,8 @@ static MNW_NOINLINE mnw_v mnw_load_some(const float *p, size_t n) {
     return mnw_load(lanes);
 }
 
-static MNW_NOINLINE void mnw_store_some(float *p, mnw_v v, size_t n) {
-    float lanes[MNW_LANES];
-    mnw_store(lanes, v);
-    for (size_t i = 0; i < MNW_LANES && i < n; i++)
-        p[i] = lanes[i];
+MNW_INLINE mnw_v mnw_get(const float *p, size_t n) {
+    return MNW_LANES > 1 && n < MNW_LANES ? mnw_load_some(p, n) : mnw_load(p);
 }
 
 MNW_INLINE mnw_v mnw_select(mnw_i mask, mnw_v yes, mnw_v no) {
@@ -2812,76 +2993,7 @@ static mnw_v mnw_sqrt_all(mnw_v x) {
     return mnw_load(lanes);
 }
 
-/* ---- Products. */
-#define MNW_PER_PANEL (MNW_PANEL / MNW_LANES)
-
-/* `rows` rows from `row` on, `vecs` vectors of outputs from `vec` on. Both counts are constants where it is called, so
- * that the sums stay in registers. */
-MNW_INLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t vec, const int rows, const int vecs) {
-    mnw_v sum[4][8];
-    const float *w[8], *x = p->x + row * p->k;
-    float *y = p->y + row * p->n;
-    size_t k = p->k, first = vec * MNW_LANES, left = p->n - first;
-    MNW_UNROLL for (int j = 0; j < vecs; j++) {
-        size_t v = vec + (size_t)j, at = first + (size_t)j * MNW_LANES;
-        w[j] = p->w + (v / MNW_PER_PANEL) * k * MNW_PANEL + (v % MNW_PER_PANEL) * MNW_LANES;
-        MNW_UNROLL for (int r = 0; r < rows; r++) {
-            const float *old = y + (size_t)r * p->n + at;
-            if (!p->onto)
-                sum[r][j] = mnw_load(p->bias + at);
-            else
-                sum[r][j] = p->n - at < MNW_LANES ? mnw_load_some(old, p->n - at) : mnw_load(old);
-        }
-    }
-    for (size_t i = 0; i < k; i++)
-        MNW_UNROLL for (int r = 0; r < rows; r++) {
-            mnw_v splat = mnw_splat(x[(size_t)r * k + i]);
-            MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] += mnw_load(w[j] + i * MNW_PANEL) * splat;
-        }
-    MNW_UNROLL for (int j = 0; j < vecs; j++) MNW_UNROLL for (int r = 0; r < rows; r++) {
-        size_t done = (size_t)j * MNW_LANES;
-        float *to = y + (size_t)r * p->n + first + done;
-        if (left - done < MNW_LANES)
-            mnw_store_some(to, sum[r][j], left - done);
-        else
-            mnw_store(to, sum[r][j]);
-    }
-}
-
-static MNW_NOINLINE void mnw_linear_of(const mnw_product_of *p, size_t rows) {
-    size_t vecs = (p->n + MNW_LANES - 1) / MNW_LANES, row = 0;
-    for (; row + 4 <= rows; row += 4) {
-        size_t v = 0;
-        for (; v + 2 <= vecs; v += 2)
-            mnw_tile(p, row, v, 4, 2);
-        if (v < vecs)
-            mnw_tile(p, row, v, 4, 1);
-    }
-    for (; row < rows; row++) {
-        size_t v = 0;
-        for (; v + 8 <= vecs; v += 8)
-            mnw_tile(p, row, v, 1, 8);
-        for (; v + 2 <= vecs; v += 2)
-            mnw_tile(p, row, v, 1, 2);
-        if (v < vecs)
-            mnw_tile(p, row, v, 1, 1);
-    }
-}
-
 /* ---- Elementwise operations, n numbers in a row. */
-
-/* expression: what becomes of the vector v. */
-#define MNW_MAP(expression)                                                                                            \
-    for (size_t i = 0; i < n; i += MNW_LANES) {                                                                        \
-        size_t left = n - i;                                                                                           \
-        mnw_v v = left < MNW_LANES ? mnw_load_some(x + i, left) : mnw_load(x + i);                                     \
-        mnw_v w = (expression);                                                                                        \
-        if (left < MNW_LANES)                                                                                          \
-            mnw_store_some(y + i, w, left);                                                                            \
-        else                                                                                                           \
-            mnw_store(y + i, w);                                                                                       \
-    }                                                                                                                  \
-    return
 
 static mnw_v mnw_softplus(mnw_v x, float beta, float threshold) {
     mnw_v z = x * beta;
@@ -2913,71 +3025,76 @@ static mnw_v mnw_floor(mnw_v x) {
     return mnw_select(MNW_LESS(x, r), r - 1.0f, r);
 }
 
-static MNW_NOINLINE void mnw_unary(uint32_t code, float *y, const float *x, size_t n, const float *attr) {
+MNW_INLINE mnw_v mnw_apply(uint32_t code, mnw_v v, float a, float b) {
     const mnw_v zero = mnw_splat(0.0f), one = mnw_splat(1.0f), six = mnw_splat(6.0f);
-    const float a = attr ? attr[0] : 0.0f, b = attr ? attr[1] : 0.0f;
     switch (code) {
     case MNW_relu:
-        MNW_MAP(mnw_select(MNW_LESS(v, zero), zero, v));
+        return mnw_select(MNW_LESS(v, zero), zero, v);
     case MNW_leaky_relu:
-        MNW_MAP(mnw_select(MNW_LESS(v, zero), v * a, v));
+        return mnw_select(MNW_LESS(v, zero), v * a, v);
     case MNW_elu:
-        MNW_MAP(mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * a));
+        return mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * a);
     case MNW_selu:
-        MNW_MAP(mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * 1.67326324f) * 1.05070099f);
+        return mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * 1.67326324f) * 1.05070099f;
     case MNW_gelu:
-        MNW_MAP(v * 0.5f * (mnw_erf(v * 0.707106781f) + 1.0f));
+        return v * 0.5f * (mnw_erf(v * 0.707106781f) + 1.0f);
     case MNW_gelu_tanh:
-        MNW_MAP(v * 0.5f * (mnw_tanh((v + v * v * v * 0.044715f) * 0.797884561f) + 1.0f));
+        return v * 0.5f * (mnw_tanh((v + v * v * v * 0.044715f) * 0.797884561f) + 1.0f);
     case MNW_silu:
-        MNW_MAP(v / (mnw_exp(-v) + 1.0f));
+        return v / (mnw_exp(-v) + 1.0f);
     case MNW_mish:
-        MNW_MAP(mnw_mish(v));
+        return mnw_mish(v);
     case MNW_softplus:
-        MNW_MAP(mnw_softplus(v, a, b));
+        return mnw_softplus(v, a, b);
     case MNW_softsign:
-        MNW_MAP(v / (mnw_abs(v) + 1.0f));
+        return v / (mnw_abs(v) + 1.0f);
     case MNW_tanh:
-        MNW_MAP(mnw_tanh(v));
+        return mnw_tanh(v);
     case MNW_sigmoid:
-        MNW_MAP(mnw_sigmoid(v));
+        return mnw_sigmoid(v);
     case MNW_hardsigmoid:
-        MNW_MAP(mnw_min(mnw_max(v + 3.0f, zero), six) / six);
+        return mnw_min(mnw_max(v + 3.0f, zero), six) / six;
     case MNW_hardswish:
-        MNW_MAP(v * mnw_min(mnw_max(v + 3.0f, zero), six) / six);
+        return v * mnw_min(mnw_max(v + 3.0f, zero), six) / six;
     case MNW_clamp:
-        MNW_MAP(mnw_min(mnw_max(v, mnw_splat(a)), mnw_splat(b)));
+        return mnw_min(mnw_max(v, mnw_splat(a)), mnw_splat(b));
     case MNW_abs:
-        MNW_MAP(mnw_abs(v));
+        return mnw_abs(v);
     case MNW_neg:
-        MNW_MAP(-v);
+        return -v;
     case MNW_exp:
-        MNW_MAP(mnw_exp(v));
+        return mnw_exp(v);
     case MNW_log:
-        MNW_MAP(mnw_log(v));
+        return mnw_log(v);
     case MNW_sqrt:
-        MNW_MAP(mnw_sqrt_all(v));
+        return mnw_sqrt_all(v);
     case MNW_rsqrt:
-        MNW_MAP(1.0f / mnw_sqrt_all(v));
+        return 1.0f / mnw_sqrt_all(v);
     case MNW_reciprocal:
-        MNW_MAP(1.0f / v);
+        return 1.0f / v;
     case MNW_square:
-        MNW_MAP(v * v);
+        return v * v;
     case MNW_sin:
-        MNW_MAP(mnw_sine_all(v, 0));
+        return mnw_sine_all(v, 0);
     case MNW_cos:
-        MNW_MAP(mnw_sine_all(v, 1));
+        return mnw_sine_all(v, 1);
     case MNW_floor:
-        MNW_MAP(mnw_floor(v));
+        return mnw_floor(v);
     case MNW_round:
-        MNW_MAP(mnw_round(v));
+        return mnw_round(v);
     case MNW_sign:
-        MNW_MAP(mnw_select(MNW_LESS(zero, v) | MNW_LESS(v, zero), mnw_sign_of(v, one), zero));
+        return mnw_select(MNW_LESS(zero, v) | MNW_LESS(v, zero), mnw_sign_of(v, one), zero);
     case MNW_erf:
-        MNW_MAP(mnw_erf(v));
+        return mnw_erf(v);
     default:
-        return;
+        return v;
     }
+}
+
+static MNW_NOINLINE void mnw_unary(uint32_t code, float *y, const float *x, size_t n, const float *attr) {
+    const float a = attr ? attr[0] : 0.0f, b = attr ? attr[1] : 0.0f;
+    for (size_t i = 0; i < n; i += MNW_LANES)
+        mnw_put(y + i, mnw_apply(code, mnw_get(x + i, n - i), a, b), n - i);
 }
 
 static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, size_t by_a, const float *b, size_t by_b,
@@ -2986,8 +3103,8 @@ static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, siz
     for (size_t i = 0; i < n; i += MNW_LANES) {
         size_t left = n - i;
         const float *pa = a + i * by_a, *pb = b + i * by_b;
-        mnw_v u = !by_a ? mnw_splat(*pa) : left < MNW_LANES ? mnw_load_some(pa, left) : mnw_load(pa);
-        mnw_v v = !by_b ? mnw_splat(*pb) : left < MNW_LANES ? mnw_load_some(pb, left) : mnw_load(pb);
+        mnw_v u = !by_a ? mnw_splat(*pa) : left < MNW_LANES ? mnw_get(pa, left) : mnw_load(pa);
+        mnw_v v = !by_b ? mnw_splat(*pb) : left < MNW_LANES ? mnw_get(pb, left) : mnw_load(pb);
         u = code == MNW_add       ? u + v
             : code == MNW_sub     ? u - v
             : code == MNW_mul     ? u * v
@@ -2999,7 +3116,7 @@ static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, siz
             : code == MNW_lt      ? mnw_select(MNW_LESS(u, v), one, zero)
                                   : mnw_select(MNW_LESS(u, v) | MNW_SAME(u, v), one, zero);
         if (left < MNW_LANES)
-            mnw_store_some(y + i, u, left);
+            mnw_put(y + i, u, left);
         else
             mnw_store(y + i, u);
     }
@@ -3008,51 +3125,57 @@ static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, siz
 static MNW_NOINLINE void mnw_lstm_of(float *h, float *c, const float *gates, const float *before, size_t n) {
     for (size_t i = 0; i < n; i += MNW_LANES) {
         size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
-        mnw_v in = mnw_sigmoid(mnw_load_some(gates + i, left)),
-              forget = mnw_sigmoid(mnw_load_some(gates + n + i, left));
-        mnw_v new_c = mnw_tanh(mnw_load_some(gates + 2 * n + i, left));
-        new_c = forget * mnw_load_some(before + i, left) + in * new_c;
-        mnw_store_some(c + i, new_c, left);
-        mnw_store_some(h + i, mnw_sigmoid(mnw_load_some(gates + 3 * n + i, left)) * mnw_tanh(new_c), left);
+        mnw_v in = mnw_sigmoid(mnw_get(gates + i, left)), forget = mnw_sigmoid(mnw_get(gates + n + i, left));
+        mnw_v new_c = mnw_tanh(mnw_get(gates + 2 * n + i, left));
+        new_c = forget * mnw_get(before + i, left) + in * new_c;
+        mnw_put(c + i, new_c, left);
+        mnw_put(h + i, mnw_sigmoid(mnw_get(gates + 3 * n + i, left)) * mnw_tanh(new_c), left);
     }
 }
 
 static MNW_NOINLINE void mnw_mingru_of(float *h, const float *parts, const float *before, size_t n) {
     for (size_t i = 0; i < n; i += MNW_LANES) {
         size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
-        mnw_v v = mnw_load_some(parts + i, left), gate = mnw_sigmoid(mnw_load_some(parts + n + i, left));
-        mnw_v old = mnw_load_some(before + i, left);
+        mnw_v v = mnw_get(parts + i, left), gate = mnw_sigmoid(mnw_get(parts + n + i, left));
+        mnw_v old = mnw_get(before + i, left);
         v = mnw_select(MNW_LESS(v, mnw_splat(0.0f)), mnw_sigmoid(v), v + 0.5f);
-        mnw_store_some(h + i, old + gate * (v - old), left);
+        mnw_put(h + i, old + gate * (v - old), left);
     }
 }
 
 static MNW_NOINLINE void mnw_gru_of(float *h, const float *of_x, const float *of_h, const float *before, size_t n) {
     for (size_t i = 0; i < n; i += MNW_LANES) {
         size_t left = n - i < MNW_LANES ? n - i : MNW_LANES;
-        mnw_v reset = mnw_sigmoid(mnw_load_some(of_x + i, left) + mnw_load_some(of_h + i, left));
-        mnw_v update = mnw_sigmoid(mnw_load_some(of_x + n + i, left) + mnw_load_some(of_h + n + i, left));
-        mnw_v fresh = mnw_load_some(of_x + 2 * n + i, left) + reset * mnw_load_some(of_h + 2 * n + i, left);
+        mnw_v reset = mnw_sigmoid(mnw_get(of_x + i, left) + mnw_get(of_h + i, left));
+        mnw_v update = mnw_sigmoid(mnw_get(of_x + n + i, left) + mnw_get(of_h + n + i, left));
+        mnw_v fresh = mnw_get(of_x + 2 * n + i, left) + reset * mnw_get(of_h + 2 * n + i, left);
         fresh = mnw_tanh(fresh);
-        mnw_store_some(h + i, fresh + update * (mnw_load_some(before + i, left) - fresh), left);
+        mnw_put(h + i, fresh + update * (mnw_get(before + i, left) - fresh), left);
     }
 }
 
+#endif /* !MNW_FUSED */
+
 static void mnw_fill(mnw_kernels *k) {
     k->linear = mnw_linear_of;
+#if !MNW_FUSED
     k->unary = mnw_unary;
     k->binary = mnw_binary;
     k->lstm = mnw_lstm_of;
     k->mingru = mnw_mingru_of;
     k->gru = mnw_gru_of;
+#endif
 }
 
 #undef MNW_ISA
 #undef MNW_LANES
+#undef MNW_FUSED
 #undef MNW_LESS
 #undef MNW_SAME
 #undef MNW_BITS
 #undef MNW_FROM
 #undef MNW_PER_PANEL
-#undef MNW_MAP
+#undef MNW_ROWS
+#undef MNW_VECS
+#undef MNW_WIDE
 #endif /* MNW_ISA */
