@@ -62,7 +62,7 @@ def shared(
     name: str | None = None,
 ) -> Path:
     """A shared library for this machine. `flags` come after the standard ones, so they may override them."""
-    return _native("shared", sources, defines, include, [*_tuned(), "-fPIC", "-shared", *flags], cc, name, ".so")
+    return _native("shared", sources, defines, include, [*_tuned(cc), "-fPIC", "-shared", *flags], cc, name, ".so")
 
 
 def program(
@@ -75,7 +75,7 @@ def program(
     name: str | None = None,
 ) -> Path:
     """An executable for this machine."""
-    return _native("program", sources, defines, include, [*_tuned(), *flags], cc, name, "")
+    return _native("program", sources, defines, include, [*_tuned(cc), *flags], cc, name, "")
 
 
 def object(
@@ -88,7 +88,7 @@ def object(
     name: str | None = None,
 ) -> Path:
     """An object file of one source."""
-    return _native("object", sources, defines, include, ["-c", *_tuned(), *flags], cc, name, ".o")
+    return _native("object", sources, defines, include, ["-c", *_tuned(cc), *flags], cc, name, ".o")
 
 
 def wasm(
@@ -192,7 +192,9 @@ def _native(
     return _build(kind, compiler(cc).split(), sources, defines, include, [*EXACT, *options], name, suffix)
 
 
-def _tuned() -> list[str]:
+def _tuned(cc: str | None) -> list[str]:
+    if "-linux-" in (cc or ""):  # a cross compiler
+        return []
     return ["-march=native"] if platform.machine() in ("x86_64", "AMD64") else ["-mcpu=native"]
 
 

@@ -11,6 +11,8 @@ import sys
 
 VERBS = {
     "envs": "list the environments, or describe one",
+    "new": "make an environment from the template",
+    "check": "hold an environment to the contract",
     "train": "train a policy, export and verify it",
     "runs": "list the runs, or compare some of them",
     "watch": "watch a run while it trains, in a browser",

@@ -12,7 +12,7 @@
 #endif
 
 /* A saved environment is its lane's words in the order of State's members: what a State of one lane would hold. */
-enum { ENV_SAVED = sizeof(State) / ENV_LANES, ENV_WORDS = ENV_SAVED / 4 };
+enum { ENV_SAVED = sizeof(State) / ENV_LANES, ENV_WORDS = ENV_SAVED / 4, ENV_MOST_CHOICES = 256 };
 _Static_assert(ENV_LANES >= 1 && ENV_LANES <= 32, "ENV_LANES must be 1 to 32");
 _Static_assert(sizeof(State) % (4 * ENV_LANES) == 0, "with lanes every member of State is an array of 32-bit numbers");
 _Static_assert(ENV_HEADS <= 8 && ENV_SLOTS <= 32, "the room in EnvSpec.idle and EnvVectorConfig.skill");
@@ -204,8 +204,45 @@ ENV_EXPORT void env_event(void *group, uint32_t lane, const EnvEvent *event) {
     }
 }
 
+/* The nearest action that the mask allows: itself, else the idle one, else the first possible one. */
+static inline env_action env_allowed(env_action action, int head, const uint8_t *mask) {
+#ifdef ENV_CONTINUOUS
+    (void)mask;
+    (void)head;
+    return action;
+#else
+    if (mask[action]) {
+        return action;
+    }
+    int32_t choice = env.spec.idle[head], last = env.spec.head[head].size - 1;
+    for (int32_t i = 0; i <= last && !mask[choice]; i++) {
+        choice = i;
+    }
+    return choice;
+#endif
+}
+
+/* step() never meets an impossible action, whoever chose it. */
+static void env_mend(const State *s, EnvActions action, env_action mended[ENV_SLOTS][ENV_HEADS][ENV_LANES]) {
+    for (int slot = 0; slot < ENV_SLOTS; slot++) {
+        for (int l = 0; l < ENV_LANES; l++) {
+            uint8_t possible[ENV_MOST_CHOICES], *mask = possible;
+            env.mask(s, l, slot, possible);
+            for (int h = 0; h < ENV_HEADS; mask += env.spec.head[h].size, h++) {
+                mended[slot][h][l] = env_allowed(action[slot][h][l], h, mask);
+            }
+        }
+    }
+}
+
 static inline void env_advance(State *s, EnvActions action, EnvResult out) {
-    env.step(s, action, out);
+    if (env.mask) {
+        env_action mended[ENV_SLOTS][ENV_HEADS][ENV_LANES];
+        env_mend(s, action, mended);
+        env.step(s, (EnvActions)mended, out);
+    } else {
+        env.step(s, action, out);
+    }
     EnvBase *base = (EnvBase *)s;
     for (int l = 0; l < ENV_LANES; l++) {
         base->tick[l]++;

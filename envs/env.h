@@ -19,6 +19,9 @@
  * depend on it. With one lane, members may be anything of fixed size without pointers; the whole struct is hashed, so
  * it has no padding (a test checks it): order members by size.
  *
+ * Masks. Where `mask` forbids choices, core.h turns a forbidden one into the idle one (or, where that is forbidden too,
+ * the first possible one) before step() sees it; a mask leaves each head of a living slot one choice at least.
+ *
  * Rules. No state outside State, no libm (portable functions are in mathf.h), no clock, no allocation. Randomness comes
  * from env_uniform and its kin (random.h), keyed by seed and environment index. step() may be called on a lane whose
  * episode has ended: what it does there is thrown away, but must be defined. The script is a player whose skill is the

@@ -16,7 +16,7 @@ from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError, unknown
 
 HERE = Path(__file__).resolve().parent
-SHARED = ("abi.h", "env.h", "core.h", "random.h", "mathf.h", "draw.h")  # what a game's behaviour depends on
+SHARED = ("abi.h", "env.h", "core.h", "random.h", "mathf.h", "draw.h")  # what every game depends on
 FLAGS = ["-pthread", "-fno-trapping-math"]  # the latter changes no result, but lets gcc turn choices into SIMD
 KINDS = ("physics", "fidelity", "reward", "world")
 SCALES = ("linear", "log", "integer")
@@ -173,7 +173,9 @@ def source_hash(name: str) -> str:
     """SHA-256 of the C sources that decide how a game of this environment goes."""
     digest = hashlib.sha256()
     own = sorted(path for path in folder(name).rglob("*") if path.suffix in (".c", ".h"))
-    for path in [*(HERE / shared for shared in SHARED), *own]:
+    shared = [HERE / header for header in SHARED]
+    also = [path for path in compile.depends(own, []) if path not in {*own, *shared, HERE / "vector.h"}]
+    for path in [*shared, *own, *also]:
         digest.update(path.relative_to(HERE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

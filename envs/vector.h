@@ -179,7 +179,7 @@ static uint32_t env_ticks_of_step(const EnvVector *v, State *s, env_action actio
     uint32_t over = 0, aside = 0;
     EnvResult out = {step->reward, step->terminated, step->truncated};
     EnvStep kept;
-    float skill[ENV_SLOTS][ENV_LANES];
+    float skill[ENV_SLOTS][ENV_LANES] = {{0}};
     for (uint32_t slot = scripted; slot < ENV_SLOTS; slot++) {
         env_skills(v, s, slot, skill[slot]);
     }

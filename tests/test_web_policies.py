@@ -13,8 +13,9 @@ from minnow.cli.main import main
 SHIPPED = sorted((Path(__file__).parents[1] / "web" / "policies").glob("*.minnow"))
 
 
-def test_every_environment_ships_one() -> None:
-    assert [path.stem for path in SHIPPED] == envs.names()
+def test_each_is_for_an_environment() -> None:
+    """An environment without one is played on its page by the script and by people."""
+    assert {"cartpole", "pong"} <= {path.stem for path in SHIPPED} <= set(envs.names())
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

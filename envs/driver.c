@@ -1,22 +1,21 @@
-/* env_driver.c: one environment (-DENV_SOURCE="path") without Python, for what needs another compiler or a sanitizer.
+/* driver.c: what `minnow check` asks of one environment (-DENV_SOURCE="path") without Python, so that any compiler,
+ * sanitizer and machine can answer.
  *   golden STEPS   random actions in a few environments; prints one hash of every state on the way
  *   storm STEPS    random actions, events, scripts, saves and pictures in all lanes; fails beyond ranges
  *   vector STEPS   many environments by one thread and by four; fails where they part (built with ENV_VECTOR)
  *   padding        fails if State has bytes between its members (gcc only)
+ * In WebAssembly, which has no output, driver_golden alone is exported.
  */
+#include ENV_SOURCE
+#ifndef __wasm__
 #include <stdio.h>
 #include <stdlib.h>
-#include ENV_SOURCE
+#endif
 
 static _Alignas(64) State group;
 static env_action action[ENV_SLOTS][ENV_HEADS][ENV_LANES];
 static float reward[ENV_SLOTS][ENV_LANES];
 static int32_t terminated[ENV_LANES], truncated[ENV_LANES];
-
-static int fail(const char *what, double value) {
-    fprintf(stderr, "%s: %.9g\n", what, value);
-    exit(1);
-}
 
 static void random_actions(uint32_t seed, uint32_t step, uint32_t lane) {
     for (int slot = 0; slot < ENV_SLOTS; slot++) {
@@ -33,7 +32,9 @@ static void tick(void) {
     env_tick(&group, action, reward[0], terminated, truncated);
 }
 
-static void golden(uint32_t steps) {
+/* 0 if equal lanes part. */
+uint64_t driver_golden(uint32_t steps);
+uint64_t driver_golden(uint32_t steps) {
     uint64_t hash = 0;
     for (uint32_t index = 0; index < 4; index++) {
         for (uint32_t l = 0; l < ENV_LANES; l++) {
@@ -69,13 +70,21 @@ static void golden(uint32_t steps) {
         }
         for (uint32_t l = 1; l < ENV_LANES; l++) {
             if (env_hash(&group, l) != env_hash(&group, 0)) {
-                fail("equal lanes part", l);
+                return 0;
             }
         }
     }
-    printf("%016llx\n", (unsigned long long)hash);
+    return hash;
 }
 
+#ifndef __wasm__
+static int fail(const char *advice, const char *what, double value) {
+    fprintf(stderr, "%s: %s is %.9g\n", advice, what, value);
+    exit(1);
+}
+
+/* What a player sees must be finite, within the declared ranges unless everything is turned (inside = 0), and leave it
+ * something to do. */
 static void see(uint32_t lane, int inside) {
     static env_obs obs[ENV_OBS + 1];
     static uint8_t mask[1024];
@@ -84,24 +93,45 @@ static void see(uint32_t lane, int inside) {
         env_observe(&group, lane, slot, obs);
         env_mask(&group, lane, slot, mask);
         if (obs[ENV_OBS] != (env_obs)77) {
-            fail("observe() writes beyond its end", 0);
+            fail("observe() writes more than ENV_OBS numbers", "the one after the last", (double)obs[ENV_OBS]);
         }
         for (int i = 0; i < ENV_OBS; i++) {
             const EnvField *field = &env.spec.fields[i / (ENV_OBS / env.spec.obs_shape[0])];
             double value = (double)obs[i];
-            if (!(value > -1e6 && value < 1e6) ||
-                (inside && !(value >= (double)field->low && value <= (double)field->high))) {
-                fail(field->name, value);
+            if (!(value > -1e6 && value < 1e6)) {
+                fail("observe() writes a number that is not finite", field->name, value);
+            }
+            if (inside && !(value >= (double)field->low && value <= (double)field->high)) {
+                fail("observe() leaves the range that `fields` declares: clamp it, or widen the range", field->name,
+                     value);
+            }
+        }
+        const uint8_t *choice = mask;
+        for (int h = 0; h < ENV_HEADS && env_alive(&group, lane, slot); h++) {
+            int possible = env.spec.head[h].size == 0;
+            for (int32_t i = 0; i < env.spec.head[h].size; i++) {
+                possible |= *choice++;
+            }
+            if (!possible) {
+                fail("mask() forbids every choice of a head of a living slot: allow one", env.spec.head[h].name, 0);
             }
         }
         if (!(env_score(&group, lane, slot) > -1e6f) || !(env_potential(&group, lane, slot) > -1e6f)) {
-            fail("score or potential", 0);
+            fail("score() or potential() is not finite: guard its divisions", env.spec.score_name,
+                 (double)env_score(&group, lane, slot));
+        }
+        if (inside && (env_score(&group, lane, slot) < env.spec.score_low ||
+                       env_score(&group, lane, slot) > env.spec.score_high)) {
+            fail("score() leaves score_low to score_high: widen them", env.spec.score_name,
+                 (double)env_score(&group, lane, slot));
         }
     }
 }
 
+enum { ROOM = 1024 }; /* shapes in a page's list */
+
 static void storm(uint32_t steps, int wild) {
-    static EnvShape list[1 << 12];
+    static EnvShape list[ROOM];
     static uint8_t saved[ENV_SAVED];
     for (uint32_t l = 0; l < ENV_LANES; l++) {
         env_init(&group, l, 3, 1, l, NULL, wild ? 1.0f : 0.0f);
@@ -127,20 +157,23 @@ static void storm(uint32_t steps, int wild) {
                               luck.a % 50 ? f[3] : 0.0f / (f[3] - f[3])};
             env_event(&group, lane, &event);
         }
-        if (env.script) {
+        if (env.script && luck.a % 8 == 0) {
             env_action played[ENV_HEADS];
-            env_script(&group, lane, luck.a % ENV_SLOTS, env_unit(luck.b), played);
+            env_script(&group, lane, luck.b % ENV_SLOTS, env_unit(luck.b), played);
         }
         if (luck.a % 64 == 0) {
             EnvView view = {0, 0, 1.5f};
-            uint32_t wanted = env_draw(&group, lane, &view, list, 1 << 12);
-            if (wanted > 1 << 12 || env_draw(&group, lane, &view, list, 3) != wanted) {
-                fail("shapes", wanted);
+            uint32_t wanted = env_draw(&group, lane, &view, list, ROOM);
+            if (wanted > ROOM) {
+                fail("draw() writes more shapes than a page's list holds (1024): join them", "their number", wanted);
+            }
+            if (env_draw(&group, lane, &view, list, 3) != wanted) {
+                fail("draw() does not count the shapes that its list has no room for", "their number", wanted);
             }
             for (uint32_t i = 0; i < wanted; i++) {
                 for (int k = 0; k < 12; k++) {
                     if (!(list[i].f[k] > -1e6f && list[i].f[k] < 1e6f)) {
-                        fail("a shape's number", (double)list[i].f[k]);
+                        fail("draw() writes a shape that is not finite", "a number of it", (double)list[i].f[k]);
                     }
                 }
             }
@@ -153,7 +186,7 @@ static void storm(uint32_t steps, int wild) {
         if (luck.a % 16 == 0) {
             env_load(&group, lane, saved);
             if (env_hash(&group, lane) != before) {
-                fail("a loaded state differs", step);
+                fail("a state that was saved and loaded differs", "the step", step);
             }
         }
         for (uint32_t l = 0; l < ENV_LANES; l++) {
@@ -206,14 +239,18 @@ int main(int argc, char **argv) {
     const char *mode = argc > 1 ? argv[1] : "";
     uint32_t steps = argc > 2 ? (uint32_t)atoi(argv[2]) : 1000;
     if (env_same(mode, "golden")) {
-        golden(steps);
+        uint64_t hash = driver_golden(steps);
+        if (!hash) {
+            fail("equal lanes part: a loop over lanes reads a neighbour", "lanes", ENV_LANES);
+        }
+        printf("%016llx\n", (unsigned long long)hash);
     } else if (env_same(mode, "storm")) {
         storm(steps, 0);
         storm(steps, 1);
 #ifdef ENV_VECTOR
     } else if (env_same(mode, "vector")) {
         if (play(1, steps) != play(4, steps)) {
-            fail("threads change the result", 0);
+            fail("threads change the result: something outside State is written", "steps", steps);
         }
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
@@ -222,12 +259,14 @@ int main(int argc, char **argv) {
         __builtin_clear_padding(&group);
         for (size_t i = 0; i < sizeof group; i++) {
             if (((uint8_t *)&group)[i] != 0xff) {
-                fail("State has padding at byte", (double)i);
+                fail("State has bytes between its members: order them by size, or fill the gap with a member",
+                     "the first one", (double)i);
             }
         }
 #endif
     } else {
-        fail("unknown mode", 0);
+        fail("unknown mode", mode, argc);
     }
     return 0;
 }
+#endif

@@ -1,0 +1,231 @@
+"""What the contract demands of an environment, as checks that say what to mend. `minnow check` and the tests run them.
+
+A check is a function of the environment's name that returns what it found, or raises MinnowError."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from minnow.cinfer import compile
+from minnow.cinfer.errors import MinnowError
+
+from .spec import FLAGS, HERE, folder, library, spec
+from .vector import Vector
+
+STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fsanitize=float-cast-overflow", "-g", "-O1"]
+BUILDS = [("gcc", ["-O0"]), ("gcc", ["-O3"]), ("gcc", FLAGS), ("clang", ["-O0"]), ("clang", ["-O3"])]
+AARCH64 = "aarch64-linux-gnu-gcc"
+BANNED = {
+    "math.h": "use mathf.h's functions, which give the same bits everywhere",
+    "stdlib.h": "everything lives in State; nothing is allocated",
+    "stdio.h": "an environment has no input and output",
+    "time.h": "an environment has no clock: count ticks",
+    "malloc": "everything lives in State",
+    "rand(": "draw from env_uniform and its kin",
+}
+GOLDEN, VECTOR = "2500", "1000"  # steps
+
+
+def _source(name: str) -> Path:
+    return folder(name) / f"{name}.c"
+
+
+def compilers() -> list[str]:
+    """gcc and clang, where they are."""
+    found = [cc for cc in ("gcc", "clang") if shutil.which(cc)]
+    return found or [compile.compiler()]
+
+
+def lane_counts(name: str) -> list[int | None]:
+    """The environment's own number of lanes (None), and 1 where that is another."""
+    return [None] if library(name).env_lanes() == 1 else [None, 1]
+
+
+def driver(name: str, *flags: str, cc: str, lanes: int | None = None, vector: bool = False) -> Path:
+    """driver.c with this environment, compiled."""
+    defines: dict[str, str | int] = {"ENV_SOURCE": f'"{_source(name)}"'} | (
+        {} if lanes is None else {"ENV_LANES": lanes}
+    )
+    if vector:
+        defines |= {"ENV_VECTOR": 1, "_POSIX_C_SOURCE": "200809L"}
+        flags = (*flags, "-pthread")
+    return compile.program([HERE / "driver.c"], defines=defines, flags=flags, cc=cc, name=f"driver_{name}")
+
+
+def output(program: Path, *args: str, by: tuple[str, ...] = ()) -> str:
+    """What the driver prints; its complaint as a MinnowError. by: the emulator that runs it."""
+    done = subprocess.run([*by, program, *args], capture_output=True, text=True, errors="replace", timeout=280)
+    if done.returncode:
+        words = (done.stderr + done.stdout).strip()
+        raise MinnowError(f"`{program.name.split('-')[0]} {' '.join(args)}` failed: {words[-3000:]}")
+    return done.stdout.strip()
+
+
+def declaration(name: str) -> str:
+    """The tables of `spec` agree with each other."""
+    found = spec(name)
+    faults = []
+
+    def demand(holds: bool, words: str) -> None:
+        if not holds:
+            faults.append(words)
+
+    demand(found.name == name, f"spec.name is {found.name!r}, but the folder is {name!r}")
+    demand(bool(found.title and found.score_name), "title and score_name must not be empty")
+    demand(found.description.endswith("."), "description is a sentence: end it with a full stop")
+    size = library(name).env_obs_size()
+    demand(int(np.prod(found.obs_shape)) == size, f"obs_shape {found.obs_shape} does not hold ENV_OBS = {size} numbers")
+    demand(1 <= found.agents <= found.slots, f"agents is {found.agents}: it wants 1 to ENV_SLOTS = {found.slots}")
+    demand(found.tick_rate > 0 and found.action_repeat >= 1, "tick_rate and action_repeat must be positive")
+    demand(found.score_low < found.score_high, "score_low must lie below score_high")
+    demand(found.view_width > 0 and found.view_height > 0, "view_width and view_height must be positive")
+    demand(bool(found.control), "a person needs controls: fill spec.control")
+    demand(found.has_script, "a scripted player is wanted: .script, with a parameter named skill")
+    demand("skill" in [p.name for p in found.param], "the script's skill is the parameter named skill: add it")
+    for p in found.param:
+        demand(p.low <= p.value <= p.high and p.low < p.high, f"parameter {p.name}: want low <= default <= high")
+        demand(p.doc.endswith("."), f"parameter {p.name}: its doc is a sentence, with a full stop")
+        demand(p.scale != "log" or p.low > 0, f"parameter {p.name}: a logarithmic one has a low above 0")
+        demand(p.kind != "physics" or p.value == 0 or p.low * p.high >= 0, f"parameter {p.name}: bounds change sign")
+    for field in found.fields:
+        demand(bool(field.name) and field.low < field.high, f"field {field.name!r}: wants a name and low < high")
+    for head in found.head:
+        demand(head.size in (0, len(head.labels)), f"head {head.name}: {head.size} choices, {len(head.labels)} labels")
+    for c in found.control:
+        demand(c.head < found.heads and bool(c.keys or c.touch), f"control {c.label}: wants a head and keys or touch")
+        top = found.head[c.head].size if c.head < found.heads else 0
+        demand(not top or 0 <= c.value < top, f"control {c.label}: the head has no choice {c.value:g}")
+    if faults:
+        raise MinnowError("; ".join(faults) + ".")
+    return f"{found.slots} slots, {size} numbers seen, {len(found.param)} parameters"
+
+
+def source(name: str) -> str:
+    """Nothing but the contract's own headers and functions is used."""
+    text = _source(name).read_text(encoding="utf-8")
+    for word, advice in BANNED.items():
+        if word in text:
+            raise MinnowError(f"{name}.c uses {word}: {advice}.")
+    return f"{text.count(chr(10))} lines"
+
+
+def warnings(name: str) -> str:
+    """No compiler has anything to say about it, with lanes or without."""
+    for cc in compilers():
+        for lanes in lane_counts(name):
+            defines = {"ENV_VECTOR": 1, "_POSIX_C_SOURCE": "200809L"} | ({} if lanes is None else {"ENV_LANES": lanes})
+            compile.object([_source(name)], defines=defines, flags=["-O2", *STRICT], cc=cc)
+    return ", ".join(compilers())
+
+
+def state(name: str) -> str:
+    """All that changes lies in State, which has no gaps."""
+    plain = compile.object([_source(name)], flags=["-O1", "-fno-pic"], cc=compile.compiler(), name=f"plain_{name}")
+    nm = shutil.which("nm")
+    if not nm:
+        raise MinnowError("nm was not found. Install it: apt-get install binutils (as root).")
+    listing = subprocess.run([nm, str(plain)], capture_output=True, text=True, check=True).stdout
+    found = re.findall(r"^\w+ [bBdDCcsSgG] (\S+)$", listing, re.MULTILINE)
+    loose = [symbol for symbol in found if not re.fullmatch(r"spec(\.\d+)?", symbol)]  # env_spec()'s answer
+    if loose:
+        raise MinnowError(f"{name}.c keeps {', '.join(loose)} outside State: move it in, or make it const.")
+    if shutil.which("gcc"):
+        for lanes in lane_counts(name):
+            output(driver(name, "-O1", cc="gcc", lanes=lanes), "padding")
+    return f"{library(name).env_saved_size()} bytes"
+
+
+def storm(name: str, steps: int = 100_000) -> str:
+    """Random agent-steps under sanitizers, as declared and with everything turned: ranges, masks, pictures."""
+    for cc in compilers():
+        for lanes in lane_counts(name):
+            output(driver(name, *SANITIZE, cc=cc, lanes=lanes), "storm", str(steps))
+    return f"{steps} agent-steps, as declared and with everything turned"
+
+
+def threads(name: str) -> str:
+    """Many environments by several threads: equal results, no race, no leak."""
+    for lanes in lane_counts(name):
+        for sanitizer in ("address,undefined", "thread"):
+            flags = [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", "-O1"]
+            output(driver(name, *flags, cc=compilers()[0], lanes=lanes, vector=True), "vector", VECTOR)
+    return "address, undefined and thread sanitizers"
+
+
+def golden(name: str) -> str:
+    """The same states from every compiler, level, lane count and processor, and in WebAssembly."""
+    hashes: dict[str, str] = {}
+    for cc, flags in BUILDS:
+        if cc in compilers():
+            for lanes in lane_counts(name):
+                label = " ".join([cc, *flags, *([] if lanes is None else ["one lane"])])
+                hashes[label] = output(driver(name, *flags, cc=cc, lanes=lanes), "golden", GOLDEN)
+    if shutil.which(AARCH64) and shutil.which("qemu-aarch64"):
+        hashes["aarch64"] = output(driver(name, "-static", cc=AARCH64), "golden", GOLDEN, by=("qemu-aarch64",))
+    if shutil.which("emcc") and shutil.which("node"):
+        hashes["wasm"] = _in_wasm(name)
+    if len(set(hashes.values())) > 1:
+        told = "\n".join(f"  {found}  {build}" for build, found in hashes.items())
+        raise MinnowError(
+            f"builds of {name} part:\n{told}\nLook for numbers that were never set, shifts and conversions out of "
+            "range, evaluation order, and functions that are not mathf.h's."
+        )
+    return ", ".join(hashes)
+
+
+def _in_wasm(name: str) -> str:
+    built = compile.wasm(
+        [HERE / "driver.c"],
+        exports=["driver_golden"],
+        defines={"ENV_SOURCE": f'"{_source(name)}"'},
+        name=f"driver_{name}",
+    )
+    code = (
+        "WebAssembly.instantiate(require('fs').readFileSync(process.argv[1])).then(({instance}) =>"
+        f"console.log(BigInt.asUintN(64, instance.exports.driver_golden({GOLDEN})).toString(16).padStart(16, '0')))"
+    )
+    done = subprocess.run(["node", "-e", code, str(built)], capture_output=True, text=True, timeout=280)
+    if done.returncode:
+        raise MinnowError(f"node failed on {built.name}: {done.stderr.strip()[-2000:]}")
+    return done.stdout.strip()
+
+
+def snapshots(name: str) -> str:
+    """Equal seeds play equal games; a snapshot of one goes on elsewhere as the game did."""
+    games = [Vector(name, 3, seed=seed, randomize=0.2) for seed in (1, 1, 99)]
+    buffers = [game.buffers() for game in games]
+    for game, b in zip(games, buffers, strict=True):
+        game.reset(b)
+    rng = np.random.default_rng(0)
+
+    def step(which: tuple[int, ...]) -> None:
+        u = rng.random(buffers[0].action.shape)
+        for i in which:
+            for h, head in enumerate(games[i].spec.head):
+                buffers[i].action[:, h] = u[:, h] * (head.size or head.high - head.low) + head.low * (not head.size)
+            games[i].step(buffers[i])
+
+    for _ in range(100):
+        step((0, 1))
+    if games[0].hash(1) != games[1].hash(1):
+        raise MinnowError(f"two games of {name} with equal seeds and actions part: something outside State matters.")
+    games[2].load(1, games[0].save(1))
+    for tick in range(100):
+        step((0, 2))
+        if games[0].hash(1) != games[2].hash(1):
+            raise MinnowError(
+                f"{name}: a snapshot parts from its game after {tick + 1} steps: State does not hold all."
+            )
+    return "restored in mid-episode, 100 steps"
+
+
+CHECKS: dict[str, Callable[[str], str]] = {
+    each.__name__: each for each in (source, declaration, warnings, state, snapshots, storm, threads, golden)
+}
