@@ -80,6 +80,15 @@ def b(dtype: str = "f32") -> bytes:
     return Net((42,), 2).linear(128).same("gelu").cell("lstm", 128).linear(9).file(dtype=dtype)
 
 
+def c(dtype: str = "f32") -> bytes:
+    """Two convolutions, an encoder, an LSTM, and seven outputs."""
+    net = Net((8, 11, 11), 3)
+    first, second = {"window": [3, 3, 0, 0, 1, 1]}, {"window": [1, 1, 0, 0, 1, 1]}
+    net.op("conv", (32, 3, 3), (net.tensor(32, 8, 5, 5), net.tensor(32, scale=0.1)), groups=1, **first).same("relu")
+    net.op("conv", (32, 1, 1), (net.tensor(32, 32, 3, 3), net.tensor(32, scale=0.1)), groups=1, **second).same("relu")
+    return net.op("reshape", (32,)).linear(128).same("relu").cell("lstm", 128).linear(7).file(dtype=dtype)
+
+
 def d(dtype: str = "f32") -> bytes:
     """An encoder and four MinGRUs, without biases."""
     net = Net((42,), 4).linear(128, bias=False)
@@ -102,4 +111,4 @@ def odd(dtype: str = "f32") -> bytes:
     )
 
 
-NETS = {"a": a, "b": b, "d": d, "odd": odd}
+NETS = {"a": a, "b": b, "c": c, "d": d, "odd": odd}
