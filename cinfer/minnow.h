@@ -1312,8 +1312,14 @@ static int mnw_check_golden(const mnw_file *f) {
     for (uint32_t p = 0; p < 3; p++)
         for (uint32_t i = 0; i < f->part[parts[p]].count; i++)
             step += mnw_value_bytes(f, mnw_u32(f->part[parts[p]].at + (size_t)records[p] * i + 4), agents);
-    uint64_t left = part->size - 8;
-    MNW_CHECK(left / step == steps && left % step == 0, GOLDEN, 0, part->at, left, step);
+    uint64_t left = part->size - 8, flags = (uint64_t)steps * agents;
+    MNW_CHECK(left / step >= steps, GOLDEN, 0, part->at, left, step);
+    left -= step * steps;
+    MNW_CHECK(left == 0 || left == (flags + 3) / 4 * 4, GOLDEN, 0, part->at, left, (flags + 3) / 4 * 4);
+    for (uint64_t i = 0; i < left; i++) {
+        const uint8_t *at = part->at + 8 + step * steps + i;
+        MNW_CHECK(*at <= (i < flags), GOLDEN, 0, at, *at, i < flags);
+    }
     return 1;
 }
 
@@ -2649,14 +2655,24 @@ static void mnw_differ(const float *x, const uint8_t *ref, size_t n, float *most
 MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, size_t block_size, float *difference) {
     const mnw_part *gold = &policy->file.part[MNW_GOLD];
     uint32_t steps = mnw_u32(gold->at), agents = mnw_u32(gold->at + 4);
-    const uint8_t *at = gold->at + 8;
+    const uint8_t *at = gold->at + 8, *again = gold->at + gold->size - ((size_t)steps * agents + 3) / 4 * 4;
     const void *inputs[MNW_MOST_ARRAYS];
     minnow_error error;
     float most = 0.0f;
     minnow_session *s = minnow_session_init(policy, agents, 0, 0, block, block_size, &error);
     if (!s)
         return error.code;
+    uint64_t whole = 8; /* bytes of the section, if no agent starts anew on the way */
+    for (uint32_t i = 0; i < policy->inputs; i++)
+        whole += steps * mnw_value_bytes(&policy->file, i, agents);
+    for (uint32_t i = 0; i < policy->outputs + policy->states; i++)
+        whole +=
+            (size_t)4 * steps * agents *
+            (i < policy->outputs ? minnow_output(policy, i) : minnow_state_array(policy, i - policy->outputs))->size;
     for (uint32_t step = 0; step < steps; step++) {
+        for (uint32_t agent = 0; agent < agents && gold->size > whole; agent++)
+            if (again[(size_t)step * agents + agent])
+                minnow_reset(s, agent);
         for (uint32_t i = 0; i < policy->inputs; i++) {
             inputs[i] = at;
             at += mnw_value_bytes(&policy->file, i, agents);

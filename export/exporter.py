@@ -184,7 +184,8 @@ def _bytes(graph: Graph, action: Action | None, meta: Mapping[str, Any], referen
         *(
             [item[:GOLDEN_STEPS] for item in group.values()]
             for group in (reference.obs, reference.outputs, reference.states)
-        )
+        ),
+        reset=reference.reset[:GOLDEN_STEPS] if reference.states else None,
     )
     try:
         return format.write(graph, None, action=action, meta=meta, golden=golden)

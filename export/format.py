@@ -56,11 +56,13 @@ GOLDEN_BYTES, GOLDEN_SHARE = 8192, 0.05
 
 @dataclass
 class Golden:
-    """Recorded steps. Each array is [steps, agents, *shape]; the states are those after each step."""
+    """Recorded steps. Each array is [steps, agents, *shape]; the states are those after each step. reset: [steps,
+    agents], 1 where the agent starts anew before the step; None: nowhere."""
 
     inputs: list[np.ndarray]
     outputs: list[np.ndarray]
     states: list[np.ndarray] = field(default_factory=list)
+    reset: np.ndarray | None = None
 
 
 @dataclass
@@ -358,19 +360,23 @@ def _golden(graph: Graph, golden: Golden, most: int) -> bytes:
     if steps < 2:
         raise ValueError(f"golden vectors hold {steps} steps, expected at least 2")
 
+    reset = np.zeros((steps, agents), np.uint8) if golden.reset is None else golden.reset.astype(np.uint8)
+
     def size(steps: int, agents: int) -> int:
-        return 8 + steps * sum(_align(agents * p[0, 0].nbytes, 4) for p in pairs)
+        return 8 + steps * sum(_align(agents * p[0, 0].nbytes, 4) for p in pairs) + _align(steps * agents, 4)
 
     while agents > 1 and size(2, agents) > most:
         agents -= 1
-    while steps > 2 and size(steps, agents) > most:
+    least = 3 if agents == 1 and reset.any() else 2  # so that one step of some agent follows on another
+    while steps > least and size(steps, agents) > most:
         steps -= 1
     out = bytearray(struct.pack("<II", steps, agents))
     for step in range(steps):
         for pair in pairs:
             data = pair[step, :agents].tobytes()
             out += data + bytes(_align(len(data), 4) - len(data))
-    return bytes(out)
+    kept = reset[:steps, :agents]
+    return bytes(out) + (kept.tobytes() + bytes(-kept.size % 4) if kept.any() else b"")
 
 
 def _parse(data: bytes, sections: Mapping[str, bytes]) -> tuple[Graph, list[str]]:
@@ -451,4 +457,6 @@ def _parse_golden(graph: Graph, data: bytes) -> Golden:
                 size = array[step].nbytes
                 array[step] = np.frombuffer(data, array.dtype, array[step].size, at).reshape(array[step].shape)
                 at += _align(size, 4)
+    if at < len(data):
+        found.reset = np.frombuffer(data, np.uint8, steps * agents, at).reshape(steps, agents)
     return found

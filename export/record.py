@@ -10,7 +10,7 @@ from minnow.export.errors import ExportError
 from minnow.export.parity import AGENTS, STEPS, Reference
 from minnow.export.trace import Leaf, Signature
 
-QUIET = 8  # steps at the beginning without a reset, some of which become golden vectors
+QUIET = 8  # steps at the beginning with resets as below; some become golden vectors
 RESETS = 0.06  # share of agents that start anew at a later step
 
 
@@ -19,6 +19,8 @@ def record(signature: Signature, steps: int = STEPS, agents: int = AGENTS, seed:
     random = np.random.default_rng(seed)
     reset = (random.random((steps, agents)) < RESETS).astype(np.uint8)
     reset[:QUIET] = 0
+    # Of the golden vectors' few steps and agents, some must follow on the step before and some start anew.
+    reset[1, 1::2] = reset[2, ::2] = 1
     reset[steps // 2, ::2] = 1
     obs = {leaf.name: observations(leaf, steps, agents, random) for leaf in signature.obs}
     start = [leaf.one.unsqueeze(leaf.axis).repeat_interleave(agents, leaf.axis) for leaf in signature.states]

@@ -88,7 +88,7 @@ def golden(file: format.File, sha256: str) -> Reference:
     shape = vectors.inputs[0].shape[:2]
     return Reference(
         obs=named(graph.inputs, vectors.inputs),
-        reset=np.zeros(shape, np.uint8),
+        reset=np.zeros(shape, np.uint8) if vectors.reset is None else vectors.reset,
         outputs=named(graph.outputs, vectors.outputs),
         states=named(graph.states, vectors.states),
         start=named(graph.states, [_start(graph, state) for state in graph.states]),

@@ -76,7 +76,9 @@ def test_parity_file(exported):
     reference = Reference.load(exported.parity)
     assert (reference.steps, reference.agents) == (64, 16)
     assert reference.sha256 == parity.sha256(exported.path.read_bytes()) == exported.sha256
-    assert reference.reset[:8].sum() == 0 and 0 < reference.reset.sum() < reference.reset.size / 4
+    assert reference.reset[0].sum() == 0 and 0 < reference.reset.sum() < reference.reset.size / 4
+    golden = format.read(exported.path).golden
+    assert golden.reset[1:].any() and not golden.reset[1:].all()
     assert {name: item.shape for name, item in reference.states.items()} == {"h": (64, 16, 1, 8), "c": (64, 16, 1, 8)}
 
 
