@@ -23,8 +23,8 @@
  *     MINNOW_IMPLEMENTATION  the function bodies are wanted here
  *     MINNOW_SCALAR          plain C only: no vector types, no instructions by name
  *     MINNOW_ONLY_AVX512, MINNOW_ONLY_AVX2, MINNOW_ONLY_SSE2  on x86 this instruction set only, for less code
- *     MINNOW_HEADER          what this file is called, if not "minnow.h": it includes itself, once for each instruction
- * set MINNOW_API             linkage of the functions, e.g. `static`: then MINNOW_IMPLEMENTATION goes into that file
+ *     MINNOW_HEADER          this file's name if it is another: it includes itself, once for each instruction set
+ *     MINNOW_API             linkage of the functions, e.g. `static`: then MINNOW_IMPLEMENTATION goes into that file
  *
  * WORDS. A *policy* is a loaded file; any number of sessions, on any threads, may share it. A *session* runs it for a
  * fixed number of *agents*, each with its own recurrent state; one thread at a time may use a session. Arrays are in C
