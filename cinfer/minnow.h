@@ -594,12 +594,17 @@ static MNW_NOINLINE int mnw_fail(minnow_error *e, int32_t code, uint32_t index, 
     return 0;
 }
 
+static MNW_NOINLINE int mnw_refuse(const mnw_file *f, int32_t code, uint32_t index, const uint8_t *place,
+                                   uint64_t found, uint64_t expected) {
+    return mnw_fail(f->error, code, index, (uint64_t)(place - f->bytes), found, expected);
+}
+
 /* In the functions that validate: what fails ends them. */
 #define MNW_CHECK(condition, code, index, place, found, expected)                                                      \
     do {                                                                                                               \
         if (!(condition))                                                                                              \
-            return mnw_fail(f->error, MINNOW_E_##code, (uint32_t)(index), (uint64_t)((place) - f->bytes),              \
-                            (uint64_t)(found), (uint64_t)(expected));                                                  \
+            return mnw_refuse(f, MINNOW_E_##code, (uint32_t)(index), (place), (uint64_t)(found),                       \
+                              (uint64_t)(expected));                                                                   \
     } while (0)
 
 static uint32_t mnw_crc(const uint8_t *bytes, size_t size) { /* as if bytes 12 to 15 were zero */
@@ -1659,6 +1664,7 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #define mnw_load MNW_NAME(mnw_load)
 #define mnw_store MNW_NAME(mnw_store)
 #define mnw_put MNW_NAME(mnw_put)
+#define mnw_sum_up MNW_NAME(mnw_sum_up)
 #define mnw_get MNW_NAME(mnw_get)
 #define mnw_apply MNW_NAME(mnw_apply)
 #define mnw_load_some MNW_NAME(mnw_load_some)
@@ -2832,63 +2838,79 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 #define MNW_WIDE 8
 #endif
 
-/* `rows` rows from `row` on, `vecs` vectors of outputs from `vec` on. Both counts are constants where it is called, so
- * that the sums stay in registers. Where fewer rows are left, the last one is computed again. */
-MNW_INLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t left_rows, size_t vec, const int rows,
-                         const int vecs) {
+/* sums[rows][vecs] += x w for k inputs in order. Both counts are constants where it is called, so that the sums stay in
+ * registers. */
+MNW_INLINE void mnw_sum_up(float *sums, const float *const *x, const float *const *w, size_t k, const int rows,
+                           const int vecs) {
     mnw_v sum[MNW_ROWS][MNW_WIDE];
-    const mnw_v zero = {0};
-    const float *w[MNW_WIDE], *x[MNW_ROWS], *from = p->x, *panels = p->w;
-    size_t k = p->k, last = left_rows - 1;
-    MNW_UNROLL for (int j = 0; j < vecs; j++) {
-        mnw_v start = p->bias ? mnw_load(p->bias + (vec + (size_t)j) * MNW_LANES) : zero;
-        MNW_UNROLL for (int r = 0; r < rows; r++) sum[r][j] = start;
+    const float *at_x[MNW_ROWS], *at_w[MNW_WIDE];
+    MNW_UNROLL for (int r = 0; r < rows; r++) at_x[r] = x[r];
+    MNW_UNROLL for (int j = 0; j < vecs; j++) at_w[j] = w[j];
+    MNW_UNROLL for (int r = 0; r < rows; r++) MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] =
+        mnw_load(sums + (r * vecs + j) * MNW_LANES);
+    for (size_t i = 0; i < k; i++) {
+        mnw_v weight[MNW_WIDE];
+        MNW_UNROLL for (int j = 0; j < vecs; j++) weight[j] = mnw_load(at_w[j] + i * MNW_PANEL);
+        MNW_UNROLL for (int r = 0; r < rows; r++) {
+            mnw_v splat = mnw_splat(at_x[r][i]);
+            MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] += weight[j] * splat;
+        }
     }
+    MNW_UNROLL for (int r = 0; r < rows; r++) MNW_UNROLL for (int j = 0; j < vecs; j++)
+        mnw_store(sums + (r * vecs + j) * MNW_LANES, sum[r][j]);
+}
+
+/* `rows` rows from `row` on (more than one: at most MNW_ROWS), `vecs` vectors of outputs from `vec` on. */
+static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t rows, size_t vec, size_t vecs) {
+    float sums[(MNW_WIDE + MNW_ROWS * MNW_VECS) * MNW_LANES];
+    const float *x[MNW_ROWS], *w[MNW_WIDE], *from = p->x, *panels = p->w;
+    size_t k = p->k, column = vec * MNW_LANES, all = rows > 1 ? MNW_ROWS : 1;
+    const mnw_v zero = {0};
+    for (size_t j = 0; j < vecs; j++)
+        for (size_t r = 0; r < all; r++)
+            mnw_store(sums + (r * vecs + j) * MNW_LANES, p->bias ? mnw_load(p->bias + column + j * MNW_LANES) : zero);
     for (;;) {
-        MNW_UNROLL for (int r = 0; r < rows; r++) x[r] = from + (row + ((size_t)r < last ? (size_t)r : last)) * k;
-        MNW_UNROLL for (int j = 0; j < vecs; j++) {
-            size_t v = vec + (size_t)j;
-            w[j] = panels + (v / MNW_PER_PANEL) * k * MNW_PANEL + (v % MNW_PER_PANEL) * MNW_LANES;
-        }
-        for (size_t i = 0; i < k; i++) {
-            mnw_v weight[MNW_WIDE];
-            MNW_UNROLL for (int j = 0; j < vecs; j++) weight[j] = mnw_load(w[j] + i * MNW_PANEL);
-            MNW_UNROLL for (int r = 0; r < rows; r++) {
-                mnw_v splat = mnw_splat(x[r][i]);
-                MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] += weight[j] * splat;
-            }
-        }
+        for (size_t r = 0; r < all; r++) /* where fewer rows are left, the last one is computed again */
+            x[r] = from + (row + (r < rows ? r : rows - 1)) * k;
+        for (size_t j = 0; j < vecs; j++)
+            w[j] = panels + (vec + j) / MNW_PER_PANEL * k * MNW_PANEL + (vec + j) % MNW_PER_PANEL * MNW_LANES;
+        if (rows > 1 && vecs == MNW_VECS)
+            mnw_sum_up(sums, x, w, k, MNW_ROWS, MNW_VECS);
+        else if (rows > 1)
+            mnw_sum_up(sums, x, w, k, MNW_ROWS, 1);
+        else if (vecs == MNW_WIDE)
+            mnw_sum_up(sums, x, w, k, 1, MNW_WIDE);
+        else if (vecs == 2)
+            mnw_sum_up(sums, x, w, k, 1, 2);
+        else
+            mnw_sum_up(sums, x, w, k, 1, 1);
         if (from == p->more_x || !p->more_k)
             break;
         from = p->more_x;
         panels = p->more_w;
         k = p->more_k;
     }
-    MNW_UNROLL for (int r = 0; r < rows; r++) {
-        size_t at = vec * MNW_LANES;
-        float *y = p->y + (row + ((size_t)r < last ? (size_t)r : last)) * p->n;
-        MNW_UNROLL for (int j = 0; j < vecs; j++, at += MNW_LANES) mnw_put(y + at, sum[r][j], p->n - at);
-    }
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < vecs; j++) {
+            size_t at = column + j * MNW_LANES;
+            mnw_put(p->y + (row + r) * p->n + at, mnw_load(sums + (r * vecs + j) * MNW_LANES), p->n - at);
+        }
 }
 
-static MNW_NOINLINE void mnw_linear_of(const mnw_product_of *p, size_t rows) {
-    size_t vecs = (p->n + MNW_LANES - 1) / MNW_LANES, v = 0;
-    if (rows == 1) {
-        for (; v + MNW_WIDE <= vecs; v += MNW_WIDE)
-            mnw_tile(p, 0, 1, v, 1, MNW_WIDE);
-        for (; v + 2 <= vecs; v += 2)
-            mnw_tile(p, 0, 1, v, 1, 2);
-        if (v < vecs)
-            mnw_tile(p, 0, 1, v, 1, 1);
-        return;
-    }
+static void mnw_linear_of(const mnw_product_of *p, size_t rows) {
+    size_t vecs = (p->n + MNW_LANES - 1) / MNW_LANES, some = rows % MNW_ROWS, step;
+    some = 3 * some <= MNW_ROWS ? some : 0; /* these go alone */
     /* Vectors outside and rows within: a panel stays in the first cache while all rows meet it. */
-    for (; v + MNW_VECS <= vecs; v += MNW_VECS)
-        for (size_t row = 0; row < rows; row += MNW_ROWS)
-            mnw_tile(p, row, rows - row, v, MNW_ROWS, MNW_VECS);
-    for (; v < vecs; v++)
-        for (size_t row = 0; row < rows; row += MNW_ROWS)
-            mnw_tile(p, row, rows - row, v, MNW_ROWS, 1);
+    for (size_t v = 0; v < vecs && some < rows; v += step) {
+        step = vecs - v < MNW_VECS ? 1 : MNW_VECS;
+        for (size_t row = 0; row < rows - some; row += MNW_ROWS)
+            mnw_tile(p, row, rows - some - row < MNW_ROWS ? rows - some - row : MNW_ROWS, v, step);
+    }
+    for (size_t row = rows - some; row < rows; row++)
+        for (size_t v = 0; v < vecs; v += step) {
+            step = vecs - v >= MNW_WIDE ? MNW_WIDE : vecs - v >= 2 ? 2 : 1;
+            mnw_tile(p, row, 1, v, step);
+        }
 }
 
 #if !MNW_FUSED
