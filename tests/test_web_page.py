@@ -466,6 +466,24 @@ def test_refused_policies_are_numbered(
     assert demo(page, "return game.hasPolicy")
 
 
+def test_the_badge_replays_the_golden_vectors(
+    visit: Callable[..., Visit], host: Host, policy: bytes, tmp_path: Path
+) -> None:
+    from minnow.export import format
+
+    file = format.read(policy)
+    file.graph.tensors[-1] = -file.graph.tensors[-1]
+    other = format.write(file.graph, None, action=file.action, meta=file.meta, golden=file.golden)
+    assert core.Game("pong", policy).selftest()[0] and not core.Game("pong", other).selftest()[0]
+    page = visit().open(f"{host.address}pong.html")
+    badge = page.locator("minnow-demo .proof")
+    expect(badge).to_have_text("verified")
+    (tmp_path / "mine.minnow").write_bytes(other)
+    page.locator("minnow-demo input[type=file]").set_input_files(tmp_path / "mine.minnow")
+    expect(badge).to_have_text("differs")
+    assert not demo(page, "return game.verdict.verified")
+
+
 def test_a_site_with_a_corrupt_policy_says_so(browser: Browser, built: Path, tmp_path: Path, policy: bytes) -> None:
     shutil.copytree(built, tmp_path / "site")
     (file,) = (tmp_path / "site" / "assets").glob("pong-*.minnow")

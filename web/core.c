@@ -130,6 +130,15 @@ const char *game_meta(const minnow_policy *policy, uint32_t *size) {
     return meta;
 }
 
+uint32_t game_selftest_size(const minnow_policy *policy) {
+    const size_t need = minnow_selftest_size(policy);
+    return need > UINT32_MAX / 2 ? 0 : (uint32_t)need;
+}
+
+int32_t game_selftest(const minnow_policy *policy, void *block, uint32_t block_size, float *difference) {
+    return minnow_selftest(policy, block, block_size, difference);
+}
+
 uint32_t game_size(const minnow_policy *policy) {
     return (uint32_t)game_layout(policy ? minnow_session_size(policy, ENV_SLOTS, 0) : 0).end + ALIGN;
 }

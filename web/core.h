@@ -42,6 +42,10 @@ uint32_t game_policy_size(const void *bytes, uint32_t size, GameError *error);
 const minnow_policy *game_load(const void *bytes, uint32_t size, void *block, uint32_t block_size, GameError *error);
 /* The policy's metadata: JSON in UTF-8, *size bytes. */
 const char *game_meta(const minnow_policy *policy, uint32_t *size);
+/* Replays the policy's golden vectors in the block, which is free again afterwards. *difference receives the largest
+ * one found. Returns 0 if that is at most 1e-5, else a number from minnow.h's list. */
+uint32_t game_selftest_size(const minnow_policy *policy);
+int32_t game_selftest(const minnow_policy *policy, void *block, uint32_t block_size, float *difference);
 uint32_t game_size(const minnow_policy *policy); /* bytes of a game's block */
 /* NULL if the block is too small. Every slot begins driven by the script. */
 Game *game_open(const minnow_policy *policy, void *block, uint32_t block_size);

@@ -103,12 +103,20 @@ class Game:
                 loaded = self.c.game_load(policy, len(policy), self._policy_block, need, ctypes.byref(error))
             if error.number:
                 raise MinnowError(error.text.decode(), error.number)
+        self._loaded = loaded
         need = self.c.game_size(loaded)
         self._block = ctypes.create_string_buffer(need)
         self.at = self.c.game_open(loaded, self._block, need)
         for slot in range(self.spec.agents):
             self.drive(slot, POLICY)
         self.start(seed)
+
+    def selftest(self) -> tuple[bool, float]:
+        """Whether the policy reproduces its golden vectors, and the largest difference."""
+        need, found = self.c.game_selftest_size(self._loaded), ctypes.c_float(float("nan"))
+        block = ctypes.create_string_buffer(max(need, 1))
+        passed = self.c.game_selftest(self._loaded, block, need, ctypes.byref(found)) == 0
+        return passed, found.value
 
     def start(self, seed: int) -> None:
         self.c.game_start(self.at, seed & 0xFFFFFFFF, seed >> 32)

@@ -38,6 +38,21 @@ function provenance(game, spec) {
   return parts.filter(Boolean).join(" ");
 }
 
+/**
+ * Shows whether a policy gives on this machine what torch gave when it was exported.
+ *
+ * @param {HTMLElement} badge
+ * @param {import("./game.js").Verdict | null} verdict
+ */
+function show(badge, verdict) {
+  badge.hidden = !verdict;
+  if (!verdict) return;
+  const size = Number.isNaN(verdict.difference) ? "not a number" : verdict.difference.toExponential(1);
+  badge.textContent = verdict.verified ? "verified" : "differs";
+  badge.title = `Its golden vectors were replayed here: the difference from torch is ${size}; up to 1e-5 is agreement.`;
+  badge.classList.toggle("bad", !verdict.verified);
+}
+
 class MinnowDemo extends HTMLElement {
   /** @type {MinnowDemo | null} the demo that the keyboard belongs to */
   static active = null;
@@ -141,6 +156,7 @@ class MinnowDemo extends HTMLElement {
           ? `${name}, ${(policy.length / 1024).toFixed(0)} KB. ${provenance(game, spec)}`
           : "No policy here yet: a scripted player plays in its place.";
       }
+      if (this.proof) show(this.proof, game.verdict);
       if (this.thoughtsCard) this.thoughtsCard.hidden = !policy;
       this.reset();
     } catch (error) {
@@ -230,6 +246,7 @@ class MinnowDemo extends HTMLElement {
     this.thoughts = new Thoughts(spec);
     this.thoughtsCard = make("section", {}, make("h2", {}, "What the policy thinks"), this.thoughts.element);
     this.policyNote = make("p", { className: "note" });
+    this.proof = make("span", { className: "proof", hidden: true });
     const file = make("input", { type: "file", accept: ".minnow", hidden: true, onchange: () => void this.#take(file.files) });
     this.mode = make("select", { onchange: () => this.game?.sample(this.mode?.value === "sampled") }, new Option("likeliest", "greedy"), new Option("drawn", "sampled"));
     const world = sliders(spec.param, (param, value) => this.game?.turn(param, value));
@@ -247,7 +264,7 @@ class MinnowDemo extends HTMLElement {
       make(
         "details",
         {},
-        make("summary", {}, "Policy file"),
+        make("summary", {}, "Policy file", this.proof),
         this.policyNote,
         make(
           "div",

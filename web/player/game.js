@@ -24,6 +24,8 @@ export class PolicyError extends Error {
   }
 }
 
+/** @typedef {{verified: boolean, difference: number}} Verdict whether a policy gives here what torch gave at export */
+
 /**
  * @typedef {object} Core the module's exports (core.h); addresses and 32-bit numbers
  * @property {WebAssembly.Memory} memory
@@ -31,6 +33,8 @@ export class PolicyError extends Error {
  * @property {(bytes: number, size: number, error: number) => number} game_policy_size
  * @property {(bytes: number, size: number, block: number, blockSize: number, error: number) => number} game_load
  * @property {(policy: number, size: number) => number} game_meta
+ * @property {(policy: number) => number} game_selftest_size
+ * @property {(policy: number, block: number, blockSize: number, difference: number) => number} game_selftest
  * @property {(policy: number) => number} game_size
  * @property {(policy: number, block: number, blockSize: number) => number} game_open
  * @property {(game: number, low: number, high: number) => void} game_start
@@ -78,7 +82,9 @@ export class Game {
     this.free = core.game_heap();
     this.scratch = this.#take(SCRATCH); // for errors and hashes
     this.policy = 0;
-    const need = core.game_size(policy ? this.#load(policy) : 0);
+    /** @type {Verdict | null} null without a policy */
+    this.verdict = policy ? this.#prove(this.#load(policy)) : null;
+    const need = core.game_size(this.policy);
     this.at = core.game_open(this.policy, this.#take(need), need);
     this.start(1);
   }
@@ -97,6 +103,21 @@ export class Game {
     const text = new Uint8Array(core.memory.buffer, scratch + 4, SCRATCH - 4);
     if (error) throw new PolicyError(error, new TextDecoder().decode(text.subarray(0, text.indexOf(0))));
     return this.policy;
+  }
+
+  /**
+   * Replays the golden vectors in the policy's file; the memory for that is free again afterwards.
+   *
+   * @param {number} policy its address
+   * @returns {Verdict}
+   */
+  #prove(policy) {
+    const { core, scratch, free } = this;
+    new Float32Array(core.memory.buffer, scratch, 1)[0] = NaN;
+    const need = core.game_selftest_size(policy);
+    const verified = core.game_selftest(policy, this.#take(need), need, scratch) === 0;
+    this.free = free;
+    return { verified, difference: new Float32Array(core.memory.buffer, scratch, 1)[0] };
   }
 
   /**
