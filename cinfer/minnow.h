@@ -25,6 +25,8 @@
  *     MINNOW_ONLY_AVX512, MINNOW_ONLY_AVX2, MINNOW_ONLY_SSE2  on x86 this instruction set only, for less code
  *     MINNOW_HEADER          this file's name if it is another: it includes itself, once for each instruction set
  *     MINNOW_API             linkage of the functions, e.g. `static`: then MINNOW_IMPLEMENTATION goes into that file
+ *     MINNOW_NO_conv ...     leaves an operation out (-DMINNOW_NO_conv), for less code: any of MINNOW_OPERATIONS below
+ *                            but add, sub, mul, div, exp, log, tanh and relu. A file that needs it is refused
  *
  * WORDS. A *policy* is a loaded file; any number of sessions, on any threads, may share it. A *session* runs it for a
  * fixed number of *agents*, each with its own recurrent state; one thread at a time may use a session. Arrays are in C
@@ -90,7 +92,7 @@ extern "C" {
     X(DUPLICATE, 52, "a value is given twice")                                                                         \
     X(GAP, 53, "values are not given in the order of their indices, or never")                                         \
     X(ROLE, 54, "an output's role is unknown")                                                                         \
-    X(OPERATION, 60, "the operation is unknown")                                                                       \
+    X(OPERATION, 60, "the operation is unknown, or was left out of this build")                                        \
     X(ARITY, 61, "an operation has the wrong number of inputs, outputs, tensors or attributes")                        \
     X(ARGUMENTS, 62, "an operation's arguments are not where the one before ends")                                     \
     X(TENSOR, 63, "there is no tensor with this index, or one that is needed is absent")                               \
@@ -882,11 +884,30 @@ static int mnw_check_tensors(const mnw_file *f) {
     X(reshape, 178, 1, 1, 0, 0, 0)                                                                                     \
     X(permute, 179, 1, 1, 0, 0, 0xffff)
 
+/* Whether an operation was left out: 1 if MINNOW_NO_<name> is defined as 1, as -D does. A number that begins with
+ * MNW_COMMA_1 has one argument more. */
+#undef MINNOW_NO_add /* what the interpreter itself uses stays */
+#undef MINNOW_NO_sub
+#undef MINNOW_NO_mul
+#undef MINNOW_NO_div
+#undef MINNOW_NO_exp
+#undef MINNOW_NO_log
+#undef MINNOW_NO_tanh
+#undef MINNOW_NO_relu
+#define MNW_COMMA_1 0,
+#define MNW_SECOND(a, b, ...) b
+#define MNW_PICK(maybe) MNW_SECOND(maybe 1, 0, 0)
+#define MNW_PROBE(value) MNW_PICK(MNW_COMMA_##value)
+#define MNW_DEFINED(macro) MNW_PROBE(macro)
+
+/* One that was left out gets a number that no file can give it, so that compilers see that its code is never run. */
 enum {
-#define MNW_OP_CODE(name, code, inputs, outputs, tensors, needed, attrs) MNW_##name = code,
+#define MNW_OP_CODE(name, code, inputs, outputs, tensors, needed, attrs)                                               \
+    MNW_##name = code + 256 * MNW_DEFINED(MINNOW_NO_##name),
     MINNOW_OPERATIONS(MNW_OP_CODE)
 #undef MNW_OP_CODE
 };
+#define MNW_NUMBER(code) ((code) & 255u)
 
 typedef struct mnw_rule {
     uint16_t code, inputs, outputs, tensors, needed, attrs;
@@ -894,12 +915,13 @@ typedef struct mnw_rule {
 
 static const mnw_rule *mnw_rule_of(uint32_t code) {
     static const mnw_rule rules[] = {
-#define MNW_RULE(name, code, inputs, outputs, tensors, needed, attrs) {code, inputs, outputs, tensors, needed, attrs},
+#define MNW_RULE(name, code, inputs, outputs, tensors, needed, attrs)                                                  \
+    {MNW_##name, inputs, outputs, tensors, needed, attrs},
         MINNOW_OPERATIONS(MNW_RULE)
 #undef MNW_RULE
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
-        if (rules[i].code == code)
+        if (rules[i].code == code && code < 256)
             return &rules[i];
     return NULL;
 }
@@ -1014,7 +1036,7 @@ static int mnw_fits(const mnw_file *f, const mnw_call *c) {
     if (c->inputs)
         x = mnw_value_shape(f, mnw_in(c, 0));
     uint32_t last = x.rank ? x.size[x.rank - 1] : 0;
-    switch (c->code) {
+    switch (MNW_NUMBER(c->code)) {
     case MNW_constant: {
         mnw_shape s = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
         return mnw_equal(&s, &y);
@@ -1145,11 +1167,11 @@ static int mnw_check_attributes(const mnw_file *f, const mnw_call *c, uint32_t i
     for (uint32_t i = 0; i < c->attrs; i++) {
         const uint8_t *at = mnw_attr(c, i);
         uint32_t bits = mnw_u32(at);
-        int real = (c->code >= MNW_relu && c->code < MNW_sum) || c->code == MNW_layer_norm || c->code == MNW_rms_norm;
+        int real = (c->code >= MNW_relu && c->code < MNW_add) || c->code == MNW_layer_norm || c->code == MNW_rms_norm;
         if (real) { /* a number; finite unless a bound of clamp */
             uint32_t most = c->code == MNW_clamp ? 0x7f800000u : 0x7f7fffffu;
             MNW_CHECK((bits & 0x7fffffffu) <= most, ATTRIBUTE, index, at, bits, most);
-            MNW_CHECK(c->code < MNW_sum || mnw_f32(at) >= 0, ATTRIBUTE, index, at, bits, 0);
+            MNW_CHECK(c->code < MNW_add || mnw_f32(at) >= 0, ATTRIBUTE, index, at, bits, 0);
         } else {
             uint32_t least, most;
             mnw_range(c, i, &least, &most);
@@ -1431,7 +1453,7 @@ static void mnw_build_op(const mnw_file *f, mnw_block *b, const mnw_call *c, mnw
     uint64_t need = 0, once = 0;
     mnw_shape y = mnw_value_shape(f, mnw_out(c, 0)), x = c->inputs ? mnw_value_shape(f, mnw_in(c, 0)) : y;
     uint32_t k = x.rank ? x.size[x.rank - 1] : 1, n = y.rank ? y.size[y.rank - 1] : 1;
-    switch (c->code) {
+    switch (MNW_NUMBER(c->code)) {
     case MNW_lstm:
     case MNW_gru:
     case MNW_rnn: {
@@ -2224,7 +2246,7 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         x = mnw_at(s, mnw_in(c, 0), from);
     }
     size_t all = rows * ys->elements, last = xs->rank ? xs->size[xs->rank - 1] : 1, lines = rows * xs->elements / last;
-    switch (c->code) {
+    switch (MNW_NUMBER(c->code)) {
     case MNW_reshape:  /* the same memory */
     case MNW_constant: /* filled in when the session begins */
         return;
@@ -3072,7 +3094,7 @@ static mnw_v mnw_floor(mnw_v x) {
 
 MNW_INLINE mnw_v mnw_apply(uint32_t code, mnw_v v, float a, float b) {
     const mnw_v zero = mnw_splat(0.0f), one = mnw_splat(1.0f), six = mnw_splat(6.0f);
-    switch (code) {
+    switch (MNW_NUMBER(code)) {
     case MNW_relu:
         return mnw_select(MNW_LESS(v, zero), zero, v);
     case MNW_leaky_relu:
@@ -3206,9 +3228,9 @@ static void mnw_fill(mnw_kernels *k) {
 #if !MNW_FUSED
     k->unary = mnw_unary;
     k->binary = mnw_binary;
-    k->lstm = mnw_lstm_of;
-    k->mingru = mnw_mingru_of;
-    k->gru = mnw_gru_of;
+    k->lstm = MNW_lstm < 256 ? mnw_lstm_of : NULL;
+    k->mingru = MNW_mingru < 256 ? mnw_mingru_of : NULL;
+    k->gru = MNW_gru < 256 ? mnw_gru_of : NULL;
 #endif
 }
 

@@ -13,6 +13,7 @@ from typing import Any
 import minnow.envs
 from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
+from minnow.export.format import read
 
 HERE = Path(__file__).resolve().parent
 CINFER = Path(compile.__file__).resolve().parent
@@ -26,6 +27,29 @@ def _declarations() -> list[tuple[str, str, list[str]]]:
     return [(result, name, [] if args == "void" else args.split(",")) for result, name, args in found]
 
 
+# What a page's core leaves out unless its policy needs it. It keeps what `minnow train` makes, and more of that sort.
+RARE = (
+    *(
+        "conv",
+        "pool",
+        "matmul",
+        "embedding",
+        "rnn",
+        "prod",
+        "min",
+        "sin",
+        "cos",
+        "floor",
+        "round",
+        "sign",
+        "erf",
+        "mish",
+    ),
+    *("selu", "softplus", "softsign", "hardsigmoid", "hardswish", "gelu_tanh", "eq", "lt", "le", "keep", "permute"),
+    *("log_softmax", "rms_norm", "rsqrt", "reciprocal"),
+)
+
+
 def options(env: str) -> dict[str, Any]:
     return {
         "defines": {"GAME_ENV": f'"{env}/{env}.c"'},
@@ -33,11 +57,14 @@ def options(env: str) -> dict[str, Any]:
     }
 
 
-def wasm(env: str) -> Path:
+def wasm(env: str, policy: bytes | None = None) -> Path:
     """The `.wasm` that the page plays: environment, interpreter and game core, without imports. Built for size: one
-    agent of a small policy takes microseconds either way."""
+    agent of a small policy takes microseconds either way. `policy`: a file that it must be able to run."""
     exports = [name for _, name, _ in _declarations()]
-    return compile.wasm([HERE / "core.c"], exports=exports, grow=True, flags=["-Os"], name=env, **options(env))
+    needed = {op.kind for op in read(policy).graph.ops} if policy else set()
+    built = options(env)
+    built["defines"] |= {f"MINNOW_NO_{name}": "1" for name in RARE if name not in needed}
+    return compile.wasm([HERE / "core.c"], exports=exports, grow=True, flags=["-Os"], name=env, **built)
 
 
 def shared(env: str, *, flags: Sequence[str] = (), cc: str | None = None) -> Path:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import jinja2
 
@@ -29,6 +30,7 @@ TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(HERE / "site"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
 )
 Progress = Callable[[str], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,16 @@ class Demo:
         return round(self.policy.stat().st_size / 1024) if self.policy else 0
 
     def wasm(self) -> Path:
-        return core.wasm(self.env)
+        return self._made(core.wasm)
 
     def svg(self) -> str:
-        """A picture of the game; a policy that does not fit the environment is refused here, with its number."""
+        """A picture of the game."""
+        return self._made(picture.svg)
+
+    def _made(self, make: Callable[[str, bytes | None], T]) -> T:
+        """A policy that does not fit the environment is refused here, with its number."""
         try:
-            return picture.svg(self.env, self.policy.read_bytes() if self.policy else None)
+            return make(self.env, self.policy.read_bytes() if self.policy else None)
         except MinnowError as error:
             if self.policy is None:
                 raise
