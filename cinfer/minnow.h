@@ -282,7 +282,7 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 #define MNW_NOINLINE
 #endif
 #if defined(__clang__)
-#define MNW_UNROLL _Pragma("unroll")
+#define MNW_UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)
 #define MNW_UNROLL _Pragma("GCC unroll 8")
 #else
@@ -311,6 +311,7 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 #define MNW_HAS_NEON 1
 #elif defined(__wasm_simd128__)
 #define MNW_HAS_SIMD128 1
+#include <wasm_simd128.h>
 #else
 #define MNW_HAS_PLAIN 1
 #endif
@@ -1696,6 +1697,10 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #define mnw_sign_of MNW_NAME(mnw_sign_of)
 #define mnw_min MNW_NAME(mnw_min)
 #define mnw_max MNW_NAME(mnw_max)
+#define mnw_at_most MNW_NAME(mnw_at_most)
+#define mnw_at_least MNW_NAME(mnw_at_least)
+#define mnw_table MNW_NAME(mnw_table)
+#define mnw_horner MNW_NAME(mnw_horner)
 #define mnw_exp MNW_NAME(mnw_exp)
 #define mnw_log MNW_NAME(mnw_log)
 #define mnw_sigmoid MNW_NAME(mnw_sigmoid)
@@ -2853,7 +2858,11 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 #elif MNW_LANES == 4
 #define MNW_ROWS 4
 #define MNW_VECS 2
+#if MNW_HAS_SIMD128
+#define MNW_WIDE 4 /* engines load a step's weights into registers before they multiply: 8 sums would be spilled */
+#else
 #define MNW_WIDE 8
+#endif
 #else
 #define MNW_ROWS 2
 #define MNW_VECS 4
@@ -2967,23 +2976,56 @@ MNW_INLINE mnw_v mnw_max(mnw_v a, mnw_v b) {
     return mnw_select(MNW_LESS(b, a) | ~MNW_SAME(a, a), a, b);
 }
 
+/* x, or the bound where x is beyond it. Of a NaN they make a NaN. */
+MNW_INLINE mnw_v mnw_at_most(mnw_v x, mnw_v bound) {
+#if MNW_HAS_SIMD128 && MNW_LANES == 4
+    return (mnw_v)wasm_f32x4_pmin((v128_t)x, (v128_t)bound);
+#else
+    return mnw_select(MNW_LESS(bound, x), bound, x);
+#endif
+}
+MNW_INLINE mnw_v mnw_at_least(mnw_v x, mnw_v bound) {
+#if MNW_HAS_SIMD128 && MNW_LANES == 4
+    return (mnw_v)wasm_f32x4_pmax((v128_t)x, (v128_t)bound);
+#else
+    return mnw_select(MNW_LESS(x, bound), bound, x);
+#endif
+}
+
+/* Constants that stay in memory in WebAssembly: its engines make a vector of a number from there by one instruction,
+ * and a constant vector by three. */
+MNW_INLINE const float *mnw_table(const float *constants) {
+#if MNW_HAS_SIMD128
+    __asm__("" : "+r"(constants));
+#endif
+    return constants;
+}
+
+/* c[0] x^(n-1) + ... + c[n-1]. */
+MNW_INLINE mnw_v mnw_horner(mnw_v x, const float *c, const int n) {
+    mnw_v p = mnw_splat(c[0]);
+    MNW_UNROLL for (int i = 1; i < n; i++) p = p * x + mnw_splat(c[i]);
+    return p;
+}
+
 /* ---- Functions of real numbers. Errors are against the true value, over all floats unless said. */
 
 /* e^x, relative error 1.1e-7; 0 below -104, infinity above 88.7. Reduction to 2^n e^r with |r| <= ln(2)/2 in two
  * parts of ln 2, and the polynomial of Cephes' expf (Moshier). */
 static MNW_NOINLINE mnw_v mnw_exp(mnw_v x) {
-    const mnw_v top = mnw_splat(89.0f), bottom = mnw_splat(-105.0f), magic = mnw_splat(12582912.0f);
-    mnw_v c = mnw_select(MNW_LESS(x, bottom), bottom, x);
-    c = mnw_select(MNW_LESS(top, c), top, c);
-    mnw_v shifted = c * 1.44269504f + magic; /* the integer nearest to x / ln 2 is in its low bits */
+    static const float constants[] = {-105.0f,          89.0f,
+                                      12582912.0f,      1.44269504f,
+                                      0.693359375f,     2.12194440e-4f,
+                                      1.9875691500e-4f, 1.3981999507e-3f,
+                                      8.3334519073e-3f, 4.1665795894e-2f,
+                                      1.6666665459e-1f, 5.0000001201e-1f};
+    const float *t = mnw_table(constants);
+    const mnw_v magic = mnw_splat(t[2]);
+    mnw_v c = mnw_at_most(mnw_at_least(x, mnw_splat(t[0])), mnw_splat(t[1]));
+    mnw_v shifted = c * mnw_splat(t[3]) + magic; /* the integer nearest to x / ln 2 is in its low bits */
     mnw_v n = shifted - magic;
-    mnw_v r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
-    mnw_v p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = (p * (r * r) + r) + 1.0f;
+    mnw_v r = (c - n * mnw_splat(t[4])) + n * mnw_splat(t[5]);
+    mnw_v p = (mnw_horner(r, t + 6, 6) * (r * r) + r) + 1.0f;
     /* 2^n in two factors, so that neither end of the range overflows on the way. */
     mnw_u whole = MNW_BITS(shifted) - 0x4b400000u + 512u;
     mnw_u half = whole >> 1;
@@ -3026,30 +3068,21 @@ MNW_INLINE mnw_v mnw_sigmoid(mnw_v x) {
 /* Relative error 3.5e-7, and never beyond 1: x P(x^2) / Q(x^2), fitted to tanh on [0, 9] for the smallest largest
  * relative error (2.1e-8 before rounding) by least squares whose weights follow the error (Lawson). */
 static MNW_NOINLINE mnw_v mnw_tanh(mnw_v x) {
-    const mnw_v end = mnw_splat(9.0f), one = mnw_splat(1.0f);
-    mnw_v a = mnw_abs(x);
-    a = mnw_select(MNW_LESS(end, a), end, a);
-    mnw_v z = a * a;
-    mnw_v p = z * 1.3354576111623828e-8f + 2.0609020793926902e-5f;
-    mnw_v q = z * 7.776523034408456e-7f + 3.2856286270543933e-4f;
-    p = p * z + 3.4955842420458794e-3f;
-    q = q * z + 2.5876967236399651e-2f;
-    p = p * z + 1.3381022214889526e-1f;
-    q = q * z + 4.6714338660240173e-1f;
-    p = p * z + 1.0f;
-    q = q * z + 1.0f;
-    p = p * a / q;
-    return mnw_sign_of(x, mnw_select(MNW_LESS(one, p), one, p));
+    static const float constants[] = {
+        9.0f, 1.3354576111623828e-8f, 2.0609020793926902e-5f, 3.4955842420458794e-3f, 1.3381022214889526e-1f,
+        1.0f, 7.776523034408456e-7f,  3.2856286270543933e-4f, 2.5876967236399651e-2f, 4.6714338660240173e-1f,
+        1.0f};
+    const float *t = mnw_table(constants);
+    mnw_v a = mnw_at_most(mnw_abs(x), mnw_splat(t[0])), z = a * a;
+    mnw_v p = mnw_horner(z, t + 1, 5) * a / mnw_horner(z, t + 6, 5);
+    return mnw_sign_of(x, mnw_at_most(p, mnw_splat(t[5])));
 }
 
 /* Absolute error 3e-7. Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26. */
 static MNW_NOINLINE mnw_v mnw_erf(mnw_v x) {
+    static const float constants[] = {1.061405429f, -1.453152027f, 1.421413741f, -0.284496736f, 0.254829592f};
     mnw_v a = mnw_abs(x), t = 1.0f / (a * 0.3275911f + 1.0f);
-    mnw_v p = t * 1.061405429f + -1.453152027f;
-    p = p * t + 1.421413741f;
-    p = p * t + -0.284496736f;
-    p = p * t + 0.254829592f;
-    return mnw_sign_of(x, 1.0f - p * t * mnw_exp(-(a * a)));
+    return mnw_sign_of(x, 1.0f - mnw_horner(t, mnw_table(constants), 5) * t * mnw_exp(-(a * a)));
 }
 
 static mnw_v mnw_sqrt_all(mnw_v x) {

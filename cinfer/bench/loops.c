@@ -50,11 +50,18 @@ enum { LANES = 4 };
 #endif
 
 enum {
-    CHAINS =
-        12, /* sums that do not wait for each other: enough for two units of 4 + 2 cycles, few enough for registers */
+    CHAINS = 12,       /* sums that do not wait for each other: enough for two units, few enough for the registers */
     BYTES = 256 << 10, /* larger than first-level caches, smaller than second-level ones */
-    UNROLL = 8
+#if defined(__wasm__)
+    UNROLL = 2, /* engines put all loads of a block before its sums, so that more sums would be spilled */
+    SUMS = 4
+#else
+    UNROLL = 8,
+    SUMS = 8
+#endif
 };
+
+static volatile float half = 0.5f; /* known at run time only: constants would be made anew each time */
 
 static vector memory[BYTES / sizeof(vector)];
 
@@ -76,7 +83,7 @@ uint32_t bench_flops(void) {
 }
 
 float bench_multiply(uint32_t times) {
-    vector sum[CHAINS], scale = SPLAT(0.5f), more = SPLAT(0.5f);
+    vector sum[CHAINS], scale = SPLAT(half), more = scale;
     for (int i = 0; i < CHAINS; i++)
         sum[i] = SPLAT((float)i);
     while (times--)
@@ -94,7 +101,6 @@ uint32_t bench_bytes(void) {
 }
 
 float bench_read(uint32_t times) {
-    enum { SUMS = 8 };
     vector sum[SUMS];
     for (int i = 0; i < SUMS; i++)
         sum[i] = SPLAT(0.0f);
