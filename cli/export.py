@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from minnow.cinfer.errors import MinnowError
-from minnow.cli import flags
+from minnow.cli import flags, foreign
 
 if TYPE_CHECKING:
     from minnow.export import Report
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 SUMMARY = "write a run's policy as .minnow, ONNX or C"
 USAGE = """usage: minnow export RUN [options]            a run's folder, or one of its checkpoints
        minnow export FILE.minnow --format c   a policy file as a C header
+       minnow export --from LIBRARY FILE [options]   a policy of another library
 
-minnow export RUN --help lists the options."""
+minnow export RUN --help lists the options, and minnow export --from LIBRARY --help those of a library:
+"""
 SUFFIX = {"minnow": ".minnow", "onnx": ".onnx", "c": ".h"}
 EXAMPLES = 16  # environments that show what observations look like
 WARM_UP = 32  # random steps of theirs
@@ -37,9 +39,12 @@ class Flags:
 
 def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
-        print(USAGE)
+        print(USAGE + listing())
         return 0 if argv else 2
     argv = ["--out" if word == "-o" else word for word in argv]
+    library, argv = foreign.split(argv)
+    if library is not None:
+        return foreign.export(library, argv)
     chosen = flags.parse(Flags, argv[1:], f"minnow export {argv[0]}")
     source = Path(argv[0])
     out = chosen.out or target(source, SUFFIX[chosen.format])
@@ -56,6 +61,14 @@ def main(argv: list[str]) -> int:
             report = export_run(source, Path(folder) / out.with_suffix(".minnow").name)
             print(write_header(report.path, out) if chosen.format == "c" else copy(report.onnx, out))
     return 0
+
+
+def listing() -> str:
+    """The libraries that policies come from, a line each."""
+    from minnow.export.importers import NAMES
+
+    width = max(map(len, NAMES))
+    return "\n".join(f"  {name:<{width}}  {summary}" for name, (_, summary) in NAMES.items())
 
 
 def target(source: Path, suffix: str) -> Path:

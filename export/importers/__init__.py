@@ -1,0 +1,30 @@
+"""Policies of other libraries: `load(name, path, ...)` gives what `minnow.export.export` takes.
+
+One file an importer, with `Options`, a dataclass of its settings, and `load(path, **options)`, which returns an
+`Imported`. A library is imported only by its own importer.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from minnow.cinfer.errors import unknown
+
+NAMES = {  # as the command line has them: the module of this package, and what it reads
+    "sb3": ("sb3", "Stable-Baselines3: model.zip, with VecNormalize and VecFrameStack"),
+}
+
+
+def importer(name: str) -> ModuleType:
+    """The module of an importer. Raises MinnowError where there is none of that name."""
+    if name not in NAMES:
+        raise unknown("importer", name, NAMES)
+    return importlib.import_module(f"minnow.export.importers.{NAMES[name][0]}")
+
+
+def load(name: str, path: Path | str, **options: Any) -> Any:
+    """A policy of another library as an `Imported`; options are the fields of that importer's `Options`."""
+    return importer(name).load(Path(path), **options)
