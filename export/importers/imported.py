@@ -97,7 +97,9 @@ def weights(path: Path) -> dict[str, Tensor]:
         else:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, ValueError, EOFError, RuntimeError) as error:
-        raise ExportError(f"{path} cannot be read as weights: {first_line(error)}; save the state dict alone.") from None
+        raise ExportError(
+            f"{path} cannot be read as weights: {first_line(error)}; save the state dict alone."
+        ) from None
     except Exception as error:  # pickle's UnpicklingError, of an object that is no tensor
         raise ExportError(
             f"{path} holds more than tensors, and only tensors are read: {first_line(error)}; save "

@@ -200,7 +200,9 @@ def action_of(space: Any, squash: bool = False) -> Action:
         return MultiDiscrete([2] * int(np.prod(space.shape)))
     if kind == "Box":
         return Box(space.low.reshape(-1), space.high.reshape(-1), "tanh" if squash else "clip")
-    raise ExportError(f"the action space {space} is not known: Discrete, MultiDiscrete, MultiBinary or Box is expected.")
+    raise ExportError(
+        f"the action space {space} is not known: Discrete, MultiDiscrete, MultiBinary or Box is expected."
+    )
 
 
 def describe(space: Any) -> dict[str, Any]:
@@ -330,7 +332,9 @@ def normalisation(options: Options, single: bool) -> dict[str, Normaliser]:
         return {}
     rms = {"obs": wrapper.obs_rms} if single else wrapper.obs_rms
     if single == isinstance(wrapper.obs_rms, dict):
-        raise ExportError(f"{path} normalises {'a dict of arrays' if single else 'one array'}, the model takes another.")
+        raise ExportError(
+            f"{path} normalises {'a dict of arrays' if single else 'one array'}, the model takes another."
+        )
     return {
         name: Normaliser(item.mean, np.sqrt(item.var + wrapper.epsilon), float(wrapper.clip_obs))
         for name, item in rms.items()
