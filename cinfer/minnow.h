@@ -1373,6 +1373,9 @@ typedef struct mnw_value {
     const char *name;
 } mnw_value;
 
+/* Where there is plain C alone, memory is dear: the weights of linear layers stay where they are. */
+#define MNW_IN_PLACE (!(MNW_HAS_SSE2 + MNW_HAS_AVX2 + MNW_HAS_AVX512 + MNW_HAS_NEON + MNW_HAS_SIMD128))
+
 typedef struct mnw_op {
     mnw_call call;
     const float *tensor[4]; /* as the operation wants them: see mnw_pack */
@@ -1472,6 +1475,9 @@ static void mnw_build_op(const mnw_file *f, mnw_block *b, const mnw_call *c, mnw
         break;
     }
     case MNW_linear:
+        if (MNW_IN_PLACE)
+            break;
+        /* fall through */
     case MNW_mingru: {
         uint32_t rows = c->code == MNW_mingru ? 2 * n : n;
         tensor[0] = mnw_pack(f, b, mnw_stored(c, 0), none, 1, rows, k);
@@ -2239,6 +2245,24 @@ MNW_INLINE float *mnw_at(const minnow_session *s, uint32_t value, uint32_t agent
     return (float *)(void *)((uint8_t *)(s->floats + v->place * s->tile) + (size_t)v->bytes * (agent % s->tile));
 }
 
+/* A linear layer from the weights as they stand in the file, in the order of mnw_product_of. */
+static void mnw_linear_in_place(const mnw_file *f, const mnw_call *c, const float *x, float *y, size_t rows) {
+    const mnw_tensor w = mnw_tensor_at(f, mnw_stored(c, 0));
+    const uint32_t n = w.shape.size[0], k = w.shape.size[1], bias = mnw_stored(c, 1);
+    mnw_tensor b = w;
+    if (bias != MNW_ABSENT)
+        b = mnw_tensor_at(f, bias);
+    for (size_t r = 0; r < rows; r++, x += k)
+        for (uint32_t j = 0; j < n; j++) {
+            float sum = bias == MNW_ABSENT ? 0.0f : mnw_element(&b, j);
+            for (uint32_t i = 0; i < k; i++) {
+                uint32_t at = j * k + i;
+                sum += x[i] * (w.dtype == MINNOW_F32 ? mnw_f32(w.data + (size_t)4 * at) : mnw_element(&w, at));
+            }
+            *y++ = sum;
+        }
+}
+
 /* Runs an operation for agents from `from` on, `rows` of them. */
 static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, size_t rows) {
     const mnw_call *c = &op->call;
@@ -2266,6 +2290,10 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         }
         return;
     case MNW_linear: {
+        if (MNW_IN_PLACE) {
+            mnw_linear_in_place(&p->file, c, x, y, lines);
+            return;
+        }
         mnw_product_of of = {op->tensor[0], op->tensor[1], x, y, ys->size[ys->rank - 1], last, NULL, NULL, 0};
         s->kernels.linear(&of, lines);
         return;

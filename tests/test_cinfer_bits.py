@@ -37,7 +37,7 @@ BUILDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # how to compile
     "simd128": ((*EMCC, "-msimd128"), NODE),
     "wasm": (EMCC, NODE),
 }
-SHORT = ("gcc gnu17", "clang++ gnu++17", "neon", "simd128")  # the others run in the long form
+SHORT = ("gcc gnu17", "gcc plain", "clang++ gnu++17", "neon", "simd128")  # the others run in the long form
 
 
 def stored(data: bytes, dtype: str) -> bytes:

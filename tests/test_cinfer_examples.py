@@ -153,7 +153,7 @@ def test_cortex_m4(folder: Path, expected: Lines) -> None:
     code = int(sizes[0]) - (folder / "policy.minnow").stat().st_size
     assert code <= 64 * 1024
     policy, session, stack = map(int, memory.split())
-    assert stack < 4096 and policy + session + 4096 <= 64 * 1024
+    assert stack < 4096 and policy + session + 4096 <= 32 * 1024
 
 
 @pytest.fixture
