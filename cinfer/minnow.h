@@ -1491,7 +1491,7 @@ static void mnw_build_op(const mnw_file *f, mnw_block *b, const mnw_call *c, mnw
         k = w.elements / w.size[0];
         tensor[0] = mnw_pack(f, b, mnw_stored(c, 0), none, groups, rows, k);
         tensor[1] = mnw_pack(f, b, mnw_stored(c, 1), none, groups, rows, 1);
-        once = MNW_BLOCK * ((uint64_t)k + rows);
+        once = MNW_BLOCK * ((uint64_t)k + rows) + k;
         break;
     }
     case MNW_matmul: /* the second input as panels */
@@ -2091,6 +2091,12 @@ static void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, const mnw_fil
     size_t k = w.elements / w.size[0], windows = (size_t)out[0] * out[1] * out[2], all = rows * windows;
     size_t area = (size_t)in[0] * in[1] * in[2], panels = (n + MNW_PANEL - 1) / MNW_PANEL * MNW_PANEL;
     float *product = scratch + MNW_BLOCK * k;
+    uint32_t *offset = (uint32_t *)(void *)(product + (size_t)MNW_BLOCK * n), *tap = offset; /* of a window's inputs */
+    for (uint32_t i = 0; i < k; i++) {
+        uint32_t r = i % size[2], q = i / size[2] % size[1], p = i / size[2] / size[1] % size[0];
+        *tap++ = (uint32_t)(i / (size[0] * size[1] * size[2]) * area) +
+                 (uint32_t)((p * dilation[0] * in[1] + q * dilation[1]) * in[2] + r * dilation[2]);
+    }
     for (uint32_t g = 0; g < groups; g++)
         for (size_t from = 0; from < all; from += MNW_BLOCK) {
             size_t count = all - from < MNW_BLOCK ? all - from : (size_t)MNW_BLOCK;
@@ -2101,6 +2107,13 @@ static void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, const mnw_fil
                 int64_t a = (int64_t)(at / out[2] / out[1]) * stride[0] - padding[0];
                 int64_t b = (int64_t)(at / out[2] % out[1]) * stride[1] - padding[1];
                 int64_t e = (int64_t)(at % out[2]) * stride[2] - padding[2];
+                if (a >= 0 && b >= 0 && e >= 0 && a + (size[0] - 1) * dilation[0] < in[0] &&
+                    b + (size[1] - 1) * dilation[1] < in[1] && e + (size[2] - 1) * dilation[2] < in[2]) {
+                    image += (a * in[1] + b) * in[2] + e;
+                    for (size_t j = 0; j < k; j++)
+                        *row++ = image[offset[j]];
+                    continue;
+                }
                 for (uint32_t channel = 0; channel < channels; channel++, image += area)
                     for (uint32_t p = 0; p < size[0]; p++)
                         for (uint32_t q = 0; q < size[1]; q++) {
@@ -2116,11 +2129,11 @@ static void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, const mnw_fil
             mnw_product_of of = {
                 op->tensor[0] + g * panels * k, op->tensor[1] + g * panels, scratch, product, n, k, NULL, NULL, 0};
             kernels->linear(&of, count);
-            for (size_t i = 0; i < count; i++)
-                for (size_t j = 0; j < n; j++) {
-                    size_t agent = (from + i) / windows, at = (from + i) % windows;
-                    y[agent * ys->elements + (g * n + j) * windows + at] = product[i * n + j];
-                }
+            for (size_t i = 0; i < count; i++) {
+                float *to = y + (from + i) / windows * ys->elements + g * n * windows + (from + i) % windows;
+                for (size_t j = 0; j < n; j++)
+                    to[j * windows] = product[i * n + j];
+            }
         }
 }
 
