@@ -29,12 +29,14 @@ WARM_UP = 32  # random steps of theirs
 
 @dataclass
 class Flags:
-    """Write a run's policy. A .minnow file comes with its ONNX twin and its parity file beside it."""
+    """Write a run's policy. A .minnow file comes with its ONNX twin, its parity file and its card (.md, .json)."""
 
     out: Path | None = None
     """Where to (default: policy.minnow, .onnx or .h in the run's folder). Short: -o."""
     format: Literal["minnow", "onnx", "c"] = "minnow"
     """A policy file, ONNX alone, or a C header that holds the policy file."""
+    dtype: Literal["f32", "f16", "int8"] = "f32"
+    """How weight matrices are stored. What f16 and int8 change is measured and recorded in the file."""
 
 
 def main(argv: list[str]) -> int:
@@ -49,7 +51,7 @@ def main(argv: list[str]) -> int:
     source = Path(argv[0])
     out = chosen.out or target(source, SUFFIX[chosen.format])
     if chosen.format == "minnow":
-        print(export_run(source, out).line())
+        print(export_run(source, out, chosen.dtype).line())
     elif source.suffix == ".minnow":
         if chosen.format != "c":
             raise MinnowError(
@@ -58,7 +60,7 @@ def main(argv: list[str]) -> int:
         print(write_header(source, out))
     else:
         with tempfile.TemporaryDirectory() as folder:
-            report = export_run(source, Path(folder) / out.with_suffix(".minnow").name)
+            report = export_run(source, Path(folder) / out.with_suffix(".minnow").name, chosen.dtype)
             print(write_header(report.path, out) if chosen.format == "c" else copy(report.onnx, out))
     return 0
 
@@ -76,7 +78,7 @@ def target(source: Path, suffix: str) -> Path:
     return source / f"policy{suffix}" if source.is_dir() else source.with_suffix(suffix)
 
 
-def export_run(source: Path, out: Path | None = None) -> Report:
+def export_run(source: Path, out: Path | None = None, dtype: str = "f32") -> Report:
     """Exports the newest checkpoint of a run, or a checkpoint, as `out` and the files that come with it."""
     from minnow import envs, train
     from minnow.export import export
@@ -89,7 +91,11 @@ def export_run(source: Path, out: Path | None = None) -> Report:
         "source_hash": meta["source_hash"],
         "steps": meta["steps"],
         "seed": meta["seed"],
+        "description": f"{spec.title}: {spec.description}",
         "score": meta.get("score"),
+        "score_ci95": meta.get("score_ci95"),
+        "episodes": meta.get("episodes"),
+        "protocol": protocol(spec.score_name, meta.get("episodes")),
         "command": meta.get("command"),
         "action": [{"name": head.name, "labels": list(head.labels)} for head in spec.head],
         "config": meta["config"],
@@ -103,7 +109,15 @@ def export_run(source: Path, out: Path | None = None) -> Report:
         action=action(policy.space),
         observation=[{"name": item.name, "low": item.low, "high": item.high} for item in spec.fields],
         meta={key: value for key, value in described.items() if value is not None},
+        dtype=dtype,
     )
+
+
+def protocol(score: str, episodes: int | None) -> str | None:
+    """How the score was taken: that is what `minnow train` does at the end of a run."""
+    if episodes is None:
+        return None
+    return f"Mean {score} over {episodes} whole episodes with default parameters, the likeliest actions taken."
 
 
 def examples(name: str) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from minnow.export import files, format, onnx, parity
+from minnow.export import card, files, format, onnx, parity, rounding
 from minnow.export.action import Action
 from minnow.export.backends import run_c
 from minnow.export.errors import ExportError
@@ -41,13 +41,16 @@ class Report:
     unused: list[str]  # parameters of the module that no output depends on; they are left out
     c: Difference
     seconds: dict[str, float]  # of each stage
+    rounding: dict[str, float] | None = None  # f16 and int8: the difference from the unrounded network
+    card: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def line(self) -> str:
         """One sentence for people."""
+        rounded = f", {self.rounding['max_diff']:.1e} from the unrounded network" if self.rounding else ""
         left_out = f"; left out as unused: {', '.join(self.unused)}" if self.unused else ""
         return (
             f"{self.path}: {self.parameters:,} parameters, {len(self.operations)} operations, {self.size:,} bytes, "
-            f"{self.c.max_diff:.1e} from torch in C{left_out}"
+            f"{self.c.max_diff:.1e} from torch in C{rounded}{left_out}"
         )
 
 
@@ -74,14 +77,16 @@ def export(
     observation: Any = None,
     state_axes: Any = None,
     meta: Mapping[str, Any] | None = None,
+    dtype: str = "f32",
 ) -> Report:
-    """Writes `path` (a .minnow file) and beside it the same as .onnx and the parity file.
+    """Writes `path` (a .minnow file) and beside it the same as .onnx, the parity file, and the card (.md and .json).
 
     module: `forward(obs)` or `forward(obs, state)`, which returns a tensor per name in `outputs`, then the state,
     nested as it came; in evaluation mode. example_obs: a tensor or NumPy array, or any nest of them, [agents, ...]
     each, float32, uint8 or int32. example_state: float32, what every agent starts an episode with; its agent axis is
     found by tracing unless `state_axes`, nested alike, says it. action: how the outputs `logits`, or `mean` and
     `log_std`, become actions. observation: what the inputs mean, and meta: provenance; both JSON.
+    dtype: how weight matrices are stored, "f32", "f16" or "int8"; the parity is then that of the rounded network, and its distance from `module` is recorded.
 
     Raises ExportError, and writes nothing, where the module cannot be expressed or C does not agree with torch."""
     path = Path(path)
@@ -90,6 +95,12 @@ def export(
     if observation is not None:
         meta["observation"] = observation
     clock = Clock()
+    stored: list[str] = []
+    if dtype != "f32":
+        rounded = rounding.rounded(Signature(module, example_obs, example_state, outputs, state_axes), dtype)
+        module, stored = rounded.module, rounded.names
+        meta |= {"weights": dtype, "rounding": rounded.difference.to_dict()}
+        clock.lap("round")
     built = build(
         module,
         example_obs,
@@ -99,6 +110,7 @@ def export(
         action=action,
         state_axes=state_axes,
         meta=meta,
+        dtypes=dict.fromkeys(stored, dtype),
     )
     twin = onnx.convert(built.program, built.signature, meta | {"policy_sha256": built.reference.sha256})
     clock.lap("onnx")
@@ -113,10 +125,14 @@ def export(
         unused=built.unused,
         c=built.c,
         seconds=clock.laps,
+        rounding=meta.get("rounding"),
     )
     files.write(report.onnx, twin)
     built.reference.save(report.parity)
     files.write(path, built.data)
+    clock.lap("files")
+    report.card = card.write(path, built.reference, report.operations, report.unused)
+    clock.lap("card")
     return report
 
 
@@ -144,8 +160,10 @@ def build(
     action: Action | None = None,
     state_axes: Any = None,
     meta: Mapping[str, Any] | None = None,
+    dtypes: Mapping[str, str] | None = None,
 ) -> Built:
-    """The policy file of a module, held against torch in C. Arguments and errors are those of `export`."""
+    """The policy file of a module, held against torch in C. Arguments and errors are those of `export`. dtypes: how
+    tensors are stored, by name, where it is not f32."""
     clock = clock or Clock()
     signature = Signature(module, example_obs, example_state, outputs, state_axes)
     program = trace(signature)
@@ -155,7 +173,7 @@ def build(
     clock.lap("lower")
     reference = record(signature)
     clock.lap("torch")
-    data = _bytes(graph, action, meta or {}, reference)
+    data = _bytes(graph, action, meta or {}, reference, dtypes or {})
     reference = dataclasses.replace(reference, sha256=parity.sha256(data))
     c = parity.difference(run_c(data, reference), reference)
     clock.lap("c")
@@ -179,7 +197,9 @@ class Clock:
         self.laps[name], self._last = now - self._last, now
 
 
-def _bytes(graph: Graph, action: Action | None, meta: Mapping[str, Any], reference: Reference) -> bytes:
+def _bytes(
+    graph: Graph, action: Action | None, meta: Mapping[str, Any], reference: Reference, dtypes: Mapping[str, str]
+) -> bytes:
     golden = format.Golden(
         *(
             [item[:GOLDEN_STEPS] for item in group.values()]
@@ -188,6 +208,7 @@ def _bytes(graph: Graph, action: Action | None, meta: Mapping[str, Any], referen
         reset=reference.reset[:GOLDEN_STEPS] if reference.states else None,
     )
     try:
-        return format.write(graph, None, action=action, meta=meta, golden=golden)
+        stored = [dtypes.get(name, "f32") for name in graph.tensor_names]
+        return format.write(graph, None, action=action, meta=meta, golden=golden, dtypes=stored)
     except (ValueError, TypeError) as error:
         raise ExportError(f"the policy cannot be stored: {error}.") from error

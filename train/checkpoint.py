@@ -70,7 +70,8 @@ def find(path: Path) -> Path:
 
 def load(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     """The policy of a run (its newest checkpoint) or of a checkpoint, in evaluation mode, and where it comes from:
-    env, source_hash, steps, seed, command, config, obs_shape, obs_type, and score once the run has been evaluated."""
+    env, source_hash, steps, seed, command, config, obs_shape, obs_type, and once the run has been evaluated
+    score, score_ci95, episodes."""
     file = find(Path(path))
     tensors, meta = read(file)
     config = configs.from_dict(meta["config"], str(file))
@@ -87,4 +88,5 @@ def load(path: Path | str) -> tuple[Policy, dict[str, Any]]:
         result = configs.parse(record.read_text(), str(record)).get("result", {})
         if result.get("steps") == meta["steps"] and "score_mean" in result:
             meta["score"] = result["score_mean"]
+            meta |= {key: result[key] for key in ("score_ci95", "episodes") if key in result}
     return policy, meta
