@@ -20,6 +20,7 @@ VERBS = {
     "eval": "score a policy over whole episodes",
     "match": "let two policies play each other, or rate a run's checkpoints",
     "export": "write a run's policy as .minnow, ONNX or C",
+    "inspect": "show what a policy file holds",
     "verify": "prove that a policy file does what torch does",
     "sweep": "search for the settings that reach a good score fastest",
     "site": "build or check the static site",

@@ -86,7 +86,8 @@ def export(
     each, float32, uint8 or int32. example_state: float32, what every agent starts an episode with; its agent axis is
     found by tracing unless `state_axes`, nested alike, says it. action: how the outputs `logits`, or `mean` and
     `log_std`, become actions. observation: what the inputs mean, and meta: provenance; both JSON.
-    dtype: how weight matrices are stored, "f32", "f16" or "int8"; the parity is then that of the rounded network, and its distance from `module` is recorded.
+    dtype: how weight matrices are stored, "f32", "f16" or "int8"; the parity is then that of the rounded network, and
+    its distance from `module` is recorded.
 
     Raises ExportError, and writes nothing, where the module cannot be expressed or C does not agree with torch."""
     path = Path(path)

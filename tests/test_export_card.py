@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import yaml
 from torch import nn
 
 from minnow.cinfer import load
+from minnow.cli.main import main
 from minnow.export import Box, Discrete, ExportError, card, export, format
 from minnow.export.verify import verify
 
@@ -127,3 +129,48 @@ def test_unknown_dtype(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="dtype is 'f8': it must be one of f32, f16, int8"):
         exported(tmp_path / "p.minnow", "f8")
     assert not list(tmp_path.iterdir())
+
+
+def test_inspect(report, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    picture = tmp_path / "graph.svg"
+    assert main(["inspect", str(report.path), "--json", "--graph", str(picture)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [op["operation"] for op in found["operations"]] == report.operations
+    lstm = next(op for op in found["operations"] if op["operation"] == "lstm")
+    assert lstm["parameters"] == 4 * 24 * (24 + 24 + 2) and "test_export_card.py" in lstm["source"]
+    assert found["parameters"] == report.parameters and found["golden"] <= 1e-5
+    assert found["parity"] == report.card["parity"] and found["meta"]["steps"] == 1000
+    assert [(item["name"], item["shape"]) for item in found["states"]] == [("0", [1, 24]), ("1", [1, 24])]
+    assert main(["inspect", str(report.path)]) == 0
+    printed = capsys.readouterr().out
+    for words in ("lstm", "4,800", "Discrete(n=3)", "parity, wasm", "source_hash", report.sha256):
+        assert words in printed
+    boxes = ElementTree.parse(picture).getroot().iterfind(".//{*}g/{*}rect")
+    assert len(list(boxes)) == 1 + 2 + len(report.operations) + 1 + 2
+
+
+def test_inspect_of_rounded_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = exported(tmp_path / "policy.minnow", "int8")
+    small.path.with_suffix(".json").unlink()
+    assert main(["inspect", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert f"int8, {small.rounding['max_diff']:.1e} from the unrounded network" in printed
+    assert "not recorded beside this file" in printed
+
+
+def test_no_boxes_overlap(report) -> None:
+    from minnow.export import graphic
+
+    drawn = ElementTree.fromstring(graphic.svg(format.read(report.path), "a < b"))
+    places = [
+        tuple(float(box.get(key)) for key in ("x", "y", "width", "height")) for box in drawn.iterfind(".//{*}g/{*}rect")
+    ]
+    for i, (x, y, width, height) in enumerate(places):
+        assert x >= 0 and x + width <= float(drawn.get("width")) and y + height <= float(drawn.get("height"))
+        assert not any(abs(x - u) < width and abs(y - v) < height for u, v, *_ in places[:i])
+
+
+def test_inspect_refuses_what_is_no_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "p.minnow").write_bytes(b"nonsense")
+    assert main(["inspect", str(tmp_path / "p.minnow")]) == 1
+    assert "error 11:" in capsys.readouterr().err
