@@ -1694,6 +1694,7 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #define mnw_store MNW_NAME(mnw_store)
 #define mnw_put MNW_NAME(mnw_put)
 #define mnw_sum_up MNW_NAME(mnw_sum_up)
+#define mnw_sum_alone MNW_NAME(mnw_sum_alone)
 #define mnw_get MNW_NAME(mnw_get)
 #define mnw_apply MNW_NAME(mnw_apply)
 #define mnw_load_some MNW_NAME(mnw_load_some)
@@ -1726,10 +1727,6 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 /* ---- The numbers, for each instruction set. */
 #if defined(__clang__)
 #pragma clang attribute pop
-#endif
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC push_options
-#pragma GCC optimize("O2")
 #endif
 #if MNW_HAS_PLAIN
 #define MNW_ISA plain
@@ -1844,9 +1841,6 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #endif
 #if defined(__clang__) && defined(__FMA__)
 #pragma STDC FENV_ACCESS ON
-#endif
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC pop_options
 #endif
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((minsize)), apply_to = function)
@@ -2888,6 +2882,12 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 
 /* ---- Products. A block of rows by a few vectors of outputs has its sums in registers while k runs. */
 #define MNW_PER_PANEL (MNW_PANEL / MNW_LANES)
+#if MNW_LANES > 4 && defined(MNW_X86) && !defined(__clang__)
+/* gcc leaves this out of what is compiled for size; without it older instructions stumble over full registers. */
+#define MNW_DONE() __asm__ volatile("vzeroupper" : : : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7")
+#else
+#define MNW_DONE() (void)0
+#endif
 #if MNW_LANES == 16
 #define MNW_ROWS 8 /* of a block */
 #define MNW_VECS 2
@@ -2910,6 +2910,10 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 #define MNW_WIDE 8
 #endif
 
+#if MNW_LANES <= 4 && defined(__GNUC__) && !defined(__clang__) /* the wider ones are as fast when compiled for size */
+#pragma GCC push_options
+#pragma GCC optimize("O2")
+#endif
 /* sums[rows][vecs] += x w for k inputs in order. Both counts are constants where it is called, so that the sums stay in
  * registers. */
 MNW_INLINE void mnw_sum_up(float *sums, const float *const *x, const float *const *w, size_t k, const int rows,
@@ -2931,6 +2935,20 @@ MNW_INLINE void mnw_sum_up(float *sums, const float *const *x, const float *cons
     MNW_UNROLL for (int r = 0; r < rows; r++) MNW_UNROLL for (int j = 0; j < vecs; j++)
         mnw_store(sums + (r * vecs + j) * MNW_LANES, sum[r][j]);
 }
+
+#if MNW_FUSED
+/* One row and one vector: four sums that take turns, since one alone would wait for itself. */
+MNW_INLINE void mnw_sum_alone(float *sums, const float *x, const float *w, size_t k) {
+    const mnw_v zero = {0};
+    mnw_v sum[4] = {mnw_load(sums), zero, zero, zero};
+    size_t i = 0;
+    for (; i + 4 <= k; i += 4)
+        MNW_UNROLL for (size_t j = 0; j < 4; j++) sum[j] += mnw_load(w + (i + j) * MNW_PANEL) * mnw_splat(x[i + j]);
+    for (; i < k; i++)
+        sum[0] += mnw_load(w + i * MNW_PANEL) * mnw_splat(x[i]);
+    mnw_store(sums, (sum[0] + sum[1]) + (sum[2] + sum[3]));
+}
+#endif
 
 /* `rows` rows from `row` on (more than one: at most MNW_ROWS), `vecs` vectors of outputs from `vec` on. */
 static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t rows, size_t vec, size_t vecs) {
@@ -2955,7 +2973,11 @@ static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t ro
         else if (vecs == 2)
             mnw_sum_up(sums, x, w, k, 1, 2);
         else
+#if MNW_FUSED
+            mnw_sum_alone(sums, x[0], w[0], k);
+#else
             mnw_sum_up(sums, x, w, k, 1, 1);
+#endif
         if (from == p->more_x || !p->more_k)
             break;
         from = p->more_x;
@@ -2968,6 +2990,10 @@ static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t ro
             mnw_put(p->y + (row + r) * p->n + at, mnw_load(sums + (r * vecs + j) * MNW_LANES), p->n - at);
         }
 }
+
+#if MNW_LANES <= 4 && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
 
 static void mnw_linear_of(const mnw_product_of *p, size_t rows) {
     size_t vecs = (p->n + MNW_LANES - 1) / MNW_LANES, some = rows % MNW_ROWS, step;
@@ -2983,6 +3009,7 @@ static void mnw_linear_of(const mnw_product_of *p, size_t rows) {
             step = vecs - v >= MNW_WIDE ? MNW_WIDE : vecs - v >= 2 ? 2 : 1;
             mnw_tile(p, row, 1, v, step);
         }
+    MNW_DONE();
 }
 
 #if !MNW_FUSED
@@ -3236,6 +3263,7 @@ static MNW_NOINLINE void mnw_unary(uint32_t code, float *y, const float *x, size
     const float a = attr ? attr[0] : 0.0f, b = attr ? attr[1] : 0.0f;
     for (size_t i = 0; i < n; i += MNW_LANES)
         mnw_put(y + i, mnw_apply(code, mnw_get(x + i, n - i), a, b), n - i);
+    MNW_DONE();
 }
 
 static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, size_t by_a, const float *b, size_t by_b,
@@ -3261,6 +3289,7 @@ static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, siz
         else
             mnw_store(y + i, u);
     }
+    MNW_DONE();
 }
 
 static MNW_NOINLINE void mnw_lstm_of(float *h, float *c, const float *gates, const float *before, size_t n) {
@@ -3272,6 +3301,7 @@ static MNW_NOINLINE void mnw_lstm_of(float *h, float *c, const float *gates, con
         mnw_put(c + i, new_c, left);
         mnw_put(h + i, mnw_sigmoid(mnw_get(gates + 3 * n + i, left)) * mnw_tanh(new_c), left);
     }
+    MNW_DONE();
 }
 
 static MNW_NOINLINE void mnw_mingru_of(float *h, const float *parts, const float *before, size_t n) {
@@ -3282,6 +3312,7 @@ static MNW_NOINLINE void mnw_mingru_of(float *h, const float *parts, const float
         v = mnw_select(MNW_LESS(v, mnw_splat(0.0f)), mnw_sigmoid(v), v + 0.5f);
         mnw_put(h + i, old + gate * (v - old), left);
     }
+    MNW_DONE();
 }
 
 static MNW_NOINLINE void mnw_gru_of(float *h, const float *of_x, const float *of_h, const float *before, size_t n) {
@@ -3293,6 +3324,7 @@ static MNW_NOINLINE void mnw_gru_of(float *h, const float *of_x, const float *of
         fresh = mnw_tanh(fresh);
         mnw_put(h + i, fresh + update * (mnw_get(before + i, left) - fresh), left);
     }
+    MNW_DONE();
 }
 
 #endif /* !MNW_FUSED */
@@ -3316,6 +3348,7 @@ static void mnw_fill(mnw_kernels *k) {
 #undef MNW_BITS
 #undef MNW_FROM
 #undef MNW_PER_PANEL
+#undef MNW_DONE
 #undef MNW_ROWS
 #undef MNW_VECS
 #undef MNW_WIDE
