@@ -40,9 +40,10 @@
  * ERRORS. Every fault has a number from the list below, the same in C, Python and on the page. A file is validated
  * whole before any of it is used: no file can make these functions read or write outside file and blocks.
  *
- * ARITHMETIC is exact: no fused multiply-add, sums in index order, own exp, log, tanh and erf, so that every compiler,
- * optimisation level and instruction set gives the same bits, whatever flags the host program uses, except -ffast-math,
- * which is refused. (Only what is not a number may differ in its bits.) The file format is specified in docs/format.md.
+ * ARITHMETIC is exact: no fused multiply-add, one order of each sum, own exp, log, tanh and erf, so that every
+ * compiler, optimisation level and instruction set gives the same bits, whatever flags the host program uses, except
+ * -ffast-math, which is refused. (Only what is not a number may differ in its bits.) The file format is specified in
+ * docs/format.md.
  */
 #ifndef MINNOW_H
 #define MINNOW_H
@@ -1364,6 +1365,7 @@ static int mnw_validate(mnw_file *f, const void *bytes, size_t size, minnow_erro
 
 /* ---- A loaded policy: what the steps need, in the caller's block. */
 enum { MNW_PANEL = 16 }; /* outputs side by side in packed weights */
+enum { MNW_RUN = 256 };  /* products that are summed one after another; the sums of such runs are summed in turn */
 
 typedef struct mnw_value {
     mnw_shape shape;
@@ -2047,17 +2049,22 @@ static void mnw_softmax_of(const mnw_kernels *k, float *y, const float *x, size_
     k->binary(MNW_div, y, y, 1, &sum, 0, n);
 }
 
+/* The sums are of doubles: what is left when nearly equal numbers lose their mean is scaled up, and its errors too. */
 static void mnw_norm_of(const mnw_kernels *k, float *y, const float *x, size_t n, const mnw_op *op) {
-    float mean = 0.0f, square = 0.0f, count = (float)n;
+    double mean = 0.0, square = 0.0, count = (double)n;
     if (op->call.code == MNW_layer_norm) {
         for (size_t i = 0; i < n; i++)
-            mean += x[i];
+            mean += (double)x[i];
         mean /= count;
     }
-    for (size_t i = 0; i < n; i++)
-        square += (x[i] - mean) * (x[i] - mean);
-    float scale = 1.0f / mnw_sqrt(square / count + mnw_f32(mnw_attr(&op->call, 0)));
-    k->binary(MNW_sub, y, x, 1, &mean, 0, n);
+    for (size_t i = 0; i < n; i++) {
+        double apart = (double)x[i] - mean;
+        square += apart * apart;
+    }
+    float high = (float)mean, low = (float)(mean - (double)high);
+    float scale = 1.0f / mnw_sqrt((float)(square / count) + mnw_f32(mnw_attr(&op->call, 0)));
+    k->binary(MNW_sub, y, x, 1, &high, 0, n);
+    k->binary(MNW_sub, y, y, 1, &low, 0, n);
     k->binary(MNW_mul, y, y, 1, &scale, 0, n);
     if (op->tensor[0])
         k->binary(MNW_mul, y, y, 1, op->tensor[0], 1, n);
@@ -2261,12 +2268,16 @@ static void mnw_linear_in_place(const mnw_file *f, const mnw_call *c, const floa
         b = mnw_tensor_at(f, bias);
     for (size_t r = 0; r < rows; r++, x += k)
         for (uint32_t j = 0; j < n; j++) {
-            float sum = bias == MNW_ABSENT ? 0.0f : mnw_element(&b, j);
+            float sum = bias == MNW_ABSENT ? 0.0f : mnw_element(&b, j), total = 0.0f;
             for (uint32_t i = 0; i < k; i++) {
+                if (i && i % MNW_RUN == 0) {
+                    total = i > MNW_RUN ? total + sum : sum;
+                    sum = 0.0f;
+                }
                 uint32_t at = j * k + i;
                 sum += x[i] * (w.dtype == MINNOW_F32 ? mnw_f32(w.data + (size_t)4 * at) : mnw_element(&w, at));
             }
-            *y++ = sum;
+            *y++ = k > MNW_RUN ? total + sum : sum;
         }
 }
 
@@ -2952,9 +2963,9 @@ MNW_INLINE void mnw_sum_alone(float *sums, const float *x, const float *w, size_
 
 /* `rows` rows from `row` on (more than one: at most MNW_ROWS), `vecs` vectors of outputs from `vec` on. */
 static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t rows, size_t vec, size_t vecs) {
-    float sums[(MNW_WIDE + MNW_ROWS * MNW_VECS) * MNW_LANES];
+    float sums[(MNW_WIDE + MNW_ROWS * MNW_VECS) * MNW_LANES], total[(MNW_WIDE + MNW_ROWS * MNW_VECS) * MNW_LANES];
     const float *x[MNW_ROWS], *w[MNW_WIDE], *from = p->x, *panels = p->w;
-    size_t k = p->k, column = vec * MNW_LANES, all = rows > 1 ? MNW_ROWS : 1;
+    size_t k = p->k, column = vec * MNW_LANES, all = rows > 1 ? MNW_ROWS : 1, runs = 0;
     const mnw_v zero = {0};
     for (size_t j = 0; j < vecs; j++)
         for (size_t r = 0; r < all; r++)
@@ -2964,26 +2975,43 @@ static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t ro
             x[r] = from + (row + (r < rows ? r : rows - 1)) * k;
         for (size_t j = 0; j < vecs; j++)
             w[j] = panels + (vec + j) / MNW_PER_PANEL * k * MNW_PANEL + (vec + j) % MNW_PER_PANEL * MNW_LANES;
-        if (rows > 1 && vecs == MNW_VECS)
-            mnw_sum_up(sums, x, w, k, MNW_ROWS, MNW_VECS);
-        else if (rows > 1)
-            mnw_sum_up(sums, x, w, k, MNW_ROWS, 1);
-        else if (vecs == MNW_WIDE)
-            mnw_sum_up(sums, x, w, k, 1, MNW_WIDE);
-        else if (vecs == 2)
-            mnw_sum_up(sums, x, w, k, 1, 2);
-        else
+        for (size_t left = k;;) { /* a sum of sums: one alone would gather the rounding of thousands of steps */
+            size_t run = left < MNW_RUN ? left : MNW_RUN;
+            if (rows > 1 && vecs == MNW_VECS)
+                mnw_sum_up(sums, x, w, run, MNW_ROWS, MNW_VECS);
+            else if (rows > 1)
+                mnw_sum_up(sums, x, w, run, MNW_ROWS, 1);
+            else if (vecs == MNW_WIDE)
+                mnw_sum_up(sums, x, w, run, 1, MNW_WIDE);
+            else if (vecs == 2)
+                mnw_sum_up(sums, x, w, run, 1, 2);
+            else
 #if MNW_FUSED
-            mnw_sum_alone(sums, x[0], w[0], k);
+                mnw_sum_alone(sums, x[0], w[0], run);
 #else
-            mnw_sum_up(sums, x, w, k, 1, 1);
+                mnw_sum_up(sums, x, w, run, 1, 1);
 #endif
+            left -= run;
+            if (!left)
+                break;
+            for (size_t i = 0; i < all * vecs * MNW_LANES; i++) {
+                total[i] = runs ? total[i] + sums[i] : sums[i];
+                sums[i] = 0.0f;
+            }
+            runs++;
+            for (size_t r = 0; r < all; r++)
+                x[r] += run;
+            for (size_t j = 0; j < vecs; j++)
+                w[j] += run * MNW_PANEL;
+        }
         if (from == p->more_x || !p->more_k)
             break;
         from = p->more_x;
         panels = p->more_w;
         k = p->more_k;
     }
+    for (size_t i = 0; runs && i < all * vecs * MNW_LANES; i++)
+        sums[i] = total[i] + sums[i];
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < vecs; j++) {
             size_t at = column + j * MNW_LANES;

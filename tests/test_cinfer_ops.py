@@ -204,6 +204,7 @@ def cases() -> list[Case]:
         Case("cast", [(4, 3)], lambda x: x.float(), dtype="u8"),
         Case("cast", [(5,)], lambda x: x.float(), dtype="i32"),
         Case("linear", [(3, 4, 6)], F.linear, [(7, 6), (7,)]),
+        *(Case("linear", [(n,)], F.linear, [(19, n), (19,)]) for n in (256, 257, 1000)),
     ]
     found += [Case("linear", [(n,)], F.linear, [(m, n), (m,) if n % 2 else None]) for n in SIZES for m in SIZES]
     for n, m in ((5, 8), (17, 16), (9, 33), (1, 1), (42, 64)):
