@@ -16,7 +16,7 @@ from minnow.cinfer.policy import ffi
 from minnow.export import backends, files, parity
 from minnow.export.parity import LIMIT, Reference
 
-PROVENANCE = ("environment", "source_hash", "steps", "seed", "command", "created", "imported_from", "library", "config")
+PROVENANCE = ("environment", "source_hash", "steps", "seed", "command", "created", "library", "algorithm", "config")
 TIMED = 0.05  # seconds of steps to take the speed from
 BACKENDS = {"c": "C", "wasm": "WebAssembly", "onnx": "ONNX Runtime"}
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import copy
 import inspect
+import io
 import itertools
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -203,12 +204,12 @@ class Signature:
                 )
 
     def _failed(self, error: Exception, agents: int) -> ExportError:
-        wide = [name for name, tensor in self.module.named_parameters() if tensor.dtype == torch.float64]
-        if wide:
-            return ExportError(
-                f"parameter {wide[0]!r} is float64 and policy files hold float32: call module.float() before export "
-                f"(torch says{place_of(error)}: {first_line(error)})."
-            )
+        for name, tensor in self.module.named_parameters():
+            if tensor.is_floating_point() and tensor.dtype != torch.float32:
+                return ExportError(
+                    f"parameter {name!r} is {_dtype(tensor)} and policy files hold float32: call module.float() before "
+                    f"export (torch says{place_of(error)}: {first_line(error)})."
+                )
         many = "" if agents == self.agents else f" with {agents} agents instead of {self.agents}"
         hint = (
             "check that example_obs and example_state are what forward takes."
@@ -281,8 +282,8 @@ def trace(signature: Signature) -> torch.export.ExportedProgram:
         text = str(warning.message)
         if "assigned during export" in text and "_flat_weights" not in text:
             raise ExportError(
-                f"forward assigns the{_assigned(text)}: memory between steps must be passed in and "
-                "returned, forward(obs, state) -> (outputs..., state)."
+                f"forward assigns the{_assigned(text)}{_where(signature.module, text)}: memory between steps must be "
+                "passed in and returned, forward(obs, state) -> (outputs..., state)."
             )
     return program
 
@@ -290,6 +291,20 @@ def trace(signature: Signature) -> torch.export.ExportedProgram:
 def _assigned(text: str) -> str:
     """`tensor attribute self.h` of torch's warning."""
     return text.removeprefix("The").split(" was ")[0].split(" were ")[0]
+
+
+def _where(module: nn.Module, text: str) -> str:
+    """The line of forward that mentions the attribute of torch's warning first."""
+    name = _assigned(text).split("self.")[-1].split("[")[0].split(",")[0].strip()
+    for part in module.modules():
+        try:
+            lines, first = inspect.getsourcelines(type(part).forward)
+        except (OSError, TypeError):
+            continue
+        for i, words in enumerate(lines):
+            if f"self.{name}" in words:
+                return f" at {inspect.getsourcefile(type(part).forward)}:{first + i} (`{words.strip()}`)"
+    return ""
 
 
 def _refusal(signature: Signature, error: Exception) -> ExportError:
@@ -307,6 +322,12 @@ def _refusal(signature: Signature, error: Exception) -> ExportError:
             hint = "give recurrent layers [1, agents, features], or they take the agents for steps of time"
         return ExportError(f"the number of agents is fixed by the module, {why}{line}: it must be free; {hint}.")
     line = place_of(error) or signature.watch.line
+    for name, tensor in itertools.chain(signature.module.named_parameters(), signature.module.named_buffers()):
+        if tensor.layout != torch.strided:
+            kind = str(tensor.layout).removeprefix("torch.")
+            return ExportError(
+                f"{name!r} is a {kind} tensor, used{line}: policy files hold dense ones; convert it with .to_dense()."
+            )
     return ExportError(
         f"torch.export cannot trace the module{line}: {first_line(error)}; write that line in plain torch operations."
     )
@@ -320,7 +341,8 @@ def quiet() -> Iterator[None]:
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # it prints half-made graphs
+            yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -129,6 +129,90 @@ class Float64Weights(Base):
         return self.linear(obs)  # HERE
 
 
+class HalfWeights(Base):
+    def __init__(self):
+        super().__init__()
+        self.half()
+
+    def forward(self, obs):
+        return self.linear(obs)  # HERE
+
+
+class HalfInside(Base):
+    def forward(self, obs):
+        return self.linear(obs).half().float()  # HERE
+
+
+class ComplexWeights(Base):
+    def __init__(self):
+        super().__init__()
+        self.phase = nn.Parameter(torch.randn(4, dtype=torch.complex64))
+
+    def forward(self, obs):
+        return (obs * self.phase).abs()  # HERE
+
+
+class SparseWeights(Base):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("sparse", torch.eye(4).to_sparse())
+
+    def forward(self, obs):
+        return torch.sparse.mm(self.sparse, obs.t()).t()  # HERE
+
+
+class Sorted(Base):
+    def forward(self, obs):
+        return torch.sort(obs, -1).values  # HERE
+
+
+class BestTwo(Base):
+    def forward(self, obs):
+        return obs.topk(2, -1).values  # HERE
+
+
+class Eigenvalues(Base):
+    def forward(self, obs):
+        return torch.linalg.eigvalsh(obs.unsqueeze(1) * obs.unsqueeze(2))  # HERE
+
+
+class BooleanIndex(Base):
+    def forward(self, obs):
+        return obs[obs > 0].sum().expand(obs.shape[0], 1)  # HERE
+
+
+class HowMany(Base):
+    def forward(self, obs):
+        return obs * len(obs.nonzero())  # HERE
+
+
+class LoopUntilSmall(Base):
+    def forward(self, obs):
+        while obs.abs().max() > 1:  # HERE
+            obs = obs / 2
+        return obs
+
+
+class Draws(Base):
+    def forward(self, obs):
+        return torch.multinomial(obs.softmax(-1), 1).float()  # HERE
+
+
+class SpreadOfAgents(Base):
+    def forward(self, obs):
+        return obs / obs.std(0)  # HERE
+
+
+class MemoryInList(Base):
+    def __init__(self):
+        super().__init__()
+        self.past = []
+
+    def forward(self, obs):
+        self.past.append(obs)  # HERE
+        return obs + self.past[0]
+
+
 class Float64Inside(Base):
     def forward(self, obs):
         return (obs.double() * 2).float()  # HERE
@@ -167,7 +251,7 @@ class MemoryInBuffer(Base):
 
 class MemoryOnSelf(Base):
     def forward(self, obs):
-        self.memory = obs if self.memory is None else self.memory + obs
+        self.memory = obs if self.memory is None else self.memory + obs  # HERE
         return self.memory
 
 
@@ -260,6 +344,19 @@ REFUSED = [
     (LSTMOverTime, "aten.lstm.input.* at {here}.*runs over 2 steps.*give it one step"),
     (Bidirectional, "aten.lstm.input.* at {here}.*bidirectional.*use one direction"),
     (Float64Weights, r"parameter 'linear.weight' is float64.*module.float\(\).* at {here}"),
+    (HalfWeights, r"parameter 'linear.weight' is float16.*module.float\(\).* at {here}"),
+    (HalfInside, r"aten.to.dtype on \[B, 4\] float32 at {here}.*converts to float16.*float32"),
+    (ComplexWeights, r"aten.mul.Tensor on \[B, 4\] float32 and \[4\] complex64 at {here}.*computes in complex64"),
+    (SparseWeights, r"'sparse' is a sparse_coo tensor, used at {here}.*dense.*to_dense\(\)"),
+    (Sorted, r"aten.sort.default on \[B, 4\] float32 at {here}.*no such operation"),
+    (BestTwo, r"aten.topk.default on \[B, 4\] float32 at {here}.*no such operation"),
+    (Eigenvalues, r"aten.linalg_eigvalsh.default on \[B, 4, 4\] float32 at {here}.*no such operation"),
+    (BooleanIndex, r"aten.index.Tensor on \[B, 4\] float32 and \[B, 4\] bool at {here}.*fixed list of numbers"),
+    (HowMany, "control flow depends on a tensor's values at {here}.*fixed list of operations"),
+    (LoopUntilSmall, "control flow depends on a tensor's values at {here}.*fixed list of operations"),
+    (Draws, "aten.multinomial.default.* at {here}.*random numbers.*action head"),
+    (SpreadOfAgents, r"aten.std.dim on \[B, 4\] float32 at {here}.*mixes agents"),
+    (MemoryInList, r"assigns the tensor attribute self.past.* at {here}.*forward\(obs, state\)"),
     (Float64Inside, r"aten.to.dtype on \[B, 4\] float32 at {here}.*converts to float64.*float32"),
     (Complex, "aten.fft_rfft.default.* at {here}.*no such operation"),
     (Integers, "aten.to.dtype.* at {here}.*converts to int8"),
@@ -267,7 +364,7 @@ REFUSED = [
     (TrainingBatchNorm, r"at {here}.*batch norm in training mode mixes agents.*module.eval\(\)"),
     (RandomNumbers, "aten.randn_like.default.* at {here}.*random numbers.*action head"),
     (MemoryInBuffer, "aten.add_.Tensor.* at {here}.*memory on self.*return it as state"),
-    (MemoryOnSelf, r"assigns the tensor attribute self.memory.*forward\(obs, state\)"),
+    (MemoryOnSelf, r"assigns the tensor attribute self.memory at {here}.*forward\(obs, state\)"),
     (WritesArgument, "aten.mul_.Tensor.* at {here}.*own arguments"),
     (WritesThroughView, "aten.mul_.Tensor.* at {here}.*part of a tensor that is used later"),
     (WritesElements, "aten.fill_.Tensor.* at {here}.*part of a tensor that is used later"),
@@ -300,9 +397,11 @@ def message(module: nn.Module, *args, **kwargs) -> str:
 
 
 @pytest.mark.parametrize("kind, expected", REFUSED, ids=[kind.__name__ for kind, _ in REFUSED])
-def test_refused(kind, expected):
+def test_refused(kind, expected, capfd):
+    """One paragraph, and nothing else is printed."""
     module = kind().train(kind in TRAINING)
     text = message(module, OBS, outputs=("out",))
+    assert capfd.readouterr() == ("", "")
     expected = expected.replace("{here}", f"{re.escape(__file__)}:{line_of(kind)} ")
     assert re.search(expected, text), text
 
@@ -319,6 +418,7 @@ CALLS = [
     ("obs f64", TwoOutputs, (OBS.double(),), {}, "obs 'obs' is float64: it must be .*float32, uint8 or int32"),
     ("obs sparse", TwoOutputs, (OBS.to_sparse(),), {}, "obs 'obs' is sparse_coo float32: it must be a dense array"),
     ("obs list", TwoOutputs, ([[1.0, 2.0]],), {}, "obs '0.0' is a float: a tensor or a NumPy array is expected"),
+    ("missing obs", TwoOutputs, (None,), {}, "obs 'obs' is a NoneType: a tensor or a NumPy array is expected"),
     ("no obs", TwoOutputs, ({},), {}, "the example obs holds no array"),
     ("no agents", TwoOutputs, (OBS[:0],), {}, "example_obs has no agent"),
     ("scalar obs", TwoOutputs, (torch.tensor(1.0),), {}, "axis 0 counts the agents"),
@@ -345,3 +445,7 @@ def test_ambiguous_axis_is_asked_for():
     assert "ambiguous" in text and "state_axes" in text
     signature = Signature(Either(), torch.zeros(3, 4), torch.zeros(3, 3), ("out",), state_axes=1)
     assert signature.states[0].axis == 1
+
+
+def test_there_are_enough_with_a_line():
+    assert sum("{here}" in expected for _, expected in REFUSED) >= 25
