@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import json
 import os
 
@@ -19,53 +18,8 @@ from minnow.train import checkpoint
 from minnow.train import config as configs
 from minnow.train.config import Config, PolicyConfig, TrainConfig
 from minnow.train.policy import CORES, Normalize, Policy
-from minnow.train.ppo import gae, generator
+from minnow.train.ppo import generator
 from minnow.train.space import Categorical, Gaussian
-
-
-def slow_gae(reward, value, final_value, terminated, truncated, last_value, gamma, lam):
-    """The definition, one row and one step at a time: the sum of (gamma lam)^k delta_(t+k) up to the episode's end."""
-    horizon, rows = reward.shape
-    advantage = torch.zeros_like(reward)
-    for row, start in itertools.product(range(rows), range(horizon)):
-        weight = 1.0
-        for t in range(start, horizon):
-            if terminated[t, row]:
-                following = 0.0
-            elif truncated[t, row]:
-                following = final_value[t, row]
-            else:
-                following = value[t + 1, row] if t + 1 < horizon else last_value[row]
-            advantage[start, row] += weight * (reward[t, row] + gamma * following - value[t, row])
-            if terminated[t, row] or truncated[t, row]:
-                break
-            weight *= gamma * lam
-    return advantage
-
-
-@pytest.mark.parametrize(("gamma", "lam"), [(0.99, 0.95), (0.9, 0.0), (1.0, 1.0), (0.0, 0.9)])
-def test_advantages_equal_their_definition(gamma, lam):
-    torch.manual_seed(0)
-    reward, value, final_value = (torch.randn(13, 7, dtype=torch.float64) for _ in range(3))
-    last_value = torch.randn(7, dtype=torch.float64)
-    terminated, truncated = ((torch.rand(13, 7) < 0.2).to(torch.uint8) for _ in range(2))
-    assert (terminated & truncated).any() and (truncated & ~terminated & 1).any()
-    arguments = (reward, value, final_value, terminated, truncated, last_value, gamma, lam)
-    torch.testing.assert_close(gae(*arguments), slow_gae(*arguments), rtol=0, atol=1e-12)
-
-
-def test_truncation_bootstraps_and_termination_does_not():
-    one, zero = torch.ones(1, 1), torch.zeros(1, 1)
-    flag = torch.ones(1, 1, dtype=torch.uint8)
-    none = torch.zeros(1, 1, dtype=torch.uint8)
-
-    def advantage(terminated, truncated):
-        return gae(one, zero, 10 * one, terminated, truncated, 100 * torch.ones(1), 0.5, 0.9).item()
-
-    assert advantage(none, flag) == 1 + 0.5 * 10  # the final observation's value
-    assert advantage(flag, none) == 1
-    assert advantage(flag, flag) == 1  # termination wins
-    assert advantage(none, none) == 1 + 0.5 * 100  # the next observation's
 
 
 @pytest.mark.parametrize("sizes", [(3,), (2, 5), (4, 1, 3)])
@@ -188,7 +142,7 @@ BAD_SETTINGS = {
     'name = "pong"\n[train]\nlearnin_rate = 1.0': "learning_rate",
     'name = "pong"\n[policy]\ncore = "lsmt"': "lstm",
     'name = "pong"\n[train]\nsteps = "many"': "train.steps is an integer, got 'many'",
-    'name = "pong"\n[train]\nepochs = 1.5': "train.epochs is an integer, got 1.5",
+    'name = "pong"\n[train]\nlogs = 1.5': "train.logs is an integer, got 1.5",
     'name = "pong"\ntrain = 3': "train is a table",
     'name = "pong"\n[env]\ngravity = "low"': "env is a table of numbers",
     'name = "pong"\n[train': "not valid TOML",

@@ -20,6 +20,7 @@ from minnow.cli.main import main
 from minnow.train import checkpoint
 from minnow.train import config as configs
 from minnow.train.config import Config, PolicyConfig, TrainConfig
+from minnow.train.group import Group
 from minnow.train.ppo import PPO
 
 NAMES = envs.names()
@@ -48,7 +49,7 @@ def equal(left: Path, right: Path) -> bool:
     return first.keys() == second.keys() and all(torch.equal(leaf, second[name]) for name, leaf in first.items())
 
 
-@pytest.mark.parametrize("core", ["mlp", "lstm", "mingru"])
+@pytest.mark.parametrize("core", ["mlp", "lstm", "gru", "mingru"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, name, core):
     config = small(name, core)
@@ -253,8 +254,7 @@ def test_an_environment_that_has_changed_since(tmp_path, monkeypatch):
 def test_rows_do_not_depend_on_how_environments_are_spread():
     """Two trainers with half the environments each collect what one collects."""
     config = small("pong", "lstm")
-    half = dataclasses.replace(config, train=dataclasses.replace(config.train, envs=4))
-    whole, left, right = PPO(config), PPO(half), PPO(half, first_env=4)
+    whole, left, right = PPO(config), PPO(config, Group(0, 2)), PPO(config, Group(1, 2))
     for trainer in (whole, left, right):
         trainer.collect()
     for name in ("action", "reward", "terminated"):

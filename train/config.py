@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from minnow.cinfer.errors import MinnowError, unknown
 
-Core = Literal["mlp", "lstm", "mingru"]
+Core = Literal["mlp", "lstm", "gru", "mingru"]
 Activation = Literal["relu", "tanh", "gelu", "silu"]
 Shaping = Literal["none", "difference", "discounted"]
 
@@ -23,7 +23,7 @@ Shaping = Literal["none", "difference", "discounted"]
 @dataclass
 class PolicyConfig:
     core: Core = "lstm"
-    """Memory: none (mlp), an LSTM, or a minimal GRU."""
+    """Memory: none (mlp), an LSTM, a GRU, or a minimal GRU."""
     hidden: int = 64
     """Width of every layer."""
     layers: int = 1
@@ -44,16 +44,31 @@ class TrainConfig:
     """Environments stepped side by side."""
     horizon: int = 16
     """Steps of each rollout."""
-    epochs: int = 1
-    """Passes over each rollout."""
+    epochs: float = 1.0
+    """Replay ratio: samples learned from for each one collected; 0.5 leaves half of each rollout unused."""
     minibatch: int = 4096
-    """Samples of one gradient; divides envs x agents x horizon, and is a multiple of the horizon with memory."""
+    """Samples of one gradient; divides envs x agents x horizon, and is a multiple of the horizon with memory or
+    priorities."""
+    optimizer: Literal["adam", "muon"] = "adam"
+    """Adam; or Muon for the matrices between layers and Adam for the rest."""
     learning_rate: float = 3e-3
-    """Adam's step at the start."""
+    """The optimiser's step at the start."""
     learning_rate_end: float = 0.0
-    """Adam's step at the end of the schedule; linear in between."""
+    """The optimiser's step at the end of the schedule."""
+    anneal: Literal["linear", "cosine"] = "linear"
+    """How learning rate and entropy weight go from start to end."""
     gamma: float = 0.99
     """Discount of a step."""
+    advantage: Literal["gae", "vtrace"] = "gae"
+    """Generalised advantage estimation; or the same with V-trace's clipped ratios, estimated anew for each epoch."""
+    vtrace_delta: float = 1.0
+    """V-trace: ratios above this are clipped where they weigh a step's error."""
+    vtrace_trace: float = 1.0
+    """V-trace: ratios above this are clipped where they carry errors back in time."""
+    priority: float = 0.0
+    """Segments are drawn in proportion to their summed |advantage| to this power; 0: each once an epoch."""
+    priority_weight: float = 0.2
+    """Power of the importance weights that take that bias out, at the start of the schedule; 1 at its end."""
     gae_lambda: float = 0.95
     """Generalised advantage estimation: 0 trusts the value function, 1 the returns."""
     clip: float = 0.2
@@ -70,6 +85,8 @@ class TrainConfig:
     """Gradients longer than this are shortened to it; 0: never."""
     normalize_advantage: bool = True
     """Give the advantages of each rollout mean 0 and deviation 1."""
+    normalize_reward: bool = False
+    """Divide rewards by the running deviation of their discounted sums."""
     reward_scale: float = 1.0
     """Rewards are multiplied by this before learning (logged returns are not)."""
     shaping: Shaping = "none"
@@ -78,6 +95,8 @@ class TrainConfig:
     """Checkpoints written over the schedule, the last one at its end."""
     logs: int = 100
     """Lines of metrics written over the schedule."""
+    precision: Literal["float32", "float64"] = "float32"
+    """Of all learning; float64 is for comparisons."""
     threads: int = 1
     """Threads of torch; more than one is slower for small networks."""
     env_threads: int = 1
@@ -209,12 +228,16 @@ RANGES: dict[str, tuple[float, float]] = {
     "train.stop": (0, 10**15),
     "train.envs": (1, 10**7),
     "train.horizon": (1, 10**5),
-    "train.epochs": (1, 1000),
+    "train.epochs": (1e-3, 1000),
     "train.minibatch": (1, 10**9),
     "train.learning_rate": (0, 10),
     "train.learning_rate_end": (0, 10),
     "train.gamma": (0, 1),
     "train.gae_lambda": (0, 1),
+    "train.vtrace_delta": (0, 1e6),
+    "train.vtrace_trace": (0, 1e6),
+    "train.priority": (0, 10),
+    "train.priority_weight": (0, 1),
     "train.clip": (1e-6, 100),
     "train.value_clip": (0, 1e9),
     "train.value_weight": (0, 1e6),
@@ -252,11 +275,11 @@ def check_batch(config: Config, agents: int) -> None:
             f"train.minibatch is {train.minibatch}, which does not divide a rollout of {rows} rows x "
             f"{train.horizon} steps = {total} samples: try --train.minibatch {fit}."
         )
-    if config.policy.core != "mlp" and train.minibatch % train.horizon:
+    if (config.policy.core != "mlp" or train.priority > 0) and train.minibatch % train.horizon:
         fit = max(1, train.minibatch // train.horizon) * train.horizon
         raise MinnowError(
-            f"train.minibatch is {train.minibatch}, no multiple of the horizon {train.horizon}: a policy with memory "
-            f"learns from whole sequences; try --train.minibatch {fit}."
+            f"train.minibatch is {train.minibatch}, no multiple of the horizon {train.horizon}: a policy with "
+            f"memory, or train.priority, learns from whole sequences; try --train.minibatch {fit}."
         )
 
 

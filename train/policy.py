@@ -7,6 +7,7 @@ the same function. Observations keep the environment's shape and type; the agent
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -34,12 +35,14 @@ class Normalize(nn.Module):
         return ((obs - self.mean) * self.scale).clamp(-10.0, 10.0)
 
     @torch.no_grad()
-    def update(self, obs: Tensor) -> None:
-        """Takes in observations [..., *shape]. Sums in float64 add up the same however they are split."""
+    def update(self, obs: Tensor, sum_: Callable[[Tensor], Tensor] = lambda sums: sums) -> None:
+        """Takes in observations [..., *shape]. Sums in float64 add up the same however they are split; `sum_` adds up
+        those of several processes."""
         flat = obs.reshape(-1, *self.mean.shape).double()
-        self.count += len(flat)
-        self.total += flat.sum(0)
-        self.square += flat.square().sum(0)
+        sums = sum_(torch.stack([torch.full_like(flat[0], len(flat)), flat.sum(0), flat.square().sum(0)]))
+        self.count += sums[0].flatten()[0]
+        self.total += sums[1]
+        self.square += sums[2]
         mean = self.total / self.count
         variance = (self.square / self.count - mean.square()).clamp_min(0)
         self.mean.copy_(mean)
@@ -66,14 +69,47 @@ class LSTM(nn.Module):
         return y.squeeze(0), state
 
     def unroll(self, x: Tensor, state: State, resets: Tensor) -> tuple[Tensor, State]:
-        # One call of the kernel for each stretch of steps in which no episode begins.
-        begins = [t for t, some in enumerate(resets.any(1).tolist()) if some and t > 0]
-        parts = []
-        for start, stop in zip([0, *begins], [*begins, len(x)], strict=True):
-            keep = (1 - resets[start].to(x.dtype)).reshape(1, -1, 1)
-            y, state = self.lstm(x[start:stop], (state[0] * keep, state[1] * keep))
-            parts.append(y)
-        return torch.cat(parts), state
+        return _stretches(self.lstm, x, state, resets)
+
+
+class GRU(nn.Module):
+    """Gated recurrent unit (Cho et al., 2014). State: h, [1, B, size]."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.gru = nn.GRU(size, size)
+        nn.init.orthogonal_(self.gru.weight_ih_l0)
+        nn.init.orthogonal_(self.gru.weight_hh_l0)
+        nn.init.zeros_(self.gru.bias_ih_l0)
+        nn.init.zeros_(self.gru.bias_hh_l0)
+        self.batch_axis = 1
+
+    def initial(self, batch: int) -> State:
+        return (torch.zeros(1, batch, self.gru.hidden_size),)
+
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        y, h = self.gru(x.unsqueeze(0), state[0])
+        return y.squeeze(0), (h,)
+
+    def unroll(self, x: Tensor, state: State, resets: Tensor) -> tuple[Tensor, State]:
+        def gru(x: Tensor, state: State) -> tuple[Tensor, State]:
+            y, h = self.gru(x, state[0])
+            return y, (h,)
+
+        return _stretches(gru, x, state, resets)
+
+
+def _stretches(
+    run: Callable[[Tensor, State], tuple[Tensor, State]], x: Tensor, state: State, resets: Tensor
+) -> tuple[Tensor, State]:
+    """One call of the kernel for each stretch of steps in which no episode begins."""
+    begins = [t for t, some in enumerate(resets.any(1).tolist()) if some and t > 0]
+    parts = []
+    for start, stop in zip([0, *begins], [*begins, len(x)], strict=True):
+        keep = (1 - resets[start].to(x.dtype)).reshape(1, -1, 1)
+        y, state = run(x[start:stop], tuple(leaf * keep for leaf in state))
+        parts.append(y)
+    return torch.cat(parts), state
 
 
 class MinGRU(nn.Module):
@@ -109,7 +145,7 @@ class MinGRU(nn.Module):
         return torch.stack(steps), (h,)
 
 
-CORES = {"mlp": None, "lstm": LSTM, "mingru": MinGRU}
+CORES = {"mlp": None, "lstm": LSTM, "gru": GRU, "mingru": MinGRU}
 
 
 class Policy(nn.Module):

@@ -4,13 +4,13 @@ advantages, learn from them.
 T is the horizon, N the rows: environments x agents. Every number lives in one tensor [T, N, ...] that the
 environments write into directly. A trainer at a given update is a pure function of its configuration: the noise of
 sampling and the order of minibatches come from a counter-based generator keyed by seed, update and global row, so
-neither resuming nor the way rows are spread over processes changes them.
+neither resuming nor the way rows are spread over processes changes them. Minibatches are drawn from the rows of all
+processes; each learns from those of its own, and the sums of gradients are added up before they are divided.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,42 +18,17 @@ import torch
 from torch import Tensor
 
 from minnow import envs
+from minnow.train import advantage as advantages
+from minnow.train import priority
 from minnow.train.config import Config, check_batch
+from minnow.train.group import ALONE, Group
+from minnow.train.muon import Muon
 from minnow.train.policy import Policy
+from minnow.train.scale import RewardScale
 from minnow.train.space import Categorical, Gaussian, Space
 
-NOISE, ORDER = 1, 2  # streams of random numbers
-
-
-def gae(
-    reward: Tensor,
-    value: Tensor,
-    final_value: Tensor,
-    terminated: Tensor,
-    truncated: Tensor,
-    last_value: Tensor,
-    gamma: float,
-    lam: float,
-) -> Tensor:
-    """Generalised advantage estimation (Schulman et al., 2015), [T, N].
-
-    value: V of the observations acted on, [T, N]; last_value: V of the one after, [N]; final_value: V of the
-    observation that a truncated episode ended with, read only where truncated. Where an episode terminates nothing
-    follows; where it is truncated the future is worth final_value; either way, later steps are another episode's.
-    """
-    horizon = len(reward)
-    goes_on = ((terminated | truncated) == 0).to(reward.dtype)
-    following = torch.cat((value[1:], last_value.unsqueeze(0))) * goes_on
-    cut = (truncated != 0) & (terminated == 0)
-    following = torch.where(cut, final_value, following)
-    delta = reward + gamma * following - value
-    decay = goes_on * (gamma * lam)
-    advantage = torch.empty_like(reward)
-    carry = torch.zeros_like(last_value)
-    for t in reversed(range(horizon)):
-        carry = torch.addcmul(delta[t], decay[t], carry)
-        advantage[t] = carry
-    return advantage
+NOISE, ORDER, DRAW = 1, 2, 3  # streams of random numbers
+MEASURED = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction")
 
 
 def action_space(spec: envs.Spec) -> Space:
@@ -68,6 +43,26 @@ def build_policy(config: Config, spec: envs.Spec) -> Policy:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return Policy(config.policy, tuple(spec.obs_shape), action_space(spec))
+
+
+def make_optimizers(policy: Policy, config: Config) -> list[torch.optim.Optimizer]:
+    """Adam for everything; or Muon for the matrices between layers and Adam for biases, deviations and heads."""
+    lr = config.train.learning_rate
+    heads = {id(leaf) for head in (policy.actor, policy.critic) for leaf in head.parameters()}
+    parameters = list(policy.parameters())
+    hidden = [
+        leaf for leaf in parameters if config.train.optimizer == "muon" and leaf.ndim == 2 and id(leaf) not in heads
+    ]
+    chosen = {id(leaf) for leaf in hidden}
+    rest = [leaf for leaf in parameters if id(leaf) not in chosen]
+    adam = torch.optim.Adam(rest, lr=lr, eps=1e-5, fused=True)
+    return [adam, Muon(hidden, lr)] if hidden else [adam]
+
+
+def annealed(start: float, end: float, done: float, form: str) -> float:
+    """Between `start` and `end` when a share `done` of the schedule is over."""
+    left = 1 - done if form == "linear" else (1 + math.cos(math.pi * done)) / 2
+    return end + left * (start - end)
 
 
 def generator(seed: int, stream: int, update: int, epoch: int = 0, offset: int = 0) -> np.random.Generator:
@@ -88,19 +83,20 @@ class Minibatch:
     value: Tensor  # as that policy saw it
     returns: Tensor
     advantage: Tensor
-    weight: Tensor  # 1, or 0 for the steps of agents that were dead
+    weight: Tensor  # 1, or 0 for the steps of agents that were dead; times the importance of drawn segments
 
 
 class PPO:
     """Environments, policy, optimiser and rollout memory. `update()` is one rollout and what is learned from it."""
 
-    def __init__(self, config: Config, *, first_env: int = 0) -> None:
+    def __init__(self, config: Config, group: Group = ALONE) -> None:
         train = config.train
-        self.config, self.train = config, train
+        self.config, self.train, self.group = config, train, group
         self.spec = envs.spec(config.name)
+        self.envs, first_env = group.share(train.envs)  # of this process
         self.vector = envs.Vector(
             config.name,
-            train.envs,
+            self.envs,
             seed=config.seed,
             first_index=first_env,
             threads=train.env_threads,
@@ -110,14 +106,21 @@ class PPO:
             params=config.env,
         )
         rows = self.vector.rows
-        check_batch(config, rows // train.envs)
-        self.first_row = first_env * (rows // train.envs)
-        self.policy = build_policy(config, self.spec)
+        check_batch(config, self.vector.agents)
+        self.first_row, self.all_rows = first_env * self.vector.agents, train.envs * self.vector.agents
+        self.type = torch.float64 if train.precision == "float64" else torch.float32
+        self.policy = build_policy(config, self.spec).to(self.type)
         self.space = self.policy.space
         self.parameters = list(self.policy.parameters())
-        self.optimizer = torch.optim.Adam(self.parameters, lr=train.learning_rate, eps=1e-5, fused=True)
+        self.optimizers = make_optimizers(self.policy, config)
+        # All gradients in one piece, and behind them the weight of the samples they are sums over.
+        self.bucket = torch.zeros(sum(leaf.numel() for leaf in self.parameters) + 1, dtype=self.type)
+        sizes = [leaf.numel() for leaf in self.parameters]
+        for leaf, part in zip(self.parameters, self.bucket[:-1].split(sizes), strict=True):
+            leaf.grad = part.view_as(leaf)
+        self.reward_scale = RewardScale(rows) if train.normalize_reward else None
         self.update_index = 0
-        self.batch = train.horizon * rows
+        self.batch = train.horizon * self.all_rows  # of all processes
         self.updates = math.ceil(train.steps / self.batch)  # of the whole schedule
         self.episodes: list[np.ndarray] = []  # finished since `take_episodes`: [n, 4]
 
@@ -125,18 +128,24 @@ class PPO:
         obs_type = torch.uint8 if self.spec.obs_type == "u8" else torch.float32
         self.obs = torch.zeros(horizon + 1, rows, *shape, dtype=obs_type)
         self.final_obs = torch.zeros(horizon, rows, *shape, dtype=obs_type)
-        self.out = torch.zeros(horizon, rows, self.space.out_size)  # the policy's, of which actions are samples
+        self.out = torch.zeros(
+            horizon, rows, self.space.out_size, dtype=self.type
+        )  # the policy's, of which actions are samples
         discrete = isinstance(self.space, Categorical)
-        self.action = torch.zeros(horizon, rows, self.space.heads, dtype=torch.int64 if discrete else torch.float32)
+        self.action = torch.zeros(horizon, rows, self.space.heads, dtype=torch.int64 if discrete else self.type)
         self.env_action = torch.zeros(self.action.shape, dtype=torch.int32 if discrete else torch.float32)
         choices = self.space.out_size if self.spec.masked else 0
         self.mask = torch.ones(horizon + 1, rows, choices, dtype=torch.uint8)
-        self.value, self.reward, self.final_value = (torch.zeros(horizon, rows) for _ in range(3))
+        self.reward = torch.zeros(horizon, rows)
+        self.value, self.final_value = (torch.zeros(horizon, rows, dtype=self.type) for _ in range(2))
+        self.learned_reward, self.ratio = torch.zeros_like(self.value), torch.ones_like(self.value)
+        self.last_value = torch.zeros(rows, dtype=self.type)
         self.terminated, self.truncated = (torch.zeros(horizon, rows, dtype=torch.uint8) for _ in range(2))
         self.alive = torch.ones(horizon + 1, rows, dtype=torch.uint8)
         self.resets = torch.ones(horizon + 1, rows, dtype=torch.uint8)  # an observation is its episode's first
         self.episode = torch.zeros(horizon, rows, 4)
-        self.state = self.start = self.policy.initial_state(rows)  # memory now, and before obs[0]
+        state = self.policy.initial_state(rows)  # memory now, and before obs[0]
+        self.state = self.start = None if state is None else tuple(leaf.to(self.type) for leaf in state)
         # What the environment reads and writes at step t, as views of the tensors above.
         self.buffers = [
             envs.Buffers(
@@ -160,15 +169,15 @@ class PPO:
         return self.update_index * self.batch
 
     def scheduled(self, start: float, end: float) -> float:
-        """A setting that goes from `start` to `end` over the schedule."""
-        return end + (1 - self.update_index / self.updates) * (start - end)
+        """A setting that goes from `start` to `end` over the schedule, in a line or along half a wave."""
+        return annealed(start, end, self.update_index / self.updates, self.train.anneal)
 
     def update(self, measure: bool = True) -> dict[str, float]:
         """One rollout and one round of learning; the metrics, or nothing where they are not asked for."""
         self.collect()
         metrics = self.learn(self.advantages(), measure)
         if self.policy.normalize is not None:  # only now, so that old and new probabilities saw the same statistics
-            self.policy.normalize.update(self.obs[: self.train.horizon])
+            self.policy.normalize.update(self.obs[: self.train.horizon], self.group.sum_)
         self.update_index += 1
         return metrics
 
@@ -184,7 +193,7 @@ class PPO:
         for t in range(horizon):
             if state is not None:
                 state = self.policy.clear(state, self.resets[t])
-            out, self.value[t], state = self.policy.step(self.obs[t], state)
+            out, self.value[t], state = self.policy.step(self._seen(self.obs[t]), state)
             out = self.space.masked(out, self.mask[t] if self.spec.masked else None)
             self.out[t] = out
             self.action[t] = self.space.sample(out, noise[t])
@@ -194,15 +203,26 @@ class PPO:
             if self.buffers[t].truncated.any():
                 self._final_values(t, state)
         self.state = state
+        if state is not None:
+            state = self.policy.clear(state, self.resets[horizon])
+        self.last_value = self.policy.step(self._seen(self.obs[horizon]), state)[1]
+        self.learned_reward = self.reward.to(self.type) * self.train.reward_scale
+        if self.reward_scale is not None:
+            deviation = self.reward_scale.update(self.learned_reward, self.resets[1:], self.train.gamma, self.group)
+            self.learned_reward /= deviation
+        self.ratio.fill_(1)
         ended = self.resets[1:].bool()
         if ended.any():
             self.episodes.append(self.episode[ended].numpy())
+
+    def _seen(self, obs: Tensor) -> Tensor:
+        return obs if obs.dtype == torch.uint8 else obs.to(self.type)
 
     def _final_values(self, t: int, state: tuple[Tensor, ...] | None) -> None:
         """What the observations are worth that truncated episodes ended with, the memory being that of the episode."""
         rows = self.truncated[t].nonzero().squeeze(-1)
         of_rows = None if state is None else self.policy.rows(state, rows)
-        self.final_value[t, rows] = self.policy.step(self.final_obs[t, rows], of_rows)[1]
+        self.final_value[t, rows] = self.policy.step(self._seen(self.final_obs[t, rows]), of_rows)[1]
 
     def _noise(self) -> Tensor:
         """[T, N, noise_size], each row's from its own place in the stream."""
@@ -212,98 +232,150 @@ class PPO:
         rng = generator(self.config.seed, NOISE, self.update_index, offset=self.first_row * blocks)
         uniform = rng.random((rows, blocks * 8), dtype=np.float32)[:, : horizon * size]
         uniform = torch.from_numpy(uniform.reshape(rows, horizon, size).transpose(1, 0, 2).copy())
-        return self.space.noise(uniform)
+        return self.space.noise(uniform).to(self.type)
 
     @torch.no_grad()
     def advantages(self) -> Tensor:
-        """[T, N]"""
+        """[T, N]; by V-trace's ratios where the policy has moved since it acted."""
         horizon, train = self.train.horizon, self.train
-        state = None if self.state is None else self.policy.clear(self.state, self.resets[horizon])
-        last_value = self.policy.step(self.obs[horizon], state)[1]
         died = self.alive[:horizon] & ~self.alive[1:] & 1
-        return gae(
-            self.reward * train.reward_scale,
+        return advantages.estimate(
+            self.learned_reward,
             self.value,
             self.final_value,
             self.terminated | died,
             self.truncated,
-            last_value,
+            self.last_value,
             train.gamma,
             train.gae_lambda,
+            self.ratio if train.advantage == "vtrace" else None,
+            train.vtrace_delta,
+            train.vtrace_trace,
         )
 
     def learn(self, advantage: Tensor, measure: bool) -> dict[str, float]:
         """Some epochs of clipped policy gradient on the rollout. Learning rate and entropy fall with the steps."""
-        train, horizon = self.train, self.train.horizon
+        train = self.train
         learning_rate = self.scheduled(train.learning_rate, train.learning_rate_end)
         entropy_weight = self.scheduled(train.entropy, train.entropy_end)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
 
-        with torch.no_grad():
-            weight = self.alive[:horizon].float()
-            returns = advantage + self.value
-            if train.normalize_advantage:
-                mean = (advantage * weight).sum() / weight.sum()
-                deviation = ((advantage - mean).square() * weight).sum().div(weight.sum()).sqrt()
-                normalized = (advantage - mean) / (deviation + 1e-8)
-            else:
-                normalized = advantage
-            whole = Minibatch(
-                self.obs[:horizon],
-                self.start,
-                self.resets[:horizon],
-                self.mask[:horizon],
-                self.action,
-                self.space.log_prob(self.out, self.action)[0],
-                self.value,
-                returns,
-                normalized,
-                weight,
-            )
-        sums: dict[str, float] = {}
-        count = 0
-        for epoch in range(train.epochs):
-            for part in self.minibatches(whole, epoch):
-                loss, measured = self.loss(part, entropy_weight, measure)
-                self.optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                if train.max_grad_norm > 0:
-                    norm = torch.nn.utils.clip_grad_norm_(self.parameters, train.max_grad_norm)
-                    if measure:
-                        measured["gradient_norm"] = norm.item()
-                self.optimizer.step()
-                count += 1
-                for name, number in measured.items():
-                    sums[name] = sums.get(name, 0.0) + number
+        sums = torch.zeros(len(MEASURED) + 1, dtype=torch.float64)
+        norm = 0.0
+        per_epoch = self.batch // train.minibatch
+        count = max(1, round(train.epochs * per_epoch))
+        for i in range(count):
+            epoch, place = divmod(i, per_epoch)
+            if place == 0:
+                if epoch > 0 and train.advantage == "vtrace":
+                    advantage = self.advantages()
+                whole = self.samples(advantage)
+                picks = self.minibatches(advantage, epoch)
+            index, importance = picks[place]
+            self.bucket.zero_()
+            if len(index):
+                sums += self.backward(self.pick(whole, index, importance), index, entropy_weight, measure)
+            self.group.sum_(self.bucket)
+            gradient = self.bucket[:-1]
+            gradient /= self.bucket[-1].clamp_min(1e-6)
+            if train.max_grad_norm > 0:
+                length = gradient.norm()
+                gradient *= (train.max_grad_norm / (length + 1e-6)).clamp_max(1)
+                if measure:
+                    norm += length.item() / count
+            for optimizer in self.optimizers:
+                optimizer.step()
         if not measure:
             return {}
-        residual = (returns - self.value).var() / returns.var().clamp_min(1e-12)
-        return {name: number / count for name, number in sums.items()} | {
-            "explained_variance": 1 - residual.item(),
+        sums = self.group.sum_(sums)
+        means = (sums[:-1] / sums[-1].clamp_min(1)).tolist()
+        return dict(zip(MEASURED, means, strict=True)) | {
+            "gradient_norm": norm,
+            "explained_variance": self.explained_variance(advantage),
             "learning_rate": learning_rate,
             "entropy_weight": entropy_weight,
         }
 
-    def minibatches(self, whole: Minibatch, epoch: int) -> Iterator[Minibatch]:
-        """The rollout in a random order: by rows with memory, each a whole sequence, else by samples."""
-        rng = generator(self.config.seed, ORDER, self.update_index, epoch)
-        if self.policy.recurrent:
-            size = self.train.minibatch // self.train.horizon
-            order = torch.from_numpy(rng.permutation(self.resets.shape[1]))
-            for index in order.split(size):
-                picked = {
-                    name: leaf.index_select(1, index) for name, leaf in vars(whole).items() if isinstance(leaf, Tensor)
-                }
-                yield Minibatch(state=self.policy.rows(whole.state, index), **picked)
-        else:
-            order = torch.from_numpy(rng.permutation(self.batch))
-            flat = {name: leaf.flatten(0, 1) for name, leaf in vars(whole).items() if isinstance(leaf, Tensor)}
-            for index in order.split(self.train.minibatch):
-                yield Minibatch(state=None, **{name: leaf.index_select(0, index) for name, leaf in flat.items()})
+    @torch.no_grad()
+    def samples(self, advantage: Tensor) -> Minibatch:
+        """The whole rollout, ready to be picked from."""
+        horizon = self.train.horizon
+        weight = self.alive[:horizon].to(self.type)
+        returns = advantage + self.value
+        if self.train.normalize_advantage:
+            sums = torch.stack([weight.sum(dtype=torch.float64), (advantage * weight).sum(dtype=torch.float64)])
+            total, mean = self.group.sum_(sums).tolist()
+            mean /= max(total, 1)
+            square = self.group.sum_(((advantage - mean).square() * weight).sum(dtype=torch.float64)).item()
+            advantage = (advantage - mean) / (math.sqrt(square / max(total, 1)) + 1e-8)
+        return Minibatch(
+            self._seen(self.obs[:horizon]),
+            self.start,
+            self.resets[:horizon],
+            self.mask[:horizon],
+            self.action,
+            self.space.log_prob(self.out, self.action)[0],
+            self.value,
+            returns,
+            advantage,
+            weight,
+        )
 
-    def loss(self, part: Minibatch, entropy_weight: float, measure: bool) -> tuple[Tensor, dict[str, float]]:
-        """The clipped objective, the value's error and the entropy bonus, averaged over the agents alive."""
+    def explained_variance(self, advantage: Tensor) -> float:
+        """1 - variance of (return - value) / variance of returns, over all processes."""
+        both = torch.stack([advantage, advantage + self.value]).double().flatten(1)
+        sums = torch.cat([both.sum(1), both.square().sum(1)])
+        residual, returns = (self.group.sum_(sums) / self.batch).reshape(2, 2).T.tolist()
+        return 1 - (residual[1] - residual[0] ** 2) / max(returns[1] - returns[0] ** 2, 1e-12)
+
+    def minibatches(self, advantage: Tensor, epoch: int) -> list[tuple[Tensor, Tensor | None]]:
+        """An epoch's minibatches: the places of their samples, or of their rows where whole sequences are learned from,
+        in this process's memory; and where these were drawn by priority, their importance weights."""
+        train, rows = self.train, self.resets.shape[1]
+        rng = generator(self.config.seed, ORDER, self.update_index, epoch)
+        if train.priority > 0:
+            sums = (advantage.abs() * self.alive[: train.horizon]).sum(0, dtype=torch.float64)
+            chance = priority.probabilities(self.group.gather(sums), train.priority)
+            beta = 1 - self.scheduled(1 - train.priority_weight, 0)
+            rng = generator(self.config.seed, DRAW, self.update_index, epoch)
+            order = priority.draw(chance, torch.from_numpy(rng.random(self.all_rows)))
+            importance = priority.weights(chance, beta).to(self.type)
+        elif self.policy.recurrent:
+            order, importance = torch.from_numpy(rng.permutation(self.all_rows)), None
+        else:  # samples: their places are t x rows + row
+            order = torch.from_numpy(rng.permutation(self.batch))
+            if self.group.size == 1:
+                return [(index, None) for index in order.split(train.minibatch)]
+            picks = []
+            for index in order.split(train.minibatch):
+                t, row = index // self.all_rows, index % self.all_rows - self.first_row
+                mine = (row >= 0) & (row < rows)
+                picks.append((t[mine] * rows + row[mine], None))
+            return picks
+        picks = []
+        for index in order.split(train.minibatch // train.horizon):
+            mine = index[(index >= self.first_row) & (index < self.first_row + rows)]
+            picks.append((mine - self.first_row, None if importance is None else importance[mine]))
+        return picks
+
+    def pick(self, whole: Minibatch, index: Tensor, importance: Tensor | None) -> Minibatch:
+        """Some samples, or with memory or priorities some rows, of the rollout."""
+        leaves = {name: leaf for name, leaf in vars(whole).items() if isinstance(leaf, Tensor)}
+        if not (self.policy.recurrent or self.train.priority > 0):
+            flat = {name: leaf.flatten(0, 1).index_select(0, index) for name, leaf in leaves.items()}
+            return Minibatch(state=None, **flat)
+        leaves = {name: leaf.index_select(1, index) for name, leaf in leaves.items()}
+        if importance is not None:
+            leaves["weight"] = leaves["weight"] * importance
+        if self.policy.recurrent:
+            return Minibatch(state=self.policy.rows(whole.state, index), **leaves)
+        return Minibatch(state=None, **{name: leaf.flatten(0, 1) for name, leaf in leaves.items()})
+
+    def backward(self, part: Minibatch, index: Tensor, entropy_weight: float, measure: bool) -> Tensor:
+        """Adds the gradients of the clipped objective, the value's error and the entropy bonus, summed over samples, to
+        the bucket, and the samples' weight. Returns sums of what is measured, and the weight again."""
         train = self.train
         if self.policy.recurrent:
             out, value, _ = self.policy.unroll(part.obs, part.state, part.resets)
@@ -319,19 +391,21 @@ class PPO:
         if train.value_clip > 0:
             near = part.value + (value - part.value).clamp(-train.value_clip, train.value_clip)
             error = torch.maximum(error, (near - part.returns).square())
-        share = part.weight / part.weight.sum().clamp_min(1)
-        policy_loss, value_loss, entropy = -(gain * share).sum(), 0.5 * (error * share).sum(), (entropy * share).sum()
-        loss = policy_loss + train.value_weight * value_loss - entropy_weight * entropy
-        if not measure:
-            return loss, {}
+        weight = part.weight
+        policy_loss, value_loss, bonus = -(gain * weight).sum(), 0.5 * (error * weight).sum(), (entropy * weight).sum()
+        (policy_loss + train.value_weight * value_loss - entropy_weight * bonus).backward()
         with torch.no_grad():
-            return loss, {
-                "policy_loss": policy_loss.item(),
-                "value_loss": value_loss.item(),
-                "entropy": entropy.item(),
-                "kl": ((ratio - 1 - log_ratio) * share).sum().item(),  # Schulman's third estimator
-                "clip_fraction": (((ratio - 1).abs() > train.clip) * share).sum().item(),
-            }
+            total = weight.sum()
+            self.bucket[-1] += total
+            if train.advantage == "vtrace":  # for the next epoch's advantages
+                rows_too = self.policy.recurrent or train.priority > 0
+                ratios, axis = (self.ratio, 1) if rows_too else (self.ratio.view(-1), 0)
+                ratios.index_copy_(axis, index, ratio.reshape(train.horizon, -1) if rows_too else ratio)
+            if not measure:
+                return torch.zeros(len(MEASURED) + 1, dtype=torch.float64)
+            kl = ((ratio - 1 - log_ratio) * weight).sum()  # Schulman's third estimator
+            clipped = (((ratio - 1).abs() > train.clip) * weight).sum()
+            return torch.stack([policy_loss, value_loss, bonus, kl, clipped, total]).double()
 
     def take_episodes(self) -> np.ndarray:
         """Score, return, length and success of the episodes finished since the last call, [n, 4]."""
@@ -340,35 +414,47 @@ class PPO:
         return taken
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that the next update depends on besides the configuration and the number of updates."""
+        """Everything that the next update depends on besides the configuration and the number of updates; the same
+        however many processes there are. All of them call it."""
         found = {f"policy.{name}": leaf for name, leaf in self.policy.state_dict().items()}
         for name, parameter in self.policy.named_parameters():
-            for key, leaf in self.optimizer.state[parameter].items():
+            for key, leaf in self.moments(parameter).items():
                 found[f"optimizer.{name}.{key}"] = leaf
         last = self.train.horizon
         found |= {
-            "carry.obs": self.obs[last],
-            "carry.mask": self.mask[last],
-            "carry.alive": self.alive[last],
-            "carry.resets": self.resets[last],
+            f"carry.{name}": self.group.gather(getattr(self, name)[last]) for name in ("obs", "mask", "alive", "resets")
         }
         for i, leaf in enumerate(self.state or ()):
-            found[f"carry.state.{i}"] = leaf
-        saved = np.stack([np.frombuffer(self.vector.save(i), np.uint8) for i in range(self.train.envs)])
-        found["envs"] = torch.from_numpy(saved)
+            found[f"carry.state.{i}"] = self.group.gather(leaf, self.policy.core.batch_axis)
+        if self.reward_scale is not None:
+            found["carry.discounted"] = self.group.gather(self.reward_scale.discounted)
+            found["reward.sums"] = self.reward_scale.sums
+        saved = np.stack([np.frombuffer(self.vector.save(i), np.uint8) for i in range(self.envs)])
+        found["envs"] = self.group.gather(torch.from_numpy(saved))
         return found
+
+    def moments(self, parameter: Tensor) -> dict[str, Tensor]:
+        """What its optimiser remembers of a parameter."""
+        for optimizer in self.optimizers:
+            if any(parameter is leaf for group in optimizer.param_groups for leaf in group["params"]):
+                return optimizer.state[parameter]
+        raise KeyError("no optimiser has this parameter")
 
     def load(self, tensors: dict[str, Tensor], updates: int) -> None:
         """Goes back to where `tensors()` was taken, after so many updates."""
         self.policy.load_state_dict(_under(tensors, "policy."))
         for name, parameter in self.policy.named_parameters():
-            self.optimizer.state[parameter] = _under(tensors, f"optimizer.{name}.")
-        last = self.train.horizon
+            self.moments(parameter).update(_under(tensors, f"optimizer.{name}."))
+        last, rows = self.train.horizon, slice(self.first_row, self.first_row + self.resets.shape[1])
         for name in ("obs", "mask", "alive", "resets"):
-            getattr(self, name)[last] = tensors[f"carry.{name}"]
+            getattr(self, name)[last] = tensors[f"carry.{name}"][rows]
         if self.state is not None:
-            self.state = tuple(tensors[f"carry.state.{i}"] for i in range(len(self.state)))
-        for i, row in enumerate(tensors["envs"].numpy()):
+            self.state = self.policy.rows([tensors[f"carry.state.{i}"] for i in range(len(self.state))], rows)
+        if self.reward_scale is not None:
+            self.reward_scale.discounted = tensors["carry.discounted"][rows]
+            self.reward_scale.sums = tensors["reward.sums"]
+        first = self.first_row // self.vector.agents
+        for i, row in enumerate(tensors["envs"][first : first + self.envs].numpy()):
             self.vector.load(i, row.tobytes())
         self.update_index = updates
 
