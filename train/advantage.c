@@ -11,7 +11,8 @@
     void name(size_t horizon, size_t rows, const real *reward, const real *value, const real *final_value,             \
               const uint8_t *terminated, const uint8_t *truncated, const real *last_value, const real *ratio,          \
               real gamma, real lambda, real clip_delta, real clip_trace, real *carry, real *advantage) {               \
-        for (size_t n = 0; n < rows; n++) carry[n] = 0;                                                                \
+        for (size_t n = 0; n < rows; n++)                                                                              \
+            carry[n] = 0;                                                                                              \
         for (size_t t = horizon; t-- > 0;) {                                                                           \
             const real *next = t + 1 < horizon ? value + (t + 1) * rows : last_value;                                  \
             for (size_t n = 0; n < rows; n++) {                                                                        \
