@@ -17,8 +17,9 @@ from minnow.cli import flags
 SUMMARY = "measure environments and inference"
 USAGE = """usage: minnow bench envs [options]    agent-steps a second of each environment
        minnow bench infer [options]   time of a policy's step, in minnow.h and elsewhere
+       minnow bench load [options]    time from a policy's bytes to its first action
 
-minnow bench envs --help and minnow bench infer --help list the options."""
+Each lists its options with --help."""
 
 TRIES, SECONDS = 9, 0.25  # the median of so many tries of about so long
 
@@ -46,8 +47,12 @@ def main(argv: list[str]) -> int:
         from minnow.cli.infer import verb
 
         return verb.main(argv[1:])
+    if argv[0] == "load":
+        from minnow.cli.infer import load
+
+        return load.main(argv[1:])
     if argv[0] != "envs":
-        raise unknown("benchmark", argv[0], ["envs", "infer"])
+        raise unknown("benchmark", argv[0], ["envs", "infer", "load"])
     chosen = flags.parse(Flags, argv[1:], "minnow bench envs")
     names = [chosen.env] if chosen.env else envs.names()
     results = []

@@ -83,3 +83,13 @@ def test_infer_says_when_npm_is_missing(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main.main(["bench", "infer", "--backend", "onnxruntime-web", "--host", "node"]) == 1
     assert "npm was not found" in capsys.readouterr().err
+
+
+def test_load_measures(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every network in every host; each loads and steps, or the measurement fails."""
+    assert main.main(["bench", "load", "--json", "--rounds", "1"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["host"], row["net"]) for row in rows] == [
+        (host, net) for host in ("native", "node", "chromium") for net in "abcd"
+    ]
+    assert all(0 < row["ms"] < 60_000 for row in rows)
