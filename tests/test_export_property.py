@@ -392,6 +392,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("count", (40, pytest.param(300, marks=pytest.mark.full)))
 def test_any_architecture_agrees(count: int) -> None:
