@@ -44,7 +44,8 @@ typedef struct EnvControl { /* what a person presses to mean an action */
     const char *label;      /* shown to the person: "Up" */
     const char *keys;       /* comma-separated KeyboardEvent.code names: "ArrowUp,KeyW" */
     const char *gamepad;    /* comma-separated: "button12,axis1-", of the standard mapping; or NULL */
-    const char *touch;      /* zone of the picture: "top", "bottom", "left", "right", "x", "y"; or NULL */
+    const char *touch;      /* zone of the picture: "top", "bottom", "left", "right"; "x", "y": -1 to 1 along it;
+                               "x3/7": the third of seven columns, "y1/4": the first of four rows; or NULL */
     int32_t head;           /* which head it drives */
     float value;            /* the choice (discrete), or the value at full deflection (continuous) */
 } EnvControl;

@@ -204,25 +204,18 @@ ENV_EXPORT void env_event(void *group, uint32_t lane, const EnvEvent *event) {
     }
 }
 
-/* The nearest action that the mask allows: itself, else the idle one, else the first possible one. */
+/* A choice that the mask forbids becomes the idle one. */
 static inline env_action env_allowed(env_action action, int head, const uint8_t *mask) {
 #ifdef ENV_CONTINUOUS
     (void)mask;
     (void)head;
     return action;
 #else
-    if (mask[action]) {
-        return action;
-    }
-    int32_t choice = env.spec.idle[head], last = env.spec.head[head].size - 1;
-    for (int32_t i = 0; i <= last && !mask[choice]; i++) {
-        choice = i;
-    }
-    return choice;
+    return mask[action] ? action : env.spec.idle[head];
 #endif
 }
 
-/* step() never meets an impossible action, whoever chose it. */
+/* step() never meets a forbidden action but the idle one, whoever chose it. */
 static void env_mend(const State *s, EnvActions action, env_action mended[ENV_SLOTS][ENV_HEADS][ENV_LANES]) {
     for (int slot = 0; slot < ENV_SLOTS; slot++) {
         for (int l = 0; l < ENV_LANES; l++) {

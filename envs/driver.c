@@ -128,10 +128,10 @@ static void see(uint32_t lane, int inside) {
     }
 }
 
-enum { ROOM = 1024 }; /* shapes in a page's list */
+enum { DRIVER_ROOM = 1024 }; /* shapes in a page's list */
 
 static void storm(uint32_t steps, int wild) {
-    static EnvShape list[ROOM];
+    static EnvShape list[DRIVER_ROOM];
     static uint8_t saved[ENV_SAVED];
     for (uint32_t l = 0; l < ENV_LANES; l++) {
         env_init(&group, l, 3, 1, l, NULL, wild ? 1.0f : 0.0f);
@@ -163,8 +163,8 @@ static void storm(uint32_t steps, int wild) {
         }
         if (luck.a % 64 == 0) {
             EnvView view = {0, 0, 1.5f};
-            uint32_t wanted = env_draw(&group, lane, &view, list, ROOM);
-            if (wanted > ROOM) {
+            uint32_t wanted = env_draw(&group, lane, &view, list, DRIVER_ROOM);
+            if (wanted > DRIVER_ROOM) {
                 fail("draw() writes more shapes than a page's list holds (1024): join them", "their number", wanted);
             }
             if (env_draw(&group, lane, &view, list, 3) != wanted) {
@@ -199,11 +199,11 @@ static void storm(uint32_t steps, int wild) {
 }
 
 #ifdef ENV_VECTOR
-enum { NUM = 45, ROWS = NUM * ENV_SLOTS };
-static env_obs obs[ROWS * ENV_OBS], final_obs[ROWS * ENV_OBS];
-static env_action acts[ROWS * ENV_HEADS];
-static float numbers[6][ROWS];
-static uint8_t flags[3][ROWS], masks[ROWS * 64];
+enum { DRIVER_ENVS = 45, DRIVER_ROWS = DRIVER_ENVS * ENV_SLOTS };
+static env_obs obs[DRIVER_ROWS * ENV_OBS], final_obs[DRIVER_ROWS * ENV_OBS];
+static env_action acts[DRIVER_ROWS * ENV_HEADS];
+static float numbers[6][DRIVER_ROWS];
+static uint8_t flags[3][DRIVER_ROWS], masks[DRIVER_ROWS * 64];
 
 /* The hash of all environments after so many random steps. */
 static uint64_t play(uint32_t threads, uint32_t steps) {
@@ -211,7 +211,7 @@ static uint64_t play(uint32_t threads, uint32_t steps) {
     for (int i = 0; i < ENV_PARAM_COUNT; i++) {
         param[i] = low[i] = env_params[i].value;
     }
-    EnvVectorConfig config = {.num_envs = NUM, .agents = ENV_SLOTS, .threads = threads, .skill = skill};
+    EnvVectorConfig config = {.num_envs = DRIVER_ENVS, .agents = ENV_SLOTS, .threads = threads, .skill = skill};
     config.action_repeat = (uint32_t)env.spec.action_repeat;
     config.param = config.high = param;
     config.low = low;
@@ -221,13 +221,13 @@ static uint64_t play(uint32_t threads, uint32_t steps) {
     EnvVector *v = env_vector_new(&config);
     env_vector_reset(v, &b);
     for (uint32_t step = 0; step < steps; step++) {
-        for (uint32_t i = 0; i < ROWS * ENV_HEADS; i++) {
+        for (uint32_t i = 0; i < DRIVER_ROWS * ENV_HEADS; i++) {
             acts[i] = (env_action)(env_threefry(1, 2, step, i).a % 5);
         }
         env_vector_step(v, &b);
     }
     uint64_t hash = 0;
-    for (uint32_t i = 0; i < NUM; i++) {
+    for (uint32_t i = 0; i < DRIVER_ENVS; i++) {
         hash = hash * 31 + env_hash(env_vector_group(v, i), i % ENV_LANES);
     }
     env_vector_free(v);

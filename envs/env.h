@@ -19,8 +19,9 @@
  * depend on it. With one lane, members may be anything of fixed size without pointers; the whole struct is hashed, so
  * it has no padding (a test checks it): order members by size.
  *
- * Masks. Where `mask` forbids choices, core.h turns a forbidden one into the idle one (or, where that is forbidden too,
- * the first possible one) before step() sees it; a mask leaves each head of a living slot one choice at least.
+ * Masks say what a policy may choose: one choice at least of each head of a living slot. core.h turns a forbidden
+ * choice into the idle one before step() sees it; step() must stand the idle choice always, even where the mask forbids
+ * it, since a person may be holding nothing.
  *
  * Rules. No state outside State, no libm (portable functions are in mathf.h), no clock, no allocation. Randomness comes
  * from env_uniform and its kin (random.h), keyed by seed and environment index. step() may be called on a lane whose
@@ -31,6 +32,7 @@
 #define MINNOW_ENV_H
 #include "abi.h"
 #include "mathf.h"
+#include <string.h>
 
 #ifndef ENV_LANES
 #define ENV_LANES 1

@@ -1,9 +1,9 @@
 /* vector.h: thousands of environments in one call, on native machines. Included by core.h where ENV_VECTOR is defined.
  *
  * Environment i is lane i % lanes of group i / lanes; its random stream has the index first_index + i. A row is one of
- * its agents: row = i * agents + agent. Each thread steps a fixed run of groups and writes their rows only, so results
- * depend neither on threads nor on lanes nor on how environments are grouped. The lanes that fill up the last group
- * play too, unseen.
+ * its agents: row = i * agents + agent. A thread steps whole groups and writes their rows only, so results depend
+ * neither on threads nor on lanes nor on how environments are grouped. The lanes that fill up the last group play too,
+ * unseen.
  */
 #ifndef MINNOW_ENV_VECTOR_H
 #define MINNOW_ENV_VECTOR_H
@@ -76,13 +76,16 @@ struct EnvVector {
     EnvRow *row;          /* [count][lanes][agents] */
     int skill;            /* the parameter's index, or -1 */
 
-    /* The pool: thread 0 is the caller's. `round` counts jobs, `busy` the threads that have not finished this one. */
+    /* The pool: the caller and `started` threads. Each claims the next few groups until all are claimed, so a thread
+     * whose core is busy is not waited for, but for the groups that it has claimed. `round` counts jobs. */
     pthread_t *thread;
-    uint32_t started, joined; /* joined: how many have taken their number */
+    uint32_t started;
     pid_t process;
     pthread_mutex_t lock;
     pthread_cond_t work, done;
-    atomic_uint round, busy;
+    atomic_uint round;
+    size_t share; /* groups of one claim */
+    atomic_size_t claimed, finished;
     int quit;
     void (*job)(EnvVector *, const EnvBuffers *, size_t group);
     const EnvBuffers *buffers;
@@ -305,11 +308,23 @@ static void env_step_group(EnvVector *v, const EnvBuffers *b, size_t group) {
     env_show(v, b, group);
 }
 
-/* Thread k of n takes the groups from k/n to (k + 1)/n of all. */
-static void env_share(EnvVector *v, uint32_t k) {
-    size_t n = v->started + 1;
-    for (size_t group = v->count * k / n; group < v->count * (k + 1) / n; group++) {
-        v->job(v, v->buffers, group);
+/* Claims and does work while there is some. `job` and `buffers` are those of the round that a claim succeeds in: they
+ * are set before `claimed` goes back to 0, and not changed until everything that was claimed is finished. */
+static void env_work(EnvVector *v) {
+    for (;;) {
+        size_t first = atomic_fetch_add(&v->claimed, v->share);
+        if (first >= v->count) {
+            return;
+        }
+        size_t end = first + v->share < v->count ? first + v->share : v->count;
+        for (size_t group = first; group < end; group++) {
+            v->job(v, v->buffers, group);
+        }
+        if (atomic_fetch_add(&v->finished, end - first) + (end - first) == v->count) {
+            pthread_mutex_lock(&v->lock);
+            pthread_cond_signal(&v->done);
+            pthread_mutex_unlock(&v->lock);
+        }
     }
 }
 
@@ -323,9 +338,6 @@ enum { ENV_SPINS = 2000 }; /* looks before sleeping: a few microseconds, about t
 
 static void *env_worker(void *argument) {
     EnvVector *v = argument;
-    pthread_mutex_lock(&v->lock);
-    uint32_t number = ++v->joined;
-    pthread_mutex_unlock(&v->lock);
     for (unsigned round = 0;;) {
         for (int i = 0; i < ENV_SPINS && atomic_load(&v->round) == round; i++) {
             env_pause();
@@ -340,18 +352,12 @@ static void *env_worker(void *argument) {
         if (quit) {
             return NULL;
         }
-        env_share(v, number);
-        if (atomic_fetch_sub(&v->busy, 1) == 1) {
-            pthread_mutex_lock(&v->lock);
-            pthread_cond_signal(&v->done);
-            pthread_mutex_unlock(&v->lock);
-        }
+        env_work(v);
     }
 }
 
 static void env_wake(EnvVector *v) {
     pthread_mutex_lock(&v->lock);
-    atomic_store(&v->busy, v->started);
     atomic_fetch_add(&v->round, 1);
     pthread_cond_broadcast(&v->work);
     pthread_mutex_unlock(&v->lock);
@@ -359,21 +365,23 @@ static void env_wake(EnvVector *v) {
 
 static void env_all_groups(EnvVector *v, const EnvBuffers *b,
                            void (*job)(EnvVector *, const EnvBuffers *, size_t group)) {
-    v->job = job;
-    v->buffers = b;
     if (!v->started || v->process != getpid()) { /* a forked child has no threads */
         for (size_t group = 0; group < v->count; group++) {
             job(v, b, group);
         }
         return;
     }
+    v->job = job;
+    v->buffers = b;
+    atomic_store(&v->finished, 0);
+    atomic_store(&v->claimed, 0);
     env_wake(v);
-    env_share(v, 0);
-    for (int i = 0; i < ENV_SPINS && atomic_load(&v->busy); i++) {
+    env_work(v);
+    for (int i = 0; i < ENV_SPINS && atomic_load(&v->finished) < v->count; i++) {
         env_pause();
     }
     pthread_mutex_lock(&v->lock);
-    while (atomic_load(&v->busy)) {
+    while (atomic_load(&v->finished) < v->count) {
         pthread_cond_wait(&v->done, &v->lock);
     }
     pthread_mutex_unlock(&v->lock);
@@ -384,7 +392,9 @@ ENV_EXPORT void env_vector_free(EnvVector *v) {
         return;
     }
     if (v->started && v->process == getpid()) {
+        pthread_mutex_lock(&v->lock); /* a thread may come late to a round that is over */
         v->quit = 1;
+        pthread_mutex_unlock(&v->lock);
         env_wake(v);
         for (uint32_t i = 0; i < v->started; i++) {
             pthread_join(v->thread[i], NULL);
@@ -426,6 +436,8 @@ ENV_EXPORT EnvVector *env_vector_new(const EnvVectorConfig *config) {
         env_seed_lane(v, i, config->seed, config->first_index + (uint32_t)i);
     }
     v->process = getpid();
+    v->share = v->count / (8u * config->threads) + 1;
+    atomic_store(&v->claimed, v->count); /* nothing to do yet */
     pthread_mutex_init(&v->lock, NULL);
     pthread_cond_init(&v->work, NULL);
     pthread_cond_init(&v->done, NULL);

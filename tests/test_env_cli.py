@@ -39,7 +39,7 @@ def test_bench_measures(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     assert main.main(["bench", "envs", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["env"], row["threads"]) for row in rows] == [(name, n) for name in envs.names() for n in (1, 2)]
-    assert all(row["steps_per_second"] > 1e5 for row in rows)
+    assert all(row["steps_per_second"] > 5e4 for row in rows)
     assert main.main(["bench", "envs", "--env", "pong", "--threads", "1", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 1
 
@@ -63,7 +63,7 @@ def test_documented_scores(capsys: pytest.CaptureFixture[str]) -> None:
     """Every row of the table in docs/environments.md is what its command prints."""
     text = (Path(__file__).parent.parent / "docs" / "environments.md").read_text()
     rows = re.findall(r"\| (-?[\d.]+) \| `minnow (eval [^`]+)` \|", text)
-    assert len(rows) == 6
+    assert len(rows) == 12
     for score, command in rows:
         assert main.main([*command.split(), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["score_mean"] == pytest.approx(float(score), abs=0.00501), command

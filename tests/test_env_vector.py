@@ -11,9 +11,10 @@ import pytest
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
-from minnow.envs import Buffers, Vector
+from minnow.envs import Buffers
 
 NAMES = envs.names()
+Vector = functools.partial(envs.Vector, agents=1)  # so that rows are environments
 each = pytest.mark.parametrize("name", NAMES)
 FIELDS = [field.name for field in fields(Buffers)]
 
@@ -22,7 +23,7 @@ def actions(vector: Vector, steps: int, key: int = 0) -> Iterator[np.ndarray]:
     """Random actions [rows, heads]; a row's depend on its global number, so that groupings can be compared."""
     heads = vector.spec.head
     for step in range(steps):
-        u = np.random.default_rng((key, step)).random((64, len(heads)))[: vector.rows]
+        u = np.random.default_rng((key, step)).random((128, len(heads)))[: vector.rows]
         yield np.stack(
             [
                 u[:, h] * head.size if head.size else head.low + u[:, h] * (head.high - head.low)
@@ -91,6 +92,22 @@ def test_grouping_lanes_and_threads_change_nothing(name: str, num_envs: int, wit
                 b.action[:] = action[i : i + 1]
                 alone.step(b)
             assert alone.hash(0) == want[1][i]
+
+
+@each
+def test_several_agents_a_game(name: str) -> None:
+    """All slots driven by the caller: rows are environment x agents + agent, and threads change nothing."""
+    slots = envs.spec(name).slots
+    one, two = (envs.Vector(name, 3, seed=4, agents=slots, threads=threads) for threads in (1, 2))
+    want, got = play(one, 60), play(two, 60)
+    assert same(want[0], got[0]) and want[1] == got[1]
+    b = one.buffers()
+    one.observe(b)
+    for i in range(3):
+        for slot in range(slots):
+            alone = np.zeros(one.spec.obs_shape, one.spec.obs_dtype)
+            one.lib.env_observe(*one._place(i), slot, one._ffi.cast("void *", alone.ctypes.data))
+            assert (alone == b.obs[i * slots + slot]).all()
 
 
 @each
@@ -272,7 +289,7 @@ def test_events_turn_parameters(name: str) -> None:
     vector = Vector(name, 2, seed=1, randomize=0.2)
     b = vector.buffers()
     vector.reset(b)
-    index, p = next((i, p) for i, p in enumerate(spec.param) if p.kind == "physics" and p.value)
+    index, p = next((i, p) for i, p in enumerate(spec.param) if p.kind == "physics")
     wanted = np.float32((p.value + p.high) / 2)
     vector.event(0, vector.lib.ENV_EVENT_PARAM, slot=index, value=wanted)
     assert vector.params(0)[p.name] == wanted and vector.params(1)[p.name] != wanted

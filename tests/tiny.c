@@ -52,7 +52,8 @@ static void step(State *s, EnvActions action, EnvResult out) {
 #else
         uint8_t possible[5];
         mask(s, 0, slot, possible);
-        s->wrong[slot] += alive(s, 0, slot) && !(possible[action[slot][0][0]] && possible[3 + action[slot][1][0]]);
+        const int32_t way = action[slot][0][0], fire = action[slot][1][0]; /* 0 is idle, and always allowed */
+        s->wrong[slot] += alive(s, 0, slot) && !((possible[way] || !way) && (possible[3 + fire] || !fire));
         s->pushed[slot] = (float)(action[slot][0][0] + 10 * action[slot][1][0]);
 #endif
         s->sum[slot] = (s->sum[slot] + (int32_t)s->base.param[P_pace][0]) % 100;

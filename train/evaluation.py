@@ -128,7 +128,8 @@ def evaluate(
     randomize: float = 0.0,
     threads: int = 1,
 ) -> Score:
-    """Plays `episodes` whole episodes, the same ones for the same seed. Raises MinnowError for impossible arguments."""
+    """Plays `episodes` whole episodes, the same ones for the same seed, as slot 0; the script plays the other slots.
+    Raises MinnowError for impossible arguments."""
     if episodes < 1:
         raise MinnowError(f"--episodes is {episodes}: it wants 1 or more.")
     if not 0 <= seed <= MAX_SEED:
@@ -138,7 +139,7 @@ def evaluate(
     if isinstance(player, ScriptPlayer):
         if not spec.has_script:
             raise MinnowError(f"{name} has no scripted player: try --player random.")
-        skills = [player.skill] * spec.agents + [None] * (spec.slots - spec.agents)
+        skills = [player.skill] + [None] * (spec.slots - 1)
     groups = []
     for first in range(0, episodes, GROUP):
         count = min(GROUP, episodes - first)
@@ -147,6 +148,7 @@ def evaluate(
             count,
             seed=EVALUATION | seed,
             first_index=first,
+            agents=1,
             threads=threads,
             randomize=randomize,
             params=params,

@@ -270,11 +270,8 @@ static void game_obey(Game *game, uint32_t slot) {
     uint8_t *mask = game->mask + slot * env_choices();
     env_mask(&play->env, 0, slot, mask);
     for (int head = 0; head < ENV_HEADS; mask += env.spec.head[head].size, head++) {
-        int32_t choice = mask[play->action[slot][head]] ? play->action[slot][head] : env.spec.idle[head];
-        for (int32_t i = 0; i < env.spec.head[head].size && !mask[choice]; i++) {
-            choice = i;
-        }
-        play->action[slot][head] = choice;
+        const int32_t choice = play->action[slot][head];
+        play->action[slot][head] = mask[choice] ? choice : env.spec.idle[head];
     }
 #endif
 }

@@ -23,6 +23,7 @@
     P(points, 21.0f, 1.0f, 21.0f, ENV_WORLD, ENV_INTEGER, "", "Points that win the game.")                             \
     P(skill, 0.5f, 0.0f, 1.0f, ENV_WORLD, ENV_LINEAR, "", "Skill of the scripted player: 0.5 follows, 1 aims.")
 #include "../env.h"
+#include "../geometry.h"
 
 #define WIDTH 1.33333333f
 #define TICK (1.0f / 60.0f)
@@ -144,20 +145,13 @@ static void observe(const State *s, int slot, float *obs, size_t stride) {
     }
 }
 
-/* A height beyond the court, brought back by reflection at both walls. */
-static inline float fold(float y, float radius) {
-    float span = 1.0f - 2.0f * radius;
-    float u = (y - radius) / span * 0.5f;
-    return radius + span * 2.0f * env_abs(u - env_floor(u + 0.5f));
-}
-
 /* Where the ball will meet the face of `slot`, if it flies there; 0.5 (the middle) otherwise. */
 static inline float arrival(const State *s, int slot, int l) {
     float radius = 0.5f * PARAM(ball_size)[l];
     float away = slot ? WIDTH - FACE - radius - s->x[l] : s->x[l] - FACE - radius;
     float pace = slot ? s->vx[l] : -s->vx[l];
     float time = env_max(away, 0.0f) / env_max(pace, 0.1f);
-    float y = fold(s->y[l] + time * (s->vy[l] + 0.5f * PARAM(gravity)[l] * time), radius);
+    float y = env_fold(s->y[l] + time * (s->vy[l] + 0.5f * PARAM(gravity)[l] * time), radius, 1.0f - 2.0f * radius);
     int comes = (pace > 0.0f) & (s->rest[l] <= 0.0f);
     return comes ? y : 0.5f;
 }
@@ -180,7 +174,7 @@ static void script(const State *s, int slot, const float skill[ENV_LANES], env_a
             float y = arrival(s, slot, l), aim = y, best = -1.0f;
             for (int i = -3; i <= 3; i++) {
                 float held = env_clamp(y - EDGE / 3.0f * (float)i * reach, half, 1.0f - half);
-                float away = env_abs(fold(y + rise * ((y - held) / reach), radius) - other);
+                float away = env_abs(env_fold(y + rise * ((y - held) / reach), radius, 1.0f - 2.0f * radius) - other);
                 aim = away > best ? held : aim;
                 best = env_max(away, best);
             }

@@ -14,6 +14,8 @@ const DEAD_ZONE = 0.35; // of a gamepad's stick
 function deflection(zone, x, y) {
   if (zone === "x") return 2 * x - 1;
   if (zone === "y") return 2 * y - 1;
+  const part = /^([xy])(\d+)\/(\d+)$/.exec(zone); // one of several columns or rows
+  if (part) return Math.floor((part[1] === "x" ? x : y) * Number(part[3])) + 1 === Number(part[2]) ? 1 : 0;
   const inside = { left: x < 0.5, right: x >= 0.5, top: y < 0.5, bottom: y >= 0.5 };
   return inside[/** @type {keyof typeof inside} */ (zone)] ? 1 : 0;
 }

@@ -1,0 +1,274 @@
+/* connect4.c: two players drop discs into seven columns; four in a row win.
+ *
+ * A tick is a turn: the slot whose turn it is drops a disc, the other one waits. A player may wait in its own turn, too
+ * (a person thinks), but the mask allows that to no policy. The board is one bit a cell: bit 8 * row + column, row 0 at
+ * the bottom, column 7 always empty, so that rows do not run into each other.
+ */
+#define ENV_LANES 1
+#define ENV_SLOTS 2
+#define ENV_HEADS 1
+#define ENV_OBS 126
+#define ENV_OBS_U8
+#define ENV_PARAMS(P)                                                                                                  \
+    P(slip, 0.0f, 0.0f, 1.0f, ENV_PHYSICS, ENV_LINEAR, "", "How often a disc falls into a column at random.")          \
+    P(opening, 2.0f, 0.0f, 8.0f, ENV_WORLD, ENV_INTEGER, "", "Discs dropped at random before the game.")               \
+    P(skill, 1.0f, 0.0f, 1.0f, ENV_WORLD, ENV_LINEAR, "", "Depth of the scripted player's search: 0 none, 1 four.")
+#include "../env.h"
+
+#define BOARD 0x7f7f7f7f7f7fu
+#define FLOOR 0x7fu
+enum { COLUMNS = 7, ROWS = 6, WAIT = COLUMNS, DEPTH = 4, NOBODY = -1, LONGEST = 4096 };
+
+struct State {
+    EnvBase base;
+    uint32_t stones[ENV_SLOTS][2]; /* low and high half of each slot's bits */
+    int32_t turn, winner, last;    /* slots, or NOBODY; the last disc's bit, or -1 */
+};
+
+#define PARAM(name) (s->base.param[P_##name][0])
+
+static inline uint64_t stones(const State *s, int slot) {
+    return (uint64_t)s->stones[slot][1] << 32 | s->stones[slot][0];
+}
+
+/* The empty cells that a disc would come to rest in. */
+static inline uint64_t landings(uint64_t taken) {
+    return (taken << 8 | FLOOR) & ~taken & BOARD;
+}
+
+/* The columns, as bits, that have room. */
+static inline uint32_t open_columns(uint64_t taken) {
+    return (uint32_t)(~taken >> 40) & FLOOR;
+}
+
+static inline uint64_t column(int c) {
+    return 0x010101010101u << c;
+}
+
+/* Whether four bits lie in a row: pairs of pairs, in each of four directions. */
+static inline int wins(uint64_t x) {
+    uint64_t flat = x & x >> 1, up = x & x >> 8, rise = x & x >> 9, fall = x & x >> 7;
+    return ((flat & flat >> 2) | (up & up >> 16) | (rise & rise >> 18) | (fall & fall >> 14)) != 0;
+}
+
+static int row_of(uint64_t cell) {
+    int row = 0;
+    while (cell >> 8 >> 8 * row) {
+        row++;
+    }
+    return row;
+}
+
+static void drop(State *s, int c) {
+    uint64_t cell = landings(stones(s, 0) | stones(s, 1)) & column(c);
+    s->stones[s->turn][0] |= (uint32_t)cell;
+    s->stones[s->turn][1] |= (uint32_t)(cell >> 32);
+    s->last = 8 * row_of(cell) + c;
+    s->winner = wins(stones(s, s->turn)) ? s->turn : NOBODY;
+    s->turn = 1 - s->turn;
+}
+
+/* One of the open columns at random; there must be one. */
+static int any_column(State *s) {
+    uint32_t open = open_columns(stones(s, 0) | stones(s, 1));
+    uint32_t count = 0;
+    for (int c = 0; c < COLUMNS; c++) {
+        count += open >> c & 1;
+    }
+    uint32_t chosen = env_below(s, 0, count);
+    for (int c = 0; c < COLUMNS; c++) {
+        if ((open >> c & 1) && chosen-- == 0) {
+            return c;
+        }
+    }
+    return 0;
+}
+
+static void reset(State *s, int lane) {
+    (void)lane;
+    int discs = (int)PARAM(opening);
+    do { /* an opening that decides the game is thrown away */
+        for (int slot = 0; slot < ENV_SLOTS; slot++) {
+            s->stones[slot][0] = s->stones[slot][1] = 0;
+        }
+        s->turn = (int32_t)env_below(s, 0, 2);
+        s->winner = NOBODY;
+        s->last = -1;
+        for (int i = 0; i < discs && s->winner == NOBODY; i++) {
+            drop(s, any_column(s));
+        }
+    } while (s->winner != NOBODY);
+}
+
+static void step(State *s, EnvActions action, EnvResult out) {
+    uint64_t taken = stones(s, 0) | stones(s, 1);
+    int c = action[s->turn][0][0];
+    out.truncated[0] |= s->base.tick[0] + 1 >= LONGEST;
+    if (c == WAIT || s->winner != NOBODY || taken == BOARD) {
+        return;
+    }
+    if (PARAM(slip) > 0.0f && env_uniform(s, 0) < PARAM(slip)) {
+        c = any_column(s);
+    }
+    drop(s, c);
+    if (s->winner != NOBODY) {
+        out.reward[s->winner][0] += 1.0f;
+        out.reward[1 - s->winner][0] -= 1.0f;
+    }
+    taken = stones(s, 0) | stones(s, 1);
+    out.terminated[0] |= (s->winner != NOBODY) | (taken == BOARD);
+}
+
+static void mask(const State *s, int lane, int slot, uint8_t *possible) {
+    (void)lane;
+    uint32_t open = s->turn == slot ? open_columns(stones(s, 0) | stones(s, 1)) : 0;
+    uint64_t spread = (open * 0x02040810204081u) & 0x01010101010101u;
+    memcpy(possible, &spread, COLUMNS);
+    possible[WAIT] = open == 0;
+}
+
+/* The bits of one plane as bytes, [row][column], each 255 or 0. */
+static inline void plane(uint64_t bits, uint8_t *out) {
+    for (int row = 0; row < ROWS; row++) {
+        uint64_t spread = ((bits >> 8 * row & FLOOR) * 0x02040810204081u & 0x01010101010101u) * 255u;
+        memcpy(out + COLUMNS * row, &spread, COLUMNS);
+    }
+}
+
+static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
+    (void)stride;
+    uint64_t own = stones(s, slot), others = stones(s, 1 - slot);
+    plane(own, obs);
+    plane(others, obs + ROWS * COLUMNS);
+    plane(s->turn == slot ? landings(own | others) : 0, obs + 2 * ROWS * COLUMNS);
+}
+
+/* What the player to move can force within `depth` discs: -1 to 1. Columns from the middle outwards. */
+static int search(uint64_t own, uint64_t others, int depth, int low, int high) {
+    static const int8_t order[COLUMNS] = {3, 2, 4, 1, 5, 0, 6};
+    uint64_t cells = landings(own | others);
+    if (!cells || depth == 0) {
+        return 0;
+    }
+    for (int i = 0; i < COLUMNS; i++) {
+        uint64_t cell = cells & column(order[i]);
+        if (cell && wins(own | cell)) {
+            return 1;
+        }
+    }
+    int best = -1;
+    for (int i = 0; i < COLUMNS && best < high; i++) {
+        uint64_t cell = cells & column(order[i]);
+        if (cell) {
+            int value = -search(others, own | cell, depth - 1, -high, -low);
+            best = value > best ? value : best;
+            low = best > low ? best : low;
+        }
+    }
+    return best;
+}
+
+/* Searches ahead and breaks ties at random. */
+static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
+    uint64_t own = stones(s, slot), others = stones(s, 1 - slot), cells = landings(own | others);
+    action[0][0] = WAIT;
+    if (s->turn != slot || s->winner != NOBODY) {
+        return;
+    }
+    int depth = (int)(skill[0] * (float)DEPTH + 0.5f), best = -2;
+    float luckiest = -1.0f;
+    for (int c = 0; c < COLUMNS; c++) {
+        uint64_t cell = cells & column(c);
+        if (cell) {
+            int now = depth > 0 && wins(own | cell);
+            int value = now ? 2 : depth > 1 ? -search(others, own | cell, depth - 1, -1, 1) : 0;
+            float luck = env_noise(s, 0, (uint32_t)c);
+            if (value > best || (value == best && luck > luckiest)) {
+                best = value;
+                luckiest = luck;
+                action[0][0] = c;
+            }
+        }
+    }
+}
+
+static float score(const State *s, int lane, int slot) {
+    (void)lane;
+    return s->winner == NOBODY ? 0.0f : s->winner == slot ? 1.0f : -1.0f;
+}
+
+static float success(const State *s, int lane, int slot) {
+    (void)lane;
+    return s->winner == slot ? 1.0f : 0.0f;
+}
+
+static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
+    const uint32_t disc[ENV_SLOTS] = {0xffd23fff, 0xf05d5eff};
+    (void)lane, (void)view;
+    env_rect(list, 3.5f, 3.5f, 7.0f, 7.0f, 0.0f, 0.0f, 0x101820ff);
+    if (s->winner == NOBODY) { /* whose turn it is */
+        env_circle(list, 3.5f, 0.5f, 0.3f, disc[s->turn]);
+    } else {
+        env_text(list, 3.9f, 0.5f, 0.6f, ENV_CENTRED, disc[s->winner], "wins");
+        env_circle(list, 2.6f, 0.5f, 0.3f, disc[s->winner]);
+    }
+    env_rect(list, 3.5f, 4.0f, 7.0f, 6.0f, 0.0f, 0.2f, 0x2a4b9bff);
+    for (int row = 0; row < ROWS; row++) {
+        for (int c = 0; c < COLUMNS; c++) {
+            int bit = 8 * row + c;
+            float x = (float)c + 0.5f, y = 6.5f - (float)row;
+            int first = (int)(stones(s, 0) >> bit & 1), second = (int)(stones(s, 1) >> bit & 1);
+            env_circle(list, x, y, 0.4f, first ? disc[0] : second ? disc[1] : 0x101820ff);
+            if (bit == s->last) {
+                env_circle(list, x, y, 0.12f, 0xffffffaa);
+            }
+        }
+    }
+}
+
+static const EnvField fields[3] = {{"own", 0.0f, 255.0f}, {"others", 0.0f, 255.0f}, {"playable_now", 0.0f, 255.0f}};
+static const EnvHead heads[ENV_HEADS] = {{"column", 8, 0.0f, 0.0f, "1,2,3,4,5,6,7,wait"}};
+static const EnvControl controls[] = {
+    {"Column 1", "Digit1,Numpad1,KeyA", "button14", "x1/7", 0, 0},
+    {"Column 2", "Digit2,Numpad2,KeyS", "button4", "x2/7", 0, 1},
+    {"Column 3", "Digit3,Numpad3,KeyD", "button2", "x3/7", 0, 2},
+    {"Column 4", "Digit4,Numpad4,KeyF", "button0", "x4/7", 0, 3},
+    {"Column 5", "Digit5,Numpad5,KeyG", "button1", "x5/7", 0, 4},
+    {"Column 6", "Digit6,Numpad6,KeyH", "button5", "x6/7", 0, 5},
+    {"Column 7", "Digit7,Numpad7,KeyJ", "button15", "x7/7", 0, 6},
+};
+
+static const Env env = {
+    .spec =
+        {
+            .name = "connect4",
+            .title = "Connect Four",
+            .description = "Drop discs in turn; four in a row, in any direction, win.",
+            .agents = 2,
+            .obs_type = ENV_U8,
+            .obs_rank = 3,
+            .obs_shape = {3, ROWS, COLUMNS},
+            .fields = fields,
+            .action_type = ENV_DISCRETE,
+            .head = heads,
+            .idle = {WAIT},
+            .tick_rate = 3.0f,
+            .action_repeat = 1,
+            .score_name = "won",
+            .score_low = -1.0f,
+            .score_high = 1.0f,
+            .view_width = 7.0f,
+            .view_height = 7.0f,
+            .controls = sizeof controls / sizeof *controls,
+            .control = controls,
+        },
+    .reset = reset,
+    .step = step,
+    .observe = observe,
+    .script = script,
+    .draw = draw,
+    .score = score,
+    .success = success,
+    .mask = mask,
+};
+#include "../core.h"
