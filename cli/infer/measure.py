@@ -64,7 +64,7 @@ class Choice:
     isa: Sequence[str] = ()
     mode: Sequence[str] = ()
     rounds: int = 31
-    batch: float = 0.005  # s that a back end runs for in each round, or one step
+    batch: float = 0.001  # s that a back end runs for in each round, or one step
 
     def series(self) -> list[Series]:
         isas = cinfer.isas()[::-1]
@@ -216,6 +216,7 @@ def _row(
         "gflops": _figure(net.flops * agents / median / 1e9),
         "limit_us": _figure(limit * 1e6),
         "ratio_to_limit": _figure(limit / median),
+        "us_best": _figure(min(seconds) * 1e6),
         "us_quartiles": [_figure(low * 1e6), _figure(high * 1e6)],
         "limit_gflops": _figure(multiply.best / 1e9),
         "limit_gbytes": _figure(read.best / 1e9),
