@@ -2946,7 +2946,15 @@ MNW_INLINE void mnw_sum_up(float *sums, const float *const *x, const float *cons
     MNW_UNROLL for (int j = 0; j < vecs; j++) at_w[j] = w[j];
     MNW_UNROLL for (int r = 0; r < rows; r++) MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] =
         mnw_load(sums + (r * vecs + j) * MNW_LANES);
-    for (size_t i = 0; i < k; i++) {
+    size_t i = 0;
+#if MNW_HAS_SIMD128
+    for (; rows == 1 && i + 2 <= k; i += 2) /* engines do not unroll loops as compilers do */
+        MNW_UNROLL for (size_t step = i; step < i + 2; step++) {
+            mnw_v splat = mnw_splat(at_x[0][step]);
+            MNW_UNROLL for (int j = 0; j < vecs; j++) sum[0][j] += mnw_load(at_w[j] + step * MNW_PANEL) * splat;
+        }
+#endif
+    for (; i < k; i++) {
         mnw_v weight[MNW_WIDE];
         MNW_UNROLL for (int j = 0; j < vecs; j++) weight[j] = mnw_load(at_w[j] + i * MNW_PANEL);
         MNW_UNROLL for (int r = 0; r < rows; r++) {
