@@ -77,7 +77,8 @@ def agree(out: Any, expected: np.ndarray, action: Any, least: int = 2) -> None:
     expected = np.asarray(expected).reshape(found.shape)
     assert len(np.unique(expected.round(3), axis=0)) >= least, "the library's actions hardly differ: a weak test"
     if action.kind == "box":
-        assert np.abs(found - expected).max() <= CLOSE
+        far = float(np.abs(found - expected).max())
+        assert far <= CLOSE
         return
     start = 0
     for head, size in enumerate(action.sizes):
@@ -85,7 +86,7 @@ def agree(out: Any, expected: np.ndarray, action: Any, least: int = 2) -> None:
         best = np.sort(logits, 1)
         close = best[:, -1] - best[:, -2] < CLOSE
         assert ((found[:, head] == expected[:, head]) | close).all()
-        assert close.mean() < 0.01, "too many ties to say anything"
+        assert close.sum() <= max(1, 0.01 * len(close)), "too many ties to say anything"
         start += size
 
 
@@ -114,9 +115,10 @@ SB3 = {
 }
 
 
-def spread(layer: Any, run: Callable[[], Any]) -> None:
-    """Makes a last layer's outputs differ as `run` runs it, each to a deviation of 1 around 0: what has hardly learnt
-    gives nearly the same action everywhere."""
+def spread(layer: Any, run: Callable[[], Any], least: float = 1e-6) -> None:
+    """Makes a last layer's outputs differ as `run` runs it, each around 0, to a deviation of up to 1: what has hardly
+    learnt gives nearly the same action everywhere. least: the deviation up to which weights grow; larger ones magnify
+    rounding, torch's own too."""
     import torch
 
     seen: list[Any] = []
@@ -125,7 +127,7 @@ def spread(layer: Any, run: Callable[[], Any]) -> None:
     hook.remove()
     found = torch.cat(seen)
     with torch.no_grad():
-        std = found.std(0).clamp_min(1e-6)
+        std = found.std(0).clamp_min(least)
         layer.weight.div_(std[:, None])
         layer.bias.copy_((layer.bias - found.mean(0)) / std)
 
@@ -245,6 +247,62 @@ def test_sb3_stacked_images(tmp_path: Path) -> None:
         agree(session.step(obs[..., -1:]), expected, file.action)
         obs, _, done, _ = games.step(expected)
         session.reset(np.flatnonzero(done))
+
+
+# sb3-contrib
+
+
+@pytest.mark.parametrize("name", ["MaskablePPO", "QRDQN"])
+def test_sb3_contrib(name: str, tmp_path: Path) -> None:
+    import sb3_contrib
+
+    few = {"n_steps": 32, "batch_size": 32} if name == "MaskablePPO" else {"learning_starts": 28, "buffer_size": 99}
+    model = getattr(sb3_contrib, name)("MlpPolicy", Game(VECTOR, spaces.Discrete(5)), seed=1, device="cpu", **few)
+    model.learn(32)
+    obs = observations(VECTOR, ROWS)
+    if name == "MaskablePPO":
+        spread(last(model.policy), lambda: model.predict(obs, deterministic=True))
+    model.save(tmp_path / "model.zip")
+    file = made(importers.load("sb3-contrib", tmp_path / "model.zip", trust=True))
+    session = file.session(ROWS)
+    expected, _ = model.predict(obs, deterministic=True)
+    agree(session.step(obs), expected, file.action)
+    if name == "MaskablePPO":
+        masks = np.random.default_rng(2).random((ROWS, 5)) < 0.5
+        masks[np.arange(ROWS), np.arange(ROWS) % 5] = True
+        unmasked = session.step(obs).action
+        expected, _ = model.predict(obs, deterministic=True, action_masks=masks)
+        out = session.step(obs, masks)
+        assert (out.action[:, 0] == expected).all() and (out.action != unmasked).mean() > 0.2
+
+
+@pytest.mark.parametrize("action", [spaces.Discrete(4), ARM], ids=["discrete", "box"])
+def test_sb3_contrib_recurrent(action: spaces.Space, tmp_path: Path) -> None:
+    from sb3_contrib import RecurrentPPO
+
+    settings = {"lstm_hidden_size": 32, "n_lstm_layers": 2}
+    model = RecurrentPPO(
+        "MlpLstmPolicy", Game(VECTOR, action), n_steps=16, batch_size=16, seed=1, device="cpu", policy_kwargs=settings
+    ).learn(16)
+    start = np.zeros(AGENTS, bool)
+    obs = observations(VECTOR, STEPS, AGENTS)
+
+    def play() -> None:
+        state = None
+        for row in obs[:9]:
+            _, state = model.predict(row, state, start, deterministic=True)
+
+    spread(model.policy.action_net, play)
+    model.save(tmp_path / "model.zip")
+    file = made(importers.load("sb3-contrib", tmp_path / "model.zip", trust=True))
+    session, state, random, seen = file.session(AGENTS), None, np.random.default_rng(3), []
+    for row in obs:
+        again = random.random(AGENTS) < 0.1
+        session.reset(np.flatnonzero(again))
+        expected, state = model.predict(row, state, again, deterministic=True)
+        agree(session.step(row), expected, file.action, least=1)
+        seen.append(expected)
+    assert len(np.unique(np.concatenate(seen).round(3), axis=0)) > 1
 
 
 # Faults

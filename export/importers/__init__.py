@@ -15,6 +15,12 @@ from minnow.cinfer.errors import unknown
 
 NAMES = {  # as the command line has them: the module of this package, and what it reads
     "sb3": ("sb3", "Stable-Baselines3: model.zip, with VecNormalize and VecFrameStack"),
+    "sb3-contrib": ("sb3_contrib", "sb3-contrib: RecurrentPPO, MaskablePPO, QR-DQN, TQC, TRPO"),
+    "rsl-rl": ("rsl_rl", "rsl_rl: model_N.pt, MLP and recurrent actors with their normaliser"),
+    "skrl": ("skrl", "skrl: agent_N.pt, instantiated models with their scaler"),
+    "cleanrl": ("cleanrl", "CleanRL: state dicts of its published agents"),
+    "maniskill": ("maniskill", "ManiSkill: ckpt_N.pt of its PPO baseline"),
+    "pufferlib": ("pufferlib", "PufferLib 3: state dicts of Default and LSTM policies"),
 }
 
 

@@ -110,7 +110,7 @@ def weights(path: Path) -> dict[str, Tensor]:
 
 def state_dict(found: Any, path: Path) -> dict[str, Tensor]:
     """The tensors by name, without the prefixes of torch.compile and DistributedDataParallel."""
-    for key in ("model_state_dict", "state_dict", "model", "agent"):
+    for key in ("actor_state_dict", "model_state_dict", "state_dict", "model", "agent"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
     if not isinstance(found, dict) or not any(isinstance(item, Tensor) for item in found.values()):

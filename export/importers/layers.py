@@ -1,0 +1,85 @@
+"""Networks by the shapes of a state dict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from minnow.export.errors import ExportError
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "elu": nn.ELU,
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "selu": nn.SELU,
+    "leaky_relu": nn.LeakyReLU,
+    "softplus": nn.Softplus,
+    "softsign": nn.Softsign,
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "mish": nn.Mish,
+}
+
+
+def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """What lies under a prefix, without it."""
+    return {name.removeprefix(prefix): item for name, item in tensors.items() if name.startswith(prefix)}
+
+
+def activation(name: str) -> nn.Module:
+    if name not in ACTIVATIONS:
+        raise ExportError(f"the activation {name!r} is not known: {', '.join(ACTIVATIONS)} are.")
+    return ACTIVATIONS[name]()
+
+
+def linear(tensors: Mapping[str, Tensor], name: str) -> nn.Linear:
+    """The layer of `name.weight` [out, in] and `name.bias`, which may be absent."""
+    weight, bias = tensors.get(f"{name}.weight"), tensors.get(f"{name}.bias")
+    if weight is None or weight.dim() != 2:
+        raise ExportError(f"the state dict has no linear layer {name!r}: export the module in Python.")
+    made = nn.Linear(weight.shape[1], weight.shape[0], bias is not None)
+    made.load_state_dict({"weight": weight} | ({} if bias is None else {"bias": bias}))
+    return made
+
+
+def mlp(tensors: Mapping[str, Tensor], prefix: str, between: str, last: bool = False) -> nn.Sequential:
+    """The linear layers `prefix0.weight`, `prefix2.weight`, ... with an activation after each but the last, or also
+    after the last. Raises ExportError where the numbers show that there is more than that."""
+    own = part(tensors, prefix)
+    numbers = sorted({int(name.split(".")[0]) for name in own if name.split(".")[0].isdigit()})
+    if not numbers or numbers != list(range(0, 2 * len(numbers), 2)):
+        found = ", ".join(map(str, numbers)) or "none"
+        raise ExportError(
+            f"the layers {prefix}N are {found}, where every second number from 0 is expected, activations between: "
+            "export the module in Python."
+        )
+    layers: list[nn.Module] = []
+    for number in numbers:
+        layers += [linear(own, str(number)), activation(between)]
+    return nn.Sequential(*(layers if last else layers[:-1]))
+
+
+def recurrent(tensors: Mapping[str, Tensor], prefix: str) -> nn.RNNBase:
+    """The LSTM or GRU of `prefixweight_ih_l0`, ..., by the number of its gates."""
+    own = part(tensors, prefix)
+    if "weight_ih_l0" not in own:
+        raise ExportError(f"the state dict has no recurrent layer {prefix!r}.")
+    (rows, inputs), hidden = own["weight_ih_l0"].shape, own["weight_hh_l0"].shape[1]
+    kinds = {4: nn.LSTM, 3: nn.GRU}
+    if rows // hidden not in kinds:
+        raise ExportError(
+            f"the recurrent layer {prefix!r} has {rows // hidden} gates: an LSTM (4) or GRU (3) is known."
+        )
+    count = sum(name.startswith("weight_ih_l") for name in own)
+    made = kinds[rows // hidden](inputs, hidden, count, bias="bias_ih_l0" in own)
+    made.load_state_dict(own)
+    return made
+
+
+def start(layer: nn.RNNBase, agents: int) -> Tensor | tuple[Tensor, Tensor]:
+    """Zeros for a recurrent layer's state, nested as it takes it."""
+    zeros = [torch.zeros(layer.num_layers, agents, layer.hidden_size) for _ in range(2)]
+    return zeros[0] if isinstance(layer, nn.GRU) else (zeros[0], zeros[1])
