@@ -42,8 +42,9 @@
  *
  * ARITHMETIC is exact: no fused multiply-add, one order of each sum, own exp, log, tanh and erf, so that every
  * compiler, optimisation level and instruction set gives the same bits, whatever flags the host program uses, except
- * -ffast-math, which is refused. (Only what is not a number may differ in its bits.) The file format is specified in
- * docs/format.md.
+ * -ffast-math, which is refused. (Only what is not a number may differ in its bits.) A session with MINNOW_FAST
+ * multiplies and adds in one rounding where the machine can: faster for many agents, with last bits that depend on the
+ * machine. stdio and libm are never used: there is nothing to switch off. The file format is in docs/format.md.
  */
 #ifndef MINNOW_H
 #define MINNOW_H

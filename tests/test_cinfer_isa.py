@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import platform
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from nets import NETS
 from test_cinfer_ops import CASES, run
 
+import minnow.cinfer
 from minnow.cinfer import MinnowError, Policy, isas, load
 
 ISAS = isas()
@@ -60,3 +63,33 @@ def test_networks(net: Callable[[str], bytes], dtype: str) -> None:
         first, *others = [bits(policy, isa, agents, steps) for isa in ISAS]
         for isa, other in zip(ISAS[1:], others, strict=True):
             assert other == first, f"{isa} differs from {ISAS[0]} for {agents} agents"
+
+
+@pytest.mark.parametrize(
+    "command", ["gcc -std=gnu99", "gcc -std=gnu17 -march=native", "g++ -std=gnu++17 -march=native -x c++"]
+)
+def test_flags_of_the_host(command: str, tmp_path: Path) -> None:
+    """Whatever a program is compiled with, all instruction sets of it give the bits of this library."""
+    build = tmp_path / "flags.so"
+    for compiler in ("gcc", "clang"):
+        words = command.replace("g++", "clang++").replace("gcc", "clang") if compiler == "clang" else command
+        source = str(Path(minnow.cinfer.__path__[0]) / "library.c")
+        flags = ["-O3", "-ffp-contract=fast", "-shared", "-fPIC", source, "-o", str(build)]
+        subprocess.run([*words.split(), *flags], check=True)
+        path = build.rename(tmp_path / f"{compiler}.so")
+        for net in NETS.values():
+            policy, other = load(net()), load(net(), build=path)
+            for agents in (1, 19):
+                first = bits(policy, ISAS[0], agents, 4)
+                for isa in ISAS:
+                    assert bits(other, isa, agents, 4) == first, f"{isa} differs as {words} compiles it"
+
+
+@pytest.mark.parametrize("agents", [1, 2, 3, 64, 100])
+@pytest.mark.parametrize("net", NETS.values(), ids=NETS)
+def test_fast_arithmetic_is_close(net: Callable[[], bytes], agents: int) -> None:
+    x = np.random.default_rng(7).normal(0, 1, (agents, *load(net()).inputs[0].shape)).astype(np.float32)
+    exact = load(net()).session(agents).step(x).outputs[0]
+    for isa in ISAS:
+        fast = load(net()).session(agents, exact=False, isa=isa).step(x).outputs[0]
+        assert np.abs(fast - exact).max() <= 2e-6 * max(1, np.abs(exact).max())
