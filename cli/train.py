@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import secrets
 import shlex
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from minnow.train import config as configs
 from minnow.train.config import Config, PolicyConfig, TrainConfig
 
 SUMMARY = "train a policy, export and verify it"
+RESTARTS = 3  # of a run whose processes die
 EPISODES = 200  # of the evaluation after training
 WATCHED = 20  # checkpoints, at least, of a run that is watched
 
@@ -35,6 +38,9 @@ class Flags:
     """Agent-steps of the schedule: the same as --train.steps."""
     seed: int | None = None
     """Where every random number comes from; chosen and printed if absent."""
+    processes: int = 1
+    """Train in so many processes, each with its share of the environments; if one dies, all go on from the last
+    checkpoint."""
     randomize: float = 0.0
     """Draw each physics parameter from its nominal +- this fraction at each reset."""
     out: Path | None = None
@@ -79,6 +85,7 @@ def main(argv: list[str]) -> int:
         print(usage())
         return 0 if argv else 2
     from minnow import train
+    from minnow.train import group
 
     command = shlex.join(["minnow", "train", *argv])
     name = None if argv[0].startswith("-") else argv[0]
@@ -95,11 +102,51 @@ def main(argv: list[str]) -> int:
         if name is None:
             raise MinnowError(f"which environment? {usage()}")
         chosen, config = settings(name, rest)
+        if group.launched():
+            return _together(config, chosen, command)
         _say(f"{name}: {config.policy.core} policy, seed {config.seed}")
+        if chosen.processes > 1:
+            return _launch(config, chosen, argv)
         if chosen.watch:
             return _watched(config, chosen, command)
         outcome = train.train(config, out=chosen.out, budget=chosen.budget, command=command)
     return finish(outcome, chosen.export, chosen.json)
+
+
+def _launch(config: Config, chosen: Flags, argv: list[str]) -> int:
+    """Starts the same command in `--processes` processes by torchrun, on this machine."""
+    from minnow.train import group, run
+
+    group.Group(0, chosen.processes).share(config.train.envs)  # refuses what cannot be shared
+    out = chosen.out or run.new_folder(config.name)
+    run.Folder(out).create()  # refuses a folder that holds a run
+    again = [*argv, "--seed", str(config.seed), "--out", str(out)]
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(chosen.processes)]
+    command = [sys.executable, "-m", *torchrun, "--max-restarts", str(RESTARTS), "-m", "minnow.cli.main", "train"]
+    threads = {"OMP_NUM_THREADS": str(config.train.threads)}  # torchrun warns where this is not said
+    return subprocess.run([*command, *again], env=threads | os.environ).returncode
+
+
+def _together(config: Config, chosen: Flags, command: str) -> int:
+    """One of the processes that torchrun started: begins the run, or goes on with it after a restart."""
+    from minnow import train
+    from minnow.train import checkpoint, group
+
+    if chosen.out is None or chosen.seed is None:
+        raise MinnowError("under torchrun every process must know the run: give --out and --seed.")
+    everyone = group.join()
+    common = {"budget": chosen.budget, "group": everyone}
+    restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    if restarted and checkpoint.all_of(chosen.out):
+        if everyone.leads:
+            _say(f"a process died: going on with {chosen.out}")
+        outcome = train.resume(chosen.out, command=command, **common)
+    else:
+        if restarted and everyone.leads:
+            (chosen.out / "config.toml").unlink(missing_ok=True)  # of a beginning that left no checkpoint
+        outcome = train.train(config, out=chosen.out, command=command, **common)
+    group.leave()
+    return finish(outcome, chosen.export, chosen.json) if everyone.leads else 0
 
 
 def _watched(config: Config, chosen: Flags, command: str) -> int:

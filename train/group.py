@@ -76,4 +76,5 @@ def join() -> Group:
 
 def leave() -> None:
     if dist.is_initialized():
+        dist.barrier()  # nobody hangs up while others still talk
         dist.destroy_process_group()

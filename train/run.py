@@ -28,6 +28,7 @@ from minnow.train import checkpoint
 from minnow.train import config as configs
 from minnow.train.config import Config
 from minnow.train.dashboard import Dashboard
+from minnow.train.group import ALONE, Group
 from minnow.train.ppo import PPO
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
@@ -46,7 +47,8 @@ class Outcome:
 
 
 class Folder:
-    """A run's files. Every failure to write is a MinnowError that names the last good checkpoint."""
+    """A run's files, as one process writes them. Every failure to write is a MinnowError that names the last good
+    checkpoint."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -114,7 +116,9 @@ class Folder:
             )
 
     def save(self, trainer: PPO, seconds: float, command: str) -> Path:
+        """All processes call it; the leader writes."""
         self.finite(trainer)
+        tensors = trainer.tensors()
         path = self.path / "checkpoints" / f"{trainer.steps:012d}.safetensors"
         meta = {
             "config": trainer.config.to_dict(),
@@ -129,8 +133,9 @@ class Folder:
             "minnow": minnow.__version__,
             "torch": torch.__version__,
         }
-        with self.guard():
-            checkpoint.save(path, trainer.tensors(), meta)
+        if trainer.group.leads:
+            with self.guard():
+                checkpoint.save(path, tensors, meta)
         return path
 
 
@@ -141,6 +146,7 @@ def train(
     budget: float | None = None,
     on_checkpoint: Callable[[Path], None] | None = None,
     command: str = "",
+    group: Group = ALONE,
 ) -> Outcome:
     """Trains from the beginning in a new folder `out` (default: runs/<env>/<time>).
 
@@ -153,15 +159,16 @@ def train(
     if budget is not None and not budget > 0:
         raise MinnowError(f"--budget is {budget:g} seconds: it wants a positive number.")
     _prepare(config)
-    trainer = PPO(config)
+    trainer = PPO(config, group)
     started = time.perf_counter()
     if budget is not None:
-        config = fit(config, budget)
+        config = fit(config, budget, group)
         if config.train.steps != trainer.config.train.steps:
-            trainer = PPO(config)
+            trainer = PPO(config, group)
     folder = Folder(out or new_folder(config.name))
-    folder.create()
-    folder.write_config(config)
+    if group.leads:
+        folder.create()
+        folder.write_config(config)
     return _loop(trainer, folder, budget, time.perf_counter() - started, on_checkpoint, command)
 
 
@@ -171,8 +178,10 @@ def resume(
     budget: float | None = None,
     on_checkpoint: Callable[[Path], None] | None = None,
     command: str = "",
+    group: Group = ALONE,
 ) -> Outcome:
-    """Goes on from a run's newest checkpoint, as if it had never stopped. `budget` counts from the run's beginning."""
+    """Goes on from a run's newest checkpoint, as if it had never stopped. `budget` counts from the run's beginning.
+    The number of processes may differ from before."""
     file = checkpoint.find(run)
     newest = checkpoint.all_of(file.parent.parent)[-1:]
     if newest and newest[0].name != file.name:
@@ -181,7 +190,7 @@ def resume(
     config = configs.from_dict(meta["config"], str(file))
     configs.validate(config)
     _prepare(config)
-    trainer = PPO(config)
+    trainer = PPO(config, group)
     if trainer.spec.source_hash != meta["source_hash"]:
         raise MinnowError(
             f"{file} was trained on another version of {config.name}: its source has changed since. "
@@ -193,17 +202,20 @@ def resume(
     )
 
 
-def fit(config: Config, budget: float) -> Config:
+def fit(config: Config, budget: float, group: Group = ALONE) -> Config:
     """The configuration with a schedule that fits into `budget` seconds on this machine as busy as it is now."""
-    trial = PPO(config)
+    trial = PPO(config, group)
     started = time.perf_counter()
     trial.update()  # the first one allocates memory; it is not counted
     warm = time.perf_counter()
     limit = min(CALIBRATION, budget / 10)
-    while (now := time.perf_counter()) - warm < limit and trial.steps < config.train.steps:
+    while True:
+        now = time.perf_counter()
+        if group.any(now - warm >= limit or trial.steps >= config.train.steps):
+            break
         trial.update(measure=False)
     speed = (trial.steps - trial.batch) / (now - warm) if trial.update_index > 1 else trial.batch / (warm - started)
-    possible = MARGIN * speed * (budget - (now - started))
+    possible = group.first(MARGIN * speed * (budget - (now - started)))
     if possible >= config.train.steps:
         return config
     steps = max(1, int(possible / trial.batch)) * trial.batch
@@ -222,7 +234,9 @@ def _loop(
     end = math.ceil(min(train.stop or train.steps, train.steps) / trainer.batch)
     save_every = math.ceil(trainer.updates / train.checkpoints)
     log_every = math.ceil(trainer.updates / train.logs)
-    folder.open_metrics(trainer.steps)
+    group = trainer.group
+    if group.leads:
+        folder.open_metrics(trainer.steps)
     title = f"{trainer.config.name} (seed {trainer.config.seed})"
     # Two clocks: `begun` moves forward by whatever is not training.
     begun = time.perf_counter() - seconds
@@ -233,19 +247,21 @@ def _loop(
     def save() -> Path:
         nonlocal begun
         path = folder.save(trainer, time.perf_counter() - begun, command)
-        if on_checkpoint:
+        if on_checkpoint and group.leads:
             paused = time.perf_counter()
             on_checkpoint(path)
             begun += time.perf_counter() - paused
         return path
 
-    with Dashboard(title, end * trainer.batch, budget) as dashboard, _signals() as caught:
+    shown = Dashboard(title, end * trainer.batch, budget) if group.leads else contextlib.nullcontext()
+    with shown as dashboard, _signals() as caught:
         while trainer.update_index < end:
             seconds = time.perf_counter() - begun
-            if caught:
+            stopping = group.first(bool(budget is not None and seconds >= budget)) if budget is not None else 0
+            if group.any(bool(caught)):
                 ended = "signal"
                 break
-            if budget is not None and seconds >= budget:
+            if stopping:
                 ended = "budget"
                 break
             path = None
@@ -258,16 +274,22 @@ def _loop(
                 metrics = {"steps": trainer.steps, "seconds": seconds, "steps_per_second": speed}
                 metrics |= _episodes(trainer) | learned
                 folder.finite(trainer)
-                folder.write_metrics(metrics)
-                dashboard.show(metrics, final=trainer.update_index == end)
+                if group.leads:
+                    folder.write_metrics(metrics)
+                    dashboard.show(metrics, final=trainer.update_index == end)
             if trainer.update_index % save_every == 0 and trainer.update_index < end:
                 path = save()
         seconds = time.perf_counter() - begun
         path = path or save()
-        folder.close()
-    if ended != "signal":
+        if group.leads:
+            folder.close()
+    if ended != "signal" and group.leads:
         record(folder.path, {"steps": trainer.steps, "seconds": round(seconds, 3), "ended": ended})
-    return Outcome(folder.path, path, trainer.steps, seconds, ended, caught[0] if ended == "signal" else 0)
+    return Outcome(folder.path, path, trainer.steps, seconds, ended, _signal(caught) if ended == "signal" else 0)
+
+
+def _signal(caught: list[int]) -> int:
+    return caught[0] if caught else signal.SIGTERM  # which another process got
 
 
 def record(run: Path, result: dict[str, Any]) -> None:
@@ -280,10 +302,12 @@ def record(run: Path, result: dict[str, Any]) -> None:
 
 def _episodes(trainer: PPO) -> dict[str, float]:
     """Means over the episodes finished since the last call; only their number where none was."""
-    episodes = trainer.take_episodes()
-    found = {"episodes": float(len(episodes))}
-    if len(episodes):
-        score, total, length, success = episodes.mean(0).tolist()
+    episodes = torch.from_numpy(trainer.take_episodes()).double()
+    sums = torch.cat([torch.tensor([len(episodes)], dtype=torch.float64), episodes.sum(0)])
+    count, *sums = trainer.group.sum_(sums).tolist()
+    found = {"episodes": count}
+    if count:
+        score, total, length, success = (number / count for number in sums)
         found |= {"score_mean": score, "return_mean": total, "length_mean": length}
         if trainer.spec.has_success:
             found["success_rate"] = success

@@ -1,0 +1,160 @@
+"""Several processes do what one does: gloo on this machine."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from minnow.cinfer.errors import MinnowError
+from minnow.cli.main import main
+from minnow.train import checkpoint, group
+from minnow.train.config import Config, PolicyConfig, TrainConfig
+from minnow.train.group import Group
+from minnow.train.ppo import PPO
+
+
+def work(config: Config, updates: int, out: Path, environment: dict[str, str]) -> None:
+    """One process: writes what its updates leave, and the gradient of the first one."""
+    os.environ |= environment
+    torch.set_num_threads(1)
+    everyone = group.join()
+    trainer = PPO(config, everyone)
+    found: dict[str, torch.Tensor] = {}
+    for i in range(updates):
+        metrics = trainer.update()
+        if i == 0:
+            found["gradient"] = trainer.bucket[:-1].clone()
+    found |= trainer.tensors()
+    found |= {f"metric.{name}": torch.tensor(number, dtype=torch.float64) for name, number in metrics.items()}
+    if everyone.leads:
+        save_file({name: leaf.detach().contiguous() for name, leaf in found.items()}, out)
+    group.leave()
+
+
+def trained(folder: Path, config: Config, processes: int, updates: int) -> dict[str, torch.Tensor]:
+    """What so many updates in so many processes leave, and the gradient of the first one."""
+    out = folder / f"{processes}.safetensors"
+    common = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    context = multiprocessing.get_context("fork")  # spares them the loading of torch
+    started = [
+        context.Process(target=work, args=(config, updates, out, common | {"RANK": str(rank)}))
+        for rank in range(processes)
+    ]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(120)
+    assert [process.exitcode for process in started] == [0] * processes
+    return load_file(out)
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+CASES = {
+    "mlp": ("mlp", {}),
+    "lstm": ("lstm", {"normalize_reward": True}),
+    "priority": ("gru", {"priority": 0.8, "advantage": "vtrace"}),
+}
+
+
+def settings(core: str, precision: str, updates: int, **changes: object) -> Config:
+    train = TrainConfig(
+        steps=2 * updates * 8 * 16, envs=8, horizon=16, minibatch=64, epochs=2, precision=precision, **changes
+    )
+    return Config("pong", 3, 0.2, policy=PolicyConfig(core=core, hidden=16, normalize=True), train=train)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_processes_do_what_one_does(tmp_path, case):
+    """In float64, 20 updates of two processes with half the environments each."""
+    core, changes = CASES[case]
+    config = settings(core, "float64", 20, **changes)
+    one, two = (trained(tmp_path, config, processes, 20) for processes in (1, 2))
+    assert one.keys() == two.keys() and torch.equal(one["envs"], two["envs"])
+    for name, leaf in one.items():
+        torch.testing.assert_close(
+            two[name].double(), leaf.double(), rtol=1e-9, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}"
+        )
+
+
+@pytest.mark.parametrize("core", ["mlp", "lstm"])
+def test_gradients_agree_in_float32(tmp_path, core):
+    """Of one update of one minibatch, on equal data."""
+    config = settings(core, "float32", 1)
+    config.train.minibatch, config.train.epochs, config.train.max_grad_norm = 128, 1.0, 0.0
+    one, two = (trained(tmp_path, config, processes, 1)["gradient"] for processes in (1, 2))
+    assert (one - two).norm() <= 1e-6 * one.norm() and one.norm() > 0
+
+
+def test_a_killed_process_changes_nothing(tmp_path):
+    """kill -9 of one of two: both begin again from the last checkpoint, and end where an undisturbed run does."""
+    flags = ["--train.steps", str(100 * 2048), "--train.minibatch", "2048", "--train.epochs", "1", "--seed", "7"]
+    flags += ["--train.checkpoints", "50", "--train.logs", "10", "--processes", "2", "--no-export"]
+    assert main(["train", "cartpole", *flags, "--out", str(tmp_path / "whole")]) == 0
+    run = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "minnow.cli.main", "train", "cartpole", *flags, "--out", str(run)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    victim = None
+    for _ in range(1200):
+        victim = victim or worker_of(process.pid, rank=1)
+        if victim and len(checkpoint.all_of(run)) >= 2:
+            break
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    assert victim is not None
+    before = checkpoint.all_of(run)[-1]
+    os.kill(victim, signal.SIGKILL)
+    _, words = process.communicate(timeout=120)
+    assert process.returncode == 0 and "a process died: going on with" in words, words
+    first, second = (checkpoint.read(checkpoint.find(path))[0] for path in (tmp_path / "whole", run))
+    assert before != checkpoint.all_of(run)[-1]
+    assert all(torch.equal(leaf, second[name]) for name, leaf in first.items() if name.startswith("policy."))
+    steps = [json.loads(line)["steps"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(set(steps))
+
+
+def worker_of(parent: int, rank: int) -> int | None:
+    """The process beneath `parent` that trains as `rank`."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            above = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            variables = (folder / "environ").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            continue
+        if f"RANK={rank}".encode() not in variables:
+            continue
+        while above > 1 and above != parent:
+            try:
+                above = int(Path(f"/proc/{above}/stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                break
+        if above == parent:
+            return int(folder.name)
+    return None
+
+
+def test_environments_must_be_shared_evenly(capsys, tmp_path):
+    with pytest.raises(MinnowError, match=r"train.envs is 64, which 3 processes cannot share evenly: .*envs 63"):
+        Group(1, 3).share(64)
+    assert main(["train", "cartpole", "--processes", "3", "--out", str(tmp_path / "run")]) == 1
+    assert "cannot share evenly" in capsys.readouterr().err
+    assert Group(1, 2).share(64) == (32, 32)
