@@ -18,6 +18,8 @@ SUMMARY = "measure environments and inference"
 USAGE = """usage: minnow bench envs [options]    agent-steps a second of each environment
        minnow bench infer [options]   time of a policy's step, in minnow.h and elsewhere
        minnow bench load [options]    time from a policy's bytes to its first action
+       minnow bench train [options]   training's steps a second, and where its time goes
+       minnow bench solve ENV         seconds of training until a score is reached
 
 Each lists its options with --help."""
 
@@ -51,8 +53,12 @@ def main(argv: list[str]) -> int:
         from minnow.cli.infer import load
 
         return load.main(argv[1:])
+    if argv[0] in ("train", "solve"):
+        from minnow.cli import learning
+
+        return {"train": learning.train, "solve": learning.solve}[argv[0]](argv[1:])
     if argv[0] != "envs":
-        raise unknown("benchmark", argv[0], ["envs", "infer", "load"])
+        raise unknown("benchmark", argv[0], ["envs", "infer", "load", "train", "solve"])
     chosen = flags.parse(Flags, argv[1:], "minnow bench envs")
     names = [chosen.env] if chosen.env else envs.names()
     results = []

@@ -102,6 +102,7 @@ def test_gradients_agree_in_float32(tmp_path, core):
     assert (one - two).norm() <= 1e-6 * one.norm() and one.norm() > 0
 
 
+@pytest.mark.full
 def test_a_killed_process_changes_nothing(tmp_path):
     """kill -9 of one of two: both begin again from the last checkpoint, and end where an undisturbed run does."""
     flags = ["--train.steps", str(100 * 2048), "--train.minibatch", "2048", "--train.epochs", "1", "--seed", "7"]

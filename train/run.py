@@ -158,7 +158,7 @@ def train(
     configs.validate(config)
     if budget is not None and not budget > 0:
         raise MinnowError(f"--budget is {budget:g} seconds: it wants a positive number.")
-    _prepare(config)
+    prepare(config)
     trainer = PPO(config, group)
     started = time.perf_counter()
     if budget is not None:
@@ -189,7 +189,7 @@ def resume(
     tensors, meta = checkpoint.read(file)
     config = configs.from_dict(meta["config"], str(file))
     configs.validate(config)
-    _prepare(config)
+    prepare(config)
     trainer = PPO(config, group)
     if trainer.spec.source_hash != meta["source_hash"]:
         raise MinnowError(
@@ -337,7 +337,7 @@ def _signals() -> Iterator[list[int]]:
             signal.signal(number, old)
 
 
-def _prepare(config: Config) -> None:
+def prepare(config: Config) -> None:
     """Threads as configured; and memory that is freed stays with the process. Otherwise glibc gives torch's temporary
     arrays back to the system and each update faults their pages in anew, which costs up to 40 % of the time."""
     torch.set_num_threads(config.train.threads)

@@ -1,0 +1,42 @@
+"""`minnow bench train` and `minnow bench solve` measure what they say."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from minnow.cli import learning
+from minnow.cli.main import main
+
+
+def test_training_is_measured(capsys):
+    assert main(["bench", "train", "--net", "mlp2x64", "--seconds", "0.3", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["net"] == "mlp2x64" and row["processes"] == 1 and 0 < row["steps_per_second"] < row["limit"]
+    assert set(row["share"]) == {"environment", "forward", "backward", "rest"}
+    assert sum(row["share"].values()) == pytest.approx(1) and min(row["share"].values()) > 0
+
+
+def test_solving_takes_the_first_of_three_in_a_row(capsys, monkeypatch):
+    monkeypatch.setattr(learning, "EPISODES", 20)
+    assert main(["bench", "solve", "cartpole", "--seeds", "1", "--score", "100", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["seed"] == 0 and row["seconds"] > 0 and row["steps"] > 0 and row["score"] >= 100
+
+
+BAD = [
+    (["train", "--net", "mlp"], "mlp2x64"),
+    (["train", "--seconds", "0"], "--seconds is 0"),
+    (["solve"], "wants one environment"),
+    (["solve", "pung"], "did you mean pong"),
+    (["solve", "pong", "--seeds", "0"], "--seeds is 0"),
+    (["learn"], "solve"),
+]
+
+
+@pytest.mark.parametrize(("argv", "words"), BAD, ids=[" ".join(argv) for argv, _ in BAD])
+def test_bad_flags_are_one_clear_error(argv, words, capsys):
+    assert main(["bench", *argv]) == 1
+    error = capsys.readouterr().err
+    assert words in error and "Traceback" not in error
