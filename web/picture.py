@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from html import escape
 
+from minnow.envs.raster import KINDS
 from minnow.web.core import Game, Shape
 
-RECT, CIRCLE, LINE, POLYGON, TEXT, CAMERA = 1, 2, 3, 4, 5, 32
+RECT, CIRCLE, LINE, POLYGON, TEXT, CAMERA = map(KINDS.get, ("RECT", "CIRCLE", "LINE", "POLYGON", "TEXT", "CAMERA"))
 
 
 def _numbers(*values: float) -> str:

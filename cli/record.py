@@ -1,0 +1,140 @@
+"""`minnow record`: a picture or a film of a game, drawn without a window."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from minnow import envs
+from minnow.cinfer.errors import MinnowError
+from minnow.cli import flags
+
+SUMMARY = "record a game as GIF, PNG or MP4"
+USAGE = """usage: minnow record NAME -o FILE.gif|FILE.png|FILE.mp4 [options]
+
+minnow record NAME --help lists the options."""
+KINDS = (".gif", ".png", ".mp4")
+
+
+@dataclass
+class Flags:
+    """Play a game and write what it looks like: a film (GIF or MP4), or its last picture (PNG). A policy drives the
+    slots that a policy may drive; without one, the script."""
+
+    out: Annotated[str, tyro.conf.arg(aliases=["-o"])] = ""
+    """The file to write, .gif, .png or .mp4."""
+    policy: str = ""
+    """A .minnow file. Empty: the one that is shipped, if there is one; `none`: the script."""
+    seconds: float = 6.0
+    """Of the game's own time."""
+    skip: float = 0.0
+    """Seconds that pass before the first picture."""
+    width: int = 480
+    """Of the picture, in pixels; its height follows."""
+    fps: int = 30
+    """Pictures a second, at most one a tick."""
+    seed: int = 1
+    """Which game."""
+    json: bool = False
+    """Print one JSON object on standard output: the file, its size, pictures and the score."""
+
+
+def main(argv: list[str]) -> int:
+    if not argv or argv[0].startswith("-"):
+        print(USAGE)
+        return 0 if argv and argv[0] in ("-h", "--help") else 2
+    name = argv[0]
+    chosen = flags.parse(Flags, argv[1:], f"minnow record {name}")
+    spec = envs.spec(name)
+    out = Path(chosen.out)
+    if out.suffix not in KINDS:
+        raise MinnowError(f"-o is {chosen.out!r}: it wants a file that ends in {', '.join(KINDS)}.")
+    for label, value, low, high in (
+        ("seconds", chosen.seconds, 0, 600),
+        ("skip", chosen.skip, 0, 600),
+        ("width", chosen.width, 16, 4096),
+        ("fps", chosen.fps, 1, 120),
+    ):
+        if not low <= value <= high:
+            raise MinnowError(f"--{label} is {value:g}: it wants {low} to {high}.")
+    if out.suffix == ".mp4" and not shutil.which("ffmpeg"):
+        raise MinnowError("ffmpeg was not found. Install it: apt-get install ffmpeg (as root), or write a .gif.")
+    from minnow.envs.raster import Raster
+    from minnow.web.core import Game
+
+    game = Game(name, policy_of(name, chosen.policy), seed=chosen.seed)
+    size = (chosen.width // 2 * 2, round(chosen.width * spec.view_height / spec.view_width / 2) * 2)
+    raster = Raster(*size, (spec.view_width, spec.view_height))
+    game.tick(round(chosen.skip * spec.tick_rate))
+    ticks = max(1, round(spec.tick_rate / chosen.fps))
+    count = max(1, round(chosen.seconds * spec.tick_rate / ticks))
+
+    def pictures() -> Iterator[np.ndarray]:
+        for _ in range(count):
+            game.tick(ticks)
+            yield raster.draw(game.draw(0, size[0] / size[1]))
+
+    try:
+        write(out, pictures(), size, spec.tick_rate / ticks)
+    except OSError as error:
+        raise MinnowError(f"cannot write {out}: {error.strerror or error}.") from None
+    told = {"file": str(out), "bytes": out.stat().st_size, "pictures": 1 if out.suffix == ".png" else count}
+    told["score"] = game.score()
+    print(
+        json.dumps(told) if chosen.json else f"wrote {out}: {told['pictures']} pictures, {told['bytes'] / 1024:.0f} KB"
+    )
+    return 0
+
+
+def policy_of(name: str, policy: str) -> bytes | None:
+    """The bytes of the policy that is asked for, the shipped one by default; None for the script."""
+    from minnow.web.core import HERE
+
+    path = Path(policy) if policy else HERE / "policies" / f"{name}.minnow"
+    if policy == "none" or (not policy and not path.exists()):
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MinnowError(f"cannot read {path}: {error.strerror}.") from None
+
+
+def write(out: Path, pictures: Iterator[np.ndarray], size: tuple[int, int], rate: float) -> None:
+    """One file of pictures u8 [height][width][3], `rate` a second."""
+    if out.suffix == ".mp4":
+        form = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}", "-r", f"{rate:g}", "-i", "-"]
+        command = [
+            "ffmpeg",
+            "-loglevel",
+            "error",
+            "-y",
+            *form,
+            "-pix_fmt",
+            "yuv420p",
+            "-movflags",
+            "+faststart",
+            str(out),
+        ]
+        done = subprocess.run(command, input=b"".join(p.tobytes() for p in pictures), capture_output=True)
+        if done.returncode:
+            raise MinnowError(f"ffmpeg failed: {done.stderr.decode(errors='replace').strip()[-1000:]}")
+        return
+    try:
+        from PIL import Image
+    except ImportError:
+        raise MinnowError("Pillow is not installed: pip install pillow (or 'minnow[record]').") from None
+    frames = [Image.fromarray(picture) for picture in pictures]
+    if out.suffix == ".png":
+        frames[-1].save(out)
+        return
+    palette = frames[-1].quantize(128)  # one for all, so that nothing flickers
+    small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    small[0].save(out, save_all=True, append_images=small[1:], duration=round(1000 / rate), loop=0, optimize=True)
