@@ -177,6 +177,9 @@ class Picture(nn.Module):
             elif item.pool != "none" and min(sizes) > 2:
                 parts.append((most if item.pool == "max" else mean)(3, 2, 1, ceil_mode=item.grouped))
                 sizes = list(parts[-1](torch.zeros(1, channels, *sizes)).shape[2:])
+        if channels * np.prod(sizes) > 1024:  # torch itself is 1e-5 from float64 in a product of thousands
+            parts.append(even(2))
+            sizes = [2] * axes
         self.parts, self.width = nn.Sequential(*parts), channels * int(np.prod(sizes))
 
     def forward(self, x: Tensor) -> Tensor:
