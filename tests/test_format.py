@@ -202,3 +202,22 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(MinnowError, match="No space left"):
         format.write(graph(), path, golden=golden(2, 3))
     assert path.read_bytes() == data and list(tmp_path.iterdir()) == [path]
+
+
+def test_agents_that_start_anew_in_the_golden_vectors() -> None:
+    """What is written is read back, shortened as the rest is; other bytes than 0 and 1, and padding, are refused."""
+    recorded = golden(3, 3)
+    recorded.reset = np.array([[0, 0, 0], [0, 1, 0], [1, 0, 1]], np.uint8)
+    data = format.write(graph(), None, golden=recorded)
+    kept = format.read(data).golden.reset
+    assert np.array_equal(kept, recorded.reset[: len(kept), : kept.shape[1]]) and kept.any()
+    assert format.read(format.write(graph(), None, golden=golden(3, 3))).golden.reset is None
+    at, size = struct.unpack_from("<QQ", data, 32 + 24 * list(format.SECTIONS).index("GOLD") + 8)
+    flags = at + size - -(-kept.size // 4) * 4
+    for place, value in ((flags, 2), (flags + kept.size - 1, 255), (at + size - 1, 1)):
+        bad = bytearray(data)
+        bad[place] = value
+        format.seal(bad)
+        with pytest.raises(MinnowError) as caught:
+            load(bytes(bad))
+        assert caught.value.number == 90
