@@ -36,6 +36,10 @@ def small(name: str, core: str, **changes: object) -> Config:
     return Config(name, 5, 0.3, policy=policy, train=dataclasses.replace(settings, **changes))
 
 
+# By optimiser: the second with everything else that a checkpoint must carry.
+SWITCHED = {"adam": {}, "muon": {"normalize_reward": True, "advantage": "vtrace", "priority": 0.8}}
+
+
 class Killed(Exception):
     pass
 
@@ -51,8 +55,9 @@ def equal(left: Path, right: Path) -> bool:
 
 @pytest.mark.parametrize("core", ["mlp", "lstm", "gru", "mingru"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, name, core):
-    config = small(name, core)
+@pytest.mark.parametrize("optimizer", SWITCHED)
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, name, core, optimizer):
+    config = small(name, core, optimizer=optimizer, **SWITCHED[optimizer])
     whole = train.train(config, out=tmp_path / "whole")
     with pytest.raises(Killed):
         train.train(config, out=tmp_path / "killed", on_checkpoint=kill)
