@@ -237,16 +237,19 @@ def test_sb3_stacked_images(tmp_path: Path) -> None:
     grey = spaces.Box(0, 255, (36, 40, 1), np.uint8)
     games = VecFrameStack(DummyVecEnv([lambda: Game(grey, spaces.Discrete(4))] * AGENTS), 4)
     model = DQN("CnnPolicy", games, buffer_size=AGENTS, seed=1, device="cpu")
-    spread(last(model.policy), lambda: model.predict(games.reset(), deterministic=True))
+    sample = [games.reset(), *(games.step(np.zeros(AGENTS, int))[0] for _ in range(5))]
+    spread(last(model.policy), lambda: [model.predict(obs, deterministic=True) for obs in sample])
     model.save(tmp_path / "model.zip")
     file = made(importers.load("sb3", tmp_path / "model.zip", trust=True, frame_stack=4))
     session = file.session(AGENTS)
-    obs = games.reset()
+    obs, seen = games.reset(), []
     for _ in range(STEPS):
         expected, _ = model.predict(obs, deterministic=True)
-        agree(session.step(obs[..., -1:]), expected, file.action)
+        agree(session.step(obs[..., -1:]), expected, file.action, least=1)
+        seen.append(expected)
         obs, _, done, _ = games.step(expected)
         session.reset(np.flatnonzero(done))
+    assert len(np.unique(seen)) > 1
 
 
 # sb3-contrib
