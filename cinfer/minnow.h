@@ -2996,7 +2996,7 @@ static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t ro
         for (size_t j = 0; j < vecs; j++)
             w[j] = panels + (vec + j) / MNW_PER_PANEL * k * MNW_PANEL + (vec + j) % MNW_PER_PANEL * MNW_LANES;
         for (size_t left = k;;) { /* a sum of sums: one alone would gather the rounding of thousands of steps */
-            size_t run = left < MNW_RUN ? left : MNW_RUN;
+            size_t run = left < (size_t)MNW_RUN ? left : (size_t)MNW_RUN;
             if (rows > 1 && vecs == MNW_VECS)
                 mnw_sum_up(sums, x, w, run, MNW_ROWS, MNW_VECS);
             else if (rows > 1)
