@@ -67,12 +67,12 @@ class Recurrent(torch.nn.Module):
         self.value = torch.nn.Linear(32, 1)
         with torch.no_grad():
             for weights in self.parameters():
-                weights *= 2.0
+                weights *= 1.5
 
     def forward(
         self, obs: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-        x = torch.tanh(self.encode(obs))
+        x = torch.tanh(self.encode(obs.float().flatten(1)))
         x, state = self.core(x.unsqueeze(1), state)
         x = x.squeeze(1)
         return self.policy(x), self.value(x), state
@@ -92,7 +92,8 @@ def policy(env: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("golden") / f"{env}.minnow"
     kind = action.Discrete(sizes[0]) if len(sizes) == 1 else action.MultiDiscrete(sizes)
     state = (torch.zeros(1, 4, 32), torch.zeros(1, 4, 32))
-    export(module, torch.zeros(4, inputs), path, example_state=state, action=kind)
+    obs = torch.zeros(4, *spec.obs_shape, dtype=torch.uint8 if spec.obs_type == "u8" else torch.float32)
+    export(module, obs, path, example_state=state, action=kind)
     return path
 
 
