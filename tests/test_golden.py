@@ -67,12 +67,13 @@ class Recurrent(torch.nn.Module):
         self.value = torch.nn.Linear(32, 1)
         with torch.no_grad():
             for weights in self.parameters():
-                weights *= 1.5
+                weights *= 2.0
 
     def forward(
         self, obs: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-        x = torch.tanh(self.encode(obs.float().flatten(1)))
+        x = obs.float().flatten(1) / (64.0 if obs.dtype == torch.uint8 else 1.0)
+        x = torch.tanh(self.encode(x))
         x, state = self.core(x.unsqueeze(1), state)
         x = x.squeeze(1)
         return self.policy(x), self.value(x), state
