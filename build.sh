@@ -146,7 +146,7 @@ setup() {
     local level=run extra=. system=(python3-venv gcc libc6-dev emscripten nodejs esbuild) absent size key
     if [[ ${1-} == --test ]]; then
         level=test extra='.[test]'
-        system+=(git g++ ffmpeg cmake cargo rustc librust-cc-dev qemu-user qemu-system-arm gcc-aarch64-linux-gnu
+        system+=(git g++ ffmpeg cmake make cargo rustc librust-cc-dev qemu-user qemu-system-arm gcc-aarch64-linux-gnu
             libc6-dev-arm64-cross gcc-arm-none-eabi libnewlib-arm-none-eabi clang libclang-rt-14-dev chromium node-typescript shellcheck)
         shift
     fi
