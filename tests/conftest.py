@@ -1,13 +1,17 @@
-"""What the tests share: the `--full` option, their order, the list of sources, and one trained run of Pong."""
+"""What tests share: `--full`, their order, the list of sources, one trained run of Pong, and the browser."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -64,3 +68,16 @@ def pong_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}"
     return out
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, once a session: a second Playwright beside it is refused."""
+    from playwright.sync_api import sync_playwright
+
+    quiet = ("background-networking", "component-update")
+    args = ["--no-sandbox", "--headless", "--disable-sync", "--no-first-run", *(f"--disable-{name}" for name in quiet)]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=args)
+        yield browser
+        browser.close()

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 from minnow.cinfer import compile, load
 from minnow.export import action, export
@@ -175,16 +175,14 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def test_page(served: str, expected: Lines) -> None:
+def test_page(served: str, expected: Lines, browser: Browser) -> None:
     script = re.search(r'<script type="module">\n(.*)</script>', (EXAMPLES / "page/index.html").read_text(), re.S)[1]
     assert len(script.splitlines()) <= 20
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page()
-        complaints: list[str] = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(served)
-        page.wait_for_function(f"document.querySelector('#out').textContent.split('\\n').length > {STEPS}")
-        assert read(page.inner_text("#out")) == expected
-        assert complaints == [] and float(page.evaluate("document.body.dataset.milliseconds")) > 0
-        browser.close()
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(served)
+    page.wait_for_function(f"document.querySelector('#out').textContent.split('\\n').length > {STEPS}")
+    assert read(page.inner_text("#out")) == expected
+    assert complaints == [] and float(page.evaluate("document.body.dataset.milliseconds")) > 0
+    page.close()

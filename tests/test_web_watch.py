@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from werkzeug.serving import make_server
 
 from minnow.cinfer.errors import MinnowError
@@ -34,31 +34,29 @@ def test_a_new_page_gets_everything_and_then_what_is_new() -> None:
     assert next(stream) == 'event: state\ndata: "finished"\n\n'
 
 
-def test_the_page(tmp_path: Path) -> None:
+def test_the_page(browser: Browser) -> None:
     feed = Feed()
     server = make_server("127.0.0.1", 0, watching("cartpole", feed), threaded=True)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     faults: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"http://127.0.0.1:{server.server_port}/")
-        expect(page.locator("#state")).to_contain_text("the script plays")
-        feed.add([{"steps": 100 * i, "seconds": 0.1 * i, "score_mean": 5.0 * i} for i in range(1, 5)])
-        expect(page.locator("#curves figcaption")).to_have_text("score: 20")
-        feed.show(SHIPPED.read_bytes(), "400 steps")
-        expect(page.locator("#state")).to_contain_text("400 steps in 0.4 s. Playing: 400 steps.")
-        expect(page.locator("minnow-demo .chip")).to_contain_text("The policy plays")
-        feed.add([{"steps": 500, "seconds": 0.5, "score_mean": 30.0}])
-        feed.say("finished")
-        expect(page.locator("#curves figcaption")).to_have_text("score: 30")
-        expect(page.locator("#state")).to_contain_text("finished")
-        points = page.locator("#curves polyline").get_attribute("points")
-        assert points is not None
-        assert len(points.split()) == 5
-        browser.close()
+    page = browser.new_page()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(f"http://127.0.0.1:{server.server_port}/")
+    expect(page.locator("#state")).to_contain_text("the script plays")
+    feed.add([{"steps": 100 * i, "seconds": 0.1 * i, "score_mean": 5.0 * i} for i in range(1, 5)])
+    expect(page.locator("#curves figcaption")).to_have_text("score: 20")
+    feed.show(SHIPPED.read_bytes(), "400 steps")
+    expect(page.locator("#state")).to_contain_text("400 steps in 0.4 s. Playing: 400 steps.")
+    expect(page.locator("minnow-demo .chip")).to_contain_text("The policy plays")
+    feed.add([{"steps": 500, "seconds": 0.5, "score_mean": 30.0}])
+    feed.say("finished")
+    expect(page.locator("#curves figcaption")).to_have_text("score: 30")
+    expect(page.locator("#state")).to_contain_text("finished")
+    points = page.locator("#curves polyline").get_attribute("points")
+    assert points is not None
+    assert len(points.split()) == 5
+    page.close()
     server.shutdown()
     assert faults == []
 
