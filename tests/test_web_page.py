@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 from werkzeug.serving import make_server
 
 from minnow.web import core, server, site
@@ -120,9 +121,12 @@ def demo(page: Page, script: str, *args: Any) -> Any:
 def until(page: Page, condition: str, seconds: float = 20) -> None:
     """Waits until a condition on `demo` holds. (Playwright's own way of waiting is refused by the page's policy.)"""
     end = time.monotonic() + seconds
-    while not page.evaluate(f"(() => {{ const demo = document.querySelector('minnow-demo'); return {condition} }})()"):
-        assert time.monotonic() < end, f"after {seconds} s still not: {condition}"
+    while time.monotonic() < end:
+        with contextlib.suppress(Error):  # the page was being loaded anew
+            if page.evaluate(f"(() => {{ const demo = document.querySelector('minnow-demo'); return {condition} }})()"):
+                return
         page.wait_for_timeout(50)
+    pytest.fail(f"after {seconds} s still not: {condition}")
 
 
 def paused(page: Page, seed: int = SEED) -> None:
