@@ -1,5 +1,6 @@
 /* What Python loads, and what Node runs as WebAssembly: minnow.h, and a few words about it. */
 #define MINNOW_IMPLEMENTATION
+#define MINNOW_WITH_PLAIN /* what all others are compared with */
 #include "minnow.h"
 
 /* The operations in the order of minnow.h's list: the name of operation i, or NULL beyond the last; rule receives code,

@@ -23,6 +23,10 @@
  *     MINNOW_IMPLEMENTATION  the function bodies are wanted here
  *     MINNOW_SCALAR          plain C only: no vector types, no instructions by name
  *     MINNOW_ONLY_AVX512, MINNOW_ONLY_AVX2, MINNOW_ONLY_SSE2  on x86 this instruction set only, for less code
+ *     MINNOW_WITH_PLAIN      on x86 plain C too, to compare with
+ *     MINNOW_ONLY_EXACT      without the kernels of MINNOW_FAST, for less code: the flag changes nothing then
+ *     MINNOW_ONLY_FAST       every session is MINNOW_FAST, for less code; -ffast-math is allowed
+ *     MINNOW_NO_MESSAGES     minnow_message has no words for a number, for less code
  *     MINNOW_HEADER          this file's name if it is another: it includes itself, once for each instruction set
  *     MINNOW_API             linkage of the functions, e.g. `static`: then MINNOW_IMPLEMENTATION goes into that file
  *     MINNOW_NO_conv ...     leaves an operation out (-DMINNOW_NO_conv), for less code: any of MINNOW_OPERATIONS below
@@ -42,9 +46,10 @@
  *
  * ARITHMETIC is exact: no fused multiply-add, one order of each sum, own exp, log, tanh and erf, so that every
  * compiler, optimisation level and instruction set gives the same bits, whatever flags the host program uses, except
- * -ffast-math, which is refused. (Only what is not a number may differ in its bits.) A session with MINNOW_FAST
- * multiplies and adds in one rounding where the machine can: faster for many agents, with last bits that depend on the
- * machine. stdio and libm are never used: there is nothing to switch off. The file format is in docs/format.md.
+ * -ffast-math, which is refused unless MINNOW_ONLY_FAST gives the bits up. (Only what is not a number may differ in its
+ * bits.) A session with MINNOW_FAST multiplies and adds in one rounding where the machine can: faster for many agents,
+ * with last bits that depend on the machine. stdio and libm are never used: there is nothing to switch off. The file
+ * format is in docs/format.md.
  */
 #ifndef MINNOW_H
 #define MINNOW_H
@@ -175,8 +180,8 @@ MINNOW_API const char *minnow_message(int32_t code);
 /* Writes an error in words (what, where, found, expected) into text[capacity], zero-terminated, cut if need be. */
 MINNOW_API void minnow_describe(const minnow_error *error, char *text, size_t capacity);
 
-/* The instruction sets that were compiled in and that this machine has: flags of a session, or'ed. On x86 all are
- * compiled in, and asked of the processor; elsewhere there is one, the best that the compiler may use. */
+/* The instruction sets that were compiled in and that this machine has: flags of a session, or'ed. On x86 those with
+ * vectors are compiled in, and asked of the processor; elsewhere there is one, the best that the compiler may use. */
 MINNOW_API uint32_t minnow_isas(void);
 /* The name of one of them: "plain", "sse2", "avx2", "avx512", "neon" or "simd128"; NULL for another number. */
 MINNOW_API const char *minnow_isa_name(uint32_t isa);
@@ -261,19 +266,25 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 /* Exactness, whatever the host's flags. gcc heeds its optimize pragma. clang heeds the standard one, except under
  * -ffp-contract=fast, where only code that may look at the floating-point environment is left alone. */
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
-#error "minnow.h: compile this file without -ffast-math: it would change results from machine to machine"
+#ifndef MINNOW_ONLY_FAST
+#error "minnow.h: -ffast-math changes results from machine to machine: leave it out, or define MINNOW_ONLY_FAST"
+#endif
+#define MNW_FAST_MATH
 #endif
 #if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
 #error "minnow.h: floats are computed in a wider type here: on 32-bit x86 compile with -msse2 -mfpmath=sse"
 #endif
 #if defined(__clang__)
+#if defined(MNW_FAST_MATH) /* what is not a number must be seen to be none */
+#pragma float_control(precise, on, push)
+#endif
 #pragma STDC FP_CONTRACT OFF
 #if defined(__FMA__)
 #pragma STDC FENV_ACCESS ON
 #endif
 #elif defined(__GNUC__)
 #pragma GCC push_options
-#pragma GCC optimize("Os", "fp-contract=off")
+#pragma GCC optimize("Os", "fp-contract=off", "no-fast-math")
 #endif
 
 #if defined(__GNUC__)
@@ -304,7 +315,9 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 #elif defined(MINNOW_ONLY_SSE2)
 #define MNW_HAS_SSE2 1
 #else
+#ifdef MINNOW_WITH_PLAIN
 #define MNW_HAS_PLAIN 1
+#endif
 #define MNW_HAS_SSE2 1
 #define MNW_HAS_AVX2 1
 #define MNW_HAS_AVX512 1
@@ -334,6 +347,21 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 #endif
 #ifndef MNW_HAS_SIMD128
 #define MNW_HAS_SIMD128 0
+#endif
+#ifdef MINNOW_ONLY_EXACT
+#define MNW_HAS_FAST 0
+#else
+#define MNW_HAS_FAST 1
+#endif
+#ifdef MINNOW_ONLY_FAST
+#define MNW_ALWAYS MINNOW_FAST /* flags of every session */
+#define MNW_HAS_EXACT 0
+#else
+#define MNW_ALWAYS 0
+#define MNW_HAS_EXACT 1
+#endif
+#if !MNW_HAS_FAST && !MNW_HAS_EXACT
+#error "minnow.h: define MINNOW_ONLY_FAST or MINNOW_ONLY_EXACT, not both"
 #endif
 #ifndef MINNOW_HEADER
 #define MINNOW_HEADER "minnow.h"
@@ -1796,7 +1824,7 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #if defined(__clang__) && defined(__FMA__)
 #pragma STDC FENV_ACCESS OFF
 #endif
-#if MNW_HAS_AVX2
+#if MNW_HAS_FAST && MNW_HAS_AVX2
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #pragma STDC FP_CONTRACT ON
@@ -1816,7 +1844,7 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #pragma GCC pop_options
 #endif
 #endif
-#if MNW_HAS_AVX512
+#if MNW_HAS_FAST && MNW_HAS_AVX512
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
 #pragma STDC FP_CONTRACT ON
@@ -1836,7 +1864,7 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #pragma GCC pop_options
 #endif
 #endif
-#if MNW_HAS_NEON
+#if MNW_HAS_FAST && MNW_HAS_NEON
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT ON
 #else
@@ -1856,6 +1884,9 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #if defined(__clang__) && defined(__FMA__)
 #pragma STDC FENV_ACCESS ON
 #endif
+#if defined(__clang__) && defined(MNW_FAST_MATH)
+#pragma float_control(precise, on)
+#endif
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((minsize)), apply_to = function)
 #endif
@@ -1866,21 +1897,27 @@ static void mnw_choose_kernels(mnw_kernels *k, uint32_t isa, int fast) {
 #if MNW_HAS_AVX512
     if (isa == MINNOW_AVX512) {
         mnw_fill_avx512(k);
+#if MNW_HAS_FAST
         if (fast)
             mnw_fill_avx512_fast(k);
+#endif
     }
 #endif
 #if MNW_HAS_AVX2
     if (isa == MINNOW_AVX2) {
         mnw_fill_avx2(k);
+#if MNW_HAS_FAST
         if (fast)
             mnw_fill_avx2_fast(k);
+#endif
     }
 #endif
 #if MNW_HAS_NEON
     mnw_fill_simd(k);
+#if MNW_HAS_FAST
     if (fast)
         mnw_fill_simd_fast(k);
+#endif
 #elif MNW_HAS_SSE2 || MNW_HAS_SIMD128
     if (isa & (MINNOW_SSE2 | MINNOW_SIMD128))
         mnw_fill_simd(k);
@@ -2375,8 +2412,9 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
     case MNW_embedding: {
         size_t width = ys->size[ys->rank - 1];
         float top = (float)(mnw_tensor_at(&p->file, mnw_stored(c, 0)).shape.size[0] - 1);
-        for (size_t r = 0; r < rows * xs->elements; r++) { /* what is not a number counts as 0 */
-            size_t index = x[r] > 0.0f ? (size_t)(x[r] < top ? x[r] : top) : 0;
+        for (size_t r = 0; r < rows * xs->elements; r++) { /* what is negative or not a number counts as 0 */
+            uint32_t bits = mnw_bits(x[r]);                /* compared so that -ffast-math cannot assume numbers */
+            size_t index = bits > 0x7f800000u ? 0 : (size_t)(bits < mnw_bits(top) ? x[r] : top);
             memcpy(y + r * width, op->tensor[0] + index * width, 4 * width);
         }
         return;
@@ -2578,7 +2616,7 @@ MINNOW_API minnow_session *minnow_session_init(const minnow_policy *policy, uint
     minnow_session *s = mnw_lay(policy, agents, flags, &piece);
     for (s->isa = 0x8000; !(s->isa & policy->isas & allowed);)
         s->isa >>= 1;
-    mnw_choose_kernels(&s->kernels, s->isa, (flags & MINNOW_FAST) != 0);
+    mnw_choose_kernels(&s->kernels, s->isa, ((flags | MNW_ALWAYS) & MINNOW_FAST) != 0);
     s->state->policy = policy->checksum;
     s->state->agents = agents;
     for (uint32_t i = 0; i < policy->ops; i++) {
@@ -2787,6 +2825,9 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 
 /* ---- Errors in words. */
 MINNOW_API const char *minnow_message(int32_t code) {
+#ifdef MINNOW_NO_MESSAGES
+    return code == MINNOW_OK ? "no error" : "see MINNOW_ERRORS in minnow.h";
+#else
     switch (code) {
     case MINNOW_OK:
         return "no error";
@@ -2798,6 +2839,7 @@ MINNOW_API const char *minnow_message(int32_t code) {
     default:
         return "unknown error";
     }
+#endif
 }
 
 /* Appends words or a number to text, which holds `*used` bytes. */
@@ -2841,6 +2883,9 @@ MINNOW_API void minnow_describe(const minnow_error *error, char *text, size_t ca
 #pragma STDC FENV_ACCESS OFF
 #endif
 #pragma STDC FP_CONTRACT DEFAULT
+#if defined(MNW_FAST_MATH)
+#pragma float_control(pop)
+#endif
 #elif defined(__GNUC__)
 #pragma GCC pop_options
 #endif
@@ -2933,6 +2978,8 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 #define MNW_WIDE 8
 #endif
 
+#if MNW_FUSED || MNW_HAS_EXACT || MNW_LANES == 1 || (MNW_LANES == 4 && !MNW_HAS_NEON) /* others have a fused twin */
+#define MNW_MULTIPLIES
 #if MNW_LANES <= 4 && defined(__GNUC__) && !defined(__clang__) /* the wider ones are as fast when compiled for size */
 #pragma GCC push_options
 #pragma GCC optimize("O2")
@@ -3059,6 +3106,7 @@ static void mnw_linear_of(const mnw_product_of *p, size_t rows) {
         }
     MNW_DONE();
 }
+#endif /* MNW_MULTIPLIES */
 
 #if !MNW_FUSED
 /* The first n lanes; the others are 0. */
@@ -3378,7 +3426,9 @@ static MNW_NOINLINE void mnw_gru_of(float *h, const float *of_x, const float *of
 #endif /* !MNW_FUSED */
 
 static void mnw_fill(mnw_kernels *k) {
+#ifdef MNW_MULTIPLIES
     k->linear = mnw_linear_of;
+#endif
 #if !MNW_FUSED
     k->unary = mnw_unary;
     k->binary = mnw_binary;
@@ -3396,6 +3446,7 @@ static void mnw_fill(mnw_kernels *k) {
 #undef MNW_BITS
 #undef MNW_FROM
 #undef MNW_PER_PANEL
+#undef MNW_MULTIPLIES
 #undef MNW_DONE
 #undef MNW_ROWS
 #undef MNW_VECS

@@ -8,6 +8,7 @@
  * The mutator knows the format (docs/format.md): it changes records, shapes and operations, then repairs offsets,
  * sizes and the checksum, so that most of what it makes gets past the first checks. */
 #define MINNOW_IMPLEMENTATION
+#define MINNOW_WITH_PLAIN
 #include "minnow.h"
 #include <stdlib.h>
 

@@ -1,0 +1,88 @@
+"""Builds of minnow.h that are exact only, fast only, or without words."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nets import NETS
+from test_cinfer_drop import one_op_file
+from test_cinfer_ops import CASES, run
+
+from minnow.cinfer import Policy, compile, load
+
+COMPILERS = {
+    compiler: f"{compiler} -O2 -shared -fPIC {language} {compile.HERE / 'library.c'}"
+    for compiler, language in (
+        ("gcc", "-std=gnu99"),
+        ("clang", "-std=gnu17 -march=native"),
+        ("g++", "-x c++ -std=gnu++17"),
+        ("clang++", "-x c++ -std=gnu++17"),
+    )
+}
+
+
+def built(folder: Path, command: str) -> Path:
+    path = folder / "library.so"
+    done = subprocess.run([*command.split(), "-o", str(path)], capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return path
+
+
+def steps(policy: Policy, *, exact: bool, isa: str | None = None) -> list[np.ndarray]:
+    """Outputs of some agents over some steps."""
+    rng = np.random.default_rng(5)
+    session = policy.session(21, exact=exact, isa=isa)
+    shape = (21, *policy.inputs[0].shape)
+    return [session.step(rng.normal(0, 1, shape).astype(np.float32)).outputs[0].copy() for _ in range(3)]
+
+
+@pytest.mark.parametrize(
+    "compiler", ["gcc", "clang++", *(pytest.param(name, marks=pytest.mark.full) for name in ("clang", "g++"))]
+)
+def test_fast_only_may_be_compiled_with_fast_math(compiler: str, tmp_path: Path) -> None:
+    path = built(tmp_path, f"{COMPILERS[compiler]} -DMINNOW_ONLY_FAST -ffast-math")
+    for net in NETS.values():
+        for exact in (True, False):  # a session that asks for nothing is fast too
+            for x, y in zip(steps(load(net()), exact=False), steps(load(net(), build=path), exact=exact), strict=True):
+                np.testing.assert_allclose(x, y, rtol=0, atol=2e-6 * max(1, np.abs(x).max()))
+    for case in CASES:
+        for x, y in zip(run(load(case.file), case), run(load(case.file, build=path), case), strict=True):
+            np.testing.assert_allclose(x, y, rtol=0, atol=2e-6 * max(1, np.abs(x).max()), err_msg=str(case))
+
+
+def test_exact_only_has_one_arithmetic(tmp_path: Path) -> None:
+    path = built(tmp_path, f"{COMPILERS['gcc']} -DMINNOW_ONLY_EXACT")
+    for net in NETS.values():
+        for exact in (True, False):
+            for x, y in zip(steps(load(net()), exact=True), steps(load(net(), build=path), exact=exact), strict=True):
+                assert x.tobytes() == y.tobytes()
+
+
+def test_both_at_once_are_refused(tmp_path: Path) -> None:
+    command = f"{COMPILERS['gcc']} -DMINNOW_ONLY_EXACT -DMINNOW_ONLY_FAST -o {tmp_path / 'library.so'}"
+    done = subprocess.run(command.split(), capture_output=True, text=True)
+    assert done.returncode and "not both" in done.stderr
+
+
+def test_what_is_not_a_number_is_seen_in_spite_of_fast_math(tmp_path: Path) -> None:
+    """An index that is not a number counts as 0, and reads nothing outside the table."""
+    (case,) = [case for case in CASES if case.kind == "embedding"][:1]
+    path = built(tmp_path, f"{COMPILERS['clang']} -DMINNOW_ONLY_FAST -ffast-math")
+    bad = np.array([np.nan, -np.nan, np.inf, -np.inf, -1, 1e30, -0.0], np.float32)
+    for build in (None, path):
+        policy = load(case.file, build=build)
+        shape = policy.inputs[0].shape
+        for value in bad:
+            session = policy.session(1)
+            out = session.step(np.full((1, *shape), value, policy.inputs[0].dtype)).outputs[0]
+            assert np.isfinite(out).all()
+
+
+def test_without_words_a_fault_has_its_number(tmp_path: Path) -> None:
+    path = built(tmp_path, f"{COMPILERS['gcc']} -DMINNOW_NO_MESSAGES")
+    with pytest.raises(Exception, match="see MINNOW_ERRORS") as caught:
+        load(one_op_file("tanh")[:100], build=path)
+    assert getattr(caught.value, "number", None) == 10
