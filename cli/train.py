@@ -17,7 +17,7 @@ from minnow import envs
 from minnow.cinfer.errors import MinnowError, unknown
 from minnow.cli import flags
 from minnow.train import config as configs
-from minnow.train.config import Config, PolicyConfig, TrainConfig
+from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfig
 
 SUMMARY = "train a policy, export and verify it"
 RESTARTS = 3  # of a run whose processes die
@@ -31,6 +31,7 @@ class Flags:
 
     policy: PolicyConfig
     train: TrainConfig
+    selfplay: SelfPlayConfig
     env: Any
     budget: float | None = None
     """Stop after so many seconds of training; a schedule that would not fit is shortened first."""
@@ -179,6 +180,7 @@ def settings(name: str, argv: list[str]) -> tuple[Flags, Config]:
     default = Flags(
         policy=base.policy,
         train=base.train,
+        selfplay=base.selfplay,
         env=flags.parameters(spec, base.env),
         seed=base.seed if file else None,
         randomize=base.randomize,
@@ -186,7 +188,9 @@ def settings(name: str, argv: list[str]) -> tuple[Flags, Config]:
     chosen = flags.parse(Flags, argv, f"minnow train {name}", default)
     schedule = chosen.train if chosen.steps is None else dataclasses.replace(chosen.train, steps=chosen.steps)
     seed = secrets.randbits(32) if chosen.seed is None else chosen.seed
-    config = Config(name, seed, chosen.randomize, flags.changed(spec, chosen.env), chosen.policy, schedule)
+    config = Config(
+        name, seed, chosen.randomize, flags.changed(spec, chosen.env), chosen.policy, schedule, chosen.selfplay
+    )
     configs.validate(config)
     return chosen, config
 

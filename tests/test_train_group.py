@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
 from minnow.train import checkpoint, group
-from minnow.train.config import Config, PolicyConfig, TrainConfig
+from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfig
 from minnow.train.group import Group
 from minnow.train.ppo import PPO
 
@@ -70,6 +70,7 @@ CASES = {
     "mlp": ("mlp", {}),
     "lstm": ("lstm", {"normalize_reward": True}),
     "priority": ("gru", {"priority": 0.8, "advantage": "vtrace"}),
+    "selfplay": ("lstm", {"normalize_reward": True}),
 }
 
 
@@ -85,6 +86,9 @@ def test_two_processes_do_what_one_does(tmp_path, case):
     """In float64, 20 updates of two processes with half the environments each."""
     core, changes = CASES[case]
     config = settings(core, "float64", 20, **changes)
+    if case == "selfplay":
+        config.selfplay = SelfPlayConfig(on=True, share=0.375, pool=3, snapshots=10)
+        config.env = {"points": 1.0, "pause": 0.0}
     one, two = (trained(tmp_path, config, processes, 20) for processes in (1, 2))
     assert one.keys() == two.keys() and torch.equal(one["envs"], two["envs"])
     for name, leaf in one.items():

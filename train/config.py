@@ -104,6 +104,18 @@ class TrainConfig:
 
 
 @dataclass
+class SelfPlayConfig:
+    on: bool = False
+    """A network plays every side, the scripted player none; for environments with two or more."""
+    share: float = 0.25
+    """Of the environments, in which past networks play all sides but one; their steps are not learned from."""
+    pool: int = 8
+    """Past networks kept, spread over the whole run."""
+    snapshots: int = 40
+    """Times over the schedule, the beginning included, when the network of that moment joins them."""
+
+
+@dataclass
 class Config:
     name: str
     """The environment."""
@@ -115,6 +127,7 @@ class Config:
     """Parameters of the environment that differ from its defaults."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    selfplay: SelfPlayConfig = field(default_factory=SelfPlayConfig)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -170,7 +183,7 @@ def merge(config: Config, tables: dict[str, Any], origin: str) -> Config:
             if not isinstance(value, dict) or not all(isinstance(number, int | float) for number in value.values()):
                 raise MinnowError(f"{origin}: env is a table of numbers, got {value!r}.")
             changes[key] = config.env | {name: float(number) for name, number in value.items()}
-        elif key in ("policy", "train"):
+        elif key in ("policy", "train", "selfplay"):
             if not isinstance(value, dict):
                 raise MinnowError(f"{origin}: {key} is a table, got {value!r}.")
             old = getattr(config, key)
@@ -249,6 +262,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "train.logs": (1, 10**6),
     "train.threads": (1, 1024),
     "train.env_threads": (1, 1024),
+    "selfplay.share": (0, 1),
+    "selfplay.pool": (1, 1024),
+    "selfplay.snapshots": (1, 10**6),
 }
 
 

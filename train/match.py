@@ -91,6 +91,19 @@ def ratings(points: np.ndarray, games: np.ndarray) -> np.ndarray:
     return ELO * np.log(new)
 
 
+def rating(points: np.ndarray, games: np.ndarray, against: np.ndarray, prior: float) -> float:
+    """The likeliest rating of a player that won so many points in so many games against players of known ratings,
+    and is taken to have drawn PRIOR games against one rated `prior`."""
+    points, games = np.append(points, PRIOR / 2), np.append(games, PRIOR)
+    against = np.append(against, prior)
+    low, high = against.min() - 8 * ELO, against.max() + 8 * ELO
+    for _ in range(60):  # the expected points grow with the rating
+        middle = (low + high) / 2
+        expected = games / (1 + np.exp((against - middle) / ELO))
+        low, high = (middle, high) if expected.sum() < points.sum() else (low, middle)
+    return float((low + high) / 2)
+
+
 def ladder(players: Sequence[Player], name: str, games: int = 40, *, seed: int = 0) -> np.ndarray:
     """Ratings of players of whom each plays `games` games against each."""
     count = len(players)

@@ -25,9 +25,10 @@ from minnow.train.group import ALONE, Group
 from minnow.train.muon import Muon
 from minnow.train.policy import Policy
 from minnow.train.scale import RewardScale
+from minnow.train.selfplay import Rivals, sides
 from minnow.train.space import Categorical, Gaussian, Space
 
-NOISE, ORDER, DRAW = 1, 2, 3  # streams of random numbers
+NOISE, ORDER, DRAW, SEATS = 1, 2, 3, 4  # streams of random numbers
 MEASURED = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction")
 
 
@@ -83,7 +84,7 @@ class Minibatch:
     value: Tensor  # as that policy saw it
     returns: Tensor
     advantage: Tensor
-    weight: Tensor  # 1, or 0 for the steps of agents that were dead; times the importance of drawn segments
+    weight: Tensor  # 1, or 0 for steps of dead agents and of past networks; times the importance of drawn segments
 
 
 class PPO:
@@ -99,6 +100,7 @@ class PPO:
             self.envs,
             seed=config.seed,
             first_index=first_env,
+            agents=sides(config),
             threads=train.env_threads,
             randomize=config.randomize,
             shaping=train.shaping,
@@ -122,6 +124,8 @@ class PPO:
         self.update_index = 0
         self.batch = train.horizon * self.all_rows  # of all processes
         self.updates = math.ceil(train.steps / self.batch)  # of the whole schedule
+        self.rivals = self._rivals(first_env) if config.selfplay.on and config.selfplay.share > 0 else None
+        self.learns = torch.ones(rows, dtype=torch.bool) if self.rivals is None else self.rivals.learns
         self.episodes: list[np.ndarray] = []  # finished since `take_episodes`: [n, 4]
 
         horizon, shape = train.horizon, tuple(self.spec.obs_shape)
@@ -163,6 +167,17 @@ class PPO:
         ]
         self.vector.reset(self.buffers[-1])  # fills obs[T]; collect() begins by carrying it to obs[0]
 
+    def _rivals(self, first_env: int) -> Rivals:
+        return Rivals(
+            self.config,
+            lambda: build_policy(self.config, self.spec).to(self.type).eval().requires_grad_(False),
+            lambda update: generator(self.config.seed, SEATS, update),
+            math.ceil(self.updates / self.config.selfplay.snapshots),
+            self.envs,
+            first_env,
+            self.group,
+        )
+
     @property
     def steps(self) -> int:
         """Agent-steps taken so far."""
@@ -178,6 +193,8 @@ class PPO:
         metrics = self.learn(self.advantages(), measure)
         if self.policy.normalize is not None:  # only now, so that old and new probabilities saw the same statistics
             self.policy.normalize.update(self.obs[: self.train.horizon], self.group.sum_)
+        if self.rivals is not None and measure:
+            metrics["elo"], metrics["elo_games"] = self.rivals.rating()
         self.update_index += 1
         return metrics
 
@@ -187,6 +204,8 @@ class PPO:
         horizon = self.train.horizon
         for carried in (self.obs, self.mask, self.alive, self.resets):
             carried[0] = carried[horizon]
+        if self.rivals is not None:
+            self.rivals.begin(self.policy, self.update_index)
         noise = self._noise()
         state = self.state
         self.start = state
@@ -194,12 +213,16 @@ class PPO:
             if state is not None:
                 state = self.policy.clear(state, self.resets[t])
             out, self.value[t], state = self.policy.step(self._seen(self.obs[t]), state)
+            if self.rivals is not None:
+                self.rivals.answer(self._seen(self.obs[t]), self.resets[t], out)
             out = self.space.masked(out, self.mask[t] if self.spec.masked else None)
             self.out[t] = out
             self.action[t] = self.space.sample(out, noise[t])
             self.env_action[t] = self.space.to_env(self.action[t])
             self.vector.step(self.buffers[t])
             torch.bitwise_or(self.terminated[t], self.truncated[t], out=self.resets[t + 1])
+            if self.rivals is not None:
+                self.rivals.note(self.resets[t + 1], self.episode[t])
             if self.buffers[t].truncated.any():
                 self._final_values(t, state)
         self.state = state
@@ -212,6 +235,8 @@ class PPO:
             self.learned_reward /= deviation
         self.ratio.fill_(1)
         ended = self.resets[1:].bool()
+        if self.rivals is not None:
+            ended &= self.rivals.judged
         if ended.any():
             self.episodes.append(self.episode[ended].numpy())
 
@@ -302,7 +327,7 @@ class PPO:
     def samples(self, advantage: Tensor) -> Minibatch:
         """The whole rollout, ready to be picked from."""
         horizon = self.train.horizon
-        weight = self.alive[:horizon].to(self.type)
+        weight = (self.alive[:horizon] & self.learns).to(self.type)
         returns = advantage + self.value
         if self.train.normalize_advantage:
             sums = torch.stack([weight.sum(dtype=torch.float64), (advantage * weight).sum(dtype=torch.float64)])
@@ -325,9 +350,10 @@ class PPO:
 
     def explained_variance(self, advantage: Tensor) -> float:
         """1 - variance of (return - value) / variance of returns, over all processes."""
-        both = torch.stack([advantage, advantage + self.value]).double().flatten(1)
-        sums = torch.cat([both.sum(1), both.square().sum(1)])
-        residual, returns = (self.group.sum_(sums) / self.batch).reshape(2, 2).T.tolist()
+        both = torch.stack([advantage, advantage + self.value]).double()[:, :, self.learns].flatten(1)
+        sums = torch.cat([both.sum(1), both.square().sum(1), both.new_tensor([both.shape[1]])])
+        *sums, count = self.group.sum_(sums)
+        residual, returns = (torch.stack(sums) / count).reshape(2, 2).T.tolist()
         return 1 - (residual[1] - residual[0] ** 2) / max(returns[1] - returns[0] ** 2, 1e-12)
 
     def minibatches(self, advantage: Tensor, epoch: int) -> list[tuple[Tensor, Tensor | None]]:
@@ -336,7 +362,7 @@ class PPO:
         train, rows = self.train, self.resets.shape[1]
         rng = generator(self.config.seed, ORDER, self.update_index, epoch)
         if train.priority > 0:
-            sums = (advantage.abs() * self.alive[: train.horizon]).sum(0, dtype=torch.float64)
+            sums = (advantage.abs() * (self.alive[: train.horizon] & self.learns)).sum(0, dtype=torch.float64)
             chance = priority.probabilities(self.group.gather(sums), train.priority)
             beta = 1 - self.scheduled(1 - train.priority_weight, 0)
             rng = generator(self.config.seed, DRAW, self.update_index, epoch)
@@ -429,6 +455,8 @@ class PPO:
         if self.reward_scale is not None:
             found["carry.discounted"] = self.group.gather(self.reward_scale.discounted)
             found["reward.sums"] = self.reward_scale.sums
+        if self.rivals is not None:
+            found |= {f"rivals.{name}": leaf for name, leaf in self.rivals.tensors().items()}
         saved = np.stack([np.frombuffer(self.vector.save(i), np.uint8) for i in range(self.envs)])
         found["envs"] = self.group.gather(torch.from_numpy(saved))
         return found
@@ -453,6 +481,8 @@ class PPO:
         if self.reward_scale is not None:
             self.reward_scale.discounted = tensors["carry.discounted"][rows]
             self.reward_scale.sums = tensors["reward.sums"]
+        if self.rivals is not None:
+            self.rivals.load(_under(tensors, "rivals."))
         first = self.first_row // self.vector.agents
         for i, row in enumerate(tensors["envs"][first : first + self.envs].numpy()):
             self.vector.load(i, row.tobytes())

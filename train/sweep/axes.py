@@ -17,6 +17,7 @@ from minnow import envs
 from minnow.cinfer.errors import MinnowError, unknown
 from minnow.train import config as configs
 from minnow.train.config import Config
+from minnow.train.selfplay import sides
 
 STEPS = "train.steps"
 Form = Literal["number", "integer", "power", "complement", "choice"]
@@ -179,7 +180,7 @@ def settings(base: Config, found: list[Axis], positions: dict[str, Any]) -> Conf
     """The settings of one trial. The minibatch gives way where the rollout is smaller, and to the horizon."""
     config = override(base, {axis.name: axis.value(positions[axis.name]) for axis in found if axis.name in positions})
     train = config.train
-    rollout = train.envs * train.horizon * envs.spec(config.name).agents
+    rollout = train.envs * train.horizon * sides(config)
     if train.minibatch > rollout or rollout % train.minibatch:
         fits = [size for size in (2**k for k in range(40)) if size <= train.minibatch and rollout % size == 0]
         train = dataclasses.replace(train, minibatch=max(fits))
