@@ -16,11 +16,13 @@
 #include "../env.h"
 
 enum { UP, RIGHT, DOWN, LEFT, WAIT, WAYS = 4, TOP = 15, LONGEST = 1 << 17, CHANGE = ENV_EVENT_CUSTOM };
-#define ONES 0x1111111111111111u
+#define ONES 0x1111111111111111u /* the lowest bit of each cell */
+#define ROWS 0x0001000100010001u /* the lowest bit of each row */
 
 struct State {
     EnvBase base;
     uint32_t board[2];     /* low and high half */
+    uint32_t ways;         /* that are possible, as bits: kept, since masks, steps and endings all ask for them */
     int32_t points, moved; /* moved: the last way, or WAIT */
 };
 
@@ -28,11 +30,6 @@ struct State {
 
 static inline uint64_t board(const State *s) {
     return (uint64_t)s->board[1] << 32 | s->board[0];
-}
-
-static inline void put(State *s, uint64_t b) {
-    s->board[0] = (uint32_t)b;
-    s->board[1] = (uint32_t)(b >> 32);
 }
 
 /* Rows become columns. */
@@ -78,28 +75,33 @@ static inline uint32_t possible_ways(uint64_t x) {
     return (uint32_t)(slides(t, 0) << UP | slides(x, 1) << RIGHT | slides(t, 1) << DOWN | slides(x, 0) << LEFT);
 }
 
-/* Slides one row (16 bits) to the left; adds the values of merged tiles. */
-static inline uint64_t slide_row(uint64_t row, int32_t *points) {
-    uint64_t out = 0, last = 0;
-    uint32_t at = 0;
-    for (int i = 0; i < 4; i++) {
-        uint64_t tile = row >> 4 * i & 15;
-        uint64_t merge = (tile != 0) & (tile == last) & (tile != TOP), put = (tile != 0) & !merge;
-        out += merge << ((at - 4) & 15);
-        out |= (put ? tile : 0) << (at & 15);
-        *points += merge ? 2 << tile : 0;
-        last = merge ? 0 : tile ? tile : last;
-        at += put ? 4 : 0;
-    }
-    return out;
+static inline void put(State *s, uint64_t b) {
+    s->board[0] = (uint32_t)b;
+    s->board[1] = (uint32_t)(b >> 32);
+    s->ways = possible_ways(b);
 }
 
+/* In the given rows (all bits of each), the cells to the right of cell p move up by one, over cell p. */
+static inline uint64_t close_up(uint64_t x, uint64_t rows, int p) {
+    uint64_t moving = rows & ROWS * (0xffffu & ~0u << 4 * p);
+    return (x & ~moving) | (x >> 4 & moving & ROWS * 0x0fff);
+}
+
+/* Slides all four rows to the left, side by side; adds the values of merged tiles. */
 static inline uint64_t slide(uint64_t x, int32_t *points) {
-    uint64_t out = 0;
-    for (int row = 0; row < 64; row += 16) {
-        out |= slide_row(x >> row & 0xffff, points) << row;
+    for (int p = 2; p >= 0; p--) {
+        x = close_up(x, (~tiles(x) >> 4 * p & ROWS) * 0xffff, p);
     }
-    return out;
+    for (int p = 0; p < 3; p++) {
+        uint64_t here = x >> 4 * p & ROWS * 15, next = x >> 4 * p >> 4 & ROWS * 15;
+        uint64_t top = (here + ROWS) >> 4; /* tiles of the largest kind do not merge */
+        uint64_t merged = tiles(here) & ~tiles(here ^ next) & ~top & ROWS;
+        for (int row = 0; merged && row < 64; row += 16) {
+            *points += merged >> row & 1 ? 2 << (here >> row & 15) : 0;
+        }
+        x = close_up(x, merged * 0xffff, p + 1) + (merged << 4 * p);
+    }
+    return x;
 }
 
 static int count(uint64_t bits) {
@@ -107,47 +109,43 @@ static int count(uint64_t bits) {
     return (int)(bits * 0x0101010101010101u >> 56);
 }
 
-/* A new tile on an empty cell; there must be one. */
-static void appear(State *s) {
+/* The board with a new tile on an empty cell; there must be one. */
+static uint64_t appear(State *s, uint64_t b) {
     EnvBits bits = env_bits(s, 0);
-    uint64_t empty = ~tiles(board(s)) & ONES;
+    uint64_t empty = ~tiles(b) & ONES;
     for (uint32_t skip = (uint32_t)((uint64_t)bits.a * (uint32_t)count(empty) >> 32); skip; skip--) {
         empty &= empty - 1;
     }
     uint64_t cell = empty & (~empty + 1);
-    put(s, board(s) | (env_unit(bits.b) < PARAM(fours) ? cell << 1 : cell));
+    return b | (env_unit(bits.b) < PARAM(fours) ? cell << 1 : cell);
 }
 
 static void reset(State *s, int lane) {
     (void)lane;
-    put(s, 0);
     s->points = 0;
     s->moved = WAIT;
-    appear(s);
-    appear(s);
+    put(s, appear(s, appear(s, 0)));
 }
 
 static void step(State *s, EnvActions action, EnvResult out) {
     int way = action[0][0][0];
     int32_t points = 0;
     out.truncated[0] |= s->base.tick[0] + 1 >= LONGEST;
-    if (way != WAIT && possible_ways(board(s)) >> way & 1) {
-        put(s, turned_back(slide(turned(board(s), way), &points), way));
+    if (way != WAIT && s->ways >> way & 1) {
+        put(s, appear(s, turned_back(slide(turned(board(s), way), &points), way)));
         s->points += s->points < 1 << 28 ? points : 0;
         s->moved = way;
         out.reward[0][0] += (float)points * 0.001f;
-        appear(s);
     }
-    out.terminated[0] |= possible_ways(board(s)) == 0;
+    out.terminated[0] |= s->ways == 0;
 }
 
 static void mask(const State *s, int lane, int slot, uint8_t *possible) {
     (void)lane, (void)slot;
-    uint32_t ways = possible_ways(board(s));
     for (int way = 0; way < WAYS; way++) {
-        possible[way] = ways >> way & 1;
+        possible[way] = s->ways >> way & 1;
     }
-    possible[WAIT] = ways == 0;
+    possible[WAIT] = s->ways == 0;
 }
 
 /* Plane k is 255 where the tile is 2 to the power of k, [row][column]; plane 0 where there is none. */
@@ -176,12 +174,11 @@ static float worth(uint64_t x) {
 static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
     (void)slot;
     uint64_t b = board(s);
-    uint32_t ways = possible_ways(b);
     float best = -1.0f;
     int errs = env_noise(s, 0, 0) >= skill[0];
     action[0][0] = WAIT;
     for (int way = 0; way < WAYS; way++) {
-        if (ways >> way & 1) {
+        if (s->ways >> way & 1) {
             int32_t points = 0;
             uint64_t x = turned_back(slide(turned(b, way), &points), way);
             uint32_t then = possible_ways(x);
