@@ -17,6 +17,7 @@ from minnow import envs
 from minnow.cinfer.errors import MinnowError, unknown
 from minnow.cli import flags
 from minnow.train import config as configs
+from minnow.train import tracker
 from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfig
 
 SUMMARY = "train a policy, export and verify it"
@@ -52,6 +53,8 @@ class Flags:
     """Export and verify the policy at the end."""
     watch: bool = False
     """Open a page on which the newest checkpoint plays while the curves grow (and write at least 20 checkpoints)."""
+    track: tracker.Kind = "none"
+    """Send the metrics to Weights & Biases or trackio as well (pip install wandb, or trackio)."""
     port: int = 8001
     """Of that page, on 127.0.0.1."""
     json: bool = False
@@ -68,6 +71,8 @@ class ResumeFlags:
     """Stop after so many seconds of training, counted from the run's beginning."""
     export: bool = True
     """Export and verify the policy at the end."""
+    track: tracker.Kind = "none"
+    """Send the metrics to Weights & Biases or trackio as well."""
     json: bool = False
     """Print one JSON object on standard output."""
 
@@ -98,11 +103,12 @@ def main(argv: list[str]) -> int:
         if name is not None:
             _check_env(chosen.resume, name)
         _say(f"going on with {chosen.resume}")
-        outcome = train.resume(chosen.resume, budget=chosen.budget, command=command)
+        outcome = train.resume(chosen.resume, budget=chosen.budget, command=command, track=chosen.track)
     else:
         if name is None:
             raise MinnowError(f"which environment? {usage()}")
         chosen, config = settings(name, rest)
+        tracker.check(chosen.track)
         if group.launched():
             return _together(config, chosen, command)
         _say(f"{name}: {config.policy.core} policy, seed {config.seed}")
@@ -110,7 +116,7 @@ def main(argv: list[str]) -> int:
             return _launch(config, chosen, argv)
         if chosen.watch:
             return _watched(config, chosen, command)
-        outcome = train.train(config, out=chosen.out, budget=chosen.budget, command=command)
+        outcome = train.train(config, out=chosen.out, budget=chosen.budget, command=command, track=chosen.track)
     return finish(outcome, chosen.export, chosen.json)
 
 
@@ -136,7 +142,7 @@ def _together(config: Config, chosen: Flags, command: str) -> int:
     if chosen.out is None or chosen.seed is None:
         raise MinnowError("under torchrun every process must know the run: give --out and --seed.")
     everyone = group.join()
-    common = {"budget": chosen.budget, "group": everyone}
+    common = {"budget": chosen.budget, "group": everyone, "track": chosen.track}
     restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
     if restarted and checkpoint.all_of(chosen.out):
         if everyone.leads:
@@ -160,7 +166,8 @@ def _watched(config: Config, chosen: Flags, command: str) -> int:
     out = chosen.out or run.new_folder(config.name)
     page = watch.beside(out, chosen.port)
     try:
-        status = finish(run.train(config, out=out, budget=chosen.budget, command=command), chosen.export, chosen.json)
+        outcome = run.train(config, out=out, budget=chosen.budget, command=command, track=chosen.track)
+        status = finish(outcome, chosen.export, chosen.json)
         if sys.stdin.isatty() and page.poll() is None:
             _say("the page stays open: Ctrl-C ends it")
             page.wait()

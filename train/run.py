@@ -30,6 +30,7 @@ from minnow.train.config import Config
 from minnow.train.dashboard import Dashboard
 from minnow.train.group import ALONE, Group
 from minnow.train.ppo import PPO
+from minnow.train.tracker import Kind, Tracker
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 CALIBRATION = 0.3  # seconds
@@ -50,8 +51,9 @@ class Folder:
     """A run's files, as one process writes them. Every failure to write is a MinnowError that names the last good
     checkpoint."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, track: Kind = "none") -> None:
+        self.path, self.track = path, track
+        self.tracker: Tracker | None = None
 
     @contextlib.contextmanager
     def guard(self) -> Iterator[None]:
@@ -79,10 +81,13 @@ class Folder:
         with self.guard():
             write_atomic(self.path / "config.toml", configs.dump(config, result).encode())
 
-    def open_metrics(self, steps: int) -> None:
-        """Opens metrics.jsonl and TensorBoard for appending; lines later than `steps` are dropped first."""
+    def open_metrics(self, config: Config, steps: int) -> None:
+        """Opens metrics.jsonl and TensorBoard for appending, lines later than `steps` being dropped first; and the
+        tracker, if one is asked for."""
         from torch.utils.tensorboard import SummaryWriter
 
+        if self.track != "none":
+            self.tracker = Tracker(self.track, config, self.path)
         path = self.path / "metrics.jsonl"
         with self.guard():
             if path.exists():
@@ -99,11 +104,15 @@ class Folder:
             for name, number in metrics.items():
                 if name != "steps":
                     self.board.add_scalar(name, number, metrics["steps"])
+        if self.tracker:
+            self.tracker.log(metrics)
 
     def close(self) -> None:
         with self.guard():
             self.metrics.close()
             self.board.close()
+        if self.tracker:
+            self.tracker.close()
 
     def finite(self, trainer: PPO) -> None:
         """Raises MinnowError once the policy holds a number that is none."""
@@ -147,6 +156,7 @@ def train(
     on_checkpoint: Callable[[Path], None] | None = None,
     command: str = "",
     group: Group = ALONE,
+    track: Kind = "none",
 ) -> Outcome:
     """Trains from the beginning in a new folder `out` (default: runs/<env>/<time>).
 
@@ -165,7 +175,7 @@ def train(
         config = fit(config, budget, group)
         if config.train.steps != trainer.config.train.steps:
             trainer = PPO(config, group)
-    folder = Folder(out or new_folder(config.name))
+    folder = Folder(out or new_folder(config.name), track)
     if group.leads:
         folder.create()
         folder.write_config(config)
@@ -179,6 +189,7 @@ def resume(
     on_checkpoint: Callable[[Path], None] | None = None,
     command: str = "",
     group: Group = ALONE,
+    track: Kind = "none",
 ) -> Outcome:
     """Goes on from a run's newest checkpoint, as if it had never stopped. `budget` counts from the run's beginning.
     The number of processes may differ from before."""
@@ -198,7 +209,7 @@ def resume(
         )
     trainer.load(tensors, meta["updates"])
     return _loop(
-        trainer, Folder(file.parent.parent), budget, meta["seconds"], on_checkpoint, meta["command"] or command
+        trainer, Folder(file.parent.parent, track), budget, meta["seconds"], on_checkpoint, meta["command"] or command
     )
 
 
@@ -236,7 +247,7 @@ def _loop(
     log_every = math.ceil(trainer.updates / train.logs)
     group = trainer.group
     if group.leads:
-        folder.open_metrics(trainer.steps)
+        folder.open_metrics(trainer.config, trainer.steps)
     title = f"{trainer.config.name} (seed {trainer.config.seed})"
     # Two clocks: `begun` moves forward by whatever is not training.
     begun = time.perf_counter() - seconds

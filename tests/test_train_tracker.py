@@ -1,0 +1,81 @@
+"""`--track`: wandb for real, offline; trackio by the calls that it gets; a package that is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from minnow.cinfer.errors import MinnowError
+from minnow.cli.main import main
+from minnow.train import tracker
+from minnow.train.config import Config
+
+SHORT = ["--steps", "4096", "--train.checkpoints", "1", "--train.logs", "2", "--seed", "1", "--no-export"]
+
+
+def test_wandb_gets_every_line(tmp_path):
+    """A run offline, in a process of its own, since wandb starts helpers; its file holds the numbers."""
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "minnow.cli.main", "train", "cartpole", "--track", "wandb", "--out", str(run)]
+    home = {"HOME": str(tmp_path), "WANDB_MODE": "offline", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([*command, *SHORT, "--json"], capture_output=True, text=True, env=home, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["steps"] == 4096  # wandb's words go elsewhere
+    (file,) = run.glob("wandb/offline-run-*/run-cartpole-run.wandb")
+    kept = file.read_bytes()
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert len(lines) == 2
+    for line in lines:
+        assert repr(line["entropy"]).encode() in kept and repr(line["value_loss"]).encode() in kept
+
+
+@pytest.mark.parametrize("kind", ["wandb", "trackio"])
+def test_what_a_tracker_is_told(kind, monkeypatch, tmp_path):
+    told = []
+
+    class Run:
+        def log(self, metrics, step):
+            told.append((step, metrics))
+
+        def finish(self):
+            told.append("finished")
+
+    def init(project, name, config, resume, **more):
+        told.append((project, name, config["name"], resume, more))
+        return Run()
+
+    module = ModuleType(kind)
+    module.init, module.__spec__ = init, importlib.util.spec_from_loader(kind, None)
+    monkeypatch.setitem(sys.modules, kind, module)
+    assert main(["train", "cartpole", "--track", kind, "--out", str(tmp_path / "7"), *SHORT]) == 0
+    more = {"id": "cartpole-7", "dir": str(tmp_path / "7")} if kind == "wandb" else {}
+    assert told[0] == ("minnow", "cartpole/7", "cartpole", "allow", more)
+    assert [told[1][0], told[2][0], told[3:]] == [2048, 4096, ["finished"]] and "entropy" in told[1][1]
+
+
+def test_a_missing_package_is_named_before_anything_else(monkeypatch, capsys, tmp_path):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "trackio" else find(name))
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "cartpole", "--track", "trackio"]) == 1
+    assert "not installed: pip install trackio" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_tracker_that_does_not_start_is_one_clear_error(monkeypatch):
+    def init(**given):
+        raise RuntimeError("api_key not configured (no-tty).\nmore lines")
+
+    module = ModuleType("wandb")
+    module.init, module.__spec__ = init, importlib.util.spec_from_loader("wandb", None)
+    monkeypatch.setitem(sys.modules, "wandb", module)
+    with pytest.raises(
+        MinnowError, match=r"did not start: api_key not configured \(no-tty\). Try: .*WANDB_MODE=offline"
+    ):
+        tracker.Tracker("wandb", Config("cartpole"), Path("runs/cartpole/7"))
