@@ -53,13 +53,41 @@ def moved(board: np.ndarray, way: int) -> tuple[np.ndarray, int]:
     return np.rot90(np.array([row for row, _ in rows]), -turns), sum(points for _, points in rows)
 
 
+def arranged(board: np.ndarray) -> np.ndarray:
+    """Turned and mirrored so that the largest corner is the first, the larger of its neighbours the second."""
+    board = board[::-1] if max(board[3, 0], board[3, 3]) > max(board[0, 0], board[0, 3]) else board
+    board = board[:, ::-1] if board[0, 3] > board[0, 0] else board
+    return board.T if board[1, 0] > board[0, 1] else board
+
+
+def part(board: np.ndarray) -> np.ndarray:
+    """What is seen of a board, [6, 16]."""
+    board = arranged(board)
+    right, below = np.pad(board[:, 1:], ((0, 0), (0, 1))), np.pad(board[1:], ((0, 1), (0, 0)))
+    planes = [
+        board * 17,
+        (board == 0) * 255,
+        ((board == right) & (board > 0)) * 255,
+        ((board == below) & (board > 0)) * 255,
+        np.maximum(right - board, 0) * 17,
+        np.maximum(below - board, 0) * 17,
+    ]
+    return np.stack([np.concatenate([plane[:, ::2].ravel(), plane[:, 1::2].ravel()]) for plane in planes])
+
+
+def boards_of(vector: envs.Vector, count: int) -> np.ndarray:
+    """The boards [count, 4, 4] that lie at the end of the states."""
+    words = [int.from_bytes(vector.save(i)[-36:-28], "little") for i in range(count)]
+    return np.array([[word >> 4 * cell & 15 for cell in range(16)] for word in words]).reshape(-1, 4, 4)
+
+
 def test_2048_slides_as_the_rules_say() -> None:
-    """20,000 random moves of many games: boards but for the new tile, points and masks."""
-    vector = envs.Vector("2048", 40, seed=5)
+    """20,000 random moves of many games: boards but for the new tile, points, masks and observations."""
+    vector = envs.Vector("2048", 40, seed=5, params={"merged": 0.001})
     b = vector.buffers()
     vector.reset(b)
     rng = np.random.default_rng(0)
-    boards = b.obs.argmax(1)
+    boards = boards_of(vector, 40)
     ends = 0
     for _ in range(500):
         results = [[moved(board, way) for way in range(4)] for board in boards]
@@ -67,17 +95,27 @@ def test_2048_slides_as_the_rules_say() -> None:
             [[(after != board).any() for after, _ in ways] for board, ways in zip(boards, results, strict=True)]
         )
         assert (b.mask[:, :4] == possible).all() and not b.mask[:, 4].any()
+        for i in rng.integers(0, 40, 4):
+            # as observe() holds them: their way to the left
+            turned = [board.T if way in (0, 2) else board for way, (board, _) in enumerate(results[i])]
+            parts = [part(board[:, ::-1] if way in (1, 2) else board) for way, board in enumerate(turned)]
+            assert (b.obs[i].reshape(4, 6, 16) == parts).all()
         action = (rng.random((40, 4)) * possible).argmax(1)
         b.action[:, 0] = action
         vector.step(b)
-        seen = np.where(b.terminated[:, None, None], b.final_obs.argmax(1), b.obs.argmax(1))
+        seen = boards_of(vector, 40)
         for i, way in enumerate(action):
             after, points = results[i][way]
-            new = seen[i] != after
-            assert new.sum() == 1 and after[new] == 0 and seen[i][new] in (1, 2)
-            assert b.reward[i] == pytest.approx(points / 1000)
+            if b.terminated[i]:
+                last = b.final_obs[i, 0, :16] // 17
+                assert last.all() and last.sum() - after.sum() in (1, 2)
+                assert b.reward[i] == pytest.approx(points / 1000 - 1)
+            else:
+                new = seen[i] != after
+                assert new.sum() == 1 and after[new] == 0 and seen[i][new] in (1, 2)
+                assert b.reward[i] == pytest.approx(points / 1000)
         ends += int(b.terminated.sum())
-        boards = b.obs.argmax(1)
+        boards = seen
     assert ends > 50
 
 
@@ -92,6 +130,23 @@ def wins(stones: np.ndarray) -> bool:
     return False
 
 
+def threats(seen: np.ndarray, height: np.ndarray) -> None:
+    """Asks for the right planes [6, 6, 7] of the player to move: cells that make four, and what columns lead to."""
+    fours = np.zeros((2, 6, 7), bool)
+    for y, x in np.argwhere(seen[0] + seen[1] == 0):
+        for side in range(2):
+            more = seen[side].copy()
+            more[y, x] = 1
+            fours[side, y, x] = wins(more)
+    assert (seen[3:5] == fours).all()
+    for column in np.flatnonzero(height < 6):
+        now, above = height[column], height[column] + 1
+        want = [fours[0, now, column], fours[1, now, column]]
+        want += [fours[side, above, column] if above < 6 else False for side in (1, 0)]
+        assert (seen[5, :, column] == [*want, 0, 0]).all() and seen[2, now, column]
+    assert seen[2].sum() == (height < 6).sum() and not seen[5][:, height == 6].any()
+
+
 def test_connect4_drops_and_wins_as_the_rules_say() -> None:
     """Random games by both slots: whose turn it is, where discs come to rest, who has won."""
     vector = envs.Vector("connect4", 30, seed=2, agents=2)
@@ -100,7 +155,7 @@ def test_connect4_drops_and_wins_as_the_rules_say() -> None:
     rng = np.random.default_rng(0)
     ends = draws = 0
     for _ in range(150):
-        obs, mask = b.obs.reshape(30, 2, 3, 6, 7) // 255, b.mask.reshape(30, 2, 8)
+        obs, mask = b.obs.reshape(30, 2, 6, 6, 7) // 255, b.mask.reshape(30, 2, 8)
         own, height = obs[:, :, 0], obs[:, 0, :2].sum((1, 2))
         assert (obs[:, 0, 0] == obs[:, 1, 1]).all() and (obs[:, 0, 1] == obs[:, 1, 0]).all()
         turn = np.where(mask[:, 0, 7], 1, 0)
@@ -108,12 +163,14 @@ def test_connect4_drops_and_wins_as_the_rules_say() -> None:
         choice = np.full((30, 2), 7)
         for i in range(30):
             assert (mask[i, turn[i], :7] == (height[i] < 6)).all()
+            if i == 0:
+                threats(obs[i, turn[i]], height[i])
             choice[i, turn[i]] = rng.choice(np.flatnonzero(mask[i, turn[i], :7]))
         b.action[:, 0] = choice.reshape(-1)
         vector.step(b)
         over = b.terminated.reshape(30, 2)
         after = np.where(
-            over[..., None, None, None], b.final_obs.reshape(30, 2, 3, 6, 7), b.obs.reshape(30, 2, 3, 6, 7)
+            over[..., None, None, None], b.final_obs.reshape(30, 2, 6, 6, 7), b.obs.reshape(30, 2, 6, 6, 7)
         )
         for i in range(30):
             mover, column = turn[i], choice[i, turn[i]]

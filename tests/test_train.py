@@ -105,6 +105,32 @@ def test_forward_returns_what_export_expects():
     assert torch.equal(images(grey)[0], images(torch.ones(1, 2, 4, 4))[0])
 
 
+def test_one_network_scores_all_parts_alike():
+    """However the parts are ordered, each gets its own score, and the value stays."""
+    torch.manual_seed(0)
+    policy = Policy(PolicyConfig(core="mlp", hidden=16, layers=2, parts=True), (4, 2, 3), Categorical((6,)))
+    obs, order = torch.randn(9, 4, 2, 3), torch.tensor([2, 0, 3, 1])
+    logits, value = policy(obs)
+    assert logits.shape == (9, 6) and value.shape == (9, 1) and not logits[:, 4:].any() and logits[:, :4].std() > 0
+    again, same = policy(obs[:, order])
+    torch.testing.assert_close(again[:, :4], logits[:, order])
+    torch.testing.assert_close(same, value)
+    assert policy.encoder[0].weight.shape == (16, 6)
+
+
+@pytest.mark.parametrize(
+    "core, shape, space", [("lstm", (2, 3), Categorical((3,))), ("mlp", (2, 3), Gaussian((0.0,), (1.0,)))]
+)
+def test_parts_want_a_choice_and_no_memory(core, shape, space):
+    with pytest.raises(MinnowError, match=r"policy\.parts wants"):
+        Policy(PolicyConfig(core=core, parts=True), shape, space)
+
+
+def test_parts_want_an_action_each():
+    with pytest.raises(MinnowError, match="5 parts for 3 actions"):
+        Policy(PolicyConfig(core="mlp", parts=True), (5, 2), Categorical((3,)))
+
+
 def test_normaliser_equals_the_whole_datas_statistics():
     data = torch.randn(1000, 3) * torch.tensor([0.1, 1.0, 50.0]) + torch.tensor([5.0, 0.0, -100.0])
     whole, parts = Normalize((3,)), Normalize((3,))

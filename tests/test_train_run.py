@@ -281,6 +281,20 @@ def test_pong_learns_within_seconds(tmp_path):
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("name", NAMES)
+def test_each_environment_teaches_more_than_luck(tmp_path, name):
+    """A million steps with the environment's own settings; the intervals of the two scores do not meet."""
+    from minnow.train import evaluation
+
+    random = evaluation.evaluate(evaluation.RandomPlayer(envs.spec(name)), name)
+    config = train.defaults(name)
+    config.train.steps = 1_000_000
+    outcome = train.train(config, out=tmp_path / "run")
+    score = evaluation.evaluate(evaluation.TorchPlayer(train.load(outcome.run)[0]), name)
+    assert score.score_mean - score.score_ci95 > random.score_mean + random.score_ci95
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(
     ("name", "budget", "key", "bar"), [("pong", 20, "score_mean", 18), ("cartpole", 10, "return_mean", 475)]

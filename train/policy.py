@@ -13,6 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from minnow.cinfer.errors import MinnowError
 from minnow.train.config import PolicyConfig
 from minnow.train.space import Categorical, Gaussian, Space
 
@@ -155,7 +156,12 @@ class Policy(nn.Module):
         super().__init__()
         self.space = space
         self.normalize = Normalize(obs_shape) if config.normalize else None
-        sizes = [math.prod(obs_shape)] + [config.hidden] * config.layers
+        self.parts = obs_shape[0] if config.parts else 0
+        if self.parts and (config.core != "mlp" or not isinstance(space, Categorical) or space.heads > 1):
+            raise MinnowError("policy.parts wants policy.core mlp and one choice among several actions: leave it out.")
+        if self.parts and self.parts > space.out_size:
+            raise MinnowError(f"policy.parts: the observation has {self.parts} parts for {space.out_size} actions.")
+        sizes = [math.prod(obs_shape[1:] if self.parts else obs_shape)] + [config.hidden] * config.layers
         layers: list[nn.Module] = []
         for before, after in pairwise(sizes):
             layers += [_linear(before, after, math.sqrt(2)), ACTIVATIONS[config.activation]()]
@@ -165,7 +171,8 @@ class Policy(nn.Module):
             self.encoder = nn.Sequential(_linear(sizes[0], config.hidden, 1.0))  # the memory wants its own width
         self.core = core(config.hidden) if core is not None else None
         width = config.hidden if core is not None else sizes[-1]
-        self.actor = _linear(width, space.heads if isinstance(space, Gaussian) else space.out_size, 0.01)
+        out_size = space.heads if isinstance(space, Gaussian) else 1 if self.parts else space.out_size
+        self.actor = _linear(width, out_size, 0.01)
         self.critic = _linear(width, 1, 1.0)
         if isinstance(space, Gaussian):
             low, high = torch.tensor(space.low), torch.tensor(space.high)
@@ -191,10 +198,7 @@ class Policy(nn.Module):
         x = self._encode(obs, 1)
         if self.core is not None:
             x, state = self.core(x, self.initial_state(len(obs)) if state is None else state)
-        outputs = (self.actor(x), self.critic(x))
-        if isinstance(self.space, Gaussian):
-            mean = outputs[0] * self.reach + self.middle
-            outputs = (mean, self.log_std.expand_as(mean), outputs[1])
+        outputs = self._outputs(x)
         return outputs if self.core is None else (*outputs, state)
 
     def step(self, obs: Tensor, state: State | None) -> tuple[Tensor, Tensor, State | None]:
@@ -233,14 +237,23 @@ class Policy(nn.Module):
             obs = obs.to(torch.float32) * (1 / 255)
         if self.normalize is not None:
             obs = self.normalize(obs)
+        lead += bool(self.parts)
         return self.encoder(obs.flatten(lead) if obs.dim() > lead + 1 else obs)
 
-    def _heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        out, value = self.actor(x), self.critic(x).squeeze(-1)
+    def _outputs(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Logits [..., choices] (or mean and log_std [..., heads]) and value [..., 1]."""
+        if self.parts:  # x: [..., parts, width]
+            scores = self.actor(x).squeeze(-1)
+            return nn.functional.pad(scores, (0, self.space.out_size - self.parts)), self.critic(x.mean(-2))
+        out, value = self.actor(x), self.critic(x)
         if isinstance(self.space, Gaussian):
             mean = out * self.reach + self.middle
-            out = torch.cat((mean, self.log_std.expand_as(mean)), -1)
+            return mean, self.log_std.expand_as(mean), value
         return out, value
+
+    def _heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        *parts, value = self._outputs(x)
+        return (parts[0] if len(parts) == 1 else torch.cat(parts, -1)), value.squeeze(-1)
 
 
 def _linear(before: int, after: int, gain: float) -> nn.Linear:

@@ -7,11 +7,13 @@
 #define ENV_LANES 1
 #define ENV_SLOTS 1
 #define ENV_HEADS 1
-#define ENV_OBS 256
+#define ENV_OBS (4 * 96) /* for each way, how the board would lie */
 #define ENV_OBS_U8
 #define ENV_PARAMS(P)                                                                                                  \
     P(fours, 0.1f, 0.0f, 1.0f, ENV_PHYSICS, ENV_LINEAR, "", "How often a new tile is a 4.")                            \
     P(goal, 11.0f, 4.0f, 15.0f, ENV_WORLD, ENV_INTEGER, "", "Power of two whose tile counts as success.")              \
+    P(merged, 0.0f, 0.0f, 0.1f, ENV_REWARD, ENV_LINEAR, "1/point", "Reward of each point.")                            \
+    P(stuck, 1.0f, 0.0f, 10.0f, ENV_REWARD, ENV_LINEAR, "", "Penalty of the end.")                                     \
     P(skill, 1.0f, 0.0f, 1.0f, ENV_WORLD, ENV_LINEAR, "", "Skill of the scripted player: how rarely it errs.")
 #include "../env.h"
 
@@ -87,21 +89,30 @@ static inline uint64_t close_up(uint64_t x, uint64_t rows, int p) {
     return (x & ~moving) | (x >> 4 & moving & ROWS * 0x0fff);
 }
 
-/* Slides all four rows to the left, side by side; adds the values of merged tiles. */
-static inline uint64_t slide(uint64_t x, int32_t *points) {
-    for (int p = 2; p >= 0; p--) {
-        x = close_up(x, (~tiles(x) >> 4 * p & ROWS) * 0xffff, p);
+/* Slides all four rows to the left, side by side. merged: the lowest bits of the tiles that two became. */
+static inline uint64_t slide(uint64_t x, uint64_t *merged) {
+    uint64_t gaps = ~tiles(x);
+    *merged = 0;
+    for (int p = 2; p >= 0; p--) { /* from the right, so that what is beyond is closed already */
+        x = close_up(x, (gaps >> 4 * p & ROWS) * 0xffff, p);
     }
     for (int p = 0; p < 3; p++) {
         uint64_t here = x >> 4 * p & ROWS * 15, next = x >> 4 * p >> 4 & ROWS * 15;
         uint64_t top = (here + ROWS) >> 4; /* tiles of the largest kind do not merge */
-        uint64_t merged = tiles(here) & ~tiles(here ^ next) & ~top & ROWS;
-        for (int row = 0; merged && row < 64; row += 16) {
-            *points += merged >> row & 1 ? 2 << (here >> row & 15) : 0;
-        }
-        x = close_up(x, merged * 0xffff, p + 1) + (merged << 4 * p);
+        uint64_t rows = tiles(here) & ~tiles(here ^ next) & ~top & ROWS;
+        x = close_up(x, rows * 0xffff, p + 1) + (rows << 4 * p);
+        *merged |= rows << 4 * p;
     }
     return x;
+}
+
+/* The sum of some of a board's tiles. */
+static inline int32_t sum(uint64_t x, uint64_t cells) {
+    int32_t points = 0;
+    for (; cells; cells &= cells - 1) {
+        points += 1 << (x >> __builtin_ctzll(cells) & 15);
+    }
+    return points;
 }
 
 static int count(uint64_t bits) {
@@ -129,15 +140,20 @@ static void reset(State *s, int lane) {
 
 static void step(State *s, EnvActions action, EnvResult out) {
     int way = action[0][0][0];
-    int32_t points = 0;
+    uint64_t merged;
     out.truncated[0] |= s->base.tick[0] + 1 >= LONGEST;
     if (way != WAIT && s->ways >> way & 1) {
-        put(s, appear(s, turned_back(slide(turned(board(s), way), &points), way)));
+        uint64_t after = slide(turned(board(s), way), &merged);
+        int32_t points = sum(after, merged);
+        put(s, appear(s, turned_back(after, way)));
         s->points += s->points < 1 << 28 ? points : 0;
         s->moved = way;
-        out.reward[0][0] += (float)points * 0.001f;
+        out.reward[0][0] += (float)points * PARAM(merged);
     }
-    out.terminated[0] |= s->ways == 0;
+    if (s->ways == 0) {
+        out.reward[0][0] -= PARAM(stuck);
+        out.terminated[0] = 1;
+    }
 }
 
 static void mask(const State *s, int lane, int slot, uint8_t *possible) {
@@ -148,13 +164,62 @@ static void mask(const State *s, int lane, int slot, uint8_t *possible) {
     possible[WAIT] = s->ways == 0;
 }
 
-/* Plane k is 255 where the tile is 2 to the power of k, [row][column]; plane 0 where there is none. */
+/* Turned and mirrored so that the largest corner is the first and the larger of its neighbours the second. */
+static inline uint64_t arranged(uint64_t x) {
+    uint64_t a = x & 15, b = x >> 12 & 15, c = x >> 48 & 15, d = x >> 60;
+    uint64_t upper = a > b ? a : b, lower = c > d ? c : d;
+    if (lower > upper) { /* turned upside down */
+        x = x << 48 | x >> 48 | (x & 0xffff0000u) << 16 | (x >> 16 & 0xffff0000u);
+    }
+    x = (x >> 12 & 15) > (x & 15) ? mirror(x) : x;
+    return (x >> 16 & 15) > (x >> 4 & 15) ? transpose(x) : x;
+}
+
+enum { PART = 96 };
+#define BYTES 0x0101010101010101u
+
+/* Eight bytes below 16 at once: 255 where they are 0, else 0. */
+static inline uint64_t where_none(uint64_t x) {
+    uint64_t none = ~(x + 15 * BYTES) >> 4 & BYTES;
+    return (none << 8) - none;
+}
+
+/* By how much b is larger than a, in steps of 17. */
+static inline uint64_t rise(uint64_t a, uint64_t b) {
+    uint64_t more = (b | 128 * BYTES) - a, larger = more >> 7 & BYTES;
+    more &= (larger << 7) - larger;
+    return more << 4 | more;
+}
+
+/* One way's part, six planes [4][4] of the arranged board, of each first columns 0 and 2, then 1 and 3: exponents;
+ * empty cells; cells like the one to the right, like the one below; by how much the one to the right, the one below, is
+ * larger. */
+static inline void part(uint64_t x, uint8_t out[PART]) {
+    uint64_t right = x >> 4 & 0x0fff0fff0fff0fffu, below = x >> 16, words[PART / 8];
+    for (int odd = 0; odd < 2; odd++) {
+        uint64_t a = x >> 4 * odd & 15 * BYTES, b = right >> 4 * odd & 15 * BYTES, c = below >> 4 * odd & 15 * BYTES;
+        uint64_t none = where_none(a);
+        words[odd] = a << 4 | a;
+        words[2 + odd] = none;
+        words[4 + odd] = where_none(a ^ b) & ~none;
+        words[6 + odd] = where_none(a ^ c) & ~none;
+        words[8 + odd] = rise(a, b);
+        words[10 + odd] = rise(a, c);
+    }
+    memcpy(out, words, PART);
+}
+
 static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
     (void)slot, (void)stride;
-    uint64_t b = board(s);
-    memset(obs, 0, ENV_OBS);
-    for (int cell = 0; cell < 16; cell++) {
-        obs[16 * (b >> 4 * cell & 15) + (uint64_t)cell] = 255;
+    uint64_t x[WAYS], merged;
+    for (int way = 0; way < WAYS; way++) {
+        x[way] = turned(board(s), way);
+    }
+    for (int way = 0; way < WAYS; way++) { /* a loop of its own, which becomes SIMD */
+        x[way] = arranged(slide(x[way], &merged));
+    }
+    for (int way = 0; way < WAYS; way++) {
+        part(x[way], obs + PART * way);
     }
 }
 
@@ -179,15 +244,16 @@ static void script(const State *s, int slot, const float skill[ENV_LANES], env_a
     action[0][0] = WAIT;
     for (int way = 0; way < WAYS; way++) {
         if (s->ways >> way & 1) {
-            int32_t points = 0;
-            uint64_t x = turned_back(slide(turned(b, way), &points), way);
+            uint64_t merged, x = slide(turned(b, way), &merged);
+            int32_t points = sum(x, merged);
+            x = turned_back(x, way);
             uint32_t then = possible_ways(x);
             float value = errs ? env_noise(s, 0, 1 + (uint32_t)way) : 0.5f * worth(x) + (float)points;
             for (int next = 0; next < WAYS && !errs; next++) {
                 if (then >> next & 1) {
-                    int32_t more = points;
-                    uint64_t y = turned_back(slide(turned(x, next), &more), next);
-                    value = env_max(value, worth(y) + (float)more);
+                    uint64_t y = slide(turned(x, next), &merged);
+                    int32_t more = points + sum(y, merged);
+                    value = env_max(value, worth(turned_back(y, next)) + (float)more);
                 }
             }
             if (value > best) {
@@ -246,11 +312,8 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
     }
 }
 
-static const EnvField fields[16] = {
-    {"empty", 0.0f, 255.0f}, {"2", 0.0f, 255.0f},    {"4", 0.0f, 255.0f},     {"8", 0.0f, 255.0f},
-    {"16", 0.0f, 255.0f},    {"32", 0.0f, 255.0f},   {"64", 0.0f, 255.0f},    {"128", 0.0f, 255.0f},
-    {"256", 0.0f, 255.0f},   {"512", 0.0f, 255.0f},  {"1024", 0.0f, 255.0f},  {"2048", 0.0f, 255.0f},
-    {"4096", 0.0f, 255.0f},  {"8192", 0.0f, 255.0f}, {"16384", 0.0f, 255.0f}, {"32768", 0.0f, 255.0f}};
+static const EnvField fields[WAYS] = {
+    {"up", 0.0f, 255.0f}, {"right", 0.0f, 255.0f}, {"down", 0.0f, 255.0f}, {"left", 0.0f, 255.0f}};
 static const EnvHead heads[ENV_HEADS] = {{"slide", 5, 0.0f, 0.0f, "up,right,down,left,wait"}};
 static const EnvControl controls[] = {
     {"Up", "ArrowUp,KeyW", "button12,axis1-", "y1/4", 0, UP},
@@ -269,8 +332,8 @@ static const Env env = {
             .description = "Slide the tiles; equal ones merge. Reach 2048.",
             .agents = 1,
             .obs_type = ENV_U8,
-            .obs_rank = 3,
-            .obs_shape = {16, 4, 4},
+            .obs_rank = 2,
+            .obs_shape = {WAYS, PART},
             .fields = fields,
             .action_type = ENV_DISCRETE,
             .head = heads,

@@ -7,7 +7,7 @@
 #define ENV_LANES 1
 #define ENV_SLOTS 2
 #define ENV_HEADS 1
-#define ENV_OBS 126
+#define ENV_OBS 252
 #define ENV_OBS_U8
 #define ENV_PARAMS(P)                                                                                                  \
     P(slip, 0.0f, 0.0f, 1.0f, ENV_PHYSICS, ENV_LINEAR, "", "How often a disc falls into a column at random.")          \
@@ -135,12 +135,38 @@ static inline void plane(uint64_t bits, uint8_t *out) {
     }
 }
 
+/* The cells with which three of x would be four: three beside them, or two on one side and one on the other. */
+static inline uint64_t completed_along(uint64_t x, int by) {
+    uint64_t up = x << by & x << 2 * by, down = x >> by & x >> 2 * by;
+    return (up & (x << 3 * by | x >> by)) | (down & (x << by | x >> 3 * by));
+}
+
+static inline uint64_t completing(uint64_t x, uint64_t taken) {
+    uint64_t found = completed_along(x, 1) | completed_along(x, 7) | completed_along(x, 9);
+    return (found | (x << 8 & x << 16 & x << 24)) & BOARD & ~taken;
+}
+
+/* The columns of some cells, as bits. */
+static inline uint64_t columns_of(uint64_t cells) {
+    cells |= cells >> 32;
+    cells |= cells >> 16;
+    return (cells | cells >> 8) & FLOOR;
+}
+
+/* Planes: own discs, the other's, cells that either may fill now; cells where a disc makes four for either; and in the
+ * last the columns that win at once, that must be stopped, that would let the other win above, that would let it spoil
+ * a four above, one row each. */
 static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
     (void)stride;
-    uint64_t own = stones(s, slot), others = stones(s, 1 - slot);
-    plane(own, obs);
-    plane(others, obs + ROWS * COLUMNS);
-    plane(s->turn == slot ? landings(own | others) : 0, obs + 2 * ROWS * COLUMNS);
+    uint64_t own = stones(s, slot), others = stones(s, 1 - slot), taken = own | others;
+    uint64_t now = s->turn == slot ? landings(taken) : 0;
+    uint64_t mine = completing(own, taken), theirs = completing(others, taken);
+    uint64_t columns = columns_of(now & mine) | columns_of(now & theirs) << 8 | columns_of(now << 8 & theirs) << 16 |
+                       columns_of(now << 8 & mine) << 24;
+    const uint64_t planes[6] = {own, others, now, mine, theirs, columns};
+    for (int i = 0; i < 6; i++) {
+        plane(planes[i], obs + ROWS * COLUMNS * i);
+    }
 }
 
 /* What the player to move can force within `depth` discs: -1 to 1. Columns from the middle outwards. */
@@ -226,7 +252,9 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
     }
 }
 
-static const EnvField fields[3] = {{"own", 0.0f, 255.0f}, {"others", 0.0f, 255.0f}, {"playable_now", 0.0f, 255.0f}};
+static const EnvField fields[6] = {{"own", 0.0f, 255.0f},          {"others", 0.0f, 255.0f},
+                                   {"playable_now", 0.0f, 255.0f}, {"own_fours", 0.0f, 255.0f},
+                                   {"others_fours", 0.0f, 255.0f}, {"columns", 0.0f, 255.0f}};
 static const EnvHead heads[ENV_HEADS] = {{"column", 8, 0.0f, 0.0f, "1,2,3,4,5,6,7,wait"}};
 static const EnvControl controls[] = {
     {"Column 1", "Digit1,Numpad1,KeyA", "button14", "x1/7", 0, 0},
@@ -244,10 +272,10 @@ static const Env env = {
             .name = "connect4",
             .title = "Connect Four",
             .description = "Drop discs in turn; four in a row, in any direction, win.",
-            .agents = 2,
+            .agents = 1,
             .obs_type = ENV_U8,
             .obs_rank = 3,
-            .obs_shape = {3, ROWS, COLUMNS},
+            .obs_shape = {6, ROWS, COLUMNS},
             .fields = fields,
             .action_type = ENV_DISCRETE,
             .head = heads,
