@@ -1736,7 +1736,7 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #define mnw_store MNW_NAME(mnw_store)
 #define mnw_put MNW_NAME(mnw_put)
 #define mnw_sum_up MNW_NAME(mnw_sum_up)
-#define mnw_sum_alone MNW_NAME(mnw_sum_alone)
+#define mnw_rows MNW_NAME(mnw_rows)
 #define mnw_get MNW_NAME(mnw_get)
 #define mnw_apply MNW_NAME(mnw_apply)
 #define mnw_load_some MNW_NAME(mnw_load_some)
@@ -2956,27 +2956,29 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 #else
 #define MNW_DONE() (void)0
 #endif
+/* The sums of a block, rows by vectors: few enough for the registers, many enough to keep the adders busy. */
 #if MNW_LANES == 16
-#define MNW_ROWS 8 /* of a block */
+#define MNW_ROWS 8
 #define MNW_VECS 2
-#define MNW_WIDE 8 /* vectors of a block of one row, whose sums must be many to keep the adders busy */
+#define MNW_LEAST 1 /* vectors where fewer are left */
+#define MNW_WIDE 4  /* vectors of a block of one row */
 #elif MNW_LANES == 8
+#define MNW_ROWS 6
+#define MNW_VECS 2
+#define MNW_LEAST 2
+#define MNW_WIDE 4
+#elif MNW_LANES == 4 && MNW_HAS_SIMD128
 #define MNW_ROWS 4
 #define MNW_VECS 2
-#define MNW_WIDE 8
-#elif MNW_LANES == 4
-#define MNW_ROWS 4
-#define MNW_VECS 2
-#if MNW_HAS_SIMD128
+#define MNW_LEAST 2
 #define MNW_WIDE 4 /* engines load a step's weights into registers before they multiply: 8 sums would be spilled */
 #else
-#define MNW_WIDE 8
-#endif
-#else
-#define MNW_ROWS 2
+#define MNW_ROWS (MNW_HAS_NEON ? 4 : 2) /* there are 32 registers, or 16 */
 #define MNW_VECS 4
-#define MNW_WIDE 8
+#define MNW_LEAST 4
+#define MNW_WIDE (MNW_LANES == 4 ? 8 : 4)
 #endif
+#define MNW_SUMS (MNW_ROWS * MNW_VECS > MNW_WIDE ? MNW_ROWS * MNW_VECS : MNW_WIDE)
 
 #if MNW_FUSED || MNW_HAS_EXACT || MNW_LANES == 1 || (MNW_LANES == 4 && !MNW_HAS_NEON) /* others have a fused twin */
 #define MNW_MULTIPLIES
@@ -2984,106 +2986,110 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 #pragma GCC push_options
 #pragma GCC optimize("O2")
 #endif
-/* sums[rows][vecs] += x w for k inputs in order. Both counts are constants where it is called, so that the sums stay in
- * registers. */
-MNW_INLINE void mnw_sum_up(float *sums, const float *const *x, const float *const *w, size_t k, const int rows,
+/* Where a block's rows begin: four at x and after `by` numbers, the others, as far, from `then` on. */
+typedef struct mnw_rows {
+    const float *x, *then;
+    size_t by[4];
+} mnw_rows;
+
+/* sums[rows][vecs] += x w for k inputs in order; panels are `panel` numbers apart. Both counts are constants where it
+ * is called, so that the sums stay in registers. */
+MNW_INLINE void mnw_sum_up(float *sums, const mnw_rows *from, const float *w, size_t panel, size_t k, const int rows,
                            const int vecs) {
     mnw_v sum[MNW_ROWS][MNW_WIDE];
-    const float *at_x[MNW_ROWS], *at_w[MNW_WIDE];
-    MNW_UNROLL for (int r = 0; r < rows; r++) at_x[r] = x[r];
-    MNW_UNROLL for (int j = 0; j < vecs; j++) at_w[j] = w[j];
+    const float *x = from->x, *then = from->then, *end = x + k, *at_w[MNW_WIDE];
+    const size_t one = from->by[1], two = from->by[2], three = from->by[3];
+    MNW_UNROLL for (int j = 0; j * MNW_PER_PANEL < vecs; j++) at_w[j] = w + (size_t)j * panel;
     MNW_UNROLL for (int r = 0; r < rows; r++) MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] =
         mnw_load(sums + (r * vecs + j) * MNW_LANES);
-    size_t i = 0;
+#if MNW_FUSED
+    if (rows == 1 && vecs == 1) { /* sums that take turns, since one alone would wait for itself */
+        const mnw_v zero = {0};
+        mnw_v turn[3] = {zero, zero, zero};
+        for (; end - x >= 4; x += 4, at_w[0] += 4 * MNW_PANEL) {
+            MNW_UNROLL for (int i = 0; i < 3; i++) turn[i] += mnw_load(at_w[0] + i * MNW_PANEL) * mnw_splat(x[i]);
+            sum[0][0] += mnw_load(at_w[0] + 3 * MNW_PANEL) * mnw_splat(x[3]);
+        }
+        sum[0][0] = (sum[0][0] + turn[0]) + (turn[1] + turn[2]);
+    }
+#endif
 #if MNW_HAS_SIMD128
-    for (; rows == 1 && i + 2 <= k; i += 2) /* engines do not unroll loops as compilers do */
-        MNW_UNROLL for (size_t step = i; step < i + 2; step++) {
-            mnw_v splat = mnw_splat(at_x[0][step]);
-            MNW_UNROLL for (int j = 0; j < vecs; j++) sum[0][j] += mnw_load(at_w[j] + step * MNW_PANEL) * splat;
+    for (; rows == 1 && end - x >= 2;
+         x += 2, at_w[0] += 2 * MNW_PANEL) /* engines do not unroll loops as compilers do */
+        MNW_UNROLL for (int step = 0; step < 2; step++) {
+            mnw_v splat = mnw_splat(x[step]);
+            MNW_UNROLL for (int j = 0; j < vecs; j++) sum[0][j] +=
+                mnw_load(at_w[0] + step * MNW_PANEL + j * MNW_LANES) * splat;
         }
 #endif
-    for (; i < k; i++) {
+    for (; x < end; x++, then++) {
         mnw_v weight[MNW_WIDE];
-        MNW_UNROLL for (int j = 0; j < vecs; j++) weight[j] = mnw_load(at_w[j] + i * MNW_PANEL);
+        MNW_UNROLL for (int j = 0; j < vecs; j++) weight[j] =
+            mnw_load(at_w[j / MNW_PER_PANEL] + j % MNW_PER_PANEL * MNW_LANES);
         MNW_UNROLL for (int r = 0; r < rows; r++) {
-            mnw_v splat = mnw_splat(at_x[r][i]);
+            mnw_v splat = mnw_splat((r < 4 ? x : then)[r % 4 == 0 ? 0 : r % 4 == 1 ? one : r % 4 == 2 ? two : three]);
             MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] += weight[j] * splat;
         }
+        MNW_UNROLL for (int j = 0; j * MNW_PER_PANEL < vecs; j++) at_w[j] += MNW_PANEL;
     }
     MNW_UNROLL for (int r = 0; r < rows; r++) MNW_UNROLL for (int j = 0; j < vecs; j++)
         mnw_store(sums + (r * vecs + j) * MNW_LANES, sum[r][j]);
 }
 
-#if MNW_FUSED
-/* One row and one vector: four sums that take turns, since one alone would wait for itself. */
-MNW_INLINE void mnw_sum_alone(float *sums, const float *x, const float *w, size_t k) {
-    const mnw_v zero = {0};
-    mnw_v sum[4] = {mnw_load(sums), zero, zero, zero};
-    size_t i = 0;
-    for (; i + 4 <= k; i += 4)
-        MNW_UNROLL for (size_t j = 0; j < 4; j++) sum[j] += mnw_load(w + (i + j) * MNW_PANEL) * mnw_splat(x[i + j]);
-    for (; i < k; i++)
-        sum[0] += mnw_load(w + i * MNW_PANEL) * mnw_splat(x[i]);
-    mnw_store(sums, (sum[0] + sum[1]) + (sum[2] + sum[3]));
-}
-#endif
-
 /* `rows` rows from `row` on (more than one: at most MNW_ROWS), `vecs` vectors of outputs from `vec` on. */
 static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t rows, size_t vec, size_t vecs) {
-    float sums[(MNW_WIDE + MNW_ROWS * MNW_VECS) * MNW_LANES], total[(MNW_WIDE + MNW_ROWS * MNW_VECS) * MNW_LANES];
-    const float *x[MNW_ROWS], *w[MNW_WIDE], *from = p->x, *panels = p->w;
-    size_t k = p->k, column = vec * MNW_LANES, all = rows > 1 ? MNW_ROWS : 1, runs = 0;
-    const mnw_v zero = {0};
-    for (size_t j = 0; j < vecs; j++)
-        for (size_t r = 0; r < all; r++)
-            mnw_store(sums + (r * vecs + j) * MNW_LANES, p->bias ? mnw_load(p->bias + column + j * MNW_LANES) : zero);
+    float sums[MNW_SUMS * MNW_LANES], total[MNW_SUMS * MNW_LANES];
+    /* Where fewer rows are left, some are computed twice: those from `second` on follow the first four. */
+    const size_t all = rows > 1 ? MNW_ROWS : 1, count = all * vecs * MNW_LANES, others = all > 4 ? all - 4 : 0;
+    const size_t second = rows > others ? rows - others : 0, column = vec * MNW_LANES;
+    const float *x = p->x, *w = p->w;
+    size_t k = p->k, runs = 0;
+    for (size_t i = 0; i < count; i += MNW_LANES) {
+        const mnw_v zero = {0};
+        mnw_store(sums + i, p->bias ? mnw_load(p->bias + column + i % (vecs * MNW_LANES)) : zero);
+    }
     for (;;) {
-        for (size_t r = 0; r < all; r++) /* where fewer rows are left, the last one is computed again */
-            x[r] = from + (row + (r < rows ? r : rows - 1)) * k;
-        for (size_t j = 0; j < vecs; j++)
-            w[j] = panels + (vec + j) / MNW_PER_PANEL * k * MNW_PANEL + (vec + j) % MNW_PER_PANEL * MNW_LANES;
+        mnw_rows from = {x + row * k, x + (row + second) * k, {0, 0, 0, 0}};
+        const float *panel = w + vec / MNW_PER_PANEL * k * MNW_PANEL + vec % MNW_PER_PANEL * MNW_LANES;
+        for (size_t r = 1; r < 4; r++)
+            from.by[r] = (r < rows ? r : rows - 1) * k;
         for (size_t left = k;;) { /* a sum of sums: one alone would gather the rounding of thousands of steps */
             size_t run = left < (size_t)MNW_RUN ? left : (size_t)MNW_RUN;
             if (rows > 1 && vecs == MNW_VECS)
-                mnw_sum_up(sums, x, w, run, MNW_ROWS, MNW_VECS);
+                mnw_sum_up(sums, &from, panel, k * MNW_PANEL, run, MNW_ROWS, MNW_VECS);
             else if (rows > 1)
-                mnw_sum_up(sums, x, w, run, MNW_ROWS, 1);
+                mnw_sum_up(sums, &from, panel, k * MNW_PANEL, run, MNW_ROWS, MNW_LEAST);
             else if (vecs == MNW_WIDE)
-                mnw_sum_up(sums, x, w, run, 1, MNW_WIDE);
-            else if (vecs == 2)
-                mnw_sum_up(sums, x, w, run, 1, 2);
+                mnw_sum_up(sums, &from, panel, k * MNW_PANEL, run, 1, MNW_WIDE);
             else
-#if MNW_FUSED
-                mnw_sum_alone(sums, x[0], w[0], run);
-#else
-                mnw_sum_up(sums, x, w, run, 1, 1);
-#endif
+                mnw_sum_up(sums, &from, panel, k * MNW_PANEL, run, 1, MNW_LEAST);
             left -= run;
             if (!left)
                 break;
-            for (size_t i = 0; i < all * vecs * MNW_LANES; i++) {
+            for (size_t i = 0; i < count; i++) {
                 total[i] = runs ? total[i] + sums[i] : sums[i];
                 sums[i] = 0.0f;
             }
             runs++;
-            for (size_t r = 0; r < all; r++)
-                x[r] += run;
-            for (size_t j = 0; j < vecs; j++)
-                w[j] += run * MNW_PANEL;
+            from.x += run;
+            from.then += run;
+            panel += run * MNW_PANEL;
         }
-        if (from == p->more_x || !p->more_k)
+        if (x == p->more_x || !p->more_k)
             break;
-        from = p->more_x;
-        panels = p->more_w;
+        x = p->more_x;
+        w = p->more_w;
         k = p->more_k;
     }
-    for (size_t i = 0; runs && i < all * vecs * MNW_LANES; i++)
+    for (size_t i = 0; runs && i < count; i++)
         sums[i] = total[i] + sums[i];
-    for (size_t r = 0; r < rows; r++)
-        for (size_t j = 0; j < vecs; j++) {
-            size_t at = column + j * MNW_LANES;
-            mnw_put(p->y + (row + r) * p->n + at, mnw_load(sums + (r * vecs + j) * MNW_LANES), p->n - at);
-        }
+    const float *from = sums;
+    for (size_t r = 0; r < all; r++) {
+        float *to = p->y + (row + (r > 3 ? second + r - 4 : r < rows ? r : rows - 1)) * p->n;
+        for (size_t j = column; j < column + vecs * MNW_LANES; j += MNW_LANES, from += MNW_LANES)
+            if (j < p->n)
+                mnw_put(to + j, mnw_load(from), p->n - j);
+    }
 }
 
 #if MNW_LANES <= 4 && defined(__GNUC__) && !defined(__clang__)
@@ -3091,17 +3097,17 @@ static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t ro
 #endif
 
 static void mnw_linear_of(const mnw_product_of *p, size_t rows) {
-    size_t vecs = (p->n + MNW_LANES - 1) / MNW_LANES, some = rows % MNW_ROWS, step;
-    some = 3 * some <= MNW_ROWS + 1 ? some : 0; /* so few go one by one */
+    size_t vecs = (p->n + MNW_LANES * MNW_LEAST - 1) / (MNW_LANES * MNW_LEAST) * MNW_LEAST, some, step;
+    some = 3 * (rows % MNW_ROWS) <= MNW_ROWS + 1 ? rows % MNW_ROWS : 0; /* so few go one by one */
     /* Vectors outside and rows within: a panel stays in the first cache while all rows meet it. */
     for (size_t v = 0; v < vecs && some < rows; v += step) {
-        step = vecs - v < MNW_VECS ? 1 : MNW_VECS;
+        step = vecs - v < MNW_VECS ? MNW_LEAST : MNW_VECS;
         for (size_t row = 0; row < rows - some; row += MNW_ROWS)
             mnw_tile(p, row, rows - some - row < MNW_ROWS ? rows - some - row : MNW_ROWS, v, step);
     }
     for (size_t row = rows - some; row < rows; row++)
         for (size_t v = 0; v < vecs; v += step) {
-            step = vecs - v >= MNW_WIDE ? MNW_WIDE : vecs - v >= 2 ? 2 : 1;
+            step = vecs - v < MNW_WIDE ? MNW_LEAST : MNW_WIDE;
             mnw_tile(p, row, 1, v, step);
         }
     MNW_DONE();
@@ -3451,4 +3457,6 @@ static void mnw_fill(mnw_kernels *k) {
 #undef MNW_ROWS
 #undef MNW_VECS
 #undef MNW_WIDE
+#undef MNW_LEAST
+#undef MNW_SUMS
 #endif /* MNW_ISA */
