@@ -1490,7 +1490,7 @@ static const float *mnw_plain(const mnw_file *f, mnw_block *b, uint32_t tensor) 
     return to;
 }
 
-enum { MNW_BLOCK = 64 }; /* windows of a convolution that are laid out at a time */
+enum { MNW_BLOCK = 24 }; /* windows of a convolution that are laid out at a time */
 
 /* scratch[0]: floats for each agent, scratch[1]: for all together. */
 static void mnw_build_op(const mnw_file *f, mnw_block *b, const mnw_call *c, mnw_op *op, uint64_t scratch[2]) {
@@ -1533,7 +1533,7 @@ static void mnw_build_op(const mnw_file *f, mnw_block *b, const mnw_call *c, mnw
         k = w.elements / w.size[0];
         tensor[0] = mnw_pack(f, b, mnw_stored(c, 0), none, groups, rows, k);
         tensor[1] = mnw_pack(f, b, mnw_stored(c, 1), none, groups, rows, 1);
-        once = MNW_BLOCK * ((uint64_t)k + rows) + k;
+        once = MNW_BLOCK * ((uint64_t)k + rows) + 3 + k;
         break;
     }
     case MNW_matmul: /* the second input as panels */
@@ -2121,66 +2121,95 @@ static void mnw_norm_of(const mnw_kernels *k, float *y, const float *x, size_t n
         k->binary(MNW_add, y, y, 1, op->tensor[1], 1, n);
 }
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("O2")
+#endif
+/* Copies lines of `width` numbers one after the other, from x + offset[line]. Four numbers at a time: up to 3 behind
+ * the last line are overwritten, and what is read behind an image is memory of the session too. */
+static MNW_NOINLINE void mnw_lines(float *to, const float *x, const uint32_t *offset, size_t lines, size_t width) {
+    for (size_t i = 0; i < lines; i++, to += width) {
+        const float *line = x + offset[i];
+        memcpy(to, line, 16);
+        for (size_t r = 4; r < width; r += 4)
+            memcpy(to + r, line + r, 16);
+    }
+}
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
+
+/* Sizes of a convolution along three axes, the first of which may be absent: of the kernel, an image, and so on. */
+typedef struct mnw_windows {
+    uint32_t channels, size[3], in[3], stride[3], padding[3], dilation[3];
+} mnw_windows;
+
+/* Lays out a window of which a part is padding, as [channels][size...]; it begins at `from`. */
+static void mnw_cut(const mnw_windows *w, float *to, const float *x, const int64_t from[3]) {
+    for (uint32_t channel = 0; channel < w->channels; channel++, x += (size_t)w->in[0] * w->in[1] * w->in[2])
+        for (uint32_t p = 0; p < w->size[0]; p++)
+            for (uint32_t q = 0; q < w->size[1]; q++) {
+                int64_t u = from[0] + (int64_t)p * w->dilation[0], v = from[1] + (int64_t)q * w->dilation[1];
+                int inside = u >= 0 && u < w->in[0] && v >= 0 && v < w->in[1];
+                const float *line = inside ? x + (u * w->in[1] + v) * w->in[2] : x;
+                for (uint32_t r = 0; r < w->size[2]; r++) {
+                    int64_t t = from[2] + (int64_t)r * w->dilation[2];
+                    *to++ = inside && t >= 0 && t < w->in[2] ? line[t] : 0.0f;
+                }
+            }
+}
+
 /* A convolution. Blocks of windows are laid out as rows [windows][k], k running over channels, then each axis of the
  * kernel; their products with the weights, [windows][outputs of the group], are turned into place. */
 static void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, const mnw_file *f, float *y, const mnw_shape *ys,
                      const float *x, const mnw_shape *xs, size_t rows, float *scratch) {
     const mnw_call *c = &op->call;
-    const mnw_shape w = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
-    uint32_t d = mnw_moves(c), groups = mnw_u32(mnw_attr(c, 0)), skip = 3 - d;
-    uint32_t size[3] = {1, 1, 1}, out[3] = {1, 1, 1}, in[3] = {1, 1, 1}, n = w.size[0] / groups, channels = w.size[1];
-    int64_t stride[3] = {1, 1, 1}, padding[3] = {0, 0, 0}, dilation[3] = {1, 1, 1};
-    for (uint32_t i = 0; i < d; i++) {
-        stride[skip + i] = mnw_of_axis(c, 0, i);
-        padding[skip + i] = mnw_of_axis(c, 1, i);
-        dilation[skip + i] = mnw_of_axis(c, 2, i);
-        size[skip + i] = w.size[2 + i];
-        in[skip + i] = xs->size[1 + i];
-        out[skip + i] = ys->size[1 + i];
+    const mnw_shape shape = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
+    mnw_windows w = {shape.size[1], {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}};
+    uint32_t d = mnw_moves(c), groups = mnw_u32(mnw_attr(c, 0)), out[3] = {1, 1, 1}, lines = 0;
+    for (uint32_t i = 0, axis = 3 - d; i < d; i++, axis++) {
+        w.stride[axis] = mnw_of_axis(c, 0, i);
+        w.padding[axis] = mnw_of_axis(c, 1, i);
+        w.dilation[axis] = mnw_of_axis(c, 2, i);
+        w.size[axis] = shape.size[2 + i];
+        w.in[axis] = xs->size[1 + i];
+        out[axis] = ys->size[1 + i];
     }
-    size_t k = w.elements / w.size[0], windows = (size_t)out[0] * out[1] * out[2], all = rows * windows;
-    size_t area = (size_t)in[0] * in[1] * in[2], panels = (n + MNW_PANEL - 1) / MNW_PANEL * MNW_PANEL;
-    float *product = scratch + MNW_BLOCK * k;
-    uint32_t *offset = (uint32_t *)(void *)(product + (size_t)MNW_BLOCK * n), *tap = offset; /* of a window's inputs */
-    for (uint32_t i = 0; i < k; i++) {
-        uint32_t r = i % size[2], q = i / size[2] % size[1], p = i / size[2] / size[1] % size[0];
-        *tap++ = (uint32_t)(i / (size[0] * size[1] * size[2]) * area) +
-                 (uint32_t)((p * dilation[0] * in[1] + q * dilation[1]) * in[2] + r * dilation[2]);
-    }
+    uint32_t width = w.dilation[2] == 1 ? w.size[2] : 1; /* of what lies side by side */
+    size_t n = shape.size[0] / groups, k = shape.elements / shape.size[0], windows = ys->elements / ys->size[0];
+    size_t all = rows * windows, panels = (n + MNW_PANEL - 1) / MNW_PANEL * MNW_PANEL;
+    float *product = scratch + MNW_BLOCK * k + 3;
+    uint32_t *offset = (uint32_t *)(void *)(product + (size_t)MNW_BLOCK * n); /* of a window's lines */
+    for (uint32_t channel = 0; channel < w.channels; channel++)
+        for (uint32_t p = 0; p < w.size[0]; p++)
+            for (uint32_t q = 0; q < w.size[1]; q++)
+                for (uint32_t r = 0; r < w.size[2]; r += width)
+                    offset[lines++] =
+                        ((channel * w.in[0] + p * w.dilation[0]) * w.in[1] + q * w.dilation[1]) * w.in[2] +
+                        r * w.dilation[2];
     for (uint32_t g = 0; g < groups; g++)
-        for (size_t from = 0; from < all; from += MNW_BLOCK) {
-            size_t count = all - from < MNW_BLOCK ? all - from : (size_t)MNW_BLOCK;
-            float *row = scratch;
-            for (size_t i = from; i < from + count; i++) {
-                size_t at = i % windows;
-                const float *image = x + i / windows * xs->elements + g * channels * area;
-                int64_t a = (int64_t)(at / out[2] / out[1]) * stride[0] - padding[0];
-                int64_t b = (int64_t)(at / out[2] % out[1]) * stride[1] - padding[1];
-                int64_t e = (int64_t)(at % out[2]) * stride[2] - padding[2];
-                if (a >= 0 && b >= 0 && e >= 0 && a + (size[0] - 1) * dilation[0] < in[0] &&
-                    b + (size[1] - 1) * dilation[1] < in[1] && e + (size[2] - 1) * dilation[2] < in[2]) {
-                    image += (a * in[1] + b) * in[2] + e;
-                    for (size_t j = 0; j < k; j++)
-                        *row++ = image[offset[j]];
-                    continue;
+        for (size_t first = 0; first < all; first += MNW_BLOCK) {
+            size_t count = all - first < MNW_BLOCK ? all - first : (size_t)MNW_BLOCK;
+            for (size_t i = 0; i < count; i++) {
+                const float *image = x + (first + i) / windows * xs->elements + xs->elements / groups * g;
+                size_t at = (first + i) % windows;
+                int64_t from[3];
+                int cut = 0;
+                for (int axis = 2; axis >= 0; at /= out[axis], axis--) {
+                    from[axis] = (int64_t)(at % out[axis]) * w.stride[axis] - w.padding[axis];
+                    cut |= from[axis] < 0 || from[axis] + (int64_t)(w.size[axis] - 1) * w.dilation[axis] >= w.in[axis];
                 }
-                for (uint32_t channel = 0; channel < channels; channel++, image += area)
-                    for (uint32_t p = 0; p < size[0]; p++)
-                        for (uint32_t q = 0; q < size[1]; q++) {
-                            int64_t u = a + p * dilation[0], v = b + q * dilation[1];
-                            int inside = u >= 0 && u < in[0] && v >= 0 && v < in[1];
-                            const float *line = inside ? image + (u * in[1] + v) * in[2] : image;
-                            for (uint32_t r = 0; r < size[2]; r++) {
-                                int64_t t = e + r * dilation[2];
-                                *row++ = inside && t >= 0 && t < in[2] ? line[t] : 0.0f;
-                            }
-                        }
+                if (cut)
+                    mnw_cut(&w, scratch + i * k, image, from);
+                else
+                    mnw_lines(scratch + i * k, image + (from[0] * w.in[1] + from[1]) * w.in[2] + from[2], offset, lines,
+                              width);
             }
             mnw_product_of of = {
                 op->tensor[0] + g * panels * k, op->tensor[1] + g * panels, scratch, product, n, k, NULL, NULL, 0};
             kernels->linear(&of, count);
             for (size_t i = 0; i < count; i++) {
-                float *to = y + (from + i) / windows * ys->elements + g * n * windows + (from + i) % windows;
+                float *to = y + (first + i) / windows * ys->elements + g * n * windows + (first + i) % windows;
                 for (size_t j = 0; j < n; j++)
                     to[j * windows] = product[i * n + j];
             }
