@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import secrets
 import shlex
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +94,7 @@ def main(argv: list[str]) -> int:
         print(usage())
         return 0 if argv else 2
     from minnow import train
-    from minnow.train import group
+    from minnow.train import group, run
 
     command = shlex.join(["minnow", "train", *argv])
     name = None if argv[0].startswith("-") else argv[0]
@@ -109,29 +112,50 @@ def main(argv: list[str]) -> int:
             raise MinnowError(f"which environment? {usage()}")
         chosen, config = settings(name, rest)
         tracker.check(chosen.track)
+        if chosen.watch:
+            config.train.checkpoints = max(config.train.checkpoints, WATCHED)
         if group.launched():
             return _together(config, chosen, command)
         _say(f"{name}: {config.policy.core} policy, seed {config.seed}")
+        out = chosen.out or run.new_folder(name)
         if chosen.processes > 1:
-            return _launch(config, chosen, argv)
-        if chosen.watch:
-            return _watched(config, chosen, command)
-        outcome = train.train(config, out=chosen.out, budget=chosen.budget, command=command, track=chosen.track)
+            work = functools.partial(_launch, config, chosen, argv, out)
+        else:
+            work = functools.partial(_alone, config, chosen, command, out)
+        return _watched(out, chosen.port, work) if chosen.watch else work()
     return finish(outcome, chosen.export, chosen.json)
 
 
-def _launch(config: Config, chosen: Flags, argv: list[str]) -> int:
-    """Starts the same command in `--processes` processes by torchrun, on this machine."""
+def _alone(config: Config, chosen: Flags, command: str, out: Path) -> int:
+    from minnow import train
+
+    outcome = train.train(config, out=out, budget=chosen.budget, command=command, track=chosen.track)
+    return finish(outcome, chosen.export, chosen.json)
+
+
+def _launch(config: Config, chosen: Flags, argv: list[str], out: Path) -> int:
+    """Starts the same command in `--processes` processes by torchrun, on this machine; hands a signal on to them."""
     from minnow.train import group, run
 
     group.Group(0, chosen.processes).share(config.train.envs)  # refuses what cannot be shared
-    out = chosen.out or run.new_folder(config.name)
     run.Folder(out).create()  # refuses a folder that holds a run
     again = [*argv, "--seed", str(config.seed), "--out", str(out)]
     torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(chosen.processes)]
     command = [sys.executable, "-m", *torchrun, "--max-restarts", str(RESTARTS), "-m", "minnow.cli.main", "train"]
     threads = {"OMP_NUM_THREADS": str(config.train.threads)}  # torchrun warns where this is not said
-    return subprocess.run([*command, *again], env=threads | os.environ).returncode
+    # In a session of its own, so that Ctrl-C comes once, from here: a second one would not let it save.
+    process = subprocess.Popen([*command, *again], env=threads | os.environ, start_new_session=True)
+    told = False
+    try:
+        with run.signals() as caught:
+            while process.poll() is None:
+                if caught and not told:
+                    process.send_signal(caught[0])
+                    told = True
+                time.sleep(0.05)
+    finally:
+        process.terminate()
+    return 128 + caught[0] if caught else process.returncode
 
 
 def _together(config: Config, chosen: Flags, command: str) -> int:
@@ -156,18 +180,13 @@ def _together(config: Config, chosen: Flags, command: str) -> int:
     return finish(outcome, chosen.export, chosen.json) if everyone.leads else 0
 
 
-def _watched(config: Config, chosen: Flags, command: str) -> int:
+def _watched(out: Path, port: int, work: Callable[[], int]) -> int:
     """Trains beside a page that shows it; on a terminal the page stays until Ctrl-C."""
     from minnow.cli import watch
-    from minnow.train import run
 
-    many = max(config.train.checkpoints, WATCHED)
-    config = dataclasses.replace(config, train=dataclasses.replace(config.train, checkpoints=many))
-    out = chosen.out or run.new_folder(config.name)
-    page = watch.beside(out, chosen.port)
+    page = watch.beside(out, port)
     try:
-        outcome = run.train(config, out=out, budget=chosen.budget, command=command, track=chosen.track)
-        status = finish(outcome, chosen.export, chosen.json)
+        status = work()
         if sys.stdin.isatty() and page.poll() is None:
             _say("the page stays open: Ctrl-C ends it")
             page.wait()

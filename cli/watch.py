@@ -52,7 +52,7 @@ def beside(run: Path, port: int) -> subprocess.Popen[bytes]:
         f"while not Path(sys.argv[2], 'config.toml').exists(): time.sleep({POLL})\n"
         "from minnow.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
-    return subprocess.Popen([sys.executable, "-c", script, "watch", str(run), "--port", str(port)])
+    return subprocess.Popen([sys.executable, "-c", script, "watch", str(run), "--port", str(port)], stdout=2)
 
 
 def follow(run: Path, feed: Feed) -> None:

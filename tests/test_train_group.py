@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -135,6 +138,36 @@ def test_a_killed_process_changes_nothing(tmp_path):
     assert all(torch.equal(leaf, second[name]) for name, leaf in first.items() if name.startswith("policy."))
     steps = [json.loads(line)["steps"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert steps == sorted(set(steps))
+
+
+@pytest.mark.full
+def test_watched_and_interrupted(tmp_path):
+    """Two processes with a page beside them; a signal to the command ends all of it, and leaves one checkpoint."""
+    run = tmp_path / "run"
+    flags = ["--processes", "2", "--watch", "--port", "0", "--steps", str(10**10), "--train.logs", "100000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "minnow.cli.main", "train", "cartpole", *flags, "--out", str(run), "--seed", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    words, address = [], None
+    for line in process.stderr:
+        words.append(line)
+        address = re.search(r"watching .*(http://127.0.0.1:\d+/)", line) or address
+        if address and (run / "metrics.jsonl").exists() and (run / "metrics.jsonl").stat().st_size:
+            break
+    assert address, words
+    with urllib.request.urlopen(address[1], timeout=30) as page:
+        assert b"minnow-demo" in page.read()
+    assert tomllib.loads((run / "config.toml").read_text())["train"]["checkpoints"] == 20
+    process.send_signal(signal.SIGTERM)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 143 and rest.count(f"to go on: minnow train --resume {run}") == 1, rest
+    (saved,) = checkpoint.all_of(run)
+    assert checkpoint.read(saved)[1]["steps"] > 0
+    with pytest.raises(OSError):
+        urllib.request.urlopen(address[1], timeout=5)
 
 
 def worker_of(parent: int, rank: int) -> int | None:

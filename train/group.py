@@ -70,7 +70,11 @@ def join() -> Group:
     if not launched():
         return ALONE
     if not dist.is_initialized():
-        dist.init_process_group("gloo")
+        store, rank, size = next(dist.rendezvous("env://"))
+        # torchrun keeps one store over restarts on one machine, and with it the addresses of processes that are dead.
+        if os.environ.get("GROUP_WORLD_SIZE", "1") == "1":
+            store = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=size)
     return Group(dist.get_rank(), dist.get_world_size())
 
 

@@ -265,7 +265,7 @@ def _loop(
         return path
 
     shown = Dashboard(title, end * trainer.batch, budget) if group.leads else contextlib.nullcontext()
-    with shown as dashboard, _signals() as caught:
+    with shown as dashboard, signals() as caught:
         while trainer.update_index < end:
             seconds = time.perf_counter() - begun
             stopping = group.first(bool(budget is not None and seconds >= budget)) if budget is not None else 0
@@ -326,7 +326,7 @@ def _episodes(trainer: PPO) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
+def signals() -> Iterator[list[int]]:
     """Collects Ctrl-C and SIGTERM, so that training ends between two updates; a second one acts at once."""
     caught: list[int] = []
     before: dict[int, Any] = {}
