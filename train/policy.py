@@ -234,7 +234,7 @@ class Policy(nn.Module):
 
     def _encode(self, obs: Tensor, lead: int) -> Tensor:
         if obs.dtype == torch.uint8:
-            obs = obs.to(torch.float32) * (1 / 255)
+            obs = obs.to(self.actor.weight.dtype) * (1 / 255)
         if self.normalize is not None:
             obs = self.normalize(obs)
         lead += bool(self.parts)

@@ -20,9 +20,11 @@ from torch import Tensor
 from minnow import envs
 from minnow.train import advantage as advantages
 from minnow.train import priority
+from minnow.train.adam import Adam
 from minnow.train.config import Config, check_batch
 from minnow.train.group import ALONE, Group
 from minnow.train.muon import Muon
+from minnow.train.passes import Passes, suits
 from minnow.train.policy import Policy
 from minnow.train.scale import RewardScale
 from minnow.train.selfplay import Rivals, sides
@@ -46,18 +48,13 @@ def build_policy(config: Config, spec: envs.Spec) -> Policy:
         return Policy(config.policy, tuple(spec.obs_shape), action_space(spec))
 
 
-def make_optimizers(policy: Policy, config: Config) -> list[torch.optim.Optimizer]:
-    """Adam for everything; or Muon for the matrices between layers and Adam for biases, deviations and heads."""
-    lr = config.train.learning_rate
-    heads = {id(leaf) for head in (policy.actor, policy.critic) for leaf in head.parameters()}
-    parameters = list(policy.parameters())
-    hidden = [
-        leaf for leaf in parameters if config.train.optimizer == "muon" and leaf.ndim == 2 and id(leaf) not in heads
-    ]
-    chosen = {id(leaf) for leaf in hidden}
-    rest = [leaf for leaf in parameters if id(leaf) not in chosen]
-    adam = torch.optim.Adam(rest, lr=lr, eps=1e-5, fused=True)
-    return [adam, Muon(hidden, lr)] if hidden else [adam]
+def arranged(policy: Policy) -> list[torch.nn.Parameter]:
+    """A policy's parameters in the order in which they lie in memory: matrices between layers, other hidden ones, then
+    the heads, actor's and critic's weights side by side, and so their biases."""
+    heads = [policy.actor.weight, policy.critic.weight, policy.actor.bias, policy.critic.bias]
+    chosen = {id(leaf) for leaf in heads}
+    hidden = [leaf for leaf in policy.parameters() if id(leaf) not in chosen]
+    return sorted(hidden, key=lambda leaf: leaf.ndim != 2) + heads
 
 
 def annealed(start: float, end: float, done: float, form: str) -> float:
@@ -113,13 +110,21 @@ class PPO:
         self.type = torch.float64 if train.precision == "float64" else torch.float32
         self.policy = build_policy(config, self.spec).to(self.type)
         self.space = self.policy.space
-        self.parameters = list(self.policy.parameters())
-        self.optimizers = make_optimizers(self.policy, config)
-        # All gradients in one piece, and behind them the weight of the samples they are sums over.
-        self.bucket = torch.zeros(sum(leaf.numel() for leaf in self.parameters) + 1, dtype=self.type)
+        self.parameters = arranged(self.policy)
+        # All parameters in one piece; all gradients in another, and behind them the weight of the samples they are sums
+        # over.
         sizes = [leaf.numel() for leaf in self.parameters]
-        for leaf, part in zip(self.parameters, self.bucket[:-1].split(sizes), strict=True):
-            leaf.grad = part.view_as(leaf)
+        flat = torch.cat([leaf.detach().flatten() for leaf in self.parameters])
+        self.bucket = torch.zeros(sum(sizes) + 1, dtype=self.type)
+        parts = zip(self.parameters, flat.split(sizes), self.bucket[:-1].split(sizes), strict=True)
+        for leaf, values, gradients in parts:
+            leaf.data, leaf.grad = values.view_as(leaf), gradients.view_as(leaf)
+        # Adam for everything; or Muon for the matrices between layers and Adam for biases, deviations and heads.
+        matrices = [leaf for leaf in self.parameters[:-4] if leaf.ndim == 2 and train.optimizer == "muon"]
+        self.muon = Muon(matrices, train.learning_rate) if matrices else None
+        first = sum(leaf.numel() for leaf in matrices)
+        self.adam = Adam(self.parameters[len(matrices) :], flat[first:], self.bucket[first:-1])
+        self.passes = Passes(self.policy) if suits(self.policy) else None
         self.reward_scale = RewardScale(rows) if train.normalize_reward else None
         self.update_index = 0
         self.batch = train.horizon * self.all_rows  # of all processes
@@ -132,18 +137,18 @@ class PPO:
         obs_type = torch.uint8 if self.spec.obs_type == "u8" else torch.float32
         self.obs = torch.zeros(horizon + 1, rows, *shape, dtype=obs_type)
         self.final_obs = torch.zeros(horizon, rows, *shape, dtype=obs_type)
-        self.out = torch.zeros(
-            horizon, rows, self.space.out_size, dtype=self.type
-        )  # the policy's, of which actions are samples
+        # The policy's output, of which actions are samples, and the value; last, of what follows the rollout.
+        self.head = torch.zeros(horizon + 1, rows, self.space.out_size + 1, dtype=self.type)
+        self.out, self.value = self.head[:horizon, :, :-1], self.head[:horizon, :, -1]
+        self.last_value = self.head[horizon, :, -1]
         discrete = isinstance(self.space, Categorical)
         self.action = torch.zeros(horizon, rows, self.space.heads, dtype=torch.int64 if discrete else self.type)
         self.env_action = torch.zeros(self.action.shape, dtype=torch.int32 if discrete else torch.float32)
         choices = self.space.out_size if self.spec.masked else 0
         self.mask = torch.ones(horizon + 1, rows, choices, dtype=torch.uint8)
         self.reward = torch.zeros(horizon, rows)
-        self.value, self.final_value = (torch.zeros(horizon, rows, dtype=self.type) for _ in range(2))
-        self.learned_reward, self.ratio = torch.zeros_like(self.value), torch.ones_like(self.value)
-        self.last_value = torch.zeros(rows, dtype=self.type)
+        self.final_value, self.learned_reward = (torch.zeros(horizon, rows, dtype=self.type) for _ in range(2))
+        self.ratio = torch.ones(horizon, rows, dtype=self.type)
         self.terminated, self.truncated = (torch.zeros(horizon, rows, dtype=torch.uint8) for _ in range(2))
         self.alive = torch.ones(horizon + 1, rows, dtype=torch.uint8)
         self.resets = torch.ones(horizon + 1, rows, dtype=torch.uint8)  # an observation is its episode's first
@@ -212,11 +217,12 @@ class PPO:
         for t in range(horizon):
             if state is not None:
                 state = self.policy.clear(state, self.resets[t])
-            out, self.value[t], state = self.policy.step(self._seen(self.obs[t]), state)
+            state = self._step(t, state)
+            out = self.out[t]
             if self.rivals is not None:
                 self.rivals.answer(self._seen(self.obs[t]), self.resets[t], out)
-            out = self.space.masked(out, self.mask[t] if self.spec.masked else None)
-            self.out[t] = out
+            if self.spec.masked:
+                out.copy_(self.space.masked(out, self.mask[t]))
             self.action[t] = self.space.sample(out, noise[t])
             self.env_action[t] = self.space.to_env(self.action[t])
             self.vector.step(self.buffers[t])
@@ -228,7 +234,7 @@ class PPO:
         self.state = state
         if state is not None:
             state = self.policy.clear(state, self.resets[horizon])
-        self.last_value = self.policy.step(self._seen(self.obs[horizon]), state)[1]
+        self._step(horizon, state)
         self.learned_reward = self.reward.to(self.type) * self.train.reward_scale
         if self.reward_scale is not None:
             deviation = self.reward_scale.update(self.learned_reward, self.resets[1:], self.train.gamma, self.group)
@@ -239,6 +245,13 @@ class PPO:
             ended &= self.rivals.judged
         if ended.any():
             self.episodes.append(self.episode[ended].numpy())
+
+    def _step(self, t: int, state: tuple[Tensor, ...] | None) -> tuple[Tensor, ...] | None:
+        """What the policy says of obs[t] into head[t]; the new memory."""
+        if self.passes is not None:
+            return self.passes.step(self.obs[t], state, self.head[t])
+        self.head[t, :, :-1], self.head[t, :, -1], state = self.policy.step(self._seen(self.obs[t]), state)
+        return state
 
     def _seen(self, obs: Tensor) -> Tensor:
         return obs if obs.dtype == torch.uint8 else obs.to(self.type)
@@ -283,12 +296,9 @@ class PPO:
         train = self.train
         learning_rate = self.scheduled(train.learning_rate, train.learning_rate_end)
         entropy_weight = self.scheduled(train.entropy, train.entropy_end)
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate
-
         sums = torch.zeros(len(MEASURED) + 1, dtype=torch.float64)
         norm = 0.0
+        whole = self.samples(advantage)
         per_epoch = self.batch // train.minibatch
         count = max(1, round(train.epochs * per_epoch))
         for i in range(count):
@@ -296,12 +306,12 @@ class PPO:
             if place == 0:
                 if epoch > 0 and train.advantage == "vtrace":
                     advantage = self.advantages()
-                whole = self.samples(advantage)
+                    whole = self.samples(advantage)
                 picks = self.minibatches(advantage, epoch)
             index, importance = picks[place]
             self.bucket.zero_()
             if len(index):
-                sums += self.backward(self.pick(whole, index, importance), index, entropy_weight, measure)
+                sums += self.backward(whole, index, importance, entropy_weight)
             self.group.sum_(self.bucket)
             gradient = self.bucket[:-1]
             gradient /= self.bucket[-1].clamp_min(1e-6)
@@ -310,8 +320,10 @@ class PPO:
                 gradient *= (train.max_grad_norm / (length + 1e-6)).clamp_max(1)
                 if measure:
                     norm += length.item() / count
-            for optimizer in self.optimizers:
-                optimizer.step()
+            self.adam.step(learning_rate)
+            if self.muon is not None:
+                self.muon.param_groups[0]["lr"] = learning_rate
+                self.muon.step()
         if not measure:
             return {}
         sums = self.group.sum_(sums)
@@ -342,7 +354,7 @@ class PPO:
             self.mask[:horizon],
             self.action,
             self.space.log_prob(self.out, self.action)[0],
-            self.value,
+            self.value.contiguous(),
             returns,
             advantage,
             weight,
@@ -399,9 +411,40 @@ class PPO:
             return Minibatch(state=self.policy.rows(whole.state, index), **leaves)
         return Minibatch(state=None, **{name: leaf.flatten(0, 1) for name, leaf in leaves.items()})
 
-    def backward(self, part: Minibatch, index: Tensor, entropy_weight: float, measure: bool) -> Tensor:
+    def backward(self, whole: Minibatch, index: Tensor, importance: Tensor | None, entropy_weight: float) -> Tensor:
         """Adds the gradients of the clipped objective, the value's error and the entropy bonus, summed over samples, to
         the bucket, and the samples' weight. Returns sums of what is measured, and the weight again."""
+        if self.passes is None:
+            return self.differentiate(self.pick(whole, index, importance), index, entropy_weight)
+        train, rows, horizon = self.train, self.resets.shape[1], self.train.horizon
+        sums = torch.zeros(len(MEASURED) + 1, dtype=torch.float64)
+        sequences = self.policy.recurrent or train.priority > 0
+        places = (torch.arange(horizon).unsqueeze(1) * rows + index).flatten() if sequences else index
+        if importance is not None:
+            importance = importance.repeat(horizon)
+
+        def objective(head: Tensor, some: slice) -> None:
+            self.passes.objective(
+                head,
+                places[some],
+                None if importance is None else importance[some],
+                whole,
+                self.ratio if train.advantage == "vtrace" else None,
+                train,
+                entropy_weight,
+                sums,
+            )
+
+        if self.policy.recurrent:
+            state, resets = self.policy.rows(whole.state, index), whole.resets.index_select(1, index)
+            self.passes.sequences(whole.obs.index_select(1, index), state, resets, objective)
+        else:
+            self.passes.samples(whole.obs.flatten(0, 1), places, objective)
+        self.bucket[-1] += sums[-1]
+        return sums
+
+    def differentiate(self, part: Minibatch, index: Tensor, entropy_weight: float) -> Tensor:
+        """`backward` for every other network, by autograd: the objective in full."""
         train = self.train
         if self.policy.recurrent:
             out, value, _ = self.policy.unroll(part.obs, part.state, part.resets)
@@ -427,8 +470,6 @@ class PPO:
                 rows_too = self.policy.recurrent or train.priority > 0
                 ratios, axis = (self.ratio, 1) if rows_too else (self.ratio.view(-1), 0)
                 ratios.index_copy_(axis, index, ratio.reshape(train.horizon, -1) if rows_too else ratio)
-            if not measure:
-                return torch.zeros(len(MEASURED) + 1, dtype=torch.float64)
             kl = ((ratio - 1 - log_ratio) * weight).sum()  # Schulman's third estimator
             clipped = (((ratio - 1).abs() > train.clip) * weight).sum()
             return torch.stack([policy_loss, value_loss, bonus, kl, clipped, total]).double()
@@ -463,16 +504,18 @@ class PPO:
 
     def moments(self, parameter: Tensor) -> dict[str, Tensor]:
         """What its optimiser remembers of a parameter."""
-        for optimizer in self.optimizers:
-            if any(parameter is leaf for group in optimizer.param_groups for leaf in group["params"]):
-                return optimizer.state[parameter]
-        raise KeyError("no optimiser has this parameter")
+        found = self.adam.moments(parameter)
+        return self.muon.state[parameter] if found is None else found
 
     def load(self, tensors: dict[str, Tensor], updates: int) -> None:
         """Goes back to where `tensors()` was taken, after so many updates."""
         self.policy.load_state_dict(_under(tensors, "policy."))
         for name, parameter in self.policy.named_parameters():
-            self.moments(parameter).update(_under(tensors, f"optimizer.{name}."))
+            moments = _under(tensors, f"optimizer.{name}.")
+            if "exp_avg" in moments:
+                self.adam.load(parameter, moments)
+            else:
+                self.muon.state[parameter].update(moments)
         last, rows = self.train.horizon, slice(self.first_row, self.first_row + self.resets.shape[1])
         for name in ("obs", "mask", "alive", "resets"):
             getattr(self, name)[last] = tensors[f"carry.{name}"][rows]

@@ -1,0 +1,254 @@
+"""Forward and backward passes of the standard networks by hand: fully connected layers with ReLU or tanh, then an LSTM
+or nothing, then discrete heads and a value; on the CPU.
+
+They compute what `Policy` and autograd do (tests/test_train_passes.py), in a third of the time: memory is kept, bias,
+activation and the sums of its gradient are one loop in C (passes.c), the actor and the critic are one matrix, and
+gradients are added where the optimiser reads them. Products of matrices are torch's.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from minnow.train.config import TrainConfig
+from minnow.train.policy import LSTM, Policy, State
+from minnow.train.space import Categorical
+
+KINDS = {nn.ReLU: 1, nn.Tanh: 2}  # passes.c's numbers; 0 is no activation
+NAMES = {torch.float32: "float", torch.float64: "double"}
+CHUNK = 1024  # samples whose activations fit into the second-level cache
+
+
+def suits(policy: Policy) -> bool:
+    """Whether the network is one of these."""
+    layers = all(isinstance(module, (nn.Linear, *KINDS)) for module in policy.encoder)
+    memory = policy.core is None or isinstance(policy.core, LSTM)
+    return layers and memory and isinstance(policy.space, Categorical) and policy.actor.weight.device.type == "cpu"
+
+
+def joined(first: Tensor, second: Tensor) -> Tensor:
+    """Two parameters that lie one behind the other, as one, on their common memory."""
+    assert first.data_ptr() + first.numel() * first.element_size() == second.data_ptr()
+    shape = (len(first) + len(second), *first.shape[1:])
+    return torch.as_strided(first, shape, first.stride())
+
+
+class Passes:
+    """Of one policy, whose actor's and critic's weights lie one behind the other in memory, and so do their biases and
+    the gradients of both."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy, self.space = policy, policy.space
+        modules = list(policy.encoder)
+        self.layers = []  # weight, bias, activation, and the gradients
+        for i, linear in enumerate(modules):
+            if isinstance(linear, nn.Linear):
+                kind = KINDS[type(modules[i + 1])] if i + 1 < len(modules) else 0
+                self.layers.append((*_data(linear.weight, linear.bias), kind))
+        weights, biases = (
+            [joined(*pair) for pair in zip(_data(a), _data(b), strict=True)]
+            for a, b in ((policy.actor.weight, policy.critic.weight), (policy.actor.bias, policy.critic.bias))
+        )
+        self.head = (weights[0], biases[0], weights[1], biases[1], 0)
+        self.lstm = None
+        if policy.core is not None:
+            core = policy.core.lstm
+            self.lstm = _data(core.weight_ih_l0, core.weight_hh_l0, core.bias_ih_l0, core.bias_hh_l0)
+        self.type = policy.actor.weight.dtype
+        self.lib, self.ffi = _library()
+        self.sizes = torch.tensor(self.space.sizes)
+        self.rooms: dict[str, Tensor] = {}
+
+    def room(self, name: str, *shape: int) -> Tensor:
+        """Memory of that name, the same at each call; what it held is lost when it has to grow."""
+        held = self.rooms.get(name)
+        if held is None or len(held) < shape[0] or held.shape[1:] != shape[1:]:
+            held = self.rooms[name] = torch.empty(shape, dtype=self.type)
+        return held[: shape[0]]
+
+    def call(self, name: str, *given: Any) -> None:
+        """A function of passes.c."""
+        cast = self.ffi.cast
+        null = self.ffi.NULL
+        given = [
+            cast("void *", item.data_ptr()) if isinstance(item, Tensor) else null if item is None else item
+            for item in given
+        ]
+        getattr(self.lib, f"{name}_{NAMES[self.type]}")(*given)
+
+    def prepare(self, obs: Tensor) -> Tensor:
+        """[n, *obs_shape] as the first layer wants it: [n, inputs]."""
+        if obs.dtype == torch.uint8:
+            obs = obs.to(self.type) * (1 / 255)
+        elif obs.dtype != self.type:
+            obs = obs.to(self.type)
+        if self.policy.normalize is not None:
+            obs = self.policy.normalize(obs)
+        return obs.flatten(1)
+
+    def encode(self, x: Tensor, room: str) -> list[Tensor]:
+        """The input and every layer's output."""
+        outputs = [x]
+        for i, (weight, bias, _, _, kind) in enumerate(self.layers):
+            y = self.room(f"{room} {i}", len(x), len(weight))
+            torch.mm(outputs[-1], weight.T, out=y)
+            self.call("forward", *y.shape, y, bias, kind)
+            outputs.append(y)
+        return outputs
+
+    def heads(self, x: Tensor, out: Tensor) -> Tensor:
+        """x [n, width] -> logits and value, [n, choices + 1], in `out`."""
+        torch.mm(x, self.head[0].T, out=out)
+        self.call("forward", *out.shape, out, self.head[1], 0)
+        return out
+
+    def remember(self, x: Tensor, hidden: Tensor, cell: Tensor, out: tuple[Tensor, Tensor, Tensor]) -> None:
+        """One step of the memory: x, hidden and cell [n, size]; out: gates [n, 4 size] and the new hidden and cell."""
+        gates, new_hidden, new_cell = out
+        torch.mm(x, self.lstm[0].T, out=gates)
+        gates.addmm_(hidden, self.lstm[1].T)
+        self.call("gates", *x.shape, gates, self.lstm[2] + self.lstm[3], cell, new_cell, new_hidden)
+
+    def step(self, obs: Tensor, state: State | None, out: Tensor) -> State | None:
+        """Acts once: obs [n, *obs_shape] -> logits and value in `out` [n, choices + 1]; returns the new state."""
+        x = self.encode(self.prepare(obs), "step")[-1]
+        if state is not None:
+            hidden, cell = torch.empty_like(state[0]), torch.empty_like(state[1])
+            gates = self.room("step gates", len(x), 4 * x.shape[1])
+            self.remember(x, state[0][0], state[1][0], (gates, hidden[0], cell[0]))
+            x, state = hidden[0], (hidden, cell)
+        self.heads(x, out)
+        return state
+
+    def objective(
+        self,
+        head: Tensor,
+        places: Tensor,
+        importance: Tensor | None,
+        whole: Any,
+        ratio: Tensor | None,
+        train: TrainConfig,
+        entropy_weight: float,
+        sums: Tensor,
+    ) -> None:
+        """Turns logits and value [n, choices + 1] of the samples at `places` of `whole` (ppo.Minibatch, every tensor
+        contiguous) into the gradient of the objective; adds to `sums`, and writes `ratio` where it is given."""
+        mask = whole.mask if whole.mask.numel() else None
+        given = (mask, whole.action, whole.log_prob, whole.value, whole.returns, whole.advantage, whole.weight)
+        settings = (train.clip, train.value_clip, train.value_weight, entropy_weight)
+        scratch = self.room("scratch", self.space.out_size)
+        n, count, choices = len(places), self.space.heads, self.space.out_size
+        self.call(
+            "objective",
+            n,
+            places,
+            count,
+            self.sizes,
+            choices,
+            head,
+            *given,
+            importance,
+            ratio,
+            *settings,
+            scratch,
+            sums,
+        )
+
+    def samples(self, obs: Tensor, index: Tensor, objective: Any) -> None:
+        """Adds the gradients of samples of a policy without memory. obs: all of them; index: which; `objective` turns
+        logits and value of some of them (a slice of `index`) into gradients, in place."""
+        for start in range(0, len(index), CHUNK):
+            some = slice(start, start + CHUNK)
+            part = index[some]
+            y = self.encode(self.prepare(obs.index_select(0, part)), "learn")
+            d = self.heads(y[-1], self.room("head", len(part), len(self.head[0])))
+            objective(d, some)
+            self.back(self.of_heads(d, y[-1]), y)
+
+    def of_heads(self, d: Tensor, x: Tensor) -> Tensor:
+        """From the gradient of logits and value to that of the heads' input x."""
+        weight, _, of_weight, of_bias, _ = self.head
+        self.call("backward", *d.shape, d, d, of_bias, 0)
+        of_weight.addmm_(d.T, x)
+        return torch.mm(d, weight, out=self.room("d x", *x.shape))
+
+    def back(self, d: Tensor, y: list[Tensor]) -> None:
+        """From the gradient of the last layer's output through all of them; y: as `encode` returned."""
+        for i in range(len(self.layers) - 1, -1, -1):
+            weight, _, of_weight, of_bias, kind = self.layers[i]
+            self.call("backward", *d.shape, d, y[i + 1], of_bias, kind)
+            of_weight.addmm_(d.T, y[i])
+            if i > 0:
+                d = torch.mm(d, weight, out=self.room(f"d {i}", *y[i].shape))
+
+    def sequences(self, obs: Tensor, state: State, resets: Tensor, objective: Any) -> None:
+        """Adds the gradients of whole sequences of a policy with memory. obs: [T, n, *obs_shape], resets: [T, n];
+        `objective` as for samples, of all T x n at once."""
+        steps, n = resets.shape
+        y = self.encode(self.prepare(obs.flatten(0, 1)), "learn")
+        x = y[-1].view(steps, n, -1)
+        size = x.shape[2]
+        gates = self.room("gates", steps * n, 4 * size).view(steps, n, 4 * size)
+        hidden, cell = (self.room(name, steps * n, size).view(-1, n, size) for name in ("hidden", "cell"))
+        h, c = state[0][0], state[1][0]
+        begins = resets.any(1).tolist()
+        keep = (1 - resets.to(self.type)).unsqueeze(-1)
+        before = []
+        for t in range(steps):
+            if begins[t]:
+                h, c = h * keep[t], c * keep[t]
+            before.append((h, c))
+            self.remember(x[t], h, c, (gates[t], hidden[t], cell[t]))
+            h, c = hidden[t], cell[t]
+        d = self.heads(hidden.flatten(0, 1), self.room("head", steps * n, len(self.head[0])))
+        objective(d, slice(None))
+        d = self.of_heads(d, hidden.flatten(0, 1)).view(steps, n, size)
+        into, over, of_into, of_over = self.lstm[0], self.lstm[1], self.lstm[4], self.lstm[5]
+        d_cell, d_hidden = torch.zeros_like(c), torch.zeros_like(h)
+        bias = torch.zeros(4 * size, dtype=self.type)
+        for t in range(steps - 1, -1, -1):
+            h, c = before[t]
+            d_hidden += d[t]
+            self.call("gates_back", n, size, gates[t], bias, c, cell[t], d_hidden, d_cell)
+            of_into.addmm_(gates[t].T, x[t])
+            of_over.addmm_(gates[t].T, h)
+            if self.layers:
+                torch.mm(gates[t], into, out=d[t])
+            if t > 0:
+                torch.mm(gates[t], over, out=d_hidden)
+                if begins[t]:
+                    d_hidden *= keep[t]
+                    d_cell *= keep[t]
+        for of_bias in self.lstm[6:]:
+            of_bias += bias
+        self.back(d.flatten(0, 1), y)
+
+
+def _data(*parameters: Tensor) -> tuple[Tensor, ...]:
+    """Their values, then their gradients."""
+    return tuple(leaf.detach() for leaf in parameters) + tuple(leaf.grad for leaf in parameters)
+
+
+@functools.cache
+def _library() -> tuple[Any, Any]:
+    from cffi import FFI
+
+    from minnow.cinfer import compile
+
+    ffi = FFI()
+    any_ = ", void *"
+    for real in NAMES.values():
+        one = f", {real}"
+        ffi.cdef(
+            f"""void forward_{real}(size_t, size_t{any_ * 2}, int);
+            void backward_{real}(size_t, size_t{any_ * 3}, int);
+            void gates_{real}(size_t, size_t{any_ * 5});
+            void gates_back_{real}(size_t, size_t{any_ * 6});
+            void objective_{real}(size_t, void *, size_t, void *, size_t{any_ * 10}{one * 4}{any_ * 2});"""
+        )
+    return ffi.dlopen(str(compile.shared(Path(__file__).parent / "passes.c"))), ffi
