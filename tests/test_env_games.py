@@ -19,6 +19,12 @@ def test_the_script_scores_many_times_what_luck_does(name: str, times: float) ->
     assert played(name, evaluation.ScriptPlayer()).score_mean >= times * luck.score_mean
 
 
+def test_the_script_beats_luck_at_snake() -> None:
+    """In nearly all games: snake 0 of all-scripted ones grows longer than a random one in its place."""
+    luck = played("snake", evaluation.RandomPlayer(envs.spec("snake")))
+    assert played("snake", evaluation.ScriptPlayer()).score_mean > 3 * luck.score_mean
+
+
 def test_the_script_beats_luck_at_connect4() -> None:
     """The opponent is the scripted player, so luck's losses are its wins."""
     luck = played("connect4", evaluation.RandomPlayer(envs.spec("connect4")))

@@ -27,6 +27,8 @@ def test_check_env(name: str) -> None:
 def test_vector_equals_single_ones(name: str) -> None:
     """Observations, rewards, ends and all of info; from the constructor's seeds and from reset's."""
     count, options = 5, {"seed": 7, "randomize": 0.3}
+    if any(param.name == "time" for param in envs.spec(name).param):
+        options["time"] = 100  # so that episodes end
     single = [lambda i=i: envs.make(name, first_index=i, **options) for i in range(count)]
     sync = gymnasium.vector.SyncVectorEnv(single, autoreset_mode=SAME_STEP)
     vector = envs.make(name, num_envs=count, **options)

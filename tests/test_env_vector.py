@@ -23,7 +23,7 @@ def actions(vector: Vector, steps: int, key: int = 0) -> Iterator[np.ndarray]:
     """Random actions [rows, heads]; a row's depend on its global number, so that groupings can be compared."""
     heads = vector.spec.head
     for step in range(steps):
-        u = np.random.default_rng((key, step)).random((128, len(heads)))[: vector.rows]
+        u = np.random.default_rng((key, step)).random((1024, len(heads)))[: vector.rows]
         yield np.stack(
             [
                 u[:, h] * head.size if head.size else head.low + u[:, h] * (head.high - head.low)
@@ -246,9 +246,9 @@ def test_the_end_of_an_episode(name: str) -> None:
 def test_shaping_adds_up(name: str) -> None:
     """Over an episode difference sums to P(last) - P(first), discounted to -P(first) (plus the last, if cut off)."""
     gamma, count = 0.97, 16
-    forms = {
-        form: Vector(name, count, seed=8, shaping=form, gamma=gamma) for form in ("none", "difference", "discounted")
-    }
+    timed = any(param.name == "time" for param in envs.spec(name).param)
+    options = {"seed": 8, "gamma": gamma, "params": {"time": 300} if timed else {}}  # so that episodes end
+    forms = {form: Vector(name, count, shaping=form, **options) for form in ("none", "difference", "discounted")}
     buffers = {form: vector.buffers() for form, vector in forms.items()}
     spec = envs.spec(name)
     for form, vector in forms.items():

@@ -29,8 +29,17 @@ MINNOW = [sys.executable, "-m", "minnow.cli.main"]
 
 def small(name: str, core: str, **changes: object) -> Config:
     """Six updates of a tiny run with everything switched on: two epochs, normalisation, randomization, checkpoints."""
+    agents = envs.spec(name).agents
+    count = max(8 // agents, 1)
     settings = TrainConfig(
-        steps=6 * 8 * 16, envs=8, horizon=16, minibatch=64, epochs=2, value_clip=0.2, checkpoints=3, logs=6
+        steps=6 * count * agents * 16,
+        envs=count,
+        horizon=16,
+        minibatch=64,
+        epochs=2,
+        value_clip=0.2,
+        checkpoints=3,
+        logs=6,
     )
     policy = PolicyConfig(core=core, hidden=16, normalize=True)
     return Config(name, 5, 0.3, policy=policy, train=dataclasses.replace(settings, **changes))

@@ -1,0 +1,393 @@
+/* snake.c: many snakes in one arena; they eat, grow, and block each other's way.
+ *
+ * A cell is a byte: nothing, food, a wall, a snake's head, or a part of its body, which says where the next part
+ * towards the head lies. The arena stands in the middle of walls so wide that no window reaches beyond them. It is kept
+ * twice, the second time with x and y exchanged, since each snake sees it turned to its own heading.
+ *
+ * All snakes move at once: first the tails leave, then the heads arrive. A head dies that meets a wall, a body or
+ * another head that arrives in the same cell. The dead turn to food, in part, and are born anew after a rest.
+ */
+#define ENV_LANES 1
+#define ENV_SLOTS 32
+#define ENV_HEADS 1
+#define ENV_OBS 363
+#define ENV_OBS_U8
+#define ENV_PARAMS(P)                                                                                                  \
+    P(arena, 64.0f, 24.0f, 64.0f, ENV_WORLD, ENV_INTEGER, "cells", "Side of the arena.")                               \
+    P(food, 64.0f, 1.0f, 512.0f, ENV_WORLD, ENV_INTEGER, "", "Food lies in so many cells at least.")                   \
+    P(growth, 1.0f, 1.0f, 8.0f, ENV_WORLD, ENV_INTEGER, "cells", "What a meal adds to a snake.")                       \
+    P(remains, 0.5f, 0.0f, 1.0f, ENV_PHYSICS, ENV_LINEAR, "", "Share of a dead snake that becomes food.")              \
+    P(start, 3.0f, 1.0f, 20.0f, ENV_WORLD, ENV_INTEGER, "cells", "Length of a newborn snake.")                         \
+    P(rest, 10.0f, 1.0f, 100.0f, ENV_WORLD, ENV_INTEGER, "ticks", "Time from death to birth.")                         \
+    P(time, 1000.0f, 100.0f, 10000.0f, ENV_WORLD, ENV_INTEGER, "ticks", "Length of an episode.")                       \
+    P(meal, 1.0f, 0.0f, 10.0f, ENV_REWARD, ENV_LINEAR, "", "Reward of a meal.")                                        \
+    P(death, 1.0f, 0.0f, 100.0f, ENV_REWARD, ENV_LINEAR, "", "Penalty of death.")                                      \
+    P(skill, 1.0f, 0.0f, 1.0f, ENV_WORLD, ENV_LINEAR, "", "Skill of the scripted players: how rarely they err.")
+#include "../env.h"
+#include "../grid.h"
+
+enum { SIDE = 5, SEEN = 2 * SIDE + 1, AHEAD = 7, MARGIN = 8, STRIDE = 64 + 2 * MARGIN, TRIES = 16 };
+enum { NOTHING = 0, FOOD = 1, WALL = 0x20, HEAD = 0x40, BODY = 0x80, SOLID = WALL, WHO = 0xfc };
+enum { AHEAD_ON, TURN_LEFT, TURN_RIGHT, GO_NORTH, GO_EAST, GO_SOUTH, GO_WEST, CHOICES, FEED = ENV_EVENT_CUSTOM };
+enum { LONGEST = 4096 };
+
+struct State {
+    EnvBase base;
+    uint8_t cell[STRIDE][STRIDE], turned[STRIDE][STRIDE]; /* [y][x], [x][y] */
+    int32_t x[ENV_SLOTS], y[ENV_SLOTS], way[ENV_SLOTS];   /* of the heads */
+    int32_t tail_x[ENV_SLOTS], tail_y[ENV_SLOTS];
+    int32_t length[ENV_SLOTS]; /* cells taken; 0: dead */
+    int32_t grows[ENV_SLOTS];  /* ticks in which the tail will stay */
+    int32_t rest[ENV_SLOTS];   /* ticks until it may be born */
+    int32_t sum[ENV_SLOTS];    /* of the lengths after all ticks so far */
+    int32_t food;              /* cells that hold some */
+};
+
+#define PARAM(name) (s->base.param[P_##name][0])
+
+static inline void put(State *s, int x, int y, int what) {
+    s->cell[y][x] = s->turned[x][y] = (uint8_t)what;
+}
+
+/* A cell of the arena, drawn at random. */
+static void anywhere(State *s, int *x, int *y) {
+    EnvBits bits = env_bits(s, 0);
+    uint32_t side = (uint32_t)PARAM(arena);
+    *x = MARGIN + (int)((uint64_t)bits.a * side >> 32);
+    *y = MARGIN + (int)((uint64_t)bits.b * side >> 32);
+}
+
+/* Food appears until there is enough, or the tick's tries are used up. */
+static void sow(State *s, int tries) {
+    for (; tries > 0 && (float)s->food < PARAM(food); tries--) {
+        int x, y;
+        anywhere(s, &x, &y);
+        if (s->cell[y][x] == NOTHING) {
+            put(s, x, y, FOOD);
+            s->food++;
+        }
+    }
+}
+
+/* Whether the cells before (x, y) are free, so that a newborn snake has time to turn. */
+static int clear(const State *s, int x, int y, int way) {
+    int solid = 0;
+    for (int i = 0; i < 4; i++) {
+        solid |= s->cell[y + i * env_south(way)][x + i * env_east(way)] >= SOLID;
+    }
+    return !solid;
+}
+
+static void bear(State *s, int slot) {
+    for (int i = 0; i < TRIES && s->length[slot] == 0; i++) {
+        int x, y, way = (int)env_below(s, 0, ENV_WAYS);
+        anywhere(s, &x, &y);
+        if (s->cell[y][x] == NOTHING && clear(s, x, y, way)) {
+            s->x[slot] = s->tail_x[slot] = x;
+            s->y[slot] = s->tail_y[slot] = y;
+            s->way[slot] = way;
+            s->length[slot] = 1;
+            s->grows[slot] = (int32_t)PARAM(start) - 1;
+            put(s, x, y, HEAD | slot);
+        }
+    }
+}
+
+static void reset(State *s, int lane) {
+    (void)lane;
+    int side = (int)PARAM(arena);
+    memset(s->cell, WALL, sizeof s->cell);
+    memset(s->turned, WALL, sizeof s->turned);
+    for (int y = MARGIN; y < MARGIN + side; y++) {
+        memset(&s->cell[y][MARGIN], NOTHING, (size_t)side);
+        memset(&s->turned[y][MARGIN], NOTHING, (size_t)side);
+    }
+    s->food = 0;
+    for (int slot = 0; slot < ENV_SLOTS; slot++) {
+        s->length[slot] = s->grows[slot] = s->rest[slot] = s->sum[slot] = 0;
+        s->x[slot] = s->y[slot] = s->tail_x[slot] = s->tail_y[slot] = s->way[slot] = 0;
+    }
+    for (int slot = 0; slot < ENV_SLOTS; slot++) {
+        bear(s, slot);
+    }
+    sow(s, 4 * 512);
+}
+
+/* The heading that a choice means; a snake cannot turn on the spot. */
+static inline int heading(int way, int choice) {
+    if (choice >= GO_NORTH) {
+        int to = choice - GO_NORTH;
+        return to == (way ^ 2) ? way : to;
+    }
+    return (way + (choice == TURN_RIGHT) - (choice == TURN_LEFT)) & 3;
+}
+
+/* The tail leaves its cell, unless the snake grows. */
+static inline void retract(State *s, int slot) {
+    if (s->grows[slot] > 0) {
+        s->grows[slot]--;
+        s->length[slot]++;
+        return;
+    }
+    int x = s->tail_x[slot], y = s->tail_y[slot], way = s->cell[y][x] & 3;
+    put(s, x, y, NOTHING);
+    s->tail_x[slot] = x + env_east(way);
+    s->tail_y[slot] = y + env_south(way);
+}
+
+/* The whole snake becomes food, or nothing. */
+static void decay(State *s, int slot) {
+    int x = s->tail_x[slot], y = s->tail_y[slot];
+    for (int left = s->length[slot]; left > 0; left--) {
+        int way = s->cell[y][x] & 3;
+        int stays = env_uniform(s, 0) < PARAM(remains);
+        put(s, x, y, stays ? FOOD : NOTHING);
+        s->food += stays;
+        x += env_east(way);
+        y += env_south(way);
+    }
+    s->length[slot] = s->grows[slot] = 0;
+    s->rest[slot] = (int32_t)PARAM(rest);
+}
+
+static void step(State *s, EnvActions action, EnvResult out) {
+    int32_t dies[ENV_SLOTS] = {0};
+    uint32_t arrived = 0;
+    /* A head becomes a part of the body that points the way, before any tail leaves: a tail may be a head. */
+    for (int slot = 0; slot < ENV_SLOTS; slot++) {
+        if (s->length[slot]) {
+            int way = s->way[slot] = heading(s->way[slot], action[slot][0][0]);
+            put(s, s->x[slot], s->y[slot], BODY | slot << 2 | way);
+        }
+    }
+    for (int slot = 0; slot < ENV_SLOTS; slot++) {
+        if (s->length[slot]) {
+            retract(s, slot);
+        }
+    }
+    for (int slot = 0; slot < ENV_SLOTS; slot++) {
+        if (s->length[slot] == 0) {
+            continue;
+        }
+        int way = s->way[slot], x = s->x[slot] + env_east(way), y = s->y[slot] + env_south(way), met = s->cell[y][x];
+        if (met >= SOLID) {
+            int other = met & 31;
+            dies[slot] = 1;
+            if (met >= HEAD && met < BODY && (arrived >> other & 1)) { /* two heads in one cell */
+                dies[other] = 1;
+            }
+            continue;
+        }
+        if (met == FOOD) {
+            s->food--;
+            s->grows[slot] += (int32_t)PARAM(growth);
+            out.reward[slot][0] += PARAM(meal);
+        }
+        s->x[slot] = x;
+        s->y[slot] = y;
+        arrived |= 1u << slot;
+        put(s, x, y, HEAD | slot);
+    }
+    for (int slot = 0; slot < ENV_SLOTS; slot++) {
+        if (dies[slot]) {
+            out.reward[slot][0] -= PARAM(death);
+            s->length[slot] -= !(arrived >> slot & 1); /* its tail has left, but its head has not arrived */
+            decay(s, slot);
+        } else if (s->length[slot] == 0 && --s->rest[slot] <= 0) {
+            s->rest[slot] = 0;
+            bear(s, slot);
+        }
+        s->sum[slot] += s->length[slot];
+    }
+    sow(s, 8);
+    out.truncated[0] |= (float)(s->base.tick[0] + 1) >= PARAM(time);
+}
+
+static inline void look(const State *s, int slot, uint8_t window[SEEN][ENV_WINDOW]) {
+    env_window(s->cell[0], s->turned[0], STRIDE, s->x[slot], s->y[slot], s->way[slot], SEEN, AHEAD, SIDE, window);
+}
+
+/* Planes of the window, the heading up: what is solid (the own body half as much), food, heads. The own head's cell,
+ * the same in each observation, holds the own length in place of the first plane, and nothing in the others. */
+static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
+    uint8_t window[SEEN][ENV_WINDOW], plane[3][SEEN][ENV_WINDOW];
+    (void)stride;
+    if (s->length[slot] == 0) {
+        memset(obs, 0, ENV_OBS);
+        return;
+    }
+    memset(window, 0, sizeof window);
+    look(s, slot, window);
+    window[AHEAD][SIDE] = NOTHING;
+    const uint8_t *cell = window[0], own = (uint8_t)(BODY | slot << 2);
+    uint8_t *solid = plane[0][0], *food = plane[1][0], *heads = plane[2][0];
+    for (int i = 0; i < SEEN * ENV_WINDOW; i++) {
+        uint8_t what = cell[i];
+        solid[i] = (uint8_t)((what & WHO) == own ? 128 : what >= SOLID ? 255 : 0);
+        food[i] = what == FOOD ? 255 : 0;
+        heads[i] = (what & (HEAD | BODY)) == HEAD ? 255 : 0;
+    }
+    plane[0][AHEAD][SIDE] = (uint8_t)(s->length[slot] < 255 ? s->length[slot] : 255);
+    for (int p = 0; p < 3; p++) {
+        for (int row = 0; row < SEEN; row++) {
+            memcpy(obs + (p * SEEN + row) * SEEN, plane[p][row], SEEN);
+        }
+    }
+}
+
+/* Greedy: of the moves that meet nothing solid, the one that comes nearest to the nearest food in its window; straight
+ * on where there is none. Erring, it moves at random. */
+static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
+    uint8_t window[SEEN][ENV_WINDOW];
+    int nearest = 99, right = 0, before = 0, best = 999;
+    uint32_t stream = 3u * (uint32_t)(slot % 5);
+    action[0][0] = AHEAD_ON;
+    if (s->length[slot] == 0) {
+        return;
+    }
+    if (env_noise(s, 0, stream) >= skill[0]) {
+        action[0][0] = (int32_t)(env_noise(s, 0, stream + 1) * 3.0f);
+        return;
+    }
+    look(s, slot, window);
+    for (int row = 0; row < SEEN; row++) {
+        for (int column = 0; column < SEEN; column++) {
+            int across = column - SIDE, on = AHEAD - row;
+            int way = (across < 0 ? -across : across) + (on < 0 ? -on : on);
+            if (window[row][column] == FOOD && way < nearest) {
+                nearest = way;
+                right = across;
+                before = on;
+            }
+        }
+    }
+    for (int choice = AHEAD_ON; choice <= TURN_RIGHT; choice++) {
+        int turn = (choice == TURN_RIGHT) - (choice == TURN_LEFT), on = choice == AHEAD_ON;
+        int across = right - turn, rest = before - on;
+        int way = nearest == 99 ? choice : (across < 0 ? -across : across) + (rest < 0 ? -rest : rest);
+        if (window[AHEAD - on][SIDE + turn] < SOLID && way < best) {
+            best = way;
+            action[0][0] = choice;
+        }
+    }
+}
+
+/* Puts food where the click is, or takes it away. */
+static void event(State *s, int lane, const EnvEvent *event) {
+    (void)lane;
+    float side = PARAM(arena);
+    if (event->kind == FEED && event->x >= 0.0f && event->x < side && event->y >= 0.0f && event->y < side) {
+        int x = MARGIN + (int)event->x, y = MARGIN + (int)event->y;
+        if (s->cell[y][x] <= FOOD) {
+            s->food += s->cell[y][x] == FOOD ? -1 : 1;
+            put(s, x, y, FOOD - s->cell[y][x]);
+        }
+    }
+}
+
+static float score(const State *s, int lane, int slot) {
+    (void)lane;
+    return (float)s->sum[slot] / (float)(s->base.tick[0] > 0 ? s->base.tick[0] : 1);
+}
+
+static int alive(const State *s, int lane, int slot) {
+    (void)lane;
+    return s->length[slot] > 0;
+}
+
+/* A body is drawn as its straight stretches. */
+static void draw_snake(const State *s, int slot, uint32_t color, float width, EnvList *list) {
+    int x = s->tail_x[slot], y = s->tail_y[slot], from_x = x, from_y = y, last = -1;
+    for (int left = s->length[slot]; left > 0; left--) {
+        int way = left > 1 ? s->cell[y][x] & 3 : ENV_WAYS;
+        if (way != last && (last >= 0 || left == 1)) {
+            float middle_x = 0.5f * (float)(from_x + x) + 0.5f - MARGIN;
+            float middle_y = 0.5f * (float)(from_y + y) + 0.5f - MARGIN;
+            float wide = (float)(x > from_x ? x - from_x : from_x - x) + width;
+            float high = (float)(y > from_y ? y - from_y : from_y - y) + width;
+            env_rect(list, middle_x, middle_y, wide, high, 0.0f, 0.4f * width, color);
+            from_x = x;
+            from_y = y;
+        }
+        last = way;
+        x += left > 1 ? env_east(way) : 0;
+        y += left > 1 ? env_south(way) : 0;
+    }
+}
+
+static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
+    static const uint32_t colors[8] = {0x2f8f83ff, 0xb35a3cff, 0x7a5bb5ff, 0x4a7fc0ff,
+                                       0xa8893aff, 0x5f9a4cff, 0xb04f7aff, 0x5c7a8aff};
+    float side = PARAM(arena), middle = 0.5f * side;
+    (void)lane;
+    env_view(list, middle, middle, side + 1.0f, side + 1.0f);
+    env_rect(list, middle, middle, side + 1.0f, side + 1.0f, 0.0f, 0.0f, 0x3d5166ff);
+    env_rect(list, middle, middle, side, side, 0.0f, 0.0f, 0x101820ff);
+    for (int y = 0; (float)y < side; y++) {
+        for (int x = 0; (float)x < side; x++) {
+            if (s->cell[MARGIN + y][MARGIN + x] == FOOD) {
+                env_circle(list, (float)x + 0.5f, (float)y + 0.5f, 0.32f, 0xf2c14eff);
+            }
+        }
+    }
+    for (int slot = 0; slot < ENV_SLOTS; slot++) {
+        if (s->length[slot]) {
+            int focus = slot == view->agent;
+            float x = (float)(s->x[slot] - MARGIN) + 0.5f, y = (float)(s->y[slot] - MARGIN) + 0.5f;
+            draw_snake(s, slot, focus ? 0xfff4d6ff : colors[slot & 7], focus ? 0.95f : 0.8f, list);
+            env_circle(list, x + 0.15f * (float)env_east(s->way[slot]), y + 0.15f * (float)env_south(s->way[slot]),
+                       0.22f, focus ? 0xe4572eff : 0x101820ff);
+        }
+    }
+}
+
+static const EnvField fields[3] = {{"solid", 0.0f, 255.0f}, {"food", 0.0f, 255.0f}, {"heads", 0.0f, 255.0f}};
+static const EnvHead heads[ENV_HEADS] = {
+    {"move", CHOICES, 0.0f, 0.0f, "ahead,turn left,turn right,up,right,down,left"}};
+static const EnvControl controls[] = {
+    {"Up", "ArrowUp,KeyW", "button12,axis1-", "y1/4", 0, GO_NORTH},
+    {"Right", "ArrowRight,KeyD", "button15,axis0+", "x4/4", 0, GO_EAST},
+    {"Down", "ArrowDown,KeyS", "button13,axis1+", "y4/4", 0, GO_SOUTH},
+    {"Left", "ArrowLeft,KeyA", "button14,axis0-", "x1/4", 0, GO_WEST},
+    {"Turn left", "KeyQ", "button4", 0, 0, TURN_LEFT},
+    {"Turn right", "KeyE", "button5", 0, 0, TURN_RIGHT},
+};
+static const EnvGesture gestures[] = {
+    {FEED, "Feed", "Click a free cell to put food there, or to take it away.", "click"}};
+
+static const Env env = {
+    .spec =
+        {
+            .name = "snake",
+            .title = "Snake",
+            .description = "Eat and grow; do not run into anything. 32 snakes share the arena, and the dead are food.",
+            .agents = ENV_SLOTS,
+            .obs_type = ENV_U8,
+            .obs_rank = 3,
+            .obs_shape = {3, SEEN, SEEN},
+            .fields = fields,
+            .action_type = ENV_DISCRETE,
+            .head = heads,
+            .idle = {AHEAD_ON},
+            .tick_rate = 10.0f,
+            .action_repeat = 1,
+            .score_name = "mean length",
+            .score_low = 0.0f,
+            .score_high = LONGEST,
+            .view_width = 65.0f,
+            .view_height = 65.0f,
+            .controls = sizeof controls / sizeof *controls,
+            .control = controls,
+            .gestures = sizeof gestures / sizeof *gestures,
+            .gesture = gestures,
+        },
+    .reset = reset,
+    .step = step,
+    .observe = observe,
+    .script = script,
+    .event = event,
+    .draw = draw,
+    .score = score,
+    .alive = alive,
+};
+#include "../core.h"
