@@ -603,6 +603,7 @@ typedef struct mnw_file {
     const uint8_t *bytes;
     mnw_part part[MNW_SECTIONS];
     minnow_error *error;
+    uint32_t index; /* of the record that is being validated */
 } mnw_file;
 
 typedef struct mnw_shape {
@@ -627,18 +628,28 @@ static MNW_NOINLINE int mnw_fail(minnow_error *e, int32_t code, uint32_t index, 
     return 0;
 }
 
-static MNW_NOINLINE int mnw_refuse(const mnw_file *f, int32_t code, uint32_t index, const uint8_t *place,
-                                   uint64_t found, uint64_t expected) {
-    return mnw_fail(f->error, code, index, (uint64_t)(place - f->bytes), found, expected);
+/* In the functions that validate: whether least <= found < limit. If not, that is the fault, and `place` is where. */
+static MNW_NOINLINE int mnw_within(const mnw_file *f, int32_t code, const uint8_t *place, uint64_t found,
+                                   uint64_t least, uint64_t limit) {
+    if (found >= least && found < limit)
+        return 1;
+    return mnw_fail(f->error, code, f->index, (uint64_t)(place - f->bytes), found, found < least ? least : limit - 1);
 }
 
-/* In the functions that validate: what fails ends them. */
-#define MNW_CHECK(condition, code, index, place, found, expected)                                                      \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            return mnw_refuse(f, MINNOW_E_##code, (uint32_t)(index), (place), (uint64_t)(found),                       \
-                              (uint64_t)(expected));                                                                   \
-    } while (0)
+/* The same of the number that stands at `place`. */
+static MNW_NOINLINE int mnw_field(const mnw_file *f, int32_t code, const uint8_t *place, uint32_t least,
+                                  uint32_t limit) {
+    return mnw_within(f, code, place, mnw_u32(place), least, limit);
+}
+
+static MNW_NOINLINE int mnw_same(const mnw_file *f, int32_t code, const uint8_t *place, uint64_t found,
+                                 uint64_t expected) {
+    return mnw_within(f, code, place, found, expected, expected + 1);
+}
+
+static MNW_NOINLINE int mnw_must(const mnw_file *f, int32_t code, const uint8_t *place, int holds) {
+    return holds || mnw_within(f, code, place, 0, 1, 2);
+}
 
 static uint32_t mnw_crc(const uint8_t *bytes, size_t size) { /* as if bytes 12 to 15 were zero */
     static const uint32_t table[16] = {0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u,
@@ -685,8 +696,9 @@ static size_t mnw_utf8(const uint8_t *p, size_t n) {
 }
 
 static int mnw_zero(const mnw_file *f, uint64_t from, uint64_t to) {
-    for (uint64_t i = from; i < to; i++)
-        MNW_CHECK(f->bytes[i] == 0, PADDING, 0, f->bytes + i, f->bytes[i], 0);
+    for (; from < to; from++)
+        if (!mnw_same(f, MINNOW_E_PADDING, f->bytes + from, f->bytes[from], 0))
+            return 0;
     return 1;
 }
 
@@ -695,98 +707,136 @@ static int mnw_open(mnw_file *f, size_t size) {
     static const uint8_t magic[8] = {0x89, 'M', 'N', 'W', '\r', '\n', 0x1a, '\n'};
     static const char tags[] = "STRSVALSINPSSTATOUTSOPERARGSTENSACTNMETAGOLDDATA";
     static const uint8_t record[MNW_SECTIONS] = {1, 32, 8, 24, 12, 16, 4, 48, 4, 1, 4, 1};
-    const uint8_t *b = f->bytes;
-    for (size_t i = 0; i < 8 && i < size; i++)
-        MNW_CHECK(b[i] == magic[i], MAGIC, 0, b + i, b[i], magic[i]);
-    MNW_CHECK(size >= MNW_HEADER, SHORT, 0, b, size, MNW_HEADER);
-    MNW_CHECK(mnw_u32(b + 8) == 1, VERSION, 0, b + 8, mnw_u32(b + 8), 1);
-    MNW_CHECK(mnw_u64(b + 16) <= size, TRUNCATED, 0, b + 16, size, mnw_u64(b + 16));
-    MNW_CHECK(mnw_u64(b + 16) >= size, TRAILING, 0, b + 16, size, mnw_u64(b + 16));
-    MNW_CHECK(mnw_u32(b + 12) == mnw_crc(b, size), CHECKSUM, 0, b + 12, mnw_u32(b + 12), mnw_crc(b, size));
-    MNW_CHECK(mnw_u32(b + 24) == MNW_SECTIONS, DIRECTORY, 0, b + 24, mnw_u32(b + 24), MNW_SECTIONS);
-    MNW_CHECK(mnw_u32(b + 28) == 0, PADDING, 0, b + 28, mnw_u32(b + 28), 0);
+    const uint8_t *b = f->bytes, *d = b + 32;
     uint64_t at = MNW_HEADER;
-    for (uint32_t i = 0; i < MNW_SECTIONS; i++) {
-        const uint8_t *d = b + 32 + 24 * i;
+    for (size_t i = 0; i < 8 && i < size; i++)
+        if (!mnw_same(f, MINNOW_E_MAGIC, b + i, b[i], magic[i]))
+            return 0;
+    if (!mnw_within(f, MINNOW_E_SHORT, b, size, MNW_HEADER, UINT64_MAX) ||
+        !mnw_field(f, MINNOW_E_VERSION, b + 8, 1, 2) ||
+        !mnw_within(f, MINNOW_E_TRUNCATED, b + 16, size, mnw_u64(b + 16), UINT64_MAX) ||
+        !mnw_same(f, MINNOW_E_TRAILING, b + 16, size, mnw_u64(b + 16)) ||
+        !mnw_same(f, MINNOW_E_CHECKSUM, b + 12, mnw_u32(b + 12), mnw_crc(b, size)) ||
+        !mnw_field(f, MINNOW_E_DIRECTORY, b + 24, MNW_SECTIONS, MNW_SECTIONS + 1) ||
+        !mnw_field(f, MINNOW_E_PADDING, b + 28, 0, 1))
+        return 0;
+    for (uint32_t i = 0; i < MNW_SECTIONS; i++, d += 24) {
         mnw_part *part = &f->part[i];
-        uint64_t start = i == MNW_DATA ? (at + 63) & ~(uint64_t)63 : (at + 7) & ~(uint64_t)7;
-        MNW_CHECK(mnw_u32(d) == mnw_u32((const uint8_t *)tags + 4 * i), DIRECTORY, i, d, mnw_u32(d),
-                  mnw_u32((const uint8_t *)tags + 4 * i));
+        uint64_t step = i == MNW_DATA ? 63 : 7, start = (at + step) & ~step;
+        f->index = i;
         part->count = mnw_u32(d + 4);
         part->offset = mnw_u64(d + 8);
         part->size = mnw_u64(d + 16);
-        MNW_CHECK(part->offset <= size && part->size <= size - part->offset, OUTSIDE, i, d + 8, part->offset, size);
-        MNW_CHECK(part->offset == start, OVERLAP, i, d + 8, part->offset, start);
-        MNW_CHECK(part->size == (uint64_t)part->count * record[i], RECORDS, i, d + 16, part->size,
-                  (uint64_t)part->count * record[i]);
-        if (!mnw_zero(f, at, start))
+        if (!mnw_same(f, MINNOW_E_DIRECTORY, d, mnw_u32(d), mnw_u32((const uint8_t *)tags + 4 * i)) ||
+            !mnw_within(f, MINNOW_E_OUTSIDE, d + 8, part->offset, 0, (uint64_t)size + 1) ||
+            !mnw_within(f, MINNOW_E_OUTSIDE, d + 16, part->size, 0, size - part->offset + 1) ||
+            !mnw_same(f, MINNOW_E_OVERLAP, d + 8, part->offset, start) ||
+            !mnw_same(f, MINNOW_E_RECORDS, d + 16, part->size, (uint64_t)part->count * record[i]) ||
+            !mnw_zero(f, at, start))
             return 0;
-        part->at = b + part->offset;
+        part->at = b + start;
         at = start + part->size;
     }
-    MNW_CHECK(at == size, OUTSIDE, MNW_DATA, b + 32 + 24 * MNW_DATA + 16, at, size);
-    return 1;
+    return mnw_same(f, MINNOW_E_OUTSIDE, d - 8, at, size);
 }
 
-static int mnw_check_texts(const mnw_file *f) {
+static int mnw_check_texts(mnw_file *f) {
     const mnw_part *names = &f->part[MNW_STRS], *meta = &f->part[MNW_META];
-    MNW_CHECK(names->size > 0 && names->at[0] == 0, TEXT, 0, names->at, names->size ? names->at[0] : 0, 0);
-    MNW_CHECK(names->at[names->size - 1] == 0, TEXT, 0, names->at + names->size - 1, names->at[names->size - 1], 0);
-    for (int i = 0; i < 2; i++) {
-        const mnw_part *part = i ? meta : names;
+    const uint8_t *end = names->at + names->size, *last = meta->at + meta->size;
+    f->index = MNW_STRS;
+    if (!mnw_within(f, MINNOW_E_TEXT, names->at, names->size, 1, UINT64_MAX) ||
+        !mnw_same(f, MINNOW_E_TEXT, names->at, names->at[0], 0) || !mnw_same(f, MINNOW_E_TEXT, end - 1, end[-1], 0))
+        return 0;
+    for (const mnw_part *part = names;; part = meta, f->index = MNW_META) {
         size_t good = mnw_utf8(part->at, (size_t)part->size);
-        MNW_CHECK(good == part->size, TEXT, i ? MNW_META : MNW_STRS, part->at + good, part->at[good], 0);
+        if (!mnw_same(f, MINNOW_E_TEXT, part->at + good, good, part->size))
+            return 0;
+        if (part == meta)
+            break;
     }
-    size_t last = (size_t)meta->size;
-    MNW_CHECK(last >= 2 && meta->at[0] == '{' && meta->at[last - 1] == '}', META, 0, meta->at, last, 2);
-    return 1;
+    return mnw_within(f, MINNOW_E_META, meta->at, meta->size, 2, UINT64_MAX) &&
+           mnw_same(f, MINNOW_E_META, meta->at, meta->at[0], '{') &&
+           mnw_same(f, MINNOW_E_META, last - 1, last[-1], '}');
 }
 
 /* The name whose offset stands at `at`. */
-static int mnw_check_name(const mnw_file *f, const uint8_t *at, uint32_t index, int needed) {
-    const mnw_part *names = &f->part[MNW_STRS];
+static int mnw_check_name(const mnw_file *f, const uint8_t *at, int needed) {
+    const uint8_t *names = f->part[MNW_STRS].at;
     uint32_t offset = mnw_u32(at);
-    MNW_CHECK(offset < names->size && (!offset || !names->at[offset - 1]), NAME, index, at, offset, names->size);
-    MNW_CHECK(!needed || names->at[offset], NAME, index, at, offset, 1);
-    return 1;
+    return mnw_field(f, MINNOW_E_NAME, at, 0, f->part[MNW_STRS].count) &&
+           mnw_same(f, MINNOW_E_NAME, at, offset ? names[offset - 1] : 0, 0) &&
+           mnw_within(f, MINNOW_E_NAME, at, names[offset], needed != 0, 256);
 }
 
-/* The shape in a record of VALS or TENS. */
+/* Shapes where they stand, in a record of VALS or TENS. */
+MNW_INLINE uint32_t mnw_size(const uint8_t *record, uint32_t axis) {
+    return mnw_u32(record + 8 + 4 * axis);
+}
+
 static MNW_NOINLINE mnw_shape mnw_shape_at(const uint8_t *record) {
     mnw_shape s;
     s.rank = record[5];
     s.elements = 1;
     for (uint32_t i = 0; i < MINNOW_MAX_RANK; i++) {
-        s.size[i] = mnw_u32(record + 8 + 4 * i);
+        s.size[i] = mnw_size(record, i);
         if (i < s.rank)
             s.elements *= s.size[i];
     }
     return s;
 }
 
-static int mnw_check_shape(const mnw_file *f, const uint8_t *record, uint32_t index) {
+static uint32_t mnw_elements(const uint8_t *record) {
+    return mnw_shape_at(record).elements;
+}
+
+/* Whether two agree in the axes from `from` up to `to`; the sizes beyond a rank are 0. */
+static int mnw_agree(const uint8_t *a, const uint8_t *b, uint32_t from, uint32_t to) {
+    for (; from < to; from++)
+        if (mnw_size(a, from) != mnw_size(b, from))
+            return 0;
+    return 1;
+}
+
+/* Whether two are the same, axis `but` apart. */
+static MNW_NOINLINE int mnw_alike(const uint8_t *a, const uint8_t *b, uint32_t but) {
+    return a[5] == b[5] && mnw_agree(a, b, 0, but) && mnw_agree(a, b, but + 1, MINNOW_MAX_RANK);
+}
+enum { MNW_NO_AXIS = MINNOW_MAX_RANK };
+
+/* Name and shape of a record. */
+static int mnw_check_shape(const mnw_file *f, const uint8_t *record) {
     uint64_t elements = 1;
-    MNW_CHECK(record[5] <= MINNOW_MAX_RANK, RANK, index, record + 5, record[5], MINNOW_MAX_RANK);
-    MNW_CHECK(mnw_u16(record + 6) == 0, PADDING, index, record + 6, mnw_u16(record + 6), 0);
+    if (!mnw_check_name(f, record, 0) || !mnw_within(f, MINNOW_E_RANK, record + 5, record[5], 0, MINNOW_MAX_RANK + 1) ||
+        !mnw_same(f, MINNOW_E_PADDING, record + 6, mnw_u16(record + 6), 0))
+        return 0;
     for (uint32_t i = 0; i < MINNOW_MAX_RANK; i++) {
-        uint32_t n = mnw_u32(record + 8 + 4 * i);
-        MNW_CHECK(i < record[5] ? n >= 1 : n == 0, SIZE, index, record + 8 + 4 * i, n, i < record[5]);
-        elements *= n ? n : 1;
-        MNW_CHECK(elements <= MNW_MOST_ELEMENTS, ELEMENTS, index, record + 8, elements, MNW_MOST_ELEMENTS);
+        uint32_t n = mnw_size(record, i), axis = i < record[5];
+        elements *= axis ? n : 1;
+        if (!mnw_within(f, MINNOW_E_SIZE, record + 8 + 4 * i, n, axis, axis ? UINT64_MAX : 1) ||
+            !mnw_within(f, MINNOW_E_ELEMENTS, record + 8, elements, 0, MNW_MOST_ELEMENTS + 1))
+            return 0;
     }
     return 1;
 }
 
+static const uint8_t *mnw_value_at(const mnw_file *f, uint32_t value) {
+    return f->part[MNW_VALS].at + (size_t)32 * value;
+}
+
+static const uint8_t *mnw_stored_at(const mnw_file *f, uint32_t tensor) {
+    return f->part[MNW_TENS].at + (tensor == MNW_ABSENT ? 0 : (size_t)48 * tensor);
+}
+
 static mnw_shape mnw_value_shape(const mnw_file *f, uint32_t value) {
-    return mnw_shape_at(f->part[MNW_VALS].at + (size_t)32 * value);
+    return mnw_shape_at(mnw_value_at(f, value));
 }
 
 static uint32_t mnw_value_dtype(const mnw_file *f, uint32_t value) {
-    return f->part[MNW_VALS].at[(size_t)32 * value + 4];
+    return mnw_value_at(f, value)[4];
 }
 
 static mnw_tensor mnw_tensor_at(const mnw_file *f, uint32_t tensor) {
-    const uint8_t *record = f->part[MNW_TENS].at + (size_t)48 * tensor;
+    const uint8_t *record = mnw_stored_at(f, tensor);
     mnw_tensor t;
     uint64_t scales = mnw_u64(record + 40);
     t.shape = mnw_shape_at(record);
@@ -805,58 +855,59 @@ static float mnw_element(const mnw_tensor *t, uint32_t index) {
     return (float)((int32_t)(byte ^ 0x80u) - 128) * mnw_f32(t->scales + (size_t)4 * channel);
 }
 
-static int mnw_check_values(const mnw_file *f) {
+static int mnw_check_values(mnw_file *f) {
     const mnw_part *part = &f->part[MNW_VALS];
-    MNW_CHECK(part->count >= 1 && part->count <= 1u << 20, COUNT, MNW_VALS, part->at, part->count, 1u << 20);
+    f->index = MNW_VALS;
+    if (!mnw_within(f, MINNOW_E_COUNT, part->at, part->count, 1, (1u << 20) + 1))
+        return 0;
     for (uint32_t i = 0; i < part->count; i++) {
         const uint8_t *r = part->at + (size_t)32 * i;
-        MNW_CHECK(r[4] == MINNOW_F32 || r[4] == MINNOW_U8 || r[4] == MINNOW_I32, DTYPE, i, r + 4, r[4], MINNOW_F32);
-        if (!mnw_check_name(f, r, i, 0) || !mnw_check_shape(f, r, i))
+        f->index = i;
+        if ((r[4] != MINNOW_F32 && !mnw_within(f, MINNOW_E_DTYPE, r + 4, r[4], MINNOW_U8, MINNOW_I32 + 1)) ||
+            !mnw_check_shape(f, r))
             return 0;
     }
     return 1;
 }
 
-static int mnw_check_tensors(const mnw_file *f) {
+static int mnw_check_tensors(mnw_file *f) {
     const mnw_part *part = &f->part[MNW_TENS], *data = &f->part[MNW_DATA];
     uint64_t end = data->offset, limit = data->offset + data->size;
-    MNW_CHECK(part->count <= 1u << 20, COUNT, MNW_TENS, part->at, part->count, 1u << 20);
+    f->index = MNW_TENS;
+    if (!mnw_within(f, MINNOW_E_COUNT, part->at, part->count, 0, (1u << 20) + 1))
+        return 0;
     for (uint32_t i = 0; i < part->count; i++) {
-        const uint8_t *r = part->at + (size_t)48 * i;
-        MNW_CHECK(r[4] <= MINNOW_INT8, DTYPE, i, r + 4, r[4], MINNOW_INT8);
-        if (!mnw_check_name(f, r, i, 0) || !mnw_check_shape(f, r, i))
+        const uint8_t *r = part->at + (size_t)48 * i, *at = f->bytes;
+        uint32_t dtype = r[4], whole = dtype == MINNOW_INT8, half = dtype == MINNOW_F16;
+        f->index = i;
+        if (!mnw_within(f, MINNOW_E_DTYPE, r + 4, dtype, 0, MINNOW_INT8 + 1) || !mnw_check_shape(f, r) ||
+            !mnw_within(f, MINNOW_E_RANK, r + 5, r[5], whole, 256))
             return 0;
-        MNW_CHECK(r[4] != MINNOW_INT8 || r[5] >= 1, RANK, i, r + 5, r[5], 1);
-        mnw_shape s = mnw_shape_at(r);
-        uint64_t sizes[2] = {(uint64_t)s.elements * (r[4] == MINNOW_F32   ? 4
-                                                     : r[4] == MINNOW_F16 ? 2
-                                                                          : 1),
-                             r[4] == MINNOW_INT8 ? (uint64_t)s.size[0] * 4 : 0};
-        for (uint32_t k = 0; k < 2; k++) {
+        uint32_t elements = mnw_elements(r), size = elements << (whole ? 0 : half ? 1 : 2);
+        for (uint32_t k = 0; k < 2; k++) { /* elements, scales */
             const uint8_t *place = r + 32 + 8 * k;
-            uint64_t at = mnw_u64(place), start = sizes[k] ? (end + 63) & ~(uint64_t)63 : 0;
-            MNW_CHECK(!sizes[k] || (at >= data->offset && at <= limit && sizes[k] <= limit - at), BEYOND, i, place, at,
-                      limit);
-            MNW_CHECK(at == start, PLACE, i, place, at, start);
-            if (sizes[k]) {
-                if (!mnw_zero(f, end, start))
-                    return 0;
-                end = start + sizes[k];
+            uint64_t start = size ? (end + 63) & ~(uint64_t)63 : 0, from = mnw_u64(place);
+            if ((size && (!mnw_within(f, MINNOW_E_BEYOND, place, from, data->offset, limit + 1) ||
+                          !mnw_within(f, MINNOW_E_BEYOND, place, size, 0, limit - from + 1))) ||
+                !mnw_same(f, MINNOW_E_PLACE, place, from, start) || (size && !mnw_zero(f, end, start)))
+                return 0;
+            if (size) {
+                at = f->bytes + start;
+                end = start + size;
             }
+            size = whole ? 4 * mnw_size(r, 0) : 0;
         }
-        mnw_tensor t = mnw_tensor_at(f, i);
-        for (uint32_t k = 0; r[4] == MINNOW_F32 && k < s.elements; k++)
-            MNW_CHECK((mnw_u32(t.data + (size_t)4 * k) & 0x7fffffffu) <= 0x7f800000u, NUMBER, i, t.data + (size_t)4 * k,
-                      mnw_u32(t.data + (size_t)4 * k), 0);
-        for (uint32_t k = 0; r[4] == MINNOW_F16 && k < s.elements; k++)
-            MNW_CHECK((mnw_u16(t.data + (size_t)2 * k) & 0x7fffu) <= 0x7c00u, NUMBER, i, t.data + (size_t)2 * k,
-                      mnw_u16(t.data + (size_t)2 * k), 0);
-        for (uint32_t k = 0; r[4] == MINNOW_INT8 && k < s.size[0]; k++)
-            MNW_CHECK((mnw_u32(t.scales + (size_t)4 * k) & 0x7fffffffu) < 0x7f800000u, NUMBER, i,
-                      t.scales + (size_t)4 * k, mnw_u32(t.scales + (size_t)4 * k), 0);
+        /* No weight is anything but a number or infinite; no scale is infinite either. */
+        uint32_t count = whole ? mnw_size(r, 0) : elements;
+        uint32_t most = half ? 0x7c00u : 0x7f800000u - whole, mask = half ? 0x7fffu : 0x7fffffffu;
+        for (uint32_t k = 0; k < count; k++, at += half ? 2 : 4) {
+            uint32_t bits = (half ? mnw_u16(at) : mnw_u32(at)) & mask;
+            if (bits > most)
+                return mnw_within(f, MINNOW_E_NUMBER, at, bits, 0, most + 1);
+        }
     }
-    MNW_CHECK(end == limit, PLACE, part->count, f->bytes + 32 + 24 * MNW_DATA + 16, limit, end);
-    return 1;
+    f->index = part->count;
+    return mnw_same(f, MINNOW_E_PLACE, f->bytes + 32 + 24 * MNW_DATA + 16, limit, end);
 }
 
 /* ---- Operations: X(name, code, inputs, outputs, tensors, tensors that may be absent from this one on, attributes). An
@@ -951,20 +1002,20 @@ enum {
 };
 #define MNW_NUMBER(code) ((code) & 255u)
 
-typedef struct mnw_rule {
-    uint16_t code, inputs, outputs, tensors, needed, attrs;
-} mnw_rule;
+enum { MNW_RULE = 6, MNW_MANY = 255 };
 
-static const mnw_rule *mnw_rule_of(uint32_t code) {
-    static const mnw_rule rules[] = {
-#define MNW_RULE(name, code, inputs, outputs, tensors, needed, attrs)                                                  \
-    {MNW_##name, inputs, outputs, tensors, needed, attrs},
-        MINNOW_OPERATIONS(MNW_RULE)
-#undef MNW_RULE
+/* [code, inputs, outputs, tensors, attributes, tensors that may not be absent], or NULL. One that was left out has 0.
+ */
+static const uint8_t *mnw_rule_of(uint32_t code) {
+    static const uint8_t rules[] = {
+#define MNW_RULE_OF(name, code, inputs, outputs, tensors, needed, attrs)                                               \
+    MNW_##name < 256 ? code : 0, (inputs) & 255, outputs, tensors, (attrs) & 255, needed,
+        MINNOW_OPERATIONS(MNW_RULE_OF)
+#undef MNW_RULE_OF
     };
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
-        if (rules[i].code == code && code < 256)
-            return &rules[i];
+    for (const uint8_t *rule = rules; rule < rules + sizeof rules; rule += MNW_RULE)
+        if (*rule == code && code)
+            return rule;
     return NULL;
 }
 
@@ -1005,15 +1056,14 @@ static int mnw_equal(const mnw_shape *a, const mnw_shape *b) {
 }
 
 /* Whether tensor i of an operation is absent or has the shape [rows] (columns 0) or [rows, columns]. */
-static int mnw_is(const mnw_file *f, const mnw_call *c, uint32_t i, uint64_t rows, uint64_t columns) {
-    if (mnw_stored(c, i) == MNW_ABSENT)
-        return 1;
-    mnw_shape s = mnw_tensor_at(f, mnw_stored(c, i)).shape;
-    return s.rank == (columns ? 2u : 1u) && s.size[0] == rows && (!columns || s.size[1] == columns);
+static MNW_NOINLINE int mnw_is(const mnw_file *f, const mnw_call *c, uint32_t i, uint32_t rows, uint32_t columns) {
+    uint32_t tensor = mnw_stored(c, i);
+    const uint8_t *t = mnw_stored_at(f, tensor);
+    return tensor == MNW_ABSENT || (t[5] == 1 + (columns != 0) && mnw_size(t, 0) == rows && mnw_size(t, 1) == columns);
 }
 
 /* The product of sizes from axis `from` up to axis `to`. */
-static uint32_t mnw_product(const mnw_shape *s, uint32_t from, uint32_t to) {
+static MNW_NOINLINE uint32_t mnw_product(const mnw_shape *s, uint32_t from, uint32_t to) {
     uint32_t n = 1;
     for (uint32_t i = from; i < to; i++)
         n *= s->size[i];
@@ -1032,41 +1082,42 @@ MNW_INLINE uint32_t mnw_of_axis(const mnw_call *c, uint32_t sort, uint32_t axis)
     return mnw_u32(mnw_attr(c, 1 + sort * mnw_moves(c) + axis));
 }
 
-static int mnw_fits_conv(const mnw_file *f, const mnw_call *c, const mnw_shape *x, const mnw_shape *y) {
-    mnw_shape w = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
-    uint32_t d = mnw_moves(c), groups = mnw_u32(mnw_attr(c, 0));
-    if (x->rank != d + 1 || y->rank != d + 1 || w.rank != d + 2 || w.size[0] != y->size[0] ||
-        y->size[0] % groups != 0 || (uint64_t)w.size[1] * groups != x->size[0] || !mnw_is(f, c, 1, y->size[0], 0))
+static int mnw_fits_conv(const mnw_file *f, const mnw_call *c, const uint8_t *x, const uint8_t *y) {
+    const uint8_t *w = mnw_stored_at(f, mnw_stored(c, 0));
+    uint32_t d = mnw_moves(c), groups = mnw_u32(mnw_attr(c, 0)), n = mnw_size(y, 0);
+    if (x[5] != d + 1 || y[5] != d + 1 || w[5] != d + 2 || mnw_size(w, 0) != n || n % groups != 0 ||
+        (uint64_t)mnw_size(w, 1) * groups != mnw_size(x, 0) || !mnw_is(f, c, 1, n, 0))
         return 0;
     for (uint32_t i = 0; i < d; i++) {
-        uint64_t all = x->size[1 + i] + (uint64_t)2 * mnw_of_axis(c, 1, i);
-        uint64_t window = (uint64_t)mnw_of_axis(c, 2, i) * (w.size[2 + i] - 1) + 1;
-        if (window > all || (all - window) / mnw_of_axis(c, 0, i) + 1 != y->size[1 + i])
+        uint64_t all = mnw_size(x, 1 + i) + (uint64_t)2 * mnw_of_axis(c, 1, i);
+        uint64_t window = (uint64_t)mnw_of_axis(c, 2, i) * (mnw_size(w, 2 + i) - 1) + 1;
+        if (window > all || (all - window) / mnw_of_axis(c, 0, i) + 1 != mnw_size(y, 1 + i))
             return 0;
     }
     return 1;
 }
 
-static int mnw_fits_pool(const mnw_call *c, const mnw_shape *x, const mnw_shape *y) {
+static int mnw_fits_pool(const mnw_call *c, const uint8_t *x, const uint8_t *y) {
     uint32_t d = mnw_moves(c);
-    if (x->rank != d + 1 || y->rank != d + 1 || x->size[0] != y->size[0])
+    if (x[5] != d + 1 || y[5] != d + 1 || mnw_size(x, 0) != mnw_size(y, 0))
         return 0;
     for (uint32_t i = 0; i < d; i++) { /* every window begins before the end */
         uint32_t padding = mnw_of_axis(c, 2, i);
         if (padding > mnw_of_axis(c, 0, i) / 2 ||
-            (uint64_t)(y->size[1 + i] - 1) * mnw_of_axis(c, 1, i) >= (uint64_t)x->size[1 + i] + padding)
+            (uint64_t)(mnw_size(y, 1 + i) - 1) * mnw_of_axis(c, 1, i) >= (uint64_t)mnw_size(x, 1 + i) + padding)
             return 0;
     }
     return 1;
 }
 
 /* Whether y is the broadcast of a and b, the last `but` axes apart. */
-static int mnw_fits_both(const mnw_shape *a, const mnw_shape *b, const mnw_shape *y, uint32_t but) {
-    if (y->rank != (a->rank > b->rank ? a->rank : b->rank))
+static int mnw_fits_both(const uint8_t *a, const uint8_t *b, const uint8_t *y, uint32_t but) {
+    uint32_t i = a[5], j = b[5], k = y[5];
+    if (k != (i > j ? i : j))
         return 0;
-    for (uint32_t i = 1 + but; i <= y->rank; i++) {
-        uint32_t m = i <= a->rank ? a->size[a->rank - i] : 1, n = i <= b->rank ? b->size[b->rank - i] : 1;
-        if ((m != n && m != 1 && n != 1) || y->size[y->rank - i] != (m > n ? m : n))
+    for (; k > but; but++) {
+        uint32_t m = i > but ? mnw_size(a, i - 1 - but) : 1, n = j > but ? mnw_size(b, j - 1 - but) : 1;
+        if ((m != n && m != 1 && n != 1) || mnw_size(y, k - 1 - but) != (m > n ? m : n))
             return 0;
     }
     return 1;
@@ -1074,321 +1125,320 @@ static int mnw_fits_both(const mnw_shape *a, const mnw_shape *b, const mnw_shape
 
 /* Whether the shapes of an operation fit each other; its attributes are checked before. */
 static int mnw_fits(const mnw_file *f, const mnw_call *c) {
-    mnw_shape y = mnw_value_shape(f, mnw_out(c, 0)), x = y, h;
-    if (c->inputs)
-        x = mnw_value_shape(f, mnw_in(c, 0));
-    uint32_t last = x.rank ? x.size[x.rank - 1] : 0;
+    const uint8_t *y = mnw_value_at(f, mnw_out(c, 0)), *x = c->inputs ? mnw_value_at(f, mnw_in(c, 0)) : y, *h = y,
+                  *t = y;
+    uint32_t attr[3] = {0, 0, 0}, axes = x[5], rank = y[5], last = axes ? mnw_size(x, axes - 1) : 0, rows = 0;
+    if (c->inputs > 1)
+        h = mnw_value_at(f, mnw_in(c, 1));
+    if (c->tensors)
+        t = mnw_stored_at(f, mnw_stored(c, 0)); /* read only where it may not be absent */
+    for (uint32_t i = 0; i < 3 && i < c->attrs; i++)
+        attr[i] = mnw_u32(mnw_attr(c, i));
     switch (MNW_NUMBER(c->code)) {
-    case MNW_constant: {
-        mnw_shape s = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
-        return mnw_equal(&s, &y);
-    }
+    case MNW_constant:
+        return mnw_alike(t, y, MNW_NO_AXIS);
     case MNW_linear:
-        return x.rank >= 1 && y.rank == x.rank && mnw_begins(&x, &y, x.rank - 1) &&
-               mnw_is(f, c, 0, y.size[y.rank - 1], last) && mnw_is(f, c, 1, y.size[y.rank - 1], 0);
+        return axes >= 1 && rank == axes && mnw_agree(x, y, 0, axes - 1) &&
+               mnw_is(f, c, 0, mnw_size(y, rank - 1), last) && mnw_is(f, c, 1, mnw_size(y, rank - 1), 0);
     case MNW_conv:
-        return mnw_fits_conv(f, c, &x, &y);
+        return mnw_fits_conv(f, c, x, y);
     case MNW_pool:
-        return mnw_fits_pool(c, &x, &y);
+        return mnw_fits_pool(c, x, y);
     case MNW_matmul: {
-        uint32_t turned = mnw_u32(mnw_attr(c, 0));
-        h = mnw_value_shape(f, mnw_in(c, 1));
-        return x.rank >= 2 && h.rank >= 2 && mnw_fits_both(&x, &h, &y, 2) && h.size[h.rank - 1 - !turned] == last &&
-               y.size[y.rank - 2] == x.size[x.rank - 2] && y.size[y.rank - 1] == h.size[h.rank - 1 - turned];
+        uint32_t turned = attr[0], others = h[5];
+        return axes >= 2 && others >= 2 && mnw_fits_both(x, h, y, 2) && mnw_size(h, others - 1 - !turned) == last &&
+               mnw_size(y, rank - 2) == mnw_size(x, axes - 2) &&
+               mnw_size(y, rank - 1) == mnw_size(h, others - 1 - turned);
     }
-    case MNW_embedding: {
-        h = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
-        return h.rank == 2 && y.rank == x.rank + 1 && mnw_begins(&x, &y, x.rank) && y.size[x.rank] == h.size[1];
-    }
+    case MNW_embedding:
+        return t[5] == 2 && rank == axes + 1 && mnw_agree(x, y, 0, axes) && mnw_size(y, axes) == mnw_size(t, 1);
+    case MNW_lstm:
+        rows++;
+        /* fall through */
     case MNW_gru:
-    case MNW_rnn: {
-        h = mnw_value_shape(f, mnw_in(c, 1));
-        uint64_t rows = (uint64_t)(c->code == MNW_gru ? 3 : 1) * h.size[0];
-        return x.rank == 1 && h.rank == 1 && mnw_equal(&h, &y) && mnw_is(f, c, 0, rows, last) &&
-               mnw_is(f, c, 1, rows, h.size[0]) && mnw_is(f, c, 2, rows, 0) && mnw_is(f, c, 3, rows, 0);
-    }
-    case MNW_lstm: {
-        mnw_shape cell = mnw_value_shape(f, mnw_in(c, 2)), next = mnw_value_shape(f, mnw_out(c, 1));
-        h = mnw_value_shape(f, mnw_in(c, 1));
-        uint64_t rows = (uint64_t)4 * h.size[0];
-        return x.rank == 1 && h.rank == 1 && mnw_equal(&h, &cell) && mnw_equal(&h, &y) && mnw_equal(&h, &next) &&
-               mnw_is(f, c, 0, rows, last) && mnw_is(f, c, 1, rows, h.size[0]) && mnw_is(f, c, 2, rows, 0) &&
-               mnw_is(f, c, 3, rows, 0);
-    }
-    case MNW_mingru: {
-        h = mnw_value_shape(f, mnw_in(c, 1));
-        uint64_t rows = (uint64_t)2 * h.size[0];
-        return x.rank == 1 && h.rank == 1 && mnw_equal(&h, &y) && mnw_is(f, c, 0, rows, last) &&
-               mnw_is(f, c, 1, rows, 0);
-    }
+        rows++;
+        /* fall through */
+    case MNW_mingru:
+        rows++;
+        /* fall through */
+    case MNW_rnn:
+        rows = (rows + 1) * mnw_size(h, 0);
+        if (axes != 1 || h[5] != 1)
+            return 0;
+        for (uint32_t i = 2; i < c->inputs + c->outputs; i++) /* states before and after; inputs and outputs adjoin */
+            if (!mnw_alike(h, mnw_value_at(f, mnw_in(c, i)), MNW_NO_AXIS))
+                return 0;
+        for (uint32_t i = 0; i < c->tensors; i++)
+            if (!mnw_is(f, c, i, rows, !i ? last : i == 1 && c->tensors == 4 ? mnw_size(h, 0) : 0))
+                return 0;
+        return 1;
     case MNW_softmax:
     case MNW_log_softmax:
-        return x.rank >= 1 && mnw_equal(&x, &y);
     case MNW_layer_norm:
-        return x.rank >= 1 && mnw_equal(&x, &y) && mnw_is(f, c, 0, last, 0) && mnw_is(f, c, 1, last, 0);
     case MNW_rms_norm:
-        return x.rank >= 1 && mnw_equal(&x, &y) && mnw_is(f, c, 0, last, 0);
+        for (uint32_t i = 0; i < c->tensors; i++)
+            if (!mnw_is(f, c, i, last, 0))
+                return 0;
+        return axes >= 1 && mnw_alike(x, y, MNW_NO_AXIS);
     case MNW_sum:
     case MNW_mean:
     case MNW_max:
     case MNW_min:
     case MNW_prod: {
-        uint32_t rank = 0, k = 0;
-        for (uint32_t i = 0; i < x.rank; i++) {
+        uint32_t left = 0, k = 0;
+        for (uint32_t i = 0; i < axes; i++) {
             if (k < c->attrs && mnw_u32(mnw_attr(c, k)) == i)
                 k++;
-            else if (rank >= y.rank || y.size[rank++] != x.size[i])
+            else if (left >= rank || mnw_size(y, left++) != mnw_size(x, i))
                 return 0;
         }
-        return k == c->attrs && rank == y.rank; /* also: the axes rise, and are all axes of x */
+        return k == c->attrs && left == rank; /* also: the axes rise, and are all axes of x */
     }
     case MNW_concat: {
-        uint32_t axis = mnw_u32(mnw_attr(c, 0));
         uint64_t total = 0;
         for (uint32_t i = 0; i < c->inputs; i++) {
-            mnw_shape s = mnw_value_shape(f, mnw_in(c, i));
-            if (s.rank != y.rank || axis >= y.rank)
+            x = mnw_value_at(f, mnw_in(c, i));
+            if (attr[0] >= rank || !mnw_alike(x, y, attr[0]))
                 return 0;
-            total += s.size[axis];
-            s.size[axis] = y.size[axis];
-            if (!mnw_equal(&s, &y))
-                return 0;
+            total += mnw_size(x, attr[0]);
         }
-        return total == y.size[axis];
+        return total == mnw_size(y, attr[0]);
     }
-    case MNW_slice: {
-        uint32_t axis = mnw_u32(mnw_attr(c, 0)), start = mnw_u32(mnw_attr(c, 1)), step = mnw_u32(mnw_attr(c, 2));
-        if (x.rank != y.rank || axis >= x.rank || start + (uint64_t)(y.size[axis] - 1) * step >= x.size[axis])
-            return 0;
-        x.size[axis] = y.size[axis];
-        return mnw_equal(&x, &y);
-    }
+    case MNW_slice:
+        return attr[0] < axes && mnw_alike(x, y, attr[0]) &&
+               attr[1] + (uint64_t)(mnw_size(y, attr[0]) - 1) * attr[2] < mnw_size(x, attr[0]);
     case MNW_reshape:
-        return x.elements == y.elements;
+        return mnw_elements(x) == mnw_elements(y);
     case MNW_permute: {
         uint32_t seen = 0;
-        if (c->attrs != x.rank || x.rank != y.rank)
+        if (c->attrs != axes || axes != rank)
             return 0;
-        for (uint32_t i = 0; i < x.rank; i++) {
+        for (uint32_t i = 0; i < axes; i++) {
             uint32_t axis = mnw_u32(mnw_attr(c, i));
-            if (axis >= x.rank || (seen >> axis & 1) || y.size[i] != x.size[axis])
+            if (axis >= axes || (seen >> axis & 1) || mnw_size(y, i) != mnw_size(x, axis))
                 return 0;
             seen |= 1u << axis;
         }
         return 1;
     }
     default:
-        if (c->inputs == 1)
-            return mnw_equal(&x, &y);
-        h = mnw_value_shape(f, mnw_in(c, 1));
-        return mnw_fits_both(&x, &h, &y, 0);
+        return c->inputs == 1 ? mnw_alike(x, y, MNW_NO_AXIS) : mnw_fits_both(x, h, y, 0);
     }
 }
 
-/* The least and most that attribute i of an operation may be, where that is not any whole number. */
-static void mnw_range(const mnw_call *c, uint32_t i, uint32_t *least, uint32_t *most) {
-    *least = 0;
-    *most = 0x7fffffffu;
+/* The least that attribute i of an operation may be, and the first number that it may not be any more. */
+static void mnw_range(const mnw_call *c, uint32_t i, uint32_t range[2]) {
+    range[0] = 0;
+    range[1] = 0x80000000u;
     if (c->code == MNW_conv || c->code == MNW_pool) { /* only paddings may be 0 */
         uint32_t sort = i ? (i - 1) / mnw_moves(c) : 9;
-        *least = sort != (c->code == MNW_conv ? 1 : 2);
+        range[0] = sort != (c->code == MNW_conv ? 1 : 2);
         if (c->code == MNW_pool && i == 0) {
-            *least = 0;
-            *most = 2;
+            range[0] = 0;
+            range[1] = 3;
         }
     } else if (c->code == MNW_matmul || c->code == MNW_rnn) {
-        *most = 1;
+        range[1] = 2;
     } else if (c->code == MNW_slice) {
-        *least = i == 2;
+        range[0] = i == 2;
     }
 }
 
-static int mnw_check_attributes(const mnw_file *f, const mnw_call *c, uint32_t index) {
-    int moves = c->code == MNW_conv || c->code == MNW_pool;
-    MNW_CHECK(!moves || mnw_moves(c), ARITY, index, mnw_attr(c, 0), c->attrs, 1);
+static int mnw_check_attributes(const mnw_file *f, const mnw_call *c) {
+    int norm = c->code == MNW_layer_norm || c->code == MNW_rms_norm;
+    if ((c->code == MNW_conv || c->code == MNW_pool) &&
+        !mnw_within(f, MINNOW_E_ARITY, mnw_attr(c, 0), mnw_moves(c), 1, 4))
+        return 0;
     for (uint32_t i = 0; i < c->attrs; i++) {
         const uint8_t *at = mnw_attr(c, i);
-        uint32_t bits = mnw_u32(at);
-        int real = (c->code >= MNW_relu && c->code < MNW_add) || c->code == MNW_layer_norm || c->code == MNW_rms_norm;
-        if (real) { /* a number; finite unless a bound of clamp */
-            uint32_t most = c->code == MNW_clamp ? 0x7f800000u : 0x7f7fffffu;
-            MNW_CHECK((bits & 0x7fffffffu) <= most, ATTRIBUTE, index, at, bits, most);
-            MNW_CHECK(c->code < MNW_add || mnw_f32(at) >= 0, ATTRIBUTE, index, at, bits, 0);
+        uint32_t bits = mnw_u32(at), range[2] = {c->code == MNW_softplus && i == 0, 0x7f800000u};
+        if (norm || (c->code >= MNW_relu && c->code < MNW_add)) { /* a number; finite unless a bound of clamp */
+            range[1] += c->code == MNW_clamp;
+            bits &= norm ? 0xffffffffu : 0x7fffffffu; /* an epsilon is not negative */
         } else {
-            uint32_t least, most;
-            mnw_range(c, i, &least, &most);
-            MNW_CHECK(bits >= least && bits <= most, ATTRIBUTE, index, at, bits, bits < least ? least : most);
+            mnw_range(c, i, range);
         }
-        MNW_CHECK(c->code != MNW_softplus || i > 0 || (bits & 0x7fffffffu) != 0, ATTRIBUTE, index, at, bits, 1);
+        if (!mnw_within(f, MINNOW_E_ATTRIBUTE, at, bits, range[0], range[1]))
+            return 0;
     }
     return 1;
 }
 
-static int mnw_check_operations(const mnw_file *f, uint32_t given) {
+/* Whether the value at `at` is the next one to be given, and has numbers. */
+static int mnw_check_next(const mnw_file *f, const uint8_t *at, uint32_t next) {
+    uint32_t values = f->part[MNW_VALS].count;
+    return mnw_field(f, MINNOW_E_VALUE, at, 0, values) && mnw_field(f, MINNOW_E_DUPLICATE, at, next, values) &&
+           mnw_field(f, MINNOW_E_GAP, at, 0, next + 1);
+}
+
+/* Whether the value at `at` is of numbers. */
+static int mnw_check_real(const mnw_file *f, const uint8_t *at) {
+    return mnw_same(f, MINNOW_E_DTYPE, at, mnw_value_dtype(f, mnw_u32(at)), MINNOW_F32);
+}
+
+static int mnw_check_operations(mnw_file *f, uint32_t given) {
     const mnw_part *part = &f->part[MNW_OPER], *args = &f->part[MNW_ARGS];
     uint32_t values = f->part[MNW_VALS].count, tensors = f->part[MNW_TENS].count, next = 0;
     for (uint32_t i = 0; i < part->count; i++) {
-        const uint8_t *r = part->at + (size_t)16 * i;
-        const mnw_rule *rule = mnw_rule_of(mnw_u16(r));
-        MNW_CHECK(rule, OPERATION, i, r, mnw_u16(r), 0);
-        MNW_CHECK(mnw_u16(r + 2) == 0, PADDING, i, r + 2, mnw_u16(r + 2), 0);
-        const uint32_t counts[4] = {mnw_u16(r + 4), mnw_u16(r + 6), mnw_u16(r + 8), mnw_u16(r + 10)};
-        const uint32_t wanted[4] = {rule->inputs, rule->outputs, rule->tensors, rule->attrs};
-        uint32_t total = 0;
-        for (uint32_t k = 0; k < 4; k++) {
-            int fine = wanted[k] == 0xffff ? counts[k] >= 1 : counts[k] == wanted[k];
-            MNW_CHECK(fine, ARITY, i, r + 4 + 2 * k, counts[k], wanted[k] == 0xffff ? 1 : wanted[k]);
-            total += counts[k];
-        }
-        MNW_CHECK(mnw_u32(r + 12) == next, ARGUMENTS, i, r + 12, mnw_u32(r + 12), next);
-        MNW_CHECK(total <= args->count - next, ARGUMENTS, i, r + 12, next + (uint64_t)total, args->count);
-        next += total;
-        mnw_call c = mnw_call_at(f, i);
-        for (uint32_t k = 0; k < c.inputs; k++) {
-            const uint8_t *at = c.args + (size_t)4 * k;
-            uint32_t value = mnw_u32(at), dtype;
-            MNW_CHECK(value < values, VALUE, i, at, value, values);
-            MNW_CHECK(value < given, ORDER, i, at, value, given);
-            dtype = mnw_value_dtype(f, value);
-            MNW_CHECK((dtype == MINNOW_F32) != (c.code == MNW_cast), DTYPE, i, at, dtype, MINNOW_F32);
-        }
-        for (uint32_t k = 0; k < c.outputs; k++) {
-            const uint8_t *at = c.args + (size_t)4 * (c.inputs + k);
-            uint32_t value = mnw_u32(at);
-            MNW_CHECK(value < values, VALUE, i, at, value, values);
-            MNW_CHECK(value >= given, DUPLICATE, i, at, value, given);
-            MNW_CHECK(value == given, GAP, i, at, value, given);
-            MNW_CHECK(mnw_value_dtype(f, value) == MINNOW_F32, DTYPE, i, at, mnw_value_dtype(f, value), MINNOW_F32);
-            given++;
-        }
-        for (uint32_t k = 0; k < c.tensors; k++) {
-            const uint8_t *at = c.args + (size_t)4 * (c.inputs + c.outputs + k);
-            uint32_t tensor = mnw_u32(at);
-            MNW_CHECK(tensor < tensors || (tensor == MNW_ABSENT && k >= rule->needed), TENSOR, i, at, tensor, tensors);
-        }
-        if (!mnw_check_attributes(f, &c, i))
+        const uint8_t *r = part->at + (size_t)16 * i, *rule = mnw_rule_of(mnw_u16(r)),
+                      *at = args->at + (size_t)4 * next;
+        f->index = i;
+        if ((!rule && !mnw_within(f, MINNOW_E_OPERATION, r, mnw_u16(r), 256, 0)) ||
+            !mnw_same(f, MINNOW_E_PADDING, r + 2, mnw_u16(r + 2), 0))
             return 0;
-        MNW_CHECK(mnw_fits(f, &c), SHAPE, i, r, c.code, 0);
+        uint64_t total = next;
+        for (uint32_t k = 0; k < 4; k++) {
+            uint32_t count = mnw_u16(r + 4 + 2 * k), many = rule[1 + k] == MNW_MANY;
+            if (!mnw_within(f, MINNOW_E_ARITY, r + 4 + 2 * k, count, many ? 1 : rule[1 + k],
+                            many ? UINT64_MAX : rule[1 + k] + 1u))
+                return 0;
+            total += count;
+        }
+        if (!mnw_field(f, MINNOW_E_ARGUMENTS, r + 12, next, next + 1) ||
+            !mnw_within(f, MINNOW_E_ARGUMENTS, r + 12, total, 0, (uint64_t)args->count + 1))
+            return 0;
+        next = (uint32_t)total;
+        mnw_call c = mnw_call_at(f, i);
+        for (uint32_t k = 0; k < c.inputs; k++, at += 4)
+            if (!mnw_field(f, MINNOW_E_VALUE, at, 0, values) || !mnw_field(f, MINNOW_E_ORDER, at, 0, given) ||
+                (c.code == MNW_cast ? !mnw_within(f, MINNOW_E_DTYPE, at, mnw_value_dtype(f, mnw_u32(at)), 1, 256)
+                                    : !mnw_check_real(f, at)))
+                return 0;
+        for (uint32_t k = 0; k < c.outputs; k++, at += 4)
+            if (!mnw_check_next(f, at, given++) || !mnw_check_real(f, at))
+                return 0;
+        for (uint32_t k = 0; k < c.tensors; k++, at += 4)
+            if ((k < rule[5] || mnw_u32(at) != MNW_ABSENT) && !mnw_field(f, MINNOW_E_TENSOR, at, 0, tensors))
+                return 0;
+        if (!mnw_check_attributes(f, &c) || !mnw_must(f, MINNOW_E_SHAPE, r, mnw_fits(f, &c)))
+            return 0;
     }
-    MNW_CHECK(next == args->count, ARGUMENTS, part->count, args->at, args->count, next);
-    MNW_CHECK(given == values, GAP, part->count, part->at, given, values);
-    return 1;
+    f->index = part->count;
+    return mnw_same(f, MINNOW_E_ARGUMENTS, args->at, args->count, next) &&
+           mnw_same(f, MINNOW_E_GAP, part->at, given, values);
 }
+
+/* The sections of inputs, outputs and states, and the size of their records. */
+static const uint8_t mnw_ends[3][2] = {{MNW_INPS, 8}, {MNW_OUTS, 12}, {MNW_STAT, 24}};
 
 /* Inputs, states and outputs; *given receives the number of values that are there before the first operation. */
-static int mnw_check_ends(const mnw_file *f, uint32_t *given) {
-    static const uint8_t parts[3] = {MNW_INPS, MNW_STAT, MNW_OUTS}, records[3] = {8, 24, 12};
-    uint32_t values = f->part[MNW_VALS].count, count = 0;
+static int mnw_check_ends(mnw_file *f, uint32_t *given) {
+    const char *names = (const char *)f->part[MNW_STRS].at;
+    uint32_t values = f->part[MNW_VALS].count;
     for (uint32_t p = 0; p < 3; p++) {
-        const mnw_part *part = &f->part[parts[p]];
-        MNW_CHECK((part->count >= 1 || p == 1) && part->count <= MNW_MOST_ARRAYS, COUNT, parts[p], part->at,
-                  part->count, MNW_MOST_ARRAYS);
+        uint32_t end = p == 2 ? 1 : 2 * p, record = mnw_ends[end][1]; /* outputs last */
+        const mnw_part *part = &f->part[mnw_ends[end][0]];
+        f->index = mnw_ends[end][0];
+        if (!mnw_within(f, MINNOW_E_COUNT, part->at, part->count, end < 2, MNW_MOST_ARRAYS + 1))
+            return 0;
         for (uint32_t i = 0; i < part->count; i++) {
-            const uint8_t *r = part->at + (size_t)records[p] * i;
-            uint32_t value = mnw_u32(r + 4);
-            if (!mnw_check_name(f, r, i, 1))
+            const uint8_t *r = part->at + (size_t)record * i;
+            f->index = i;
+            if (!mnw_check_name(f, r, 1))
                 return 0;
-            for (uint32_t k = 0; k < i; k++) {
-                const char *names = (const char *)f->part[MNW_STRS].at,
-                           *other = names + mnw_u32(r - records[p] * (i - k));
-                MNW_CHECK(strcmp(names + mnw_u32(r), other) != 0, TWICE, i, r, mnw_u32(r), k);
-            }
-            MNW_CHECK(value < values, VALUE, i, r + 4, value, values);
-            if (p < 2) { /* inputs and states take the first values, in order */
-                MNW_CHECK(value >= count, DUPLICATE, i, r + 4, value, count);
-                MNW_CHECK(value == count, GAP, i, r + 4, value, count);
-                count++;
-            }
-            MNW_CHECK(p == 0 || mnw_value_dtype(f, value) == MINNOW_F32, DTYPE, i, r + 4, mnw_value_dtype(f, value),
-                      MINNOW_F32);
-            MNW_CHECK(p != 2 || mnw_u32(r + 8) <= MINNOW_VALUE, ROLE, i, r + 8, mnw_u32(r + 8), MINNOW_VALUE);
-            if (p != 1)
+            for (const uint8_t *other = part->at; other < r; other += record)
+                if (!mnw_must(f, MINNOW_E_TWICE, r, strcmp(names + mnw_u32(r), names + mnw_u32(other)) != 0))
+                    return 0;
+            if (end == 1) {
+                if (!mnw_field(f, MINNOW_E_VALUE, r + 4, 0, values) || !mnw_check_real(f, r + 4) ||
+                    !mnw_field(f, MINNOW_E_ROLE, r + 8, 0, MINNOW_VALUE + 1))
+                    return 0;
                 continue;
-            uint32_t after = mnw_u32(r + 8), initial = mnw_u32(r + 12), tensors = f->part[MNW_TENS].count;
-            mnw_shape before = mnw_value_shape(f, value);
-            MNW_CHECK(after < values, VALUE, i, r + 8, after, values);
-            mnw_shape shape = mnw_value_shape(f, after);
-            MNW_CHECK(mnw_value_dtype(f, after) == MINNOW_F32, DTYPE, i, r + 8, mnw_value_dtype(f, after), MINNOW_F32);
-            MNW_CHECK(mnw_equal(&before, &shape), SHAPE, i, r + 8, after, value);
-            MNW_CHECK(initial == MNW_ABSENT || initial < tensors, TENSOR, i, r + 12, initial, tensors);
-            if (initial != MNW_ABSENT) {
-                shape = mnw_tensor_at(f, initial).shape;
-                MNW_CHECK(mnw_equal(&before, &shape), SHAPE, i, r + 12, initial, value);
             }
-            MNW_CHECK(mnw_u32(r + 16) <= before.rank, RANK, i, r + 16, mnw_u32(r + 16), before.rank);
-            MNW_CHECK(mnw_u32(r + 20) == 0, PADDING, i, r + 20, mnw_u32(r + 20), 0);
+            if (!mnw_check_next(f, r + 4, (*given)++)) /* inputs and states take the first values, in order */
+                return 0;
+            if (end == 0)
+                continue;
+            const uint8_t *before = mnw_value_at(f, mnw_u32(r + 4));
+            uint32_t initial = mnw_u32(r + 12);
+            if (!mnw_check_real(f, r + 4) || !mnw_field(f, MINNOW_E_VALUE, r + 8, 0, values) ||
+                !mnw_check_real(f, r + 8) ||
+                !mnw_must(f, MINNOW_E_SHAPE, r + 8, mnw_alike(before, mnw_value_at(f, mnw_u32(r + 8)), MNW_NO_AXIS)))
+                return 0;
+            if (initial != MNW_ABSENT &&
+                (!mnw_field(f, MINNOW_E_TENSOR, r + 12, 0, f->part[MNW_TENS].count) ||
+                 !mnw_must(f, MINNOW_E_SHAPE, r + 12, mnw_alike(before, mnw_stored_at(f, initial), MNW_NO_AXIS))))
+                return 0;
+            if (!mnw_field(f, MINNOW_E_RANK, r + 16, 0, before[5] + 1u) ||
+                !mnw_field(f, MINNOW_E_PADDING, r + 20, 0, 1))
+                return 0;
         }
     }
-    *given = count;
     return 1;
 }
 
-static int mnw_check_action(const mnw_file *f) {
+static int mnw_check_action(mnw_file *f) {
     const mnw_part *part = &f->part[MNW_ACTN], *outs = &f->part[MNW_OUTS];
-    const uint8_t *a = part->at;
-    MNW_CHECK(part->count >= 6, COUNT, MNW_ACTN, a, part->count, 6);
-    uint32_t kind = mnw_u32(a), heads = mnw_u32(a + 4), squash = mnw_u32(a + 16);
-    MNW_CHECK(kind <= MINNOW_BOX, KIND, 0, a, kind, MINNOW_BOX);
-    MNW_CHECK(part->count == 6 + (uint64_t)3 * heads, HEADS, 0, a + 4, heads, (part->count - 6) / 3);
-    MNW_CHECK(kind == MINNOW_NONE       ? heads == 0
-              : kind == MINNOW_DISCRETE ? heads == 1
-                                        : heads >= 1,
-              HEADS, 0, a + 4, heads, kind != MINNOW_NONE);
-    MNW_CHECK(kind == MINNOW_BOX ? squash == MINNOW_CLIP || squash == MINNOW_TANH : squash == 0, KIND, 0, a + 16,
-              squash, kind == MINNOW_BOX);
-    MNW_CHECK(mnw_u32(a + 20) == 0, PADDING, 0, a + 20, mnw_u32(a + 20), 0);
+    const uint8_t *a = part->at, *h = a + 24;
+    f->index = MNW_ACTN;
+    if (!mnw_within(f, MINNOW_E_COUNT, a, part->count, 6, UINT64_MAX))
+        return 0;
+    f->index = 0;
+    uint32_t kind = mnw_u32(a), heads = mnw_u32(a + 4), box = kind == MINNOW_BOX, tanh = mnw_u32(a + 16) == MINNOW_TANH;
+    if (!mnw_field(f, MINNOW_E_KIND, a, 0, MINNOW_BOX + 1) ||
+        !mnw_same(f, MINNOW_E_HEADS, a + 4, 6 + (uint64_t)3 * heads, part->count) ||
+        !mnw_within(f, MINNOW_E_HEADS, a + 4, heads, kind != MINNOW_NONE,
+                    kind <= MINNOW_DISCRETE ? kind + (uint64_t)1 : UINT64_MAX) ||
+        !mnw_field(f, MINNOW_E_KIND, a + 16, box ? MINNOW_CLIP : 0, box ? MINNOW_TANH + 1 : 1) ||
+        !mnw_field(f, MINNOW_E_PADDING, a + 20, 0, 1))
+        return 0;
     uint64_t total = 0;
-    for (uint32_t i = 0; i < heads; i++) {
-        const uint8_t *h = a + 24 + (size_t)12 * i;
-        uint32_t size = mnw_u32(h), low = mnw_u32(h + 4), high = mnw_u32(h + 8), infinite = 0x7f800000u;
-        MNW_CHECK(kind == MINNOW_BOX ? size == 0 : size >= 1, HEADS, i, h, size, kind != MINNOW_BOX);
-        total += kind == MINNOW_BOX ? 1 : size;
-        if (kind == MINNOW_BOX) {
-            MNW_CHECK(mnw_f32(h + 4) < mnw_f32(h + 8), BOUNDS, i, h + 4, low, high);
-            MNW_CHECK(squash == MINNOW_CLIP || ((low & infinite) != infinite && (high & infinite) != infinite), BOUNDS,
-                      i, h + 4, low, high);
-        } else {
-            MNW_CHECK(low == 0 && high == 0, BOUNDS, i, h + 4, low, 0);
+    for (; f->index < heads; f->index++, h += 12) {
+        if (!mnw_within(f, MINNOW_E_HEADS, h, mnw_u32(h), !box, box ? 1 : UINT64_MAX))
+            return 0;
+        total += box ? 1 : mnw_u32(h);
+        for (uint32_t k = 4; k < 12;
+             k += 4) { /* bounds: finite where tanh is stretched to them, 0 where there are none */
+            uint32_t bits = mnw_u32(h + k) & (box ? 0x7fffffffu : 0xffffffffu);
+            if (!mnw_within(f, MINNOW_E_BOUNDS, h + k, bits, 0, box ? 0x7f800001u - tanh : 1))
+                return 0;
         }
+        if (box && !(mnw_f32(h + 4) < mnw_f32(h + 8)))
+            return mnw_must(f, MINNOW_E_BOUNDS, h + 4, 0);
     }
+    f->index = 0;
     for (uint32_t k = 0; k < 2; k++) { /* logits or means; log_std */
         const uint8_t *at = a + 8 + 4 * k;
-        uint32_t feed = mnw_u32(at);
-        int may = k == 0 ? kind != MINNOW_NONE : kind == MINNOW_BOX, must = k == 0 && may;
-        MNW_CHECK(feed == MNW_ABSENT ? !must : may && feed < outs->count, FEED, 0, at, feed, outs->count);
-        if (feed != MNW_ABSENT) {
-            mnw_shape s = mnw_value_shape(f, mnw_u32(outs->at + (size_t)12 * feed + 4));
-            MNW_CHECK(s.elements == total, HEADS, 0, at, s.elements, total);
-        }
+        uint32_t feed = mnw_u32(at), may = k == 0 ? kind != MINNOW_NONE : box;
+        if (feed == MNW_ABSENT && (k == 1 || !may))
+            continue;
+        if (!mnw_field(f, MINNOW_E_FEED, at, 0, may ? outs->count : 0) ||
+            !mnw_same(f, MINNOW_E_HEADS, at, mnw_elements(mnw_value_at(f, mnw_u32(outs->at + (size_t)12 * feed + 4))),
+                      total))
+            return 0;
     }
     return 1;
 }
 
 /* Bytes of one step's golden vectors for so many agents, where section p's arrays are; each padded to 4. */
 static uint64_t mnw_value_bytes(const mnw_file *f, uint32_t value, uint32_t agents) {
-    uint64_t elements = (uint64_t)mnw_value_shape(f, value).elements * agents;
+    uint64_t elements = (uint64_t)mnw_elements(mnw_value_at(f, value)) * agents;
     return mnw_value_dtype(f, value) == MINNOW_U8 ? (elements + 3) & ~(uint64_t)3 : elements * 4;
 }
 
 static int mnw_check_golden(const mnw_file *f) {
-    static const uint8_t parts[3] = {MNW_INPS, MNW_OUTS, MNW_STAT}, records[3] = {8, 12, 24};
     const mnw_part *part = &f->part[MNW_GOLD];
-    MNW_CHECK(part->count >= 2, GOLDEN, 0, part->at, part->size, 8);
-    uint32_t steps = mnw_u32(part->at), agents = mnw_u32(part->at + 4);
-    MNW_CHECK(steps >= 2, GOLDEN, 0, part->at, steps, 2);
-    MNW_CHECK(agents >= 1 && agents <= part->count, GOLDEN, 0, part->at + 4, agents, 1);
+    const uint8_t *at = part->at, *end = at + part->size;
+    if (!mnw_within(f, MINNOW_E_GOLDEN, at, part->size, 8, UINT64_MAX) ||
+        !mnw_field(f, MINNOW_E_GOLDEN, at, 2, UINT32_MAX) ||
+        !mnw_within(f, MINNOW_E_GOLDEN, at + 4, mnw_u32(at + 4), 1, (uint64_t)part->count + 1))
+        return 0;
+    uint32_t steps = mnw_u32(at), agents = mnw_u32(at + 4);
     uint64_t step = 0;
-    for (uint32_t p = 0; p < 3; p++)
-        for (uint32_t i = 0; i < f->part[parts[p]].count; i++)
-            step += mnw_value_bytes(f, mnw_u32(f->part[parts[p]].at + (size_t)records[p] * i + 4), agents);
-    uint64_t left = part->size - 8, flags = (uint64_t)steps * agents;
-    MNW_CHECK(left / step >= steps, GOLDEN, 0, part->at, left, step);
-    left -= step * steps;
-    MNW_CHECK(left == 0 || left == (flags + 3) / 4 * 4, GOLDEN, 0, part->at, left, (flags + 3) / 4 * 4);
-    for (uint64_t i = 0; i < left; i++) {
-        const uint8_t *at = part->at + 8 + step * steps + i;
-        MNW_CHECK(*at <= (i < flags), GOLDEN, 0, at, *at, i < flags);
+    for (uint32_t p = 0; p < 3; p++) {
+        const mnw_part *ends = &f->part[mnw_ends[p][0]];
+        for (uint32_t i = 0; i < ends->count; i++)
+            step += mnw_value_bytes(f, mnw_u32(ends->at + (size_t)mnw_ends[p][1] * i + 4), agents);
     }
+    uint64_t left = part->size - 8, flags = (uint64_t)steps * agents;
+    if (!mnw_within(f, MINNOW_E_GOLDEN, at, left / step, steps, UINT64_MAX))
+        return 0;
+    left -= step * steps;
+    if (left && !mnw_same(f, MINNOW_E_GOLDEN, at, left, (flags + 3) / 4 * 4))
+        return 0;
+    for (at = end - left; at < end; at++, flags -= flags != 0)
+        if (!mnw_within(f, MINNOW_E_GOLDEN, at, *at, 0, flags ? 2 : 1))
+            return 0;
     return 1;
 }
 
@@ -1396,6 +1446,7 @@ static int mnw_validate(mnw_file *f, const void *bytes, size_t size, minnow_erro
     uint32_t given = 0;
     f->bytes = (const uint8_t *)bytes;
     f->error = error;
+    f->index = 0;
     mnw_fail(error, MINNOW_OK, 0, 0, 0, 0);
     if (!bytes)
         return mnw_fail(error, MINNOW_E_ARGUMENT, 0, 0, 0, 0);
@@ -2332,7 +2383,7 @@ static minnow_session *mnw_lay(const minnow_policy *p, uint32_t agents, uint32_t
 }
 
 /* Agent `agent`'s part of a value; agents of one tile lie one after another. */
-MNW_INLINE float *mnw_at(const minnow_session *s, uint32_t value, uint32_t agent) {
+static MNW_NOINLINE float *mnw_at(const minnow_session *s, uint32_t value, uint32_t agent) {
     const mnw_value *v = &s->policy->value[value];
     return (float *)(void *)((uint8_t *)(s->floats + v->place * s->tile) + (size_t)v->bytes * (agent % s->tile));
 }
