@@ -62,6 +62,7 @@ class Passes:
         self.type = policy.actor.weight.dtype
         self.lib, self.ffi = _library()
         self.sizes = torch.tensor(self.space.sizes)
+        self.outputs = self.space.out_size + 1  # logits and value
         self.rooms: dict[str, Tensor] = {}
 
     def room(self, name: str, *shape: int) -> Tensor:
@@ -82,14 +83,14 @@ class Passes:
         getattr(self.lib, f"{name}_{NAMES[self.type]}")(*given)
 
     def prepare(self, obs: Tensor) -> Tensor:
-        """[n, *obs_shape] as the first layer wants it: [n, inputs]."""
+        """[n, *obs_shape] as the first layer wants it: [n, inputs], or [n x parts, inputs]."""
         if obs.dtype == torch.uint8:
             obs = obs.to(self.type) * (1 / 255)
         elif obs.dtype != self.type:
             obs = obs.to(self.type)
         if self.policy.normalize is not None:
             obs = self.policy.normalize(obs)
-        return obs.flatten(1)
+        return (obs.flatten(0, 1) if self.policy.parts else obs).flatten(1)
 
     def encode(self, x: Tensor, room: str) -> list[Tensor]:
         """The input and every layer's output."""
@@ -102,9 +103,15 @@ class Passes:
         return outputs
 
     def heads(self, x: Tensor, out: Tensor) -> Tensor:
-        """x [n, width] -> logits and value, [n, choices + 1], in `out`."""
-        torch.mm(x, self.head[0].T, out=out)
-        self.call("forward", *out.shape, out, self.head[1], 0)
+        """x [n, width] or [n x parts, width] -> logits and value, [n, choices + 1], in `out`."""
+        parts = self.policy.parts
+        made = self.room("parts", len(x), 2) if parts else out
+        torch.mm(x, self.head[0].T, out=made)
+        self.call("forward", *made.shape, made, self.head[1], 0)
+        if parts:  # every part's score is its action's logit; the value, being linear, is the mean of every part's
+            out[:, :parts] = made[:, 0].view(-1, parts)
+            out[:, parts:-1] = 0
+            torch.mean(made[:, 1].view(-1, parts), 1, out=out[:, -1])
         return out
 
     def remember(self, x: Tensor, hidden: Tensor, cell: Tensor, out: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -162,17 +169,24 @@ class Passes:
     def samples(self, obs: Tensor, index: Tensor, objective: Any) -> None:
         """Adds the gradients of samples of a policy without memory. obs: all of them; index: which; `objective` turns
         logits and value of some of them (a slice of `index`) into gradients, in place."""
-        for start in range(0, len(index), CHUNK):
-            some = slice(start, start + CHUNK)
+        chunk = CHUNK // max(1, self.policy.parts)
+        for start in range(0, len(index), chunk):
+            some = slice(start, start + chunk)
             part = index[some]
             y = self.encode(self.prepare(obs.index_select(0, part)), "learn")
-            d = self.heads(y[-1], self.room("head", len(part), len(self.head[0])))
+            d = self.heads(y[-1], self.room("head", len(part), self.outputs))
             objective(d, some)
             self.back(self.of_heads(d, y[-1]), y)
 
     def of_heads(self, d: Tensor, x: Tensor) -> Tensor:
         """From the gradient of logits and value to that of the heads' input x."""
         weight, _, of_weight, of_bias, _ = self.head
+        parts = self.policy.parts
+        if parts:
+            each = self.room("d parts", len(x), 2)
+            each[:, 0].view(-1, parts).copy_(d[:, :parts])
+            each[:, 1].view(-1, parts).copy_(d[:, -1:] / parts)
+            d = each
         self.call("backward", *d.shape, d, d, of_bias, 0)
         of_weight.addmm_(d.T, x)
         return torch.mm(d, weight, out=self.room("d x", *x.shape))
@@ -205,7 +219,7 @@ class Passes:
             before.append((h, c))
             self.remember(x[t], h, c, (gates[t], hidden[t], cell[t]))
             h, c = hidden[t], cell[t]
-        d = self.heads(hidden.flatten(0, 1), self.room("head", steps * n, len(self.head[0])))
+        d = self.heads(hidden.flatten(0, 1), self.room("head", steps * n, self.outputs))
         objective(d, slice(None))
         d = self.of_heads(d, hidden.flatten(0, 1)).view(steps, n, size)
         into, over, of_into, of_over = self.lstm[0], self.lstm[1], self.lstm[4], self.lstm[5]

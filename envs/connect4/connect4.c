@@ -127,11 +127,13 @@ static void mask(const State *s, int lane, int slot, uint8_t *possible) {
     possible[WAIT] = open == 0;
 }
 
-/* The bits of one plane as bytes, [row][column], each 255 or 0. */
+/* The bits of one plane as bytes, [row][column], each 255 or 0. Rows but the last are stored as words, whose eighth
+ * byte the next row mends. */
 static inline void plane(uint64_t bits, uint8_t *out) {
     for (int row = 0; row < ROWS; row++) {
-        uint64_t spread = ((bits >> 8 * row & FLOOR) * 0x02040810204081u & 0x01010101010101u) * 255u;
-        memcpy(out + COLUMNS * row, &spread, COLUMNS);
+        uint64_t spread = (bits >> 8 * row & FLOOR) * 0x02040810204081u & 0x01010101010101u;
+        spread = (spread << 8) - spread;
+        memcpy(out + COLUMNS * row, &spread, row + 1 < ROWS ? 8 : COLUMNS);
     }
 }
 
