@@ -1788,6 +1788,10 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #define mnw_put MNW_NAME(mnw_put)
 #define mnw_sum_up MNW_NAME(mnw_sum_up)
 #define mnw_rows MNW_NAME(mnw_rows)
+#define mnw_sum_tall MNW_NAME(mnw_sum_tall)
+#define mnw_sum_thin MNW_NAME(mnw_sum_thin)
+#define mnw_sum_wide MNW_NAME(mnw_sum_wide)
+#define mnw_sum_least MNW_NAME(mnw_sum_least)
 #define mnw_get MNW_NAME(mnw_get)
 #define mnw_apply MNW_NAME(mnw_apply)
 #define mnw_load_some MNW_NAME(mnw_load_some)
@@ -3116,6 +3120,25 @@ MNW_INLINE void mnw_sum_up(float *sums, const mnw_rows *from, const float *w, si
         mnw_store(sums + (r * vecs + j) * MNW_LANES, sum[r][j]);
 }
 
+/* One function each: inlined together they leave too few registers for pointers. */
+static MNW_NOINLINE void mnw_sum_tall(float *sums, const mnw_rows *from, const float *w, size_t panel, size_t k) {
+    mnw_sum_up(sums, from, w, panel, k, MNW_ROWS, MNW_VECS);
+}
+static MNW_NOINLINE void mnw_sum_wide(float *sums, const mnw_rows *from, const float *w, size_t panel, size_t k) {
+    mnw_sum_up(sums, from, w, panel, k, 1, MNW_WIDE);
+}
+static MNW_NOINLINE void mnw_sum_least(float *sums, const mnw_rows *from, const float *w, size_t panel, size_t k) {
+    mnw_sum_up(sums, from, w, panel, k, 1, MNW_LEAST);
+}
+#if MNW_LEAST < MNW_VECS
+static MNW_NOINLINE void mnw_sum_thin(float *sums, const mnw_rows *from, const float *w, size_t panel, size_t k) {
+    mnw_sum_up(sums, from, w, panel, k, MNW_ROWS, MNW_LEAST);
+}
+#define MNW_THIN mnw_sum_thin
+#else
+#define MNW_THIN mnw_sum_tall
+#endif
+
 /* `rows` rows from `row` on (more than one: at most MNW_ROWS), `vecs` vectors of outputs from `vec` on. */
 static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t rows, size_t vec, size_t vecs) {
     float sums[MNW_SUMS * MNW_LANES], total[MNW_SUMS * MNW_LANES];
@@ -3124,9 +3147,14 @@ static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t ro
     const size_t second = rows > others ? rows - others : 0, column = vec * MNW_LANES;
     const float *x = p->x, *w = p->w;
     size_t k = p->k, runs = 0;
-    for (size_t i = 0; i < count; i += MNW_LANES) {
-        const mnw_v zero = {0};
-        mnw_store(sums + i, p->bias ? mnw_load(p->bias + column + i % (vecs * MNW_LANES)) : zero);
+    void (*sum_up)(float *, const mnw_rows *, const float *, size_t, size_t) =
+        rows > 1           ? (vecs == MNW_VECS ? mnw_sum_tall : MNW_THIN)
+        : vecs == MNW_WIDE ? mnw_sum_wide
+                           : mnw_sum_least;
+    for (size_t j = 0; j < vecs * MNW_LANES; j += MNW_LANES) {
+        const mnw_v zero = {0}, bias = p->bias ? mnw_load(p->bias + column + j) : zero;
+        for (size_t i = j; i < count; i += vecs * MNW_LANES)
+            mnw_store(sums + i, bias);
     }
     for (;;) {
         mnw_rows from = {x + row * k, x + (row + second) * k, {0, 0, 0, 0}};
@@ -3135,14 +3163,7 @@ static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t ro
             from.by[r] = (r < rows ? r : rows - 1) * k;
         for (size_t left = k;;) { /* a sum of sums: one alone would gather the rounding of thousands of steps */
             size_t run = left < (size_t)MNW_RUN ? left : (size_t)MNW_RUN;
-            if (rows > 1 && vecs == MNW_VECS)
-                mnw_sum_up(sums, &from, panel, k * MNW_PANEL, run, MNW_ROWS, MNW_VECS);
-            else if (rows > 1)
-                mnw_sum_up(sums, &from, panel, k * MNW_PANEL, run, MNW_ROWS, MNW_LEAST);
-            else if (vecs == MNW_WIDE)
-                mnw_sum_up(sums, &from, panel, k * MNW_PANEL, run, 1, MNW_WIDE);
-            else
-                mnw_sum_up(sums, &from, panel, k * MNW_PANEL, run, 1, MNW_LEAST);
+            sum_up(sums, &from, panel, k * MNW_PANEL, run);
             left -= run;
             if (!left)
                 break;
@@ -3226,26 +3247,39 @@ MNW_INLINE mnw_v mnw_max(mnw_v a, mnw_v b) {
     return mnw_select(MNW_LESS(b, a) | ~MNW_SAME(a, a), a, b);
 }
 
+/* a < b ? a : b and a > b ? a : b, as one instruction where compilers do not see it themselves. */
+#if MNW_HAS_SIMD128 && MNW_LANES == 4
+#define MNW_LOWER(a, b) ((mnw_v)wasm_f32x4_pmin((v128_t)(b), (v128_t)(a)))
+#define MNW_UPPER(a, b) ((mnw_v)wasm_f32x4_pmax((v128_t)(b), (v128_t)(a)))
+#elif defined(MNW_X86) && MNW_LANES == 4
+#define MNW_LOWER(a, b) __builtin_ia32_minps(a, b)
+#define MNW_UPPER(a, b) __builtin_ia32_maxps(a, b)
+#elif defined(MNW_X86) && MNW_LANES == 8
+#define MNW_LOWER(a, b) __builtin_ia32_minps256(a, b)
+#define MNW_UPPER(a, b) __builtin_ia32_maxps256(a, b)
+#elif defined(MNW_X86) && MNW_LANES == 16 && defined(__clang__)
+#define MNW_LOWER(a, b) __builtin_ia32_minps512(a, b, 4)
+#define MNW_UPPER(a, b) __builtin_ia32_maxps512(a, b, 4)
+#elif defined(MNW_X86) && MNW_LANES == 16
+#define MNW_LOWER(a, b) __builtin_ia32_minps512_mask(a, b, b, -1, 4)
+#define MNW_UPPER(a, b) __builtin_ia32_maxps512_mask(a, b, b, -1, 4)
+#else
+#define MNW_LOWER(a, b) mnw_select(MNW_LESS(a, b), a, b)
+#define MNW_UPPER(a, b) mnw_select(MNW_LESS(b, a), a, b)
+#endif
+
 /* x, or the bound where x is beyond it. Of a NaN they make a NaN. */
 MNW_INLINE mnw_v mnw_at_most(mnw_v x, mnw_v bound) {
-#if MNW_HAS_SIMD128 && MNW_LANES == 4
-    return (mnw_v)wasm_f32x4_pmin((v128_t)x, (v128_t)bound);
-#else
-    return mnw_select(MNW_LESS(bound, x), bound, x);
-#endif
+    return MNW_LOWER(bound, x);
 }
 MNW_INLINE mnw_v mnw_at_least(mnw_v x, mnw_v bound) {
-#if MNW_HAS_SIMD128 && MNW_LANES == 4
-    return (mnw_v)wasm_f32x4_pmax((v128_t)x, (v128_t)bound);
-#else
-    return mnw_select(MNW_LESS(x, bound), bound, x);
-#endif
+    return MNW_UPPER(bound, x);
 }
 
-/* Constants that stay in memory in WebAssembly: its engines make a vector of a number from there by one instruction,
- * and a constant vector by three. */
+/* Constants that stay in memory: a vector of a number from there is one instruction, or part of one. Compilers, and the
+ * engines of WebAssembly, would make vectors by several. */
 MNW_INLINE const float *mnw_table(const float *constants) {
-#if MNW_HAS_SIMD128
+#if MNW_LANES > 1
     __asm__("" : "+r"(constants));
 #endif
     return constants;
@@ -3263,23 +3297,29 @@ MNW_INLINE mnw_v mnw_horner(mnw_v x, const float *c, const int n) {
 /* e^x, relative error 1.1e-7; 0 below -104, infinity above 88.7. Reduction to 2^n e^r with |r| <= ln(2)/2 in two
  * parts of ln 2, and the polynomial of Cephes' expf (Moshier). */
 static MNW_NOINLINE mnw_v mnw_exp(mnw_v x) {
-    static const float constants[] = {-105.0f,          89.0f,
-                                      12582912.0f,      1.44269504f,
-                                      0.693359375f,     2.12194440e-4f,
-                                      1.9875691500e-4f, 1.3981999507e-3f,
-                                      8.3334519073e-3f, 4.1665795894e-2f,
-                                      1.6666665459e-1f, 5.0000001201e-1f};
+    static const float constants[] = {-105.0f,
+                                      89.0f,
+                                      12583166.0f,
+                                      1.44269504f,
+                                      0.693359375f,
+                                      2.12194440e-4f,
+                                      1.9875691500e-4f,
+                                      1.3981999507e-3f,
+                                      8.3334519073e-3f,
+                                      4.1665795894e-2f,
+                                      1.6666665459e-1f,
+                                      5.0000001201e-1f,
+                                      1.0f};
     const float *t = mnw_table(constants);
     const mnw_v magic = mnw_splat(t[2]);
     mnw_v c = mnw_at_most(mnw_at_least(x, mnw_splat(t[0])), mnw_splat(t[1]));
-    mnw_v shifted = c * mnw_splat(t[3]) + magic; /* the integer nearest to x / ln 2 is in its low bits */
+    mnw_v shifted = c * mnw_splat(t[3]) + magic; /* the integer nearest to x / ln 2, plus 254, is in its low bits */
     mnw_v n = shifted - magic;
     mnw_v r = (c - n * mnw_splat(t[4])) + n * mnw_splat(t[5]);
-    mnw_v p = (mnw_horner(r, t + 6, 6) * (r * r) + r) + 1.0f;
+    mnw_v p = (mnw_horner(r, t + 6, 6) * (r * r) + r) + mnw_splat(t[12]);
     /* 2^n in two factors, so that neither end of the range overflows on the way. */
-    mnw_u whole = MNW_BITS(shifted) - 0x4b400000u + 512u;
-    mnw_u half = whole >> 1;
-    return p * MNW_FROM((half + (127u - 256u)) << 23) * MNW_FROM((whole - half + (127u - 256u)) << 23);
+    mnw_u whole = MNW_BITS(shifted), half = whole >> 1;
+    return p * MNW_FROM(half << 23) * MNW_FROM((whole - half) << 23);
 }
 
 /* ln x, relative error 1.2e-7 away from 1 and absolute 6e-8 near it. The polynomial of Cephes' logf (Moshier). */
@@ -3318,14 +3358,23 @@ MNW_INLINE mnw_v mnw_sigmoid(mnw_v x) {
 /* Relative error 3.5e-7, and never beyond 1: x P(x^2) / Q(x^2), fitted to tanh on [0, 9] for the smallest largest
  * relative error (2.1e-8 before rounding) by least squares whose weights follow the error (Lawson). */
 static MNW_NOINLINE mnw_v mnw_tanh(mnw_v x) {
-    static const float constants[] = {
-        9.0f, 1.3354576111623828e-8f, 2.0609020793926902e-5f, 3.4955842420458794e-3f, 1.3381022214889526e-1f,
-        1.0f, 7.776523034408456e-7f,  3.2856286270543933e-4f, 2.5876967236399651e-2f, 4.6714338660240173e-1f,
-        1.0f};
+    static const float constants[] = {9.0f,
+                                      1.3354576111623828e-8f,
+                                      2.0609020793926902e-5f,
+                                      3.4955842420458794e-3f,
+                                      1.3381022214889526e-1f,
+                                      1.0f,
+                                      7.776523034408456e-7f,
+                                      3.2856286270543933e-4f,
+                                      2.5876967236399651e-2f,
+                                      4.6714338660240173e-1f,
+                                      1.0f,
+                                      -9.0f,
+                                      -1.0f};
     const float *t = mnw_table(constants);
-    mnw_v a = mnw_at_most(mnw_abs(x), mnw_splat(t[0])), z = a * a;
+    mnw_v a = mnw_at_least(mnw_at_most(x, mnw_splat(t[0])), mnw_splat(t[11])), z = a * a;
     mnw_v p = mnw_horner(z, t + 1, 5) * a / mnw_horner(z, t + 6, 5);
-    return mnw_sign_of(x, mnw_at_most(p, mnw_splat(t[5])));
+    return mnw_at_least(mnw_at_most(p, mnw_splat(t[5])), mnw_splat(t[12]));
 }
 
 /* Absolute error 3e-7. Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26. */
@@ -3379,7 +3428,7 @@ MNW_INLINE mnw_v mnw_apply(uint32_t code, mnw_v v, float a, float b) {
     const mnw_v zero = mnw_splat(0.0f), one = mnw_splat(1.0f), six = mnw_splat(6.0f);
     switch (MNW_NUMBER(code)) {
     case MNW_relu:
-        return mnw_select(MNW_LESS(v, zero), zero, v);
+        return mnw_at_least(v, zero);
     case MNW_leaky_relu:
         return mnw_select(MNW_LESS(v, zero), v * a, v);
     case MNW_elu:
@@ -3451,7 +3500,13 @@ static MNW_NOINLINE void mnw_unary(uint32_t code, float *y, const float *x, size
 static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, size_t by_a, const float *b, size_t by_b,
                                     size_t n) {
     const mnw_v zero = mnw_splat(0.0f), one = mnw_splat(1.0f);
-    for (size_t i = 0; i < n; i += MNW_LANES) {
+    size_t i = 0;
+    for (; by_a && by_b && code <= MNW_mul && n - i >= 2 * MNW_LANES; i += 2 * MNW_LANES)
+        MNW_UNROLL for (int j = 0; j < 2; j++) {
+            mnw_v u = mnw_load(a + i + j * MNW_LANES), v = mnw_load(b + i + j * MNW_LANES);
+            mnw_store(y + i + j * MNW_LANES, code == MNW_add ? u + v : code == MNW_sub ? u - v : u * v);
+        }
+    for (; i < n; i += MNW_LANES) {
         size_t left = n - i;
         const float *pa = a + i * by_a, *pb = b + i * by_b;
         mnw_v u = !by_a ? mnw_splat(*pa) : left < MNW_LANES ? mnw_get(pa, left) : mnw_load(pa);
@@ -3531,6 +3586,8 @@ static void mnw_fill(mnw_kernels *k) {
 #undef MNW_SAME
 #undef MNW_BITS
 #undef MNW_FROM
+#undef MNW_LOWER
+#undef MNW_UPPER
 #undef MNW_PER_PANEL
 #undef MNW_MULTIPLIES
 #undef MNW_DONE
@@ -3538,5 +3595,6 @@ static void mnw_fill(mnw_kernels *k) {
 #undef MNW_VECS
 #undef MNW_WIDE
 #undef MNW_LEAST
+#undef MNW_THIN
 #undef MNW_SUMS
 #endif /* MNW_ISA */
