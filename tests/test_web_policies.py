@@ -10,12 +10,15 @@ import pytest
 from minnow import cinfer, envs
 from minnow.cli.main import main
 
+# What each reaches at least; the games that `minnow train` scored it on, so that chance has no say.
+BARS = {"connect4": ("success_rate", 0.6), "2048": ("success_rate", 0.25), "breakout": ("score_mean", 90)}
+BARS |= {"cartpole": ("score_mean", 475), "pong": ("score_mean", 18)}
 SHIPPED = sorted((Path(__file__).parents[1] / "web" / "policies").glob("*.minnow"))
 
 
 def test_each_is_for_an_environment() -> None:
     """An environment without one is played on its page by the script and by people."""
-    assert {"cartpole", "pong"} <= {path.stem for path in SHIPPED} <= set(envs.names())
+    assert set(BARS) - {"2048"} <= {path.stem for path in SHIPPED} <= set(envs.names())
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -29,4 +32,6 @@ def test_shipped(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert main(["eval", str(path), "--episodes", "200", "--seed", "0", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert abs(found["score_mean"] - policy.meta["score"]) <= 0.5
+    assert abs(found["score_mean"] - policy.meta["score"]) <= max(0.5, found["score_ci95"])  # weights may be rounded
+    key, bar = BARS.get(path.stem, ("score_mean", policy.meta["score"] - found["score_ci95"]))
+    assert found[key] >= bar
