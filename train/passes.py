@@ -21,6 +21,7 @@ from minnow.train.space import Categorical
 
 KINDS = {nn.ReLU: 1, nn.Tanh: 2}  # passes.c's numbers; 0 is no activation
 NAMES = {torch.float32: "float", torch.float64: "double"}
+BLOCK = 64  # passes.c's
 CHUNK = 1024  # samples whose activations fit into the second-level cache
 
 
@@ -132,6 +133,15 @@ class Passes:
         self.heads(x, out)
         return state
 
+    def sample(
+        self, head: Tensor, mask: Tensor | None, noise: Tensor, action: Tensor, told: Tensor, log_prob: Tensor
+    ) -> None:
+        """As `Categorical.sample` does it, from logits and value [n, choices + 1]: actions twice, int64 and int32, and
+        their probabilities' logarithms."""
+        scratch = self.room("scratch", 2 * BLOCK * self.space.out_size)
+        of_space = (self.space.heads, self.sizes, self.space.out_size)
+        self.call("sample", len(head), *of_space, head, mask, noise, action, told, log_prob, scratch)
+
     def objective(
         self,
         head: Tensor,
@@ -148,7 +158,7 @@ class Passes:
         mask = whole.mask if whole.mask.numel() else None
         given = (mask, whole.action, whole.log_prob, whole.value, whole.returns, whole.advantage, whole.weight)
         settings = (train.clip, train.value_clip, train.value_weight, entropy_weight)
-        scratch = self.room("scratch", self.space.out_size)
+        scratch = self.room("scratch", 2 * BLOCK * self.space.out_size)
         n, count, choices = len(places), self.space.heads, self.space.out_size
         self.call(
             "objective",
@@ -196,7 +206,10 @@ class Passes:
         for i in range(len(self.layers) - 1, -1, -1):
             weight, _, of_weight, of_bias, kind = self.layers[i]
             self.call("backward", *d.shape, d, y[i + 1], of_bias, kind)
-            of_weight.addmm_(d.T, y[i])
+            if y[i].shape[1] < d.shape[1]:  # which way round makes a difference to narrow products
+                of_weight += torch.mm(y[i].T, d).T
+            else:
+                of_weight.addmm_(d.T, y[i])
             if i > 0:
                 d = torch.mm(d, weight, out=self.room(f"d {i}", *y[i].shape))
 
@@ -263,6 +276,7 @@ def _library() -> tuple[Any, Any]:
             void backward_{real}(size_t, size_t{any_ * 3}, int);
             void gates_{real}(size_t, size_t{any_ * 5});
             void gates_back_{real}(size_t, size_t{any_ * 6});
+            void sample_{real}(size_t, size_t, void *, size_t{any_ * 7});
             void objective_{real}(size_t, void *, size_t, void *, size_t{any_ * 10}{one * 4}{any_ * 2});"""
         )
     return ffi.dlopen(str(compile.shared(Path(__file__).parent / "passes.c"))), ffi

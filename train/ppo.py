@@ -146,6 +146,8 @@ class PPO:
         self.env_action = torch.zeros(self.action.shape, dtype=torch.int32 if discrete else torch.float32)
         choices = self.space.out_size if self.spec.masked else 0
         self.mask = torch.ones(horizon + 1, rows, choices, dtype=torch.uint8)
+        self.noise = torch.zeros(horizon, rows, self.space.noise_size, dtype=self.type)
+        self.log_prob = torch.zeros(horizon, rows, dtype=self.type)
         self.reward = torch.zeros(horizon, rows)
         self.final_value, self.learned_reward = (torch.zeros(horizon, rows, dtype=self.type) for _ in range(2))
         self.ratio = torch.ones(horizon, rows, dtype=self.type)
@@ -211,26 +213,27 @@ class PPO:
             carried[0] = carried[horizon]
         if self.rivals is not None:
             self.rivals.begin(self.policy, self.update_index)
-        noise = self._noise()
-        state = self.state
-        self.start = state
+        self._noise()
+        state = self.start = self.state
+        each = state is not None or self.rivals is not None  # whether ends of episodes matter at once
         for t in range(horizon):
             if state is not None:
                 state = self.policy.clear(state, self.resets[t])
             state = self._step(t, state)
-            out = self.out[t]
             if self.rivals is not None:
-                self.rivals.answer(self._seen(self.obs[t]), self.resets[t], out)
-            if self.spec.masked:
-                out.copy_(self.space.masked(out, self.mask[t]))
-            self.action[t] = self.space.sample(out, noise[t])
-            self.env_action[t] = self.space.to_env(self.action[t])
+                self.rivals.answer(self._seen(self.obs[t]), self.resets[t], self.out[t])
+            self._sample(t)
             self.vector.step(self.buffers[t])
-            torch.bitwise_or(self.terminated[t], self.truncated[t], out=self.resets[t + 1])
+            if each:
+                torch.bitwise_or(self.terminated[t], self.truncated[t], out=self.resets[t + 1])
+                if self.buffers[t].truncated.any():
+                    self._final_values(slice(t, t + 1), state)
             if self.rivals is not None:
                 self.rivals.note(self.resets[t + 1], self.episode[t])
-            if self.buffers[t].truncated.any():
-                self._final_values(t, state)
+        if not each:
+            torch.bitwise_or(self.terminated, self.truncated, out=self.resets[1:])
+            if self.truncated.any():
+                self._final_values(slice(0, horizon), state)
         self.state = state
         if state is not None:
             state = self.policy.clear(state, self.resets[horizon])
@@ -256,21 +259,34 @@ class PPO:
     def _seen(self, obs: Tensor) -> Tensor:
         return obs if obs.dtype == torch.uint8 else obs.to(self.type)
 
-    def _final_values(self, t: int, state: tuple[Tensor, ...] | None) -> None:
-        """What the observations are worth that truncated episodes ended with, the memory being that of the episode."""
-        rows = self.truncated[t].nonzero().squeeze(-1)
-        of_rows = None if state is None else self.policy.rows(state, rows)
-        self.final_value[t, rows] = self.policy.step(self._seen(self.final_obs[t, rows]), of_rows)[1]
+    def _sample(self, t: int) -> None:
+        """Actions at step t, and the logarithms of their probabilities."""
+        mask = self.mask[t] if self.spec.masked else None
+        if self.passes is not None:
+            self.passes.sample(self.head[t], mask, self.noise[t], self.action[t], self.env_action[t], self.log_prob[t])
+            return
+        out = self.space.masked(self.out[t], mask)
+        self.action[t] = self.space.sample(out, self.noise[t])
+        self.env_action[t] = self.space.to_env(self.action[t])
+        self.log_prob[t] = self.space.log_prob(out, self.action[t])[0]
 
-    def _noise(self) -> Tensor:
-        """[T, N, noise_size], each row's from its own place in the stream."""
+    def _final_values(self, steps: slice, state: tuple[Tensor, ...] | None) -> None:
+        """What the observations are worth that truncated episodes ended with; with memory, of one step, after which it
+        was `state`."""
+        cut = self.truncated[steps].bool()
+        of_rows = None if state is None else self.policy.rows(state, cut[0].nonzero().squeeze(-1))
+        self.final_value[steps][cut] = self.policy.step(self._seen(self.final_obs[steps][cut]), of_rows)[1]
+
+    def _noise(self) -> None:
+        """Numbers in [0, 1) for all samples of a rollout, [T, N, noise_size], each row's from its own place in the
+        stream."""
         horizon, size = self.train.horizon, self.space.noise_size
         rows = self.resets.shape[1]
         blocks = math.ceil(horizon * size / 8)
         rng = generator(self.config.seed, NOISE, self.update_index, offset=self.first_row * blocks)
         uniform = rng.random((rows, blocks * 8), dtype=np.float32)[:, : horizon * size]
-        uniform = torch.from_numpy(uniform.reshape(rows, horizon, size).transpose(1, 0, 2).copy())
-        return self.space.noise(uniform).to(self.type)
+        uniform = torch.from_numpy(uniform.reshape(rows, horizon, size).transpose(1, 0, 2))
+        self.noise.copy_(self.space.noise(uniform))
 
     @torch.no_grad()
     def advantages(self) -> Tensor:
@@ -353,7 +369,7 @@ class PPO:
             self.resets[:horizon],
             self.mask[:horizon],
             self.action,
-            self.space.log_prob(self.out, self.action)[0],
+            self.log_prob,
             self.value.contiguous(),
             returns,
             advantage,
@@ -383,6 +399,8 @@ class PPO:
         elif self.policy.recurrent:
             order, importance = torch.from_numpy(rng.permutation(self.all_rows)), None
         else:  # samples: their places are t x rows + row
+            if train.minibatch == self.batch:
+                return [(torch.arange(train.horizon * rows), None)]  # all of this process's
             order = torch.from_numpy(rng.permutation(self.batch))
             if self.group.size == 1:
                 return [(index, None) for index in order.split(train.minibatch)]

@@ -33,17 +33,19 @@ class Categorical:
 
     @property
     def noise_size(self) -> int:
-        return self.out_size
+        return self.heads
 
     def noise(self, uniform: Tensor) -> Tensor:
-        """Gumbel noise from numbers in [0, 1): the largest of logits + noise is a sample (Gumbel, 1954)."""
-        return uniform.clamp_min(1e-12).log_().neg_().log_().neg_()
+        """A number in [0, 1) for each head: see sample."""
+        return uniform
 
     def masked(self, out: Tensor, mask: Tensor | None) -> Tensor:
         return out if mask is None else out.masked_fill(mask == 0, FORBIDDEN)
 
     def sample(self, out: Tensor, noise: Tensor) -> Tensor:
-        return self.greedy(out + noise)
+        """The first choice of each head at which the sum of probabilities passes the head's number."""
+        parts = zip(out.split(self.sizes, -1), noise.split(1, -1), strict=True)
+        return torch.cat([_passed(part.softmax(-1), number) for part, number in parts], -1)
 
     def greedy(self, out: Tensor) -> Tensor:
         """The likeliest choice of each head, int64 [..., heads]."""
@@ -63,6 +65,13 @@ class Categorical:
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "categorical", "sizes": list(self.sizes)}
+
+
+def _passed(chance: Tensor, number: Tensor) -> Tensor:
+    """Among the choices with a chance, the last one whose predecessors' sum is not above `number`."""
+    before = chance.cumsum(-1) - chance
+    places = torch.arange(chance.shape[-1]).expand_as(chance)
+    return places.masked_fill((chance == 0) | (before > number), 0).amax(-1, keepdim=True)
 
 
 def _categorical(logits: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
