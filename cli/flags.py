@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, TypeVar
 
@@ -15,20 +18,34 @@ T = TypeVar("T")
 
 
 def parse(kind: type[T], argv: list[str], verb: str, default: T | None = None) -> T:
-    """`argv` as a `kind`. Exits with status 2 on a wrong value; raises MinnowError for an unknown flag."""
-    description = kind.__doc__
-    if default is None:
-        value, rest = tyro.cli(kind, prog=verb, description=description, args=argv, return_unknown_args=True)
-    else:
-        value, rest = tyro.cli(
-            kind, prog=verb, description=description, args=argv, default=default, return_unknown_args=True
-        )
+    """`argv` as a `kind`. Raises MinnowError for an unknown flag or a wrong value."""
+    given = {} if default is None else {"default": default}
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        try:
+            value, rest = tyro.cli(
+                kind, prog=verb, description=kind.__doc__, args=argv, return_unknown_args=True, **given
+            )
+        except SystemExit as end:
+            if not end.code:  # --help
+                raise
+            raise _refusal(said.getvalue(), verb) from None
     if rest:
         name = rest[0].split("=")[0]
         if not name.startswith("-"):
             raise MinnowError(f"{verb} does not know what to do with {name!r}: flags begin with --.")
         raise unknown(f"option of {verb}", name, _names(type(value), value, ""))
     return value
+
+
+def _refusal(box: str, verb: str) -> MinnowError:
+    """What tyro says in a box of several lines, as an error of ours."""
+    rows = [line.strip("│| ") for line in box.splitlines()]
+    # Drawn in signs of ASCII where the terminal has no others: between its first two rules is what is wrong.
+    rules = [i for i, row in enumerate(rows) if row.startswith(("╭", "─", "╰", "+", "--- ", "-----"))]
+    words = " ".join(rows[rules[0] + 1 : rules[1]] if len(rules) > 1 else rows).strip()
+    if match := re.match(r"invalid choice '(.*)' for argument '(.*)'\. Expected one of \((.*)\)", words):
+        return unknown(f"value of {match[2]}", match[1], re.findall(r"'([^']*)'", match[3]))
+    return MinnowError(f"{words.rstrip('.')}. See: {verb} --help")
 
 
 def _names(kind: type, value: Any, prefix: str) -> Iterator[str]:

@@ -24,6 +24,7 @@ from minnow.train import tracker
 from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfig
 
 SUMMARY = "train a policy, export and verify it"
+SETTINGS = ("--policy.", "--train.", "--selfplay.", "--env.", "--randomize", "--seed", "--steps")
 RESTARTS = 3  # of a run whose processes die
 EPISODES = 200  # of the evaluation after training
 WATCHED = 20  # checkpoints, at least, of a run that is watched
@@ -102,6 +103,11 @@ def main(argv: list[str]) -> int:
     if name is not None and name not in envs.names():
         raise unknown("environment", name, envs.names())
     if any(word == "--resume" or word.startswith("--resume=") for word in rest):
+        for word in rest:
+            if word.startswith(SETTINGS):
+                raise MinnowError(
+                    f"a resumed run keeps its settings: leave out {word}, or start a new run without --resume."
+                )
         chosen: Flags | ResumeFlags = flags.parse(ResumeFlags, rest, "minnow train")
         if name is not None:
             _check_env(chosen.resume, name)
@@ -109,7 +115,7 @@ def main(argv: list[str]) -> int:
         outcome = train.resume(chosen.resume, budget=chosen.budget, command=command, track=chosen.track)
     else:
         if name is None:
-            raise MinnowError(f"which environment? {usage()}")
+            raise MinnowError(f"which environment? minnow train ENV; there are: {', '.join(envs.names())}.")
         chosen, config = settings(name, rest)
         tracker.check(chosen.track)
         if chosen.watch:

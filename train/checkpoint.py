@@ -68,6 +68,18 @@ def find(path: Path) -> Path:
     raise MinnowError(f"{path} {what}: it wants a run's folder (runs/<env>/<id>) or a checkpoint in it.{hint}")
 
 
+def check(policy: Policy, tensors: dict[str, Tensor], file: Path) -> None:
+    """Raises MinnowError unless a checkpoint's tensors are those of this network."""
+    wanted = {f"policy.{name}": list(leaf.shape) for name, leaf in policy.state_dict().items()}
+    found = {name: list(leaf.shape) for name, leaf in tensors.items() if name.startswith("policy.")}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise MinnowError(
+                f"{file} is a checkpoint of another network: {name} is {found.get(name, 'missing')}, its settings "
+                f"want {wanted.get(name, 'none')}. Take an earlier one beside it, or train again."
+            )
+
+
 def load(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     """The policy of a run (its newest checkpoint) or of a checkpoint, in evaluation mode, and where it comes from:
     env, source_hash, steps, seed, command, config, obs_shape, obs_type, and once the run has been evaluated
@@ -76,11 +88,8 @@ def load(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     tensors, meta = read(file)
     config = configs.from_dict(meta["config"], str(file))
     policy = Policy(config.policy, tuple(meta["obs_shape"]), space.from_dict(meta["space"]))
-    weights = {name.removeprefix("policy."): leaf for name, leaf in tensors.items() if name.startswith("policy.")}
-    try:
-        policy.load_state_dict(weights)
-    except RuntimeError as error:
-        raise MinnowError(f"{file} does not hold the network that its settings describe: {error}") from None
+    check(policy, tensors, file)
+    policy.load_state_dict({name: tensors[f"policy.{name}"] for name in policy.state_dict()})
     policy.eval().requires_grad_(False)
     meta |= {"env": config.name, "seed": config.seed, "checkpoint": str(file)}
     record = file.parent.parent / "config.toml"

@@ -207,6 +207,7 @@ def resume(
             f"{file} was trained on another version of {config.name}: its source has changed since. "
             "Train again, or check out the sources of that time."
         )
+    checkpoint.check(trainer.policy, tensors, file)
     trainer.load(tensors, meta["updates"])
     return _loop(
         trainer, Folder(file.parent.parent, track), budget, meta["seconds"], on_checkpoint, meta["command"] or command
