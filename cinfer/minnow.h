@@ -1787,6 +1787,7 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #define mnw_store MNW_NAME(mnw_store)
 #define mnw_put MNW_NAME(mnw_put)
 #define mnw_sum_up MNW_NAME(mnw_sum_up)
+#define mnw_add_up MNW_NAME(mnw_add_up)
 #define mnw_rows MNW_NAME(mnw_rows)
 #define mnw_sum_tall MNW_NAME(mnw_sum_tall)
 #define mnw_sum_thin MNW_NAME(mnw_sum_thin)
@@ -3055,7 +3056,7 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 #define MNW_ROWS 4
 #define MNW_VECS 2
 #define MNW_LEAST 2
-#define MNW_WIDE 4 /* engines load a step's weights into registers before they multiply: 8 sums would be spilled */
+#define MNW_WIDE 4 /* engines spill more */
 #else
 #define MNW_ROWS (MNW_HAS_NEON ? 4 : 2) /* there are 32 registers, or 16 */
 #define MNW_VECS 4
@@ -3075,6 +3076,18 @@ typedef struct mnw_rows {
     const float *x, *then;
     size_t by[4];
 } mnw_rows;
+
+#if MNW_HAS_SIMD128
+/* Number i of each row, times its weights. */
+MNW_INLINE void mnw_add_up(mnw_v (*sum)[MNW_WIDE], const float *const *x, const float *const *w, const int i,
+                           const int rows, const int vecs) {
+    MNW_UNROLL for (int r = 0; r < rows; r++) {
+        mnw_v splat = mnw_splat(x[r][i]);
+        MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] +=
+            mnw_load(w[j / MNW_PER_PANEL] + i * MNW_PANEL + j % MNW_PER_PANEL * MNW_LANES) * splat;
+    }
+}
+#endif
 
 /* sums[rows][vecs] += x w for k inputs in order; panels are `panel` numbers apart. Both counts are constants where it
  * is called, so that the sums stay in registers. */
@@ -3098,14 +3111,26 @@ MNW_INLINE void mnw_sum_up(float *sums, const mnw_rows *from, const float *w, si
     }
 #endif
 #if MNW_HAS_SIMD128
-    for (; rows == 1 && end - x >= 2;
-         x += 2, at_w[0] += 2 * MNW_PANEL) /* engines do not unroll loops as compilers do */
-        MNW_UNROLL for (int step = 0; step < 2; step++) {
-            mnw_v splat = mnw_splat(x[step]);
-            MNW_UNROLL for (int j = 0; j < vecs; j++) sum[0][j] +=
-                mnw_load(at_w[0] + step * MNW_PANEL + j * MNW_LANES) * splat;
-        }
-#endif
+    /* Engines neither unroll as compilers do, nor fold additions into addresses, nor keep to the order of a long block,
+     * whose loads they put first: so four steps, with addresses that serve them all, and a branch between any two. */
+    for (size_t left = k;; left -= 4, x += 4) {
+        const float *at_x[4] = {x, x + one, x + two, x + three};
+        mnw_add_up(sum, at_x, at_w, 0, rows, vecs);
+        if (left < 2)
+            break;
+        mnw_add_up(sum, at_x, at_w, 1, rows, vecs);
+        if (left < 3)
+            break;
+        mnw_add_up(sum, at_x, at_w, 2, rows, vecs);
+        if (left < 4)
+            break;
+        mnw_add_up(sum, at_x, at_w, 3, rows, vecs);
+        if (left < 5)
+            break;
+        MNW_UNROLL for (int j = 0; j * MNW_PER_PANEL < vecs; j++) at_w[j] += 4 * MNW_PANEL;
+    }
+    (void)then, (void)end;
+#else
     for (; x < end; x++, then++) {
         mnw_v weight[MNW_WIDE];
         MNW_UNROLL for (int j = 0; j < vecs; j++) weight[j] =
@@ -3116,6 +3141,7 @@ MNW_INLINE void mnw_sum_up(float *sums, const mnw_rows *from, const float *w, si
         }
         MNW_UNROLL for (int j = 0; j * MNW_PER_PANEL < vecs; j++) at_w[j] += MNW_PANEL;
     }
+#endif
     MNW_UNROLL for (int r = 0; r < rows; r++) MNW_UNROLL for (int j = 0; j < vecs; j++)
         mnw_store(sums + (r * vecs + j) * MNW_LANES, sum[r][j]);
 }
