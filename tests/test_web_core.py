@@ -3,6 +3,7 @@ shipped ones are not."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 
 import minnow.envs
 from minnow.cinfer.errors import MinnowError
+from minnow.cinfer.policy import messages
 from minnow.export import Box, Discrete, MultiDiscrete, export
 from minnow.web import core
 
@@ -214,3 +216,9 @@ def test_who_dies_and_returns_has_forgotten(tiny: tuple[str, bytes]) -> None:
         values[-1].append(game.value(0))
     assert values[0][0] != values[1][0]
     assert values[0][1] == values[1][1]
+
+
+def test_the_pages_words_are_the_headers() -> None:
+    text = (core.HERE / "player" / "errors.js").read_text()
+    found = {int(number): words for number, words in re.findall(r'^  (\d+): "(.*)",$', text, re.MULTILINE)}
+    assert found == messages()

@@ -85,18 +85,13 @@ static minnow_error game_fit(const minnow_policy *policy) {
     return error;
 }
 
-/* The fault in words, without the number that minnow_describe puts in front: GameError has it apart. */
-static void game_report(GameError *out, const minnow_error *error, const char *before) {
-    char text[sizeof out->text] = "";
-    const size_t length = strlen(before);
+static void game_report(GameError *out, const minnow_error *error, uint32_t misfit) {
     out->number = error->code;
-    out->text[0] = 0;
-    if (error->code != MINNOW_OK) {
-        minnow_describe(error, text, sizeof text - length);
-        const char *words = strstr(text, ": ");
-        memcpy(out->text, before, length);
-        strcpy(out->text + length, words ? words + 2 : text);
-    }
+    out->misfit = misfit;
+    out->index = error->index;
+    out->offset = (uint32_t)error->offset;
+    out->found = (uint32_t)error->found;
+    out->expected = (uint32_t)error->expected;
 }
 
 uint32_t game_policy_size(const void *bytes, uint32_t size, GameError *error) {
@@ -107,7 +102,7 @@ uint32_t game_policy_size(const void *bytes, uint32_t size, GameError *error) {
         fault.code = MINNOW_E_MEMORY;
         need = 0;
     }
-    game_report(error, &fault, "");
+    game_report(error, &fault, 0);
     return (uint32_t)need;
 }
 
@@ -115,10 +110,10 @@ const minnow_policy *game_load(const void *bytes, uint32_t size, void *block, ui
     minnow_error fault;
     memset(&fault, 0, sizeof fault);
     const minnow_policy *policy = minnow_load(bytes, size, block, block_size, &fault);
-    game_report(error, &fault, "");
+    game_report(error, &fault, 0);
     if (policy) {
         fault = game_fit(policy);
-        game_report(error, &fault, "the policy was made for another game: ");
+        game_report(error, &fault, 1);
     }
     return error->number ? NULL : policy;
 }

@@ -26,9 +26,10 @@
 enum { GAME_SCRIPT = 0, GAME_POLICY = 1, GAME_PERSON = 2 };       /* who drives a slot */
 enum { GAME_TERMINATED = 1, GAME_TRUNCATED = 2, GAME_ACTED = 4 }; /* bits of what game_tick returns */
 
-typedef struct GameError {
-    int32_t number; /* from minnow.h's list; 0: none */
-    char text[252]; /* in words, zero-terminated */
+typedef struct GameError {                   /* the words are the host's: modules stay small */
+    int32_t number;                          /* from minnow.h's list; 0: none */
+    uint32_t misfit;                         /* 1: the file is sound, but made for another game */
+    uint32_t index, offset, found, expected; /* as in minnow_error, the low 32 bits */
 } GameError;
 
 typedef struct Game Game;

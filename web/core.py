@@ -13,7 +13,9 @@ from typing import Any
 import minnow.envs
 from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
+from minnow.cinfer.policy import messages
 from minnow.export.format import read
+from minnow.export.ops import KINDS
 
 HERE = Path(__file__).resolve().parent
 CINFER = Path(compile.__file__).resolve().parent
@@ -27,26 +29,12 @@ def _declarations() -> list[tuple[str, str, list[str]]]:
     return [(result, name, [] if args == "void" else args.split(",")) for result, name, args in found]
 
 
-# What a page's core leaves out unless its policy needs it. It keeps what `minnow train` makes, and more of that sort.
-RARE = (
-    *(
-        "conv",
-        "pool",
-        "matmul",
-        "embedding",
-        "rnn",
-        "prod",
-        "min",
-        "sin",
-        "cos",
-        "floor",
-        "round",
-        "sign",
-        "erf",
-        "mish",
-    ),
-    *("selu", "softplus", "softsign", "hardsigmoid", "hardswish", "gelu_tanh", "eq", "lt", "le", "keep", "permute"),
-    *("log_softmax", "rms_norm", "rsqrt", "reciprocal"),
+# The operations that every page's core knows: what `minnow train` makes of its networks, and what costs next to
+# nothing. It has others only if its policy needs them.
+KEPT = (
+    *("linear", "lstm", "gru", "mingru", "relu", "tanh", "gelu", "silu", "sigmoid", "constant", "cast"),
+    *("reshape", "concat", "slice", "add", "sub", "mul", "div", "minimum", "maximum", "exp", "log", "sqrt"),
+    *("abs", "neg", "square", "clamp", "elu", "leaky_relu"),
 )
 
 
@@ -63,8 +51,9 @@ def wasm(env: str, policy: bytes | None = None) -> Path:
     exports = [name for _, name, _ in _declarations()]
     needed = {op.kind for op in read(policy).graph.ops} if policy else set()
     built = options(env)
-    built["defines"] |= {f"MINNOW_NO_{name}": "1" for name in RARE if name not in needed}
-    return compile.wasm([HERE / "core.c"], exports=exports, grow=True, flags=["-Os"], name=env, **built)
+    built["defines"] |= {f"MINNOW_NO_{name}": "1" for name in sorted(set(KINDS) - needed - set(KEPT))}
+    built["defines"] |= {"MINNOW_NO_MESSAGES": "1"}  # errors.js has them
+    return compile.wasm([HERE / "core.c"], exports=exports, grow=True, flags=["-Oz"], name=env, **built)
 
 
 def shared(env: str, *, flags: Sequence[str] = (), cc: str | None = None) -> Path:
@@ -108,7 +97,18 @@ class _CShape(ctypes.Structure):
 
 
 class _CError(ctypes.Structure):
-    _fields_ = (("number", ctypes.c_int32), ("text", ctypes.c_char * 252))
+    _fields_ = (
+        ("number", ctypes.c_int32),
+        *((name, ctypes.c_uint32) for name in ("misfit", "index", "offset", "found", "expected")),
+    )
+
+    def __str__(self) -> str:
+        """In words, as errors.js has them."""
+        words = "the policy was made for another game: " * self.misfit + messages()[self.number]
+        if not 10 <= self.number < 91:
+            return words
+        place = f"at byte {self.offset}, item {self.index}"
+        return f"{words} ({place}: found {self.found}, expected {self.expected})"
 
 
 class Game:
@@ -129,7 +129,7 @@ class Game:
             if need:
                 loaded = self.c.game_load(policy, len(policy), self._policy_block, need, ctypes.byref(error))
             if error.number:
-                raise MinnowError(error.text.decode(), error.number)
+                raise MinnowError(str(error), error.number)
         self._loaded = loaded
         need = self.c.game_size(loaded)
         self._block = ctypes.create_string_buffer(need)

@@ -24,7 +24,7 @@ from minnow.web import core, picture
 HERE = Path(__file__).resolve().parent
 MANIFEST = "manifest.json"
 GENERATOR = "minnow"
-WASM_LIMIT = 24 * 1024  # bytes, gzip
+WASM_LIMIT = 19 * 1024  # bytes, gzip
 PLAYER_LIMIT = 40 * 1024  # bytes, gzip, of a page's HTML, CSS and JavaScript
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(HERE / "site"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True

@@ -1,5 +1,7 @@
 /** One game: the WebAssembly module of web/core.c and the memory it plays in. */
 
+import { words } from "./errors.js";
+
 /** @typedef {import("./spec.js").Spec} Spec */
 
 export const SCRIPT = 0; // who drives a player; the numbers of core.h
@@ -8,7 +10,7 @@ export const PERSON = 2;
 
 const ENDED = 3; // bits of game_tick: terminated or truncated
 const PAGE = 65536;
-const SCRATCH = 256; // bytes of core.h's GameError
+const SCRATCH = 64; // bytes for core.h's GameError, a hash or a number
 const EVENT_PARAM = 0;
 
 /** A fault in a policy file, with its number from minnow.h's list. */
@@ -99,9 +101,8 @@ export class Game {
     new Uint8Array(core.memory.buffer).set(bytes, file);
     const need = core.game_policy_size(file, bytes.length, scratch);
     if (need) this.policy = core.game_load(file, bytes.length, this.#take(need), need, scratch);
-    const error = new Int32Array(core.memory.buffer, scratch, 1)[0];
-    const text = new Uint8Array(core.memory.buffer, scratch + 4, SCRATCH - 4);
-    if (error) throw new PolicyError(error, new TextDecoder().decode(text.subarray(0, text.indexOf(0))));
+    const error = new Uint32Array(core.memory.buffer, scratch, 6);
+    if (error[0]) throw new PolicyError(error[0], words(error));
     return this.policy;
   }
 
