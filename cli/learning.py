@@ -8,29 +8,42 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import torch
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError, unknown
 from minnow.cli import flags
+from minnow.train import config as configs
+from minnow.train import evaluation, group, run
+from minnow.train.config import Core
+from minnow.train.ppo import PPO
 
 NETS = {"mlp2x64": ("mlp", 64, 2), "mlp2x128": ("mlp", 128, 2), "lstm128": ("lstm", 128, 1)}  # core, width, layers
 SCORES = {"cartpole": 475.0, "pong": 18.0}  # that count as solved
 SNAPSHOTS = 50  # of a run that is to solve a task
 EPISODES, HELD = 200, 3  # of an evaluation; successive ones that must reach the score
-PARTS = ("environment", "forward", "backward")
+PARTS = {  # where a training step's time goes, by the functions that spend it
+    "environment": [("vector", "step")],
+    "forward": [("passes", name) for name in ("step", "encode", "remember", "heads")],
+    "backward": [("passes", name) for name in ("objective", "of_heads", "unwind", "back")],
+    "exchange": [("group", "sum_")],
+}
 
 
 @dataclass
 class TrainFlags:
-    """Measure training on Pong with its tuned settings, one process, one thread: steps a second, where the time goes,
-    and the limit that the machine's measured speed of matrix products sets."""
+    """Measure training on Pong with its tuned settings: steps a second, where the time goes, and the limit that the
+    machine's measured speed of matrix products sets."""
 
     net: str = ""
     """Only this network."""
     seconds: float = 3.0
     """Of each measurement."""
+    processes: int = field(default_factory=group.cores)
+    """Processes that train together, one thread each; as many as there are cores by default."""
     json: bool = False
     """Print one JSON list on standard output."""
 
@@ -44,6 +57,10 @@ class SolveFlags:
     """Seeds 0 .. N - 1."""
     score: float | None = None
     """What counts as solved (cartpole: 475, pong: 18)."""
+    core: Core | None = None
+    """Another network: its memory, in place of train.toml's."""
+    processes: int = field(default_factory=group.cores)
+    """Processes that train together, one thread each; as many as there are cores by default."""
     json: bool = False
     """Print one JSON list on standard output."""
 
@@ -54,9 +71,10 @@ def train(argv: list[str]) -> int:
         raise unknown("network", chosen.net, NETS)
     if not chosen.seconds > 0:
         raise MinnowError(f"--seconds is {chosen.seconds:g}: it wants a positive number.")
+    _processes(chosen.processes)
     found = []
     for net in [chosen.net] if chosen.net else NETS:
-        found.append(speed(net, chosen.seconds))
+        found.append(group.together(chosen.processes, speed, net, chosen.seconds))
         line = "{net:<10} {steps_per_second:10,} steps/s of {limit:12,}   ".format(**found[-1])
         line += "  ".join(f"{part} {share:.0%}" for part, share in found[-1]["share"].items())
         print(line, file=sys.stderr if chosen.json else sys.stdout, flush=True)
@@ -65,62 +83,68 @@ def train(argv: list[str]) -> int:
     return 0
 
 
-def speed(net: str, seconds: float) -> dict[str, Any]:
-    """Training steps a second of one network, and the shares of its time."""
-    import torch
+def _processes(count: int) -> None:
+    if not 1 <= count <= 1024:
+        raise MinnowError(f"--processes is {count}: it wants 1 or more, at best as many as there are cores.")
 
-    from minnow.train import config as configs
-    from minnow.train import run
-    from minnow.train.ppo import PPO
 
+def speed(everyone: group.Group, net: str, seconds: float) -> dict[str, Any]:
+    """Training steps a second of one network, and the shares of the first process's time."""
     core, hidden, layers = NETS[net]
     config = configs.defaults("pong")
     config = dataclasses.replace(
         config, policy=dataclasses.replace(config.policy, core=core, hidden=hidden, layers=layers)
     )
     run.prepare(config)
-    trainer = PPO(config)
+    best = peak() * everyone.size
+    everyone = dataclasses.replace(everyone)  # whose functions are timed below
+    trainer = PPO(config, everyone)
     trainer.update()
-    spent = dict.fromkeys(PARTS, 0.0)
+    start = time.perf_counter()
+    trainer.update(measure=False)
+    count = max(1, round(everyone.first(seconds / (time.perf_counter() - start))))
+    spent: dict[str, float] = dict.fromkeys([*PARTS, "rest"], 0.0)
+    now, since = "rest", 0.0
 
     def timed(call: Callable[..., Any], part: str) -> Callable[..., Any]:
         def timing(*given: Any, **named: Any) -> Any:
-            start = time.perf_counter()
+            nonlocal now, since
+            outer = now
+            spent[outer] += (moment := time.perf_counter()) - since
+            now, since = part, moment
             try:
                 return call(*given, **named)
             finally:
-                spent[part] += time.perf_counter() - start
+                spent[part] += (moment := time.perf_counter()) - since
+                now, since = outer, moment
 
         return timing
 
-    trainer.vector.step = timed(trainer.vector.step, "environment")
-    for name in ("step", "unroll", "evaluate"):
-        setattr(trainer.policy, name, timed(getattr(trainer.policy, name), "forward"))
-    backward = torch.Tensor.backward
-    torch.Tensor.backward = timed(backward, "backward")
-    try:
-        start, before = time.perf_counter(), trainer.steps
-        while (passed := time.perf_counter() - start) < seconds:
-            trainer.update(measure=False)
-    finally:
-        torch.Tensor.backward = backward
+    for part, functions in PARTS.items():
+        for owner, name in functions:
+            holder = getattr(trainer, owner)
+            object.__setattr__(holder, name, timed(getattr(holder, name), part))
+    everyone.sum_(torch.zeros(1))  # all begin together
+    start = since = time.perf_counter()
+    spent, before = dict.fromkeys(spent, 0.0), trainer.steps
+    for _ in range(count):
+        trainer.update(measure=False)
+    passed = time.perf_counter() - start
+    spent["rest"] += time.perf_counter() - since
     # Of each product and sum of a weight: one forward to act; forward and twice that backward for each sample learned.
     weights = sum(leaf.numel() for leaf in trainer.parameters if leaf.ndim == 2)
     work = 2 * weights * (1 + 3 * config.train.epochs)
-    shares = {part: round(spent[part] / passed, 4) for part in PARTS}
     return {
         "net": net,
-        "processes": 1,
+        "processes": everyone.size,
         "steps_per_second": round((trainer.steps - before) / passed),
-        "share": shares | {"rest": round(1 - sum(shares.values()), 4)},
-        "limit": round(peak() / work),
+        "share": {part: round(time / passed, 4) for part, time in spent.items()},
+        "limit": round(best / work),
     }
 
 
 def peak() -> float:
     """Operations a second of torch's matrix product with its present threads, the median of several."""
-    import torch
-
     size = 1024
     left, right = torch.randn(size, size), torch.randn(size, size)
     times = []
@@ -144,9 +168,10 @@ def solve(argv: list[str]) -> int:
         raise MinnowError(f"no score is known that solves {named[0]}: give --score.")
     if chosen.seeds < 1:
         raise MinnowError(f"--seeds is {chosen.seeds}: it wants 1 or more.")
+    _processes(chosen.processes)
     found = []
     for seed in range(chosen.seeds):
-        found.append(solved(named[0], seed, bar))
+        found.append(group.together(chosen.processes, solved, named[0], seed, bar, chosen.core))
         took = found[-1]["seconds"]
         line = f"seed {seed}: " + (f"{took:.2f} s, {found[-1]['steps']:,} steps" if took is not None else "not reached")
         print(f"{line}, score {found[-1]['score']:.2f}", file=sys.stderr if chosen.json else sys.stdout, flush=True)
@@ -155,29 +180,39 @@ def solve(argv: list[str]) -> int:
     return 0 if all(row["seconds"] is not None for row in found) else 1
 
 
-def solved(name: str, seed: int, bar: float) -> dict[str, Any]:
-    """When one seed reached the score; None for seconds and steps where it did not, with the last score."""
-    from minnow.train import config as configs
-    from minnow.train import evaluation, run
-    from minnow.train.ppo import PPO
-
+def solved(everyone: group.Group, name: str, seed: int, bar: float, core: str | None = None) -> dict[str, Any] | None:
+    """When one seed reached the score; None for seconds and steps where it did not, with the last score. Of several
+    processes the first one answers."""
     config = dataclasses.replace(configs.defaults(name), seed=seed)
+    if core is not None:
+        config = dataclasses.replace(config, policy=dataclasses.replace(config.policy, core=core))
     run.prepare(config)
-    trainer = PPO(config)
+    trainer = PPO(config, everyone)
     every = max(1, trainer.updates // SNAPSHOTS)
     snapshots = []
+    everyone.sum_(torch.zeros(1))  # all begin together
     start = time.perf_counter()
     while trainer.update_index < trainer.updates:
         trainer.update(measure=False)
         if trainer.update_index % every == 0 or trainer.update_index == trainer.updates:
             weights = {key: leaf.clone() for key, leaf in trainer.policy.state_dict().items()}
             snapshots.append((time.perf_counter() - start, trainer.steps, weights))
+    if not everyone.leads:
+        return None
     player = evaluation.TorchPlayer(trainer.policy)
+    return {"seed": seed} | held(snapshots, name, bar, player, trainer.policy.load_state_dict)
+
+
+def held(
+    snapshots: list[tuple[float, int, Any]], name: str, bar: float, player: Any, load: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """Seconds, steps and score of the first snapshot (seconds, steps, weights) from which `player`, once `load` has put
+    its weights in, reaches the score three times in a row."""
     scores: list[float] = []
     for i, (_, _, weights) in enumerate(snapshots):
-        trainer.policy.load_state_dict(weights)
+        load(weights)
         scores.append(evaluation.evaluate(player, name, EPISODES, seed=i).score_mean)
         if len(scores) >= HELD and min(scores[-HELD:]) >= bar:
             seconds, steps, _ = snapshots[i - HELD + 1]
-            return {"seed": seed, "seconds": round(seconds, 3), "steps": steps, "score": scores[-HELD]}
-    return {"seed": seed, "seconds": None, "steps": None, "score": scores[-1]}
+            return {"seconds": round(seconds, 3), "steps": steps, "score": scores[-HELD]}
+    return {"seconds": None, "steps": None, "score": scores[-1]}

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import socket
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,6 +80,44 @@ def join() -> Group:
             store = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
         dist.init_process_group("gloo", store=store, rank=rank, world_size=size)
     return Group(dist.get_rank(), dist.get_world_size())
+
+
+def cores() -> int:
+    """Processors that this process may use: so many processes train fastest."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def together(count: int, call: Callable[..., Any], *given: Any) -> Any:
+    """What `call(group, *given)` returns to the first of `count` processes that run it on this machine."""
+    if count == 1:
+        return call(ALONE, *given)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    context = multiprocessing.get_context("fork")
+    answer, told = context.Pipe(duplex=False)
+    common = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+
+    def work(rank: int) -> None:
+        os.environ.update(common, RANK=str(rank))
+        everyone = join()
+        found = call(everyone, *given)
+        if everyone.leads:
+            told.send(found)
+        leave()
+
+    started = [context.Process(target=work, args=(rank,), daemon=True) for rank in range(count)]
+    for process in started:
+        process.start()
+    told.close()
+    try:
+        return answer.recv()
+    except EOFError:
+        raise MinnowError(f"one of {count} processes failed: its own message is above.") from None
+    finally:
+        for process in started:
+            process.join(10)
+            process.terminate()
 
 
 def leave() -> None:

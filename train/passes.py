@@ -232,11 +232,22 @@ class Passes:
             before.append((h, c))
             self.remember(x[t], h, c, (gates[t], hidden[t], cell[t]))
             h, c = hidden[t], cell[t]
-        d = self.heads(hidden.flatten(0, 1), self.room("head", steps * n, self.outputs))
+        last = hidden.flatten(0, 1)
+        d = self.heads(last, self.room("head", steps * n, len(self.head[0])))
         objective(d, slice(None))
-        d = self.of_heads(d, hidden.flatten(0, 1)).view(steps, n, size)
+        d = self.of_heads(d, last).view(steps, n, size)
+        self.unwind(d, x, gates, before, cell, keep)
+        self.back(d.flatten(0, 1), y)
+
+    def unwind(
+        self, d: Tensor, x: Tensor, gates: Tensor, before: list[tuple[Tensor, Tensor]], cell: Tensor, keep: Tensor
+    ) -> None:
+        """Back through the steps of the memory: d [T, n, size], the gradient of its outputs, becomes that of its inputs
+        x; gates [T, n, 4 size], as the steps left them; before: hidden and cell that each step began with; keep
+        [T, n, 1]: 0 where an episode began."""
         into, over, of_into, of_over = self.lstm[0], self.lstm[1], self.lstm[4], self.lstm[5]
-        d_cell, d_hidden = torch.zeros_like(c), torch.zeros_like(h)
+        steps, n, size = x.shape
+        d_cell, d_hidden = torch.zeros_like(x[0]), torch.zeros_like(x[0])
         bias = torch.zeros(4 * size, dtype=self.type)
         for t in range(steps - 1, -1, -1):
             h, c = before[t]
@@ -248,12 +259,10 @@ class Passes:
                 torch.mm(gates[t], into, out=d[t])
             if t > 0:
                 torch.mm(gates[t], over, out=d_hidden)
-                if begins[t]:
-                    d_hidden *= keep[t]
-                    d_cell *= keep[t]
+                d_hidden *= keep[t]
+                d_cell *= keep[t]
         for of_bias in self.lstm[6:]:
             of_bias += bias
-        self.back(d.flatten(0, 1), y)
 
 
 def _data(*parameters: Tensor) -> tuple[Tensor, ...]:
