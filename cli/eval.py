@@ -17,8 +17,9 @@ USAGE = """usage: minnow eval RUN [options]                          a run's fol
        minnow eval FILE.minnow [options]                  a policy file, played by minnow.h
        minnow eval ENV --player random [options]          a baseline
        minnow eval ENV --player script[=SKILL] [options]  the environment's scripted player, skill 0 to 1
+       minnow eval --all [options]                        every shipped policy beside both baselines
 
-minnow eval RUN --help lists the options."""
+minnow eval RUN --help lists the options, and minnow eval --all --help those of the last."""
 
 
 @dataclass
@@ -39,6 +40,10 @@ class Flags:
 
 
 def main(argv: list[str]) -> int:
+    if argv[:1] == ["--all"]:
+        from minnow.cli import scores
+
+        return scores.main(argv[1:])
     if not argv or argv[0].startswith("-"):
         print(USAGE)
         return 0 if argv and argv[0] in ("-h", "--help") else 2

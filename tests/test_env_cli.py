@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from minnow import envs
-from minnow.cli import bench, main
+from minnow.cli import bench, main, scores
 
 
 def test_envs_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,10 +60,36 @@ def test_mistakes_are_named(argv: list[str], words: str, capsys: pytest.CaptureF
 
 
 def test_documented_scores(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every row of the table in docs/environments.md is what its command prints."""
+    """Every row of the table of skills in docs/environments.md is what its command prints."""
     text = (Path(__file__).parent.parent / "docs" / "environments.md").read_text()
     rows = re.findall(r"\| (-?[\d.]+) \| `minnow (eval [^`]+)` \|", text)
-    assert len(rows) == 12
+    assert len(rows) == 4
     for score, command in rows:
         assert main.main([*command.split(), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["score_mean"] == pytest.approx(float(score), abs=0.00501), command
+
+
+def test_documented_table() -> None:
+    """The table of scores has a row for every environment, and a trained score wherever a policy is shipped."""
+    root = Path(__file__).parent.parent
+    table = (root / "docs" / "environments.md").read_text().split(scores.BEGIN)[1].split(scores.END)[0]
+    rows = [re.split(r" *\| *", line.strip("| ")) for line in table.splitlines()[2:]]
+    assert [row[0] for row in rows] == [envs.spec(name).title for name in envs.names()]
+    for name, row in zip(envs.names(), rows, strict=True):
+        assert (row[4] != "none") == (root / "web" / "policies" / f"{name}.minnow").exists(), name
+
+
+def test_scores_of_all_players(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    doc = tmp_path / "table.md"
+    assert main.main(["eval", "--all", "--doc", str(doc)]) == 1
+    assert "cannot read" in capsys.readouterr().err
+    doc.write_text("above\n")
+    assert main.main(["eval", "--all", "--doc", str(doc)]) == 1
+    assert "no place for the table" in capsys.readouterr().err
+    doc.write_text(f"above\n{scores.BEGIN}old\n{scores.END}below\n")
+    assert main.main(["eval", "--all", "--env", "cartpole", "--episodes", "20", "--doc", str(doc), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["score_mean"] > 400 and row["scripted_score"] == 500 and row["random_score"] < 60
+    text = doc.read_text()
+    assert text.startswith("above\n") and text.endswith("below\n") and "old" not in text
+    assert f"{row['random_score']:.2f} ± {row['random_ci95']:.2f}" in text
