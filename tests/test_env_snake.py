@@ -14,13 +14,13 @@ EAST, SOUTH = (0, 1, 0, -1), (-1, 0, 1, 0)
 def world(vector: envs.Vector, i: int) -> dict[str, np.ndarray]:
     """The members of State after EnvBase, of environment i."""
     saved = np.frombuffer(vector.save(i), np.uint8)
-    numbers = 9 * SLOTS + 1
+    numbers = 9 * SLOTS + 2
     end = vector.lib.env_saved_size()
     rest = saved[end - 4 * numbers : end].view(np.int32)
     cells = saved[end - 4 * numbers - 2 * STRIDE**2 : end - 4 * numbers].reshape(2, STRIDE, STRIDE)
     names = ("x", "y", "way", "tail_x", "tail_y", "length", "grows", "rest", "sum")
     return {name: rest[k * SLOTS : (k + 1) * SLOTS] for k, name in enumerate(names)} | {
-        "food": rest[-1],
+        "food": rest[-2],
         "cell": cells[0],
         "turned": cells[1],
     }

@@ -21,7 +21,7 @@
     P(rest, 10.0f, 1.0f, 100.0f, ENV_WORLD, ENV_INTEGER, "ticks", "Time from death to birth.")                         \
     P(time, 1000.0f, 100.0f, 10000.0f, ENV_WORLD, ENV_INTEGER, "ticks", "Length of an episode.")                       \
     P(meal, 1.0f, 0.0f, 10.0f, ENV_REWARD, ENV_LINEAR, "", "Reward of a meal.")                                        \
-    P(death, 1.0f, 0.0f, 100.0f, ENV_REWARD, ENV_LINEAR, "", "Penalty of death.")                                      \
+    P(death, 10.0f, 0.0f, 100.0f, ENV_REWARD, ENV_LINEAR, "", "Penalty of death.")                                     \
     P(skill, 1.0f, 0.0f, 1.0f, ENV_WORLD, ENV_LINEAR, "", "Skill of the scripted players: how rarely they err.")
 #include "../env.h"
 #include "../grid.h"
@@ -41,6 +41,7 @@ struct State {
     int32_t rest[ENV_SLOTS];   /* ticks until it may be born */
     int32_t sum[ENV_SLOTS];    /* of the lengths after all ticks so far */
     int32_t food;              /* cells that hold some */
+    int32_t side;              /* of this arena */
 };
 
 #define PARAM(name) (s->base.param[P_##name][0])
@@ -52,7 +53,7 @@ static inline void put(State *s, int x, int y, int what) {
 /* A cell of the arena, drawn at random. */
 static void anywhere(State *s, int *x, int *y) {
     EnvBits bits = env_bits(s, 0);
-    uint32_t side = (uint32_t)PARAM(arena);
+    uint32_t side = (uint32_t)s->side;
     *x = MARGIN + (int)((uint64_t)bits.a * side >> 32);
     *y = MARGIN + (int)((uint64_t)bits.b * side >> 32);
 }
@@ -95,7 +96,7 @@ static void bear(State *s, int slot) {
 
 static void reset(State *s, int lane) {
     (void)lane;
-    int side = (int)PARAM(arena);
+    int side = s->side = (int)PARAM(arena);
     memset(s->cell, WALL, sizeof s->cell);
     memset(s->turned, WALL, sizeof s->turned);
     for (int y = MARGIN; y < MARGIN + side; y++) {
@@ -210,7 +211,7 @@ static inline void look(const State *s, int slot, uint8_t window[SEEN][ENV_WINDO
 /* Planes of the window, the heading up: what is solid (the own body half as much), food, heads. The own head's cell,
  * the same in each observation, holds the own length in place of the first plane, and nothing in the others. */
 static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
-    uint8_t window[SEEN][ENV_WINDOW], plane[3][SEEN][ENV_WINDOW];
+    uint8_t window[SEEN][ENV_WINDOW], plane[3 * SEEN][ENV_WINDOW];
     (void)stride;
     if (s->length[slot] == 0) {
         memset(obs, 0, ENV_OBS);
@@ -220,19 +221,20 @@ static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
     look(s, slot, window);
     window[AHEAD][SIDE] = NOTHING;
     const uint8_t *cell = window[0], own = (uint8_t)(BODY | slot << 2);
-    uint8_t *solid = plane[0][0], *food = plane[1][0], *heads = plane[2][0];
+    uint8_t *solid = plane[0], *food = plane[SEEN], *heads = plane[2 * SEEN];
     for (int i = 0; i < SEEN * ENV_WINDOW; i++) {
         uint8_t what = cell[i];
         solid[i] = (uint8_t)((what & WHO) == own ? 128 : what >= SOLID ? 255 : 0);
         food[i] = what == FOOD ? 255 : 0;
         heads[i] = (what & (HEAD | BODY)) == HEAD ? 255 : 0;
     }
-    plane[0][AHEAD][SIDE] = (uint8_t)(s->length[slot] < 255 ? s->length[slot] : 255);
-    for (int p = 0; p < 3; p++) {
-        for (int row = 0; row < SEEN; row++) {
-            memcpy(obs + (p * SEEN + row) * SEEN, plane[p][row], SEEN);
-        }
+    plane[AHEAD][SIDE] = (uint8_t)(s->length[slot] < 255 ? s->length[slot] : 255);
+    /* Rows are copied with what lies beyond them, which the next row overwrites: the last one must not. */
+    enum { COPIED = 3 * SEEN - 1 };
+    for (int row = 0; row < COPIED; row++) {
+        memcpy(obs + row * SEEN, plane[row], ENV_WINDOW);
     }
+    memcpy(obs + COPIED * SEEN, plane[COPIED], SEEN);
 }
 
 /* Greedy: of the moves that meet nothing solid, the one that comes nearest to the nearest food in its window; straight
@@ -275,7 +277,7 @@ static void script(const State *s, int slot, const float skill[ENV_LANES], env_a
 /* Puts food where the click is, or takes it away. */
 static void event(State *s, int lane, const EnvEvent *event) {
     (void)lane;
-    float side = PARAM(arena);
+    float side = (float)s->side;
     if (event->kind == FEED && event->x >= 0.0f && event->x < side && event->y >= 0.0f && event->y < side) {
         int x = MARGIN + (int)event->x, y = MARGIN + (int)event->y;
         if (s->cell[y][x] <= FOOD) {
@@ -318,7 +320,7 @@ static void draw_snake(const State *s, int slot, uint32_t color, float width, En
 static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
     static const uint32_t colors[8] = {0x2f8f83ff, 0xb35a3cff, 0x7a5bb5ff, 0x4a7fc0ff,
                                        0xa8893aff, 0x5f9a4cff, 0xb04f7aff, 0x5c7a8aff};
-    float side = PARAM(arena), middle = 0.5f * side;
+    float side = (float)s->side, middle = 0.5f * side;
     (void)lane;
     env_view(list, middle, middle, side + 1.0f, side + 1.0f);
     env_rect(list, middle, middle, side + 1.0f, side + 1.0f, 0.0f, 0.0f, 0x3d5166ff);
