@@ -71,6 +71,8 @@ class ResumeFlags:
 
     resume: Path
     """The run's folder."""
+    processes: int = 1
+    """In so many processes, as many as before or not."""
     budget: float | None = None
     """Stop after so many seconds of training, counted from the run's beginning."""
     export: bool = True
@@ -95,7 +97,7 @@ def main(argv: list[str]) -> int:
         print(usage())
         return 0 if argv else 2
     from minnow import train
-    from minnow.train import group, run
+    from minnow.train import checkpoint, group, run
 
     command = shlex.join(["minnow", "train", *argv])
     name = None if argv[0].startswith("-") else argv[0]
@@ -111,13 +113,23 @@ def main(argv: list[str]) -> int:
         chosen: Flags | ResumeFlags = flags.parse(ResumeFlags, rest, "minnow train")
         if name is not None:
             _check_env(chosen.resume, name)
-        _say(f"going on with {chosen.resume}")
-        outcome = train.resume(chosen.resume, budget=chosen.budget, command=command, track=chosen.track)
+        _check_processes(chosen.processes)
+        if chosen.processes > 1 and not group.launched():
+            checkpoint.find(chosen.resume)  # refuses what is no run, once
+            return _torchrun(argv, chosen.processes, 1)
+        everyone = group.join()
+        if everyone.leads:
+            _say(f"going on with {chosen.resume}")
+        outcome = train.resume(chosen.resume, budget=chosen.budget, command=command, track=chosen.track, group=everyone)
+        group.leave()
+        if not everyone.leads:
+            return 0
     else:
         if name is None:
             raise MinnowError(f"which environment? minnow train ENV; there are: {', '.join(envs.names())}.")
         chosen, config = settings(name, rest)
         tracker.check(chosen.track)
+        _check_processes(chosen.processes)
         if chosen.watch:
             config.train.checkpoints = max(config.train.checkpoints, WATCHED)
         if group.launched():
@@ -140,17 +152,27 @@ def _alone(config: Config, chosen: Flags, command: str, out: Path) -> int:
 
 
 def _launch(config: Config, chosen: Flags, argv: list[str], out: Path) -> int:
-    """Starts the same command in `--processes` processes by torchrun, on this machine; hands a signal on to them."""
+    """Starts the same command in `--processes` processes by torchrun, on this machine."""
     from minnow.train import group, run
+    from minnow.train.selfplay import sides
 
-    group.Group(0, chosen.processes).share(config.train.envs)  # refuses what cannot be shared
+    # Refused here, what is wrong is said once and not by every process.
+    group.Group(0, chosen.processes).share(config.train.envs)
+    configs.check_batch(config, sides(config))
     run.Folder(out).create()  # refuses a folder that holds a run
     again = [*argv, "--seed", str(config.seed), "--out", str(out)]
-    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(chosen.processes)]
+    return _torchrun(again, chosen.processes, config.train.threads)
+
+
+def _torchrun(argv: list[str], processes: int, threads: int) -> int:
+    """`minnow train` with these words in so many processes; a signal is handed on to them."""
+    from minnow.train import run
+
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     command = [sys.executable, "-m", *torchrun, "--max-restarts", str(RESTARTS), "-m", "minnow.cli.main", "train"]
-    threads = {"OMP_NUM_THREADS": str(config.train.threads)}  # torchrun warns where this is not said
+    said = {"OMP_NUM_THREADS": str(threads)}  # torchrun warns where this is not
     # In a session of its own, so that Ctrl-C comes once, from here: a second one would not let it save.
-    process = subprocess.Popen([*command, *again], env=threads | os.environ, start_new_session=True)
+    process = subprocess.Popen([*command, *argv], env=said | os.environ, start_new_session=True)
     told = False
     try:
         with run.signals() as caught:
@@ -266,6 +288,11 @@ def finish(outcome: Any, export: bool, as_json: bool) -> int:
         result |= {"policy": str(report.path), "verified": passed, "differences": verdict.to_dict()}
     print(json.dumps(result) if as_json else "\n".join(lines))
     return 0 if passed else 1
+
+
+def _check_processes(count: int) -> None:
+    if not 1 <= count <= 1024:
+        raise MinnowError(f"--processes is {count}, outside 1 .. 1024.")
 
 
 def _check_env(path: Path, name: str) -> None:

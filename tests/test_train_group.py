@@ -168,6 +168,11 @@ def test_watched_and_interrupted(tmp_path):
     assert checkpoint.read(saved)[1]["steps"] > 0
     with pytest.raises(OSError):
         urllib.request.urlopen(address[1], timeout=5)
+    before = checkpoint.read(saved)[1]
+    again = ["--resume", str(run), "--processes", "2", "--budget", str(before["seconds"] + 1), "--no-export"]
+    assert main(["train", *again]) == 0
+    after = checkpoint.read(checkpoint.find(run))[1]
+    assert after["steps"] > before["steps"] and after["seconds"] < before["seconds"] + 10
 
 
 def worker_of(parent: int, rank: int) -> int | None:

@@ -237,7 +237,10 @@ BAD_FLAGS = [
     (["pong", "--steps", "0"], "train.steps is 0"),
     (["pong", "--budget", "0"], "--budget is 0"),
     (["pong", "--config", "/nowhere.toml"], "cannot read /nowhere.toml"),
+    (["pong", "--processes", "0"], "--processes is 0"),
+    (["pong", "--processes", "2", "--train.minibatch", "4095"], "does not divide"),
     (["--resume", "/nowhere"], "/nowhere does not exist"),
+    (["--resume", "/nowhere", "--processes", "2"], "/nowhere does not exist"),
     (["--budget", "3"], "which environment?"),
 ]
 
