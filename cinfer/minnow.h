@@ -1822,6 +1822,15 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #define mnw_mingru_of MNW_NAME(mnw_mingru_of)
 #define mnw_fill MNW_NAME(mnw_fill)
 
+/* Operations of which wide instruction sets have no code of their own where four lanes at a time are there too. */
+#define MNW_RARE                                                                                                       \
+    (1u << MNW_selu % 32 | 1u << MNW_mish % 32 | 1u << MNW_softplus % 32 | 1u << MNW_softsign % 32 |                   \
+     1u << MNW_hardsigmoid % 32 | 1u << MNW_hardswish % 32)
+#define MNW_RARER                                                                                                      \
+    (1u << MNW_log % 32 | 1u << MNW_sqrt % 32 | 1u << MNW_rsqrt % 32 | 1u << MNW_reciprocal % 32 |                     \
+     1u << MNW_sin % 32 | 1u << MNW_cos % 32 | 1u << MNW_floor % 32 | 1u << MNW_round % 32 | 1u << MNW_sign % 32 |     \
+     1u << MNW_erf % 32)
+
 /* ---- The numbers, for each instruction set. */
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -3034,6 +3043,7 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 }
 
 /* ---- Products. A block of rows by a few vectors of outputs has its sums in registers while k runs. */
+#define MNW_FEW (MNW_LANES > 4 && MNW_HAS_SSE2)
 #define MNW_PER_PANEL (MNW_PANEL / MNW_LANES)
 #if MNW_LANES > 4 && defined(MNW_X86) && !defined(__clang__)
 /* gcc leaves this out of what is compiled for size; without it older instructions stumble over full registers. */
@@ -3348,6 +3358,7 @@ static MNW_NOINLINE mnw_v mnw_exp(mnw_v x) {
     return p * MNW_FROM(half << 23) * MNW_FROM((whole - half) << 23);
 }
 
+#if !MNW_FEW
 /* ln x, relative error 1.2e-7 away from 1 and absolute 6e-8 near it. The polynomial of Cephes' logf (Moshier). */
 static MNW_NOINLINE mnw_v mnw_log(mnw_v x) {
     mnw_i tiny = MNW_LESS(x, mnw_splat(1.17549435e-38f));
@@ -3376,6 +3387,7 @@ static MNW_NOINLINE mnw_v mnw_log(mnw_v x) {
     p = mnw_select(MNW_SAME(x, zero), -infinity, p);
     return mnw_select(MNW_LESS(x, zero), MNW_FROM(MNW_BITS(zero) + 0x7fc00000u), p);
 }
+#endif
 
 MNW_INLINE mnw_v mnw_sigmoid(mnw_v x) {
     return 1.0f / (mnw_exp(-x) + 1.0f);
@@ -3410,6 +3422,7 @@ static MNW_NOINLINE mnw_v mnw_erf(mnw_v x) {
     return mnw_sign_of(x, 1.0f - mnw_horner(t, mnw_table(constants), 5) * t * mnw_exp(-(a * a)));
 }
 
+#if !MNW_FEW
 static mnw_v mnw_sqrt_all(mnw_v x) {
     float lanes[MNW_LANES];
     mnw_store(lanes, x);
@@ -3417,9 +3430,11 @@ static mnw_v mnw_sqrt_all(mnw_v x) {
         lanes[i] = mnw_sqrt(lanes[i]);
     return mnw_load(lanes);
 }
+#endif
 
 /* ---- Elementwise operations, n numbers in a row. */
 
+#if !MNW_FEW
 static mnw_v mnw_softplus(mnw_v x, float beta, float threshold) {
     mnw_v z = x * beta;
     mnw_v smooth = mnw_log(mnw_exp(mnw_min(z, mnw_splat(threshold))) + 1.0f) / mnw_splat(beta);
@@ -3449,9 +3464,10 @@ static mnw_v mnw_floor(mnw_v x) {
     mnw_v r = mnw_round(x);
     return mnw_select(MNW_LESS(x, r), r - 1.0f, r);
 }
+#endif
 
 MNW_INLINE mnw_v mnw_apply(uint32_t code, mnw_v v, float a, float b) {
-    const mnw_v zero = mnw_splat(0.0f), one = mnw_splat(1.0f), six = mnw_splat(6.0f);
+    const mnw_v zero = mnw_splat(0.0f);
     switch (MNW_NUMBER(code)) {
     case MNW_relu:
         return mnw_at_least(v, zero);
@@ -3459,28 +3475,16 @@ MNW_INLINE mnw_v mnw_apply(uint32_t code, mnw_v v, float a, float b) {
         return mnw_select(MNW_LESS(v, zero), v * a, v);
     case MNW_elu:
         return mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * a);
-    case MNW_selu:
-        return mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * 1.67326324f) * 1.05070099f;
     case MNW_gelu:
         return v * 0.5f * (mnw_erf(v * 0.707106781f) + 1.0f);
     case MNW_gelu_tanh:
         return v * 0.5f * (mnw_tanh((v + v * v * v * 0.044715f) * 0.797884561f) + 1.0f);
     case MNW_silu:
         return v / (mnw_exp(-v) + 1.0f);
-    case MNW_mish:
-        return mnw_mish(v);
-    case MNW_softplus:
-        return mnw_softplus(v, a, b);
-    case MNW_softsign:
-        return v / (mnw_abs(v) + 1.0f);
     case MNW_tanh:
         return mnw_tanh(v);
     case MNW_sigmoid:
         return mnw_sigmoid(v);
-    case MNW_hardsigmoid:
-        return mnw_min(mnw_max(v + 3.0f, zero), six) / six;
-    case MNW_hardswish:
-        return v * mnw_min(mnw_max(v + 3.0f, zero), six) / six;
     case MNW_clamp:
         return mnw_min(mnw_max(v, mnw_splat(a)), mnw_splat(b));
     case MNW_abs:
@@ -3489,6 +3493,21 @@ MNW_INLINE mnw_v mnw_apply(uint32_t code, mnw_v v, float a, float b) {
         return -v;
     case MNW_exp:
         return mnw_exp(v);
+    case MNW_square:
+        return v * v;
+#if !MNW_FEW
+    case MNW_selu:
+        return mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * 1.67326324f) * 1.05070099f;
+    case MNW_mish:
+        return mnw_mish(v);
+    case MNW_softplus:
+        return mnw_softplus(v, a, b);
+    case MNW_softsign:
+        return v / (mnw_abs(v) + 1.0f);
+    case MNW_hardsigmoid:
+        return mnw_min(mnw_max(v + 3.0f, zero), mnw_splat(6.0f)) / mnw_splat(6.0f);
+    case MNW_hardswish:
+        return v * mnw_min(mnw_max(v + 3.0f, zero), mnw_splat(6.0f)) / mnw_splat(6.0f);
     case MNW_log:
         return mnw_log(v);
     case MNW_sqrt:
@@ -3497,8 +3516,6 @@ MNW_INLINE mnw_v mnw_apply(uint32_t code, mnw_v v, float a, float b) {
         return 1.0f / mnw_sqrt_all(v);
     case MNW_reciprocal:
         return 1.0f / v;
-    case MNW_square:
-        return v * v;
     case MNW_sin:
         return mnw_sine_all(v, 0);
     case MNW_cos:
@@ -3508,9 +3525,10 @@ MNW_INLINE mnw_v mnw_apply(uint32_t code, mnw_v v, float a, float b) {
     case MNW_round:
         return mnw_round(v);
     case MNW_sign:
-        return mnw_select(MNW_LESS(zero, v) | MNW_LESS(v, zero), mnw_sign_of(v, one), zero);
+        return mnw_select(MNW_LESS(zero, v) | MNW_LESS(v, zero), mnw_sign_of(v, mnw_splat(1.0f)), zero);
     case MNW_erf:
         return mnw_erf(v);
+#endif
     default:
         return v;
     }
@@ -3518,6 +3536,12 @@ MNW_INLINE mnw_v mnw_apply(uint32_t code, mnw_v v, float a, float b) {
 
 static MNW_NOINLINE void mnw_unary(uint32_t code, float *y, const float *x, size_t n, const float *attr) {
     const float a = attr ? attr[0] : 0.0f, b = attr ? attr[1] : 0.0f;
+#if MNW_FEW
+    if ((code < MNW_NUMBER(MNW_abs) ? MNW_RARE : MNW_RARER) >> code % 32 & 1) {
+        mnw_unary_simd(code, y, x, n, attr);
+        return;
+    }
+#endif
     for (size_t i = 0; i < n; i += MNW_LANES)
         mnw_put(y + i, mnw_apply(code, mnw_get(x + i, n - i), a, b), n - i);
     MNW_DONE();
@@ -3525,8 +3549,15 @@ static MNW_NOINLINE void mnw_unary(uint32_t code, float *y, const float *x, size
 
 static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, size_t by_a, const float *b, size_t by_b,
                                     size_t n) {
-    const mnw_v zero = mnw_splat(0.0f), one = mnw_splat(1.0f);
     size_t i = 0;
+#if MNW_FEW
+    if (code > MNW_div) {
+        mnw_binary_simd(code, y, a, by_a, b, by_b, n);
+        return;
+    }
+#else
+    const mnw_v zero = mnw_splat(0.0f), one = mnw_splat(1.0f);
+#endif
     for (; by_a && by_b && code <= MNW_mul && n - i >= 2 * MNW_LANES; i += 2 * MNW_LANES)
         MNW_UNROLL for (int j = 0; j < 2; j++) {
             mnw_v u = mnw_load(a + i + j * MNW_LANES), v = mnw_load(b + i + j * MNW_LANES);
@@ -3537,9 +3568,12 @@ static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, siz
         const float *pa = a + i * by_a, *pb = b + i * by_b;
         mnw_v u = !by_a ? mnw_splat(*pa) : left < MNW_LANES ? mnw_get(pa, left) : mnw_load(pa);
         mnw_v v = !by_b ? mnw_splat(*pb) : left < MNW_LANES ? mnw_get(pb, left) : mnw_load(pb);
-        u = code == MNW_add       ? u + v
-            : code == MNW_sub     ? u - v
-            : code == MNW_mul     ? u * v
+        u = code == MNW_add   ? u + v
+            : code == MNW_sub ? u - v
+            : code == MNW_mul ? u * v
+#if MNW_FEW
+                              : u / v;
+#else
             : code == MNW_div     ? u / v
             : code == MNW_minimum ? mnw_min(u, v)
             : code == MNW_maximum ? mnw_max(u, v)
@@ -3547,6 +3581,7 @@ static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, siz
             : code == MNW_eq      ? mnw_select(MNW_SAME(u, v), one, zero)
             : code == MNW_lt      ? mnw_select(MNW_LESS(u, v), one, zero)
                                   : mnw_select(MNW_LESS(u, v) | MNW_SAME(u, v), one, zero);
+#endif
         if (left < MNW_LANES)
             mnw_put(y + i, u, left);
         else
@@ -3615,6 +3650,7 @@ static void mnw_fill(mnw_kernels *k) {
 #undef MNW_LOWER
 #undef MNW_UPPER
 #undef MNW_PER_PANEL
+#undef MNW_FEW
 #undef MNW_MULTIPLIES
 #undef MNW_DONE
 #undef MNW_ROWS
