@@ -2922,17 +2922,17 @@ MINNOW_API const char *minnow_message(int32_t code) {
 #ifdef MINNOW_NO_MESSAGES
     return code == MINNOW_OK ? "no error" : "see MINNOW_ERRORS in minnow.h";
 #else
-    switch (code) {
-    case MINNOW_OK:
-        return "no error";
-#define MNW_MESSAGE(name, number, message)                                                                             \
-    case number:                                                                                                       \
-        return message;
-        MINNOW_ERRORS(MNW_MESSAGE)
-#undef MNW_MESSAGE
-    default:
-        return "unknown error";
-    }
+#define MNW_WORDS(name, number, message) message "\0"
+#define MNW_WORDS_OF(name, number, message) number,
+    static const char words[] = "no error\0" MINNOW_ERRORS(MNW_WORDS) "unknown error";
+    static const uint8_t numbers[] = {MINNOW_OK, MINNOW_ERRORS(MNW_WORDS_OF)};
+#undef MNW_WORDS
+#undef MNW_WORDS_OF
+    const char *at = words;
+    for (size_t i = 0; i < sizeof numbers && numbers[i] != code; i++)
+        while (*at++) {
+        }
+    return at;
 #endif
 }
 
