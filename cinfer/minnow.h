@@ -2360,7 +2360,7 @@ struct minnow_session {
     float *box;         /* [agents][heads] */
 };
 
-enum { MNW_TILE = 16 };
+enum { MNW_TILE = 24 }; /* whole blocks of rows on every instruction set */
 
 /* Lays a session out in a block, or only counts. */
 static minnow_session *mnw_lay(const minnow_policy *p, uint32_t agents, uint32_t flags, mnw_block *b) {
@@ -3081,10 +3081,14 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 #pragma GCC push_options
 #pragma GCC optimize("O2")
 #endif
-/* Where a block's rows begin: four at x and after `by` numbers, the others, as far, from `then` on. */
+/* A block's rows of inputs: four at x and after `by` numbers, the others, as far, from `then` on. And its sums: where
+ * they come from and go to, the numbers from row to row. */
 typedef struct mnw_rows {
     const float *x, *then;
     size_t by[4];
+    const float *sums;
+    float *to;
+    size_t sums_by, to_by;
 } mnw_rows;
 
 #if MNW_HAS_SIMD128
@@ -3099,16 +3103,16 @@ MNW_INLINE void mnw_add_up(mnw_v (*sum)[MNW_WIDE], const float *const *x, const 
 }
 #endif
 
-/* sums[rows][vecs] += x w for k inputs in order; panels are `panel` numbers apart. Both counts are constants where it
- * is called, so that the sums stay in registers. */
-MNW_INLINE void mnw_sum_up(float *sums, const mnw_rows *from, const float *w, size_t panel, size_t k, const int rows,
+/* to[rows][vecs] = sums + x w for k inputs in order; panels are `panel` numbers apart. Both counts are constants where
+ * it is called, so that the sums stay in registers. */
+MNW_INLINE void mnw_sum_up(const mnw_rows *from, const float *w, size_t panel, size_t k, const int rows,
                            const int vecs) {
     mnw_v sum[MNW_ROWS][MNW_WIDE];
     const float *x = from->x, *then = from->then, *end = x + k, *at_w[MNW_WIDE];
     const size_t one = from->by[1], two = from->by[2], three = from->by[3];
     MNW_UNROLL for (int j = 0; j * MNW_PER_PANEL < vecs; j++) at_w[j] = w + (size_t)j * panel;
     MNW_UNROLL for (int r = 0; r < rows; r++) MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] =
-        mnw_load(sums + (r * vecs + j) * MNW_LANES);
+        mnw_load(from->sums + (size_t)r * from->sums_by + j * MNW_LANES);
 #if MNW_FUSED
     if (rows == 1 && vecs == 1) { /* sums that take turns, since one alone would wait for itself */
         const mnw_v zero = {0};
@@ -3153,22 +3157,22 @@ MNW_INLINE void mnw_sum_up(float *sums, const mnw_rows *from, const float *w, si
     }
 #endif
     MNW_UNROLL for (int r = 0; r < rows; r++) MNW_UNROLL for (int j = 0; j < vecs; j++)
-        mnw_store(sums + (r * vecs + j) * MNW_LANES, sum[r][j]);
+        mnw_store(from->to + (size_t)r * from->to_by + j * MNW_LANES, sum[r][j]);
 }
 
 /* One function each: inlined together they leave too few registers for pointers. */
-static MNW_NOINLINE void mnw_sum_tall(float *sums, const mnw_rows *from, const float *w, size_t panel, size_t k) {
-    mnw_sum_up(sums, from, w, panel, k, MNW_ROWS, MNW_VECS);
+static MNW_NOINLINE void mnw_sum_tall(const mnw_rows *from, const float *w, size_t panel, size_t k) {
+    mnw_sum_up(from, w, panel, k, MNW_ROWS, MNW_VECS);
 }
-static MNW_NOINLINE void mnw_sum_wide(float *sums, const mnw_rows *from, const float *w, size_t panel, size_t k) {
-    mnw_sum_up(sums, from, w, panel, k, 1, MNW_WIDE);
+static MNW_NOINLINE void mnw_sum_wide(const mnw_rows *from, const float *w, size_t panel, size_t k) {
+    mnw_sum_up(from, w, panel, k, 1, MNW_WIDE);
 }
-static MNW_NOINLINE void mnw_sum_least(float *sums, const mnw_rows *from, const float *w, size_t panel, size_t k) {
-    mnw_sum_up(sums, from, w, panel, k, 1, MNW_LEAST);
+static MNW_NOINLINE void mnw_sum_least(const mnw_rows *from, const float *w, size_t panel, size_t k) {
+    mnw_sum_up(from, w, panel, k, 1, MNW_LEAST);
 }
 #if MNW_LEAST < MNW_VECS
-static MNW_NOINLINE void mnw_sum_thin(float *sums, const mnw_rows *from, const float *w, size_t panel, size_t k) {
-    mnw_sum_up(sums, from, w, panel, k, MNW_ROWS, MNW_LEAST);
+static MNW_NOINLINE void mnw_sum_thin(const mnw_rows *from, const float *w, size_t panel, size_t k) {
+    mnw_sum_up(from, w, panel, k, MNW_ROWS, MNW_LEAST);
 }
 #define MNW_THIN mnw_sum_thin
 #else
@@ -3183,23 +3187,32 @@ static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t ro
     const size_t second = rows > others ? rows - others : 0, column = vec * MNW_LANES;
     const float *x = p->x, *w = p->w;
     size_t k = p->k, runs = 0;
-    void (*sum_up)(float *, const mnw_rows *, const float *, size_t, size_t) =
-        rows > 1           ? (vecs == MNW_VECS ? mnw_sum_tall : MNW_THIN)
-        : vecs == MNW_WIDE ? mnw_sum_wide
-                           : mnw_sum_least;
-    for (size_t j = 0; j < vecs * MNW_LANES; j += MNW_LANES) {
-        const mnw_v zero = {0}, bias = p->bias ? mnw_load(p->bias + column + j) : zero;
-        for (size_t i = j; i < count; i += vecs * MNW_LANES)
-            mnw_store(sums + i, bias);
+    void (*sum_up)(const mnw_rows *, const float *, size_t, size_t) = rows > 1
+                                                                          ? (vecs == MNW_VECS ? mnw_sum_tall : MNW_THIN)
+                                                                      : vecs == MNW_WIDE ? mnw_sum_wide
+                                                                                         : mnw_sum_least;
+    /* A block that lies wholly in y, and whose sums are not of several runs, is made there. */
+    const int direct = rows == all && column + vecs * MNW_LANES <= p->n && k <= MNW_RUN && p->more_k <= MNW_RUN;
+    mnw_rows from = {NULL, NULL, {0, 0, 0, 0}, sums, sums, 0, vecs * MNW_LANES};
+    if (p->bias)
+        from.sums = p->bias + column;
+    else
+        memset(sums, 0, vecs * MNW_LANES * sizeof *sums);
+    if (direct) {
+        from.to = p->y + row * p->n + column;
+        from.to_by = p->n;
     }
     for (;;) {
-        mnw_rows from = {x + row * k, x + (row + second) * k, {0, 0, 0, 0}};
+        from.x = x + row * k;
+        from.then = from.x + second * k;
         const float *panel = w + vec / MNW_PER_PANEL * k * MNW_PANEL + vec % MNW_PER_PANEL * MNW_LANES;
         for (size_t r = 1; r < 4; r++)
             from.by[r] = (r < rows ? r : rows - 1) * k;
         for (size_t left = k;;) { /* a sum of sums: one alone would gather the rounding of thousands of steps */
             size_t run = left < (size_t)MNW_RUN ? left : (size_t)MNW_RUN;
-            sum_up(sums, &from, panel, k * MNW_PANEL, run);
+            sum_up(&from, panel, k * MNW_PANEL, run);
+            from.sums = from.to;
+            from.sums_by = from.to_by;
             left -= run;
             if (!left)
                 break;
@@ -3220,12 +3233,14 @@ static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t ro
     }
     for (size_t i = 0; runs && i < count; i++)
         sums[i] = total[i] + sums[i];
-    const float *from = sums;
+    if (direct)
+        return;
+    const float *done = sums;
     for (size_t r = 0; r < all; r++) {
         float *to = p->y + (row + (r > 3 ? second + r - 4 : r < rows ? r : rows - 1)) * p->n;
-        for (size_t j = column; j < column + vecs * MNW_LANES; j += MNW_LANES, from += MNW_LANES)
+        for (size_t j = column; j < column + vecs * MNW_LANES; j += MNW_LANES, done += MNW_LANES)
             if (j < p->n)
-                mnw_put(to + j, mnw_load(from), p->n - j);
+                mnw_put(to + j, mnw_load(done), p->n - j);
     }
 }
 
