@@ -3111,8 +3111,9 @@ MNW_INLINE void mnw_sum_up(const mnw_rows *from, const float *w, size_t panel, s
     const float *x = from->x, *then = from->then, *end = x + k, *at_w[MNW_WIDE];
     const size_t one = from->by[1], two = from->by[2], three = from->by[3];
     MNW_UNROLL for (int j = 0; j * MNW_PER_PANEL < vecs; j++) at_w[j] = w + (size_t)j * panel;
-    MNW_UNROLL for (int r = 0; r < rows; r++) MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] =
-        mnw_load(from->sums + (size_t)r * from->sums_by + j * MNW_LANES);
+    const float *sums = from->sums;
+    MNW_UNROLL for (int r = 0; r < rows; r++, sums += from->sums_by) MNW_UNROLL for (int j = 0; j < vecs; j++)
+        sum[r][j] = mnw_load(sums + j * MNW_LANES);
 #if MNW_FUSED
     if (rows == 1 && vecs == 1) { /* sums that take turns, since one alone would wait for itself */
         const mnw_v zero = {0};
@@ -3156,8 +3157,9 @@ MNW_INLINE void mnw_sum_up(const mnw_rows *from, const float *w, size_t panel, s
         MNW_UNROLL for (int j = 0; j * MNW_PER_PANEL < vecs; j++) at_w[j] += MNW_PANEL;
     }
 #endif
-    MNW_UNROLL for (int r = 0; r < rows; r++) MNW_UNROLL for (int j = 0; j < vecs; j++)
-        mnw_store(from->to + (size_t)r * from->to_by + j * MNW_LANES, sum[r][j]);
+    float *to = from->to;
+    MNW_UNROLL for (int r = 0; r < rows; r++, to += from->to_by) MNW_UNROLL for (int j = 0; j < vecs; j++)
+        mnw_store(to + j * MNW_LANES, sum[r][j]);
 }
 
 /* One function each: inlined together they leave too few registers for pointers. */
