@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
-from minnow.train import checkpoint, group
+from minnow.train import checkpoint, group, mailbox
 from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfig
 from minnow.train.group import Group
 from minnow.train.ppo import PPO
@@ -201,3 +201,36 @@ def test_environments_must_be_shared_evenly(capsys, tmp_path):
     assert main(["train", "cartpole", "--processes", "3", "--out", str(tmp_path / "run")]) == 1
     assert "cannot share evenly" in capsys.readouterr().err
     assert Group(1, 2).share(64) == (32, 32)
+
+
+def sums(everyone: Group) -> list[list[float]]:
+    """Many small sums in both types, one too large for a box, one of another type."""
+    assert everyone.mailbox is not None
+    maps = [line for line in Path("/proc/self/maps").read_text().splitlines() if "/minnow-" in line]
+    assert not everyone.leads or (maps and all(line.endswith("(deleted)") for line in maps))  # nothing is left behind
+    found = []
+    for turn in range(300):
+        tensor = torch.full((5,), float(turn + everyone.rank), dtype=(torch.float32, torch.float64)[turn % 2])
+        found.append(everyone.sum_(tensor)[:1].tolist())
+    found.append(everyone.sum_(torch.full((mailbox.CAPACITY,), 2.0))[-1:].tolist())
+    found.append(everyone.sum_(torch.tensor([everyone.rank])).tolist())
+    return found
+
+
+def test_processes_of_one_machine_add_up_in_shared_memory():
+    expected = [[3.0 * turn + 3] for turn in range(300)]
+    assert group.together(3, sums) == [*expected, [6.0], [3]]
+
+
+def die(everyone: Group) -> str:
+    if not everyone.leads:
+        os.kill(os.getpid(), signal.SIGKILL)
+    try:
+        everyone.sum_(torch.zeros(1))
+    except MinnowError as error:
+        return str(error)
+    return "nothing"
+
+
+def test_a_dead_process_is_noticed():
+    assert "process 1 of 2 has died" in group.together(2, die)

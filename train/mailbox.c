@@ -1,0 +1,59 @@
+// Sums over the processes of one machine, in memory that all of them map: see mailbox.py.
+//
+// The memory begins with a line of 64 bytes for each process: its turn, the number of the last sum for which it has put
+// its numbers into its boxes. Each has two boxes of `capacity` bytes, used by turns: whoever reaches turn t + 2 has
+// seen all others at t + 1, so they are done with the box of turn t.
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { LINE = 64, SPINS = 20000 };
+
+static _Atomic uint32_t *turn_of(void *memory, uint32_t rank) {
+    return (_Atomic uint32_t *)(void *)((char *)memory + (size_t)rank * LINE);
+}
+
+static char *box(void *memory, uint32_t rank, uint32_t size, uint32_t turn, size_t capacity) {
+    return (char *)memory + (size_t)size * LINE + (2 * (size_t)rank + (turn & 1)) * capacity;
+}
+
+// Puts `bytes` bytes, at most `capacity`, into the box of this turn. Turns count from 1.
+void mailbox_put(void *memory, uint32_t rank, uint32_t size, uint32_t turn, size_t capacity, const void *data,
+                 size_t bytes);
+void mailbox_put(void *memory, uint32_t rank, uint32_t size, uint32_t turn, size_t capacity, const void *data,
+                 size_t bytes) {
+    memcpy(box(memory, rank, size, turn, capacity), data, bytes);
+    atomic_store_explicit(turn_of(memory, rank), turn, memory_order_release);
+}
+
+// The first process that has not put its numbers for this turn after some waiting; `size` if all have.
+uint32_t mailbox_wait(void *memory, uint32_t size, uint32_t turn);
+uint32_t mailbox_wait(void *memory, uint32_t size, uint32_t turn) {
+    uint32_t spins = 0;
+    for (uint32_t rank = 0; rank < size; rank++)
+        while ((int32_t)(atomic_load_explicit(turn_of(memory, rank), memory_order_acquire) - turn) < 0) {
+            if (++spins == SPINS)
+                return rank;
+            if (spins > 100 && spins % 16 == 0)
+                sched_yield();
+        }
+    return size;
+}
+
+// data[n]: the sums of all boxes, in the order of ranks, so that every process gets the same bits.
+#define SUM(real)                                                                                                      \
+    void mailbox_sum_##real(void *memory, uint32_t size, uint32_t turn, size_t capacity, real *data, size_t n);        \
+    void mailbox_sum_##real(void *memory, uint32_t size, uint32_t turn, size_t capacity, real *data, size_t n) {       \
+        memset(data, 0, n * sizeof(real));                                                                             \
+        for (uint32_t rank = 0; rank < size; rank++) {                                                                 \
+            const real *theirs = (const real *)(void *)box(memory, rank, size, turn, capacity);                        \
+            for (size_t i = 0; i < n; i++)                                                                             \
+                data[i] += theirs[i];                                                                                  \
+        }                                                                                                              \
+    }
+
+SUM(float)
+SUM(double)

@@ -1,0 +1,106 @@
+"""Sums over the processes of one machine, in memory that they share. Gloo takes some 250 microseconds for the gradient
+of a small network, which is as long as a minibatch's share of one process takes to compute; this takes about ten."""
+
+from __future__ import annotations
+
+import functools
+import mmap
+import os
+import secrets
+import socket
+import zlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+from minnow.cinfer.errors import MinnowError
+
+SHARED = Path("/dev/shm")
+CAPACITY = 1 << 20  # bytes of a box
+LINE = 64  # mailbox.c's
+NAMES = {torch.float32: "float", torch.float64: "double"}
+
+
+class Mailbox:
+    def __init__(self, path: Path, rank: int, pids: list[int]) -> None:
+        self.rank, self.pids, self.turn = rank, pids, 0
+        self.lib, self.ffi = _library()
+        with path.open("r+b") as file:
+            self.map = mmap.mmap(file.fileno(), _bytes(len(pids)))
+        self.memory = self.ffi.from_buffer(self.map)
+
+    def fits(self, tensor: Tensor) -> bool:
+        """Whether `sum_` can do it; the same in every process, whose tensors are alike."""
+        small = tensor.numel() * tensor.element_size() <= CAPACITY
+        return small and tensor.dtype in NAMES and tensor.is_contiguous() and tensor.device.type == "cpu"
+
+    def sum_(self, tensor: Tensor) -> None:
+        """The sum over all processes, in place. Raises MinnowError once one of them is dead."""
+        self.turn = (self.turn + 1) & 0xFFFFFFFF
+        size, data = len(self.pids), self.ffi.cast("void *", tensor.data_ptr())
+        bytes_ = tensor.numel() * tensor.element_size()
+        self.lib.mailbox_put(self.memory, self.rank, size, self.turn, CAPACITY, data, bytes_)
+        while (late := self.lib.mailbox_wait(self.memory, size, self.turn)) < size:
+            if not _alive(self.pids[late]):
+                raise MinnowError(f"process {late} of {size} has died, and the others cannot go on without it.")
+        add = getattr(self.lib, f"mailbox_sum_{NAMES[tensor.dtype]}")
+        add(self.memory, size, self.turn, CAPACITY, data, tensor.numel())
+
+
+def shared(rank: int, size: int) -> Mailbox | None:
+    """A mailbox of the processes of torch's group, or None where they do not share one machine's memory."""
+    mine = torch.tensor([_machine(), os.getpid(), secrets.randbits(60)])
+    parts = [torch.empty_like(mine) for _ in range(size)]
+    dist.all_gather(parts, mine)
+    machines, pids, tokens = torch.stack(parts).T.tolist()
+    if len(set(machines)) > 1 or machines[0] == 0:
+        return None
+    path = SHARED / f"minnow-{tokens[0]:x}"
+    if rank == 0:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        os.truncate(descriptor, _bytes(size))
+        os.close(descriptor)
+    dist.barrier()
+    found = Mailbox(path, rank, pids)
+    dist.barrier()
+    if rank == 0:
+        path.unlink()  # the memory stays while it is mapped
+    return found
+
+
+def _bytes(size: int) -> int:
+    return size * (LINE + 2 * CAPACITY)
+
+
+def _machine() -> int:
+    """A number that two processes have in common if they run on one machine and can see each other; 0 if unknown."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        names = (boot, socket.gethostname(), str(Path("/proc/self/ns/pid").readlink()), str(SHARED.stat().st_dev))
+    except OSError:
+        return 0
+    return zlib.crc32("".join(names).encode()) + 1
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@functools.cache
+def _library() -> tuple[Any, Any]:
+    from cffi import FFI
+
+    from minnow.cinfer import compile
+
+    ffi = FFI()
+    ffi.cdef("void mailbox_put(void *, uint32_t, uint32_t, uint32_t, size_t, const void *, size_t);")
+    ffi.cdef("uint32_t mailbox_wait(void *, uint32_t, uint32_t);")
+    for real in NAMES.values():
+        ffi.cdef(f"void mailbox_sum_{real}(void *, uint32_t, uint32_t, size_t, void *, size_t);")
+    return ffi.dlopen(str(compile.shared(Path(__file__).parent / "mailbox.c"))), ffi
