@@ -1543,6 +1543,44 @@ static const float *mnw_plain(const mnw_file *f, mnw_block *b, uint32_t tensor) 
 
 enum { MNW_BLOCK = 24 }; /* windows of a convolution that are laid out at a time */
 
+/* A convolution along three axes, the first of which may be absent. What lies side by side in a window is a line:
+ * `lines` numbers behind this say where those of a window begin, seen from the first one. */
+typedef struct mnw_windows {
+    uint32_t groups, channels, n, k; /* inputs, outputs and weights of an output, of one group */
+    uint32_t size[3], in[3], out[3], stride[3], padding[3], dilation[3], width, lines;
+} mnw_windows;
+
+static const mnw_windows *mnw_build_windows(mnw_block *b, const mnw_call *c, const mnw_shape *w, const mnw_shape *x,
+                                            const mnw_shape *y) {
+    uint32_t d = mnw_moves(c), groups = mnw_u32(mnw_attr(c, 0)), n = w->size[0] / groups, k = w->elements / w->size[0];
+    mnw_windows of = {groups, w->size[1], n, k, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}, 1, k};
+    for (uint32_t i = 0, axis = 3 - d; i < d; i++, axis++) {
+        of.size[axis] = w->size[2 + i];
+        of.in[axis] = x->size[1 + i];
+        of.out[axis] = y->size[1 + i];
+        of.stride[axis] = mnw_of_axis(c, 0, i);
+        of.padding[axis] = mnw_of_axis(c, 1, i);
+        of.dilation[axis] = mnw_of_axis(c, 2, i);
+    }
+    if (of.dilation[2] == 1) {
+        of.width = of.size[2];
+        of.lines = k / of.width;
+    }
+    mnw_windows *to = (mnw_windows *)mnw_take(b, sizeof of + (uint64_t)4 * of.lines);
+    if (!to)
+        return NULL;
+    *to = of;
+    uint32_t *offset = (uint32_t *)(void *)(to + 1);
+    for (uint32_t i = 0; i < of.channels * of.size[0]; i++)
+        for (uint32_t q = 0; q < of.size[1]; q++)
+            for (uint32_t r = 0; r < of.size[2]; r += of.width)
+                *offset++ =
+                    ((i / of.size[0] * of.in[0] + i % of.size[0] * of.dilation[0]) * of.in[1] + q * of.dilation[1]) *
+                        of.in[2] +
+                    r * of.dilation[2];
+    return to;
+}
+
 /* scratch[0]: floats for each agent, scratch[1]: for all together. */
 static void mnw_build_op(const mnw_file *f, mnw_block *b, const mnw_call *c, mnw_op *op, uint64_t scratch[2]) {
     const float *tensor[4] = {NULL, NULL, NULL, NULL};
@@ -1584,7 +1622,8 @@ static void mnw_build_op(const mnw_file *f, mnw_block *b, const mnw_call *c, mnw
         k = w.elements / w.size[0];
         tensor[0] = mnw_pack(f, b, mnw_stored(c, 0), none, groups, rows, k);
         tensor[1] = mnw_pack(f, b, mnw_stored(c, 1), none, groups, rows, 1);
-        once = MNW_BLOCK * ((uint64_t)k + rows) + 3 + k;
+        tensor[2] = (const float *)(const void *)mnw_build_windows(b, c, &w, &x, &y);
+        once = MNW_BLOCK * ((uint64_t)k + rows) + 3;
         break;
     }
     case MNW_matmul: /* the second input as panels */
@@ -2200,14 +2239,6 @@ static MNW_NOINLINE void mnw_lines(float *to, const float *x, const uint32_t *of
             memcpy(to + r, line + r, 16);
     }
 }
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC pop_options
-#endif
-
-/* Sizes of a convolution along three axes, the first of which may be absent: of the kernel, an image, and so on. */
-typedef struct mnw_windows {
-    uint32_t channels, size[3], in[3], stride[3], padding[3], dilation[3];
-} mnw_windows;
 
 /* Lays out a window of which a part is padding, as [channels][size...]; it begins at `from`. */
 static void mnw_cut(const mnw_windows *w, float *to, const float *x, const int64_t from[3]) {
@@ -2226,60 +2257,46 @@ static void mnw_cut(const mnw_windows *w, float *to, const float *x, const int64
 
 /* A convolution. Blocks of windows are laid out as rows [windows][k], k running over channels, then each axis of the
  * kernel; their products with the weights, [windows][outputs of the group], are turned into place. */
-static void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, const mnw_file *f, float *y, const mnw_shape *ys,
-                     const float *x, const mnw_shape *xs, size_t rows, float *scratch) {
-    const mnw_call *c = &op->call;
-    const mnw_shape shape = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
-    mnw_windows w = {shape.size[1], {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}};
-    uint32_t d = mnw_moves(c), groups = mnw_u32(mnw_attr(c, 0)), out[3] = {1, 1, 1}, lines = 0;
-    for (uint32_t i = 0, axis = 3 - d; i < d; i++, axis++) {
-        w.stride[axis] = mnw_of_axis(c, 0, i);
-        w.padding[axis] = mnw_of_axis(c, 1, i);
-        w.dilation[axis] = mnw_of_axis(c, 2, i);
-        w.size[axis] = shape.size[2 + i];
-        w.in[axis] = xs->size[1 + i];
-        out[axis] = ys->size[1 + i];
-    }
-    uint32_t width = w.dilation[2] == 1 ? w.size[2] : 1; /* of what lies side by side */
-    size_t n = shape.size[0] / groups, k = shape.elements / shape.size[0], windows = ys->elements / ys->size[0];
-    size_t all = rows * windows, panels = (n + MNW_PANEL - 1) / MNW_PANEL * MNW_PANEL;
+static MNW_NOINLINE void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, float *y, const float *x, size_t rows,
+                                  float *scratch) {
+    const mnw_windows *w = (const mnw_windows *)(const void *)op->tensor[2];
+    const uint32_t *offset = (const uint32_t *)(const void *)(w + 1);
+    size_t n = w->n, k = w->k, windows = (size_t)w->out[0] * w->out[1] * w->out[2], all = rows * windows;
+    size_t inputs = (size_t)w->channels * w->in[0] * w->in[1] * w->in[2]; /* of a group's part of an image */
+    size_t panels = (n + MNW_PANEL - 1) / MNW_PANEL * MNW_PANEL;
     float *product = scratch + MNW_BLOCK * k + 3;
-    uint32_t *offset = (uint32_t *)(void *)(product + (size_t)MNW_BLOCK * n); /* of a window's lines */
-    for (uint32_t channel = 0; channel < w.channels; channel++)
-        for (uint32_t p = 0; p < w.size[0]; p++)
-            for (uint32_t q = 0; q < w.size[1]; q++)
-                for (uint32_t r = 0; r < w.size[2]; r += width)
-                    offset[lines++] =
-                        ((channel * w.in[0] + p * w.dilation[0]) * w.in[1] + q * w.dilation[1]) * w.in[2] +
-                        r * w.dilation[2];
-    for (uint32_t g = 0; g < groups; g++)
+    for (uint32_t g = 0; g < w->groups; g++)
         for (size_t first = 0; first < all; first += MNW_BLOCK) {
             size_t count = all - first < MNW_BLOCK ? all - first : (size_t)MNW_BLOCK;
             for (size_t i = 0; i < count; i++) {
-                const float *image = x + (first + i) / windows * xs->elements + xs->elements / groups * g;
-                size_t at = (first + i) % windows;
+                const float *image = x + ((first + i) / windows * w->groups + g) * inputs;
+                uint32_t at = (uint32_t)((first + i) % windows);
                 int64_t from[3];
                 int cut = 0;
-                for (int axis = 2; axis >= 0; at /= out[axis], axis--) {
-                    from[axis] = (int64_t)(at % out[axis]) * w.stride[axis] - w.padding[axis];
-                    cut |= from[axis] < 0 || from[axis] + (int64_t)(w.size[axis] - 1) * w.dilation[axis] >= w.in[axis];
+                for (int axis = 2; axis >= 0; at /= w->out[axis], axis--) {
+                    from[axis] = (int64_t)(at % w->out[axis]) * w->stride[axis] - w->padding[axis];
+                    cut |=
+                        from[axis] < 0 || from[axis] + (int64_t)(w->size[axis] - 1) * w->dilation[axis] >= w->in[axis];
                 }
                 if (cut)
-                    mnw_cut(&w, scratch + i * k, image, from);
+                    mnw_cut(w, scratch + i * k, image, from);
                 else
-                    mnw_lines(scratch + i * k, image + (from[0] * w.in[1] + from[1]) * w.in[2] + from[2], offset, lines,
-                              width);
+                    mnw_lines(scratch + i * k, image + (from[0] * w->in[1] + from[1]) * w->in[2] + from[2], offset,
+                              w->lines, w->width);
             }
             mnw_product_of of = {
                 op->tensor[0] + g * panels * k, op->tensor[1] + g * panels, scratch, product, n, k, NULL, NULL, 0};
             kernels->linear(&of, count);
             for (size_t i = 0; i < count; i++) {
-                float *to = y + (first + i) / windows * ys->elements + g * n * windows + (first + i) % windows;
+                float *to = y + ((first + i) / windows * w->groups + g) * n * windows + (first + i) % windows;
                 for (size_t j = 0; j < n; j++)
                     to[j * windows] = product[i * n + j];
             }
         }
 }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
 
 /* One plane, [in] to [out], of a pool: the maximum (mode 0) or mean (1: padding counts, 2: it does not) of windows. */
 static void mnw_pool_of(const mnw_call *c, float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs) {
@@ -2489,7 +2506,7 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         return;
     }
     case MNW_conv:
-        mnw_conv(&s->kernels, op, &p->file, y, ys, x, xs, rows, s->scratch);
+        mnw_conv(&s->kernels, op, y, x, rows, s->scratch);
         return;
     case MNW_pool:
         for (size_t r = 0; r < rows * ys->size[0]; r++)
