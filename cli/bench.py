@@ -20,6 +20,7 @@ USAGE = """usage: minnow bench envs [options]    agent-steps a second of each en
        minnow bench load [options]    time from a policy's bytes to its first action
        minnow bench train [options]   training's steps a second, and where its time goes
        minnow bench solve ENV         seconds of training until a score is reached
+       minnow bench seeds ENV         scores of several seeds, trained with the settings of train.toml
        minnow bench ablate [options]  what each switch of training is worth
 
 Each lists its options with --help."""
@@ -58,12 +59,16 @@ def main(argv: list[str]) -> int:
         from minnow.cli import ablation
 
         return ablation.main(argv[1:])
+    if argv[0] == "seeds":
+        from minnow.cli import seeds
+
+        return seeds.main(argv[1:])
     if argv[0] in ("train", "solve"):
         from minnow.cli import learning
 
         return {"train": learning.train, "solve": learning.solve}[argv[0]](argv[1:])
     if argv[0] != "envs":
-        raise unknown("benchmark", argv[0], ["envs", "infer", "load", "train", "solve", "ablate"])
+        raise unknown("benchmark", argv[0], ["envs", "infer", "load", "train", "solve", "seeds", "ablate"])
     chosen = flags.parse(Flags, argv[1:], "minnow bench envs")
     names = [chosen.env] if chosen.env else envs.names()
     results = []

@@ -29,6 +29,13 @@ def test_solving_takes_the_first_of_three_in_a_row(capsys, monkeypatch):
     assert row["seed"] == 0 and row["seconds"] > 0 and row["steps"] > 0 and row["score"] >= 100
 
 
+def test_seeds_are_trained_and_judged(capsys):
+    assert main(["bench", "seeds", "cartpole", "--seeds", "2", "--episodes", "20", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["seed"] for row in rows] == [0, 1] and all(row["reached"] and row["episodes"] == 20 for row in rows)
+    assert all(row["return_mean"] >= 475 and row["seconds"] > 0 and row["steps"] > 100_000 for row in rows)
+
+
 BAD = [
     (["train", "--net", "mlp"], "mlp2x64"),
     (["train", "--seconds", "0"], "--seconds is 0"),
@@ -36,6 +43,8 @@ BAD = [
     (["solve"], "wants one environment"),
     (["solve", "pung"], "did you mean pong"),
     (["solve", "pong", "--seeds", "0"], "--seeds is 0"),
+    (["seeds"], "wants one environment"),
+    (["seeds", "pong", "--seeds", "0"], "--seeds is 0"),
     (["learn"], "solve"),
 ]
 
