@@ -655,17 +655,18 @@ static uint32_t mnw_crc(const uint8_t *bytes, size_t size) { /* as if bytes 12 t
     static const uint32_t table[16] = {0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u,
                                        0x4db26158u, 0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
                                        0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu};
-    uint32_t ahead[8][16], crc = 0xffffffffu; /* ahead[j][n]: what nibble j of a word comes to at the word's end */
+    uint32_t ahead[16][16], crc = 0xffffffffu; /* ahead[j][n]: what nibble j of 8 bytes comes to at their end */
     size_t i = 0;
     for (uint32_t n = 0; n < 16; n++) {
         uint32_t v = table[n];
-        for (uint32_t j = 8; j-- > 0; v = (v >> 4) ^ table[v & 15u])
+        for (uint32_t j = 16; j-- > 0; v = (v >> 4) ^ table[v & 15u])
             ahead[j][n] = v;
     }
-    for (; i + 4 <= size; i += 4) {
-        crc ^= i == 12 ? 0u : mnw_u32(bytes + i);
-        crc = ahead[0][crc & 15u] ^ ahead[1][crc >> 4 & 15u] ^ ahead[2][crc >> 8 & 15u] ^ ahead[3][crc >> 12 & 15u] ^
-              ahead[4][crc >> 16 & 15u] ^ ahead[5][crc >> 20 & 15u] ^ ahead[6][crc >> 24 & 15u] ^ ahead[7][crc >> 28];
+    for (; i + 8 <= size; i += 8) {
+        uint32_t low = mnw_u32(bytes + i) ^ crc, high = i == 8 ? 0u : mnw_u32(bytes + i + 4);
+        crc = 0;
+        MNW_UNROLL for (uint32_t j = 0; j < 8; j++) crc ^=
+            ahead[j][low >> 4 * j & 15u] ^ ahead[8 + j][high >> 4 * j & 15u];
     }
     for (; i < size; i++) {
         crc ^= bytes[i];
