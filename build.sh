@@ -233,7 +233,9 @@ demo() {
     fi
 }
 
-# One process. What it finds lies in build/fuzz/ as crash-*, and `build/fuzz/policy FILE` shows it again.
+# One process: four fifths of the time with all instruction sets, then plain C alone, which reads weights where they
+# stand. What it finds lies in build/fuzz/ as crash-*, and `build/fuzz/policy FILE` or `build/fuzz/scalar FILE` shows it
+# again.
 fuzz() {
     local minutes=1
     if [[ ${1-} == --minutes && ${2-} =~ ^[0-9]+$ ]]; then
@@ -245,9 +247,13 @@ fuzz() {
     mkdir -p build/fuzz/found
     step "the target" clang -O1 -g -std=c11 -fsanitize=fuzzer,address,undefined,float-cast-overflow -fno-sanitize-recover=all \
         -Icinfer cinfer/fuzz/policy.c -o build/fuzz/policy
+    step "the target in plain C" clang -DMINNOW_SCALAR -g -O1 -std=c11 -fno-sanitize-recover=all \
+        -fsanitize=fuzzer,address,undefined,float-cast-overflow -Icinfer cinfer/fuzz/policy.c -o build/fuzz/scalar
     step "the seeds" "$VENV/bin/python" tests/seeds.py build/fuzz/seeds
-    step "fuzzing" build/fuzz/policy -max_total_time=$((60 * minutes)) -max_len=16384 -timeout=20 -rss_limit_mb=2048 \
+    step "fuzzing" build/fuzz/policy -max_total_time=$((48 * minutes)) -max_len=16384 -timeout=20 -rss_limit_mb=2048 \
         -artifact_prefix=build/fuzz/ -print_final_stats=1 build/fuzz/found build/fuzz/seeds cinfer/hostile
+    step "fuzzing plain C" build/fuzz/scalar -max_total_time=$((12 * minutes)) -max_len=16384 -timeout=20 \
+        -rss_limit_mb=2048 -artifact_prefix=build/fuzz/ -print_final_stats=1 build/fuzz/found build/fuzz/seeds cinfer/hostile
 }
 
 main() {
