@@ -10,6 +10,7 @@ import secrets
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError, unknown
+from minnow.cinfer.files import write_atomic
 from minnow.cli import flags
 from minnow.train import config as configs
 from minnow.train import tracker
@@ -25,6 +27,18 @@ from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfi
 
 SUMMARY = "train a policy, export and verify it"
 SETTINGS = ("--policy.", "--train.", "--selfplay.", "--env.", "--randomize", "--seed", "--steps")
+STATUS = "MINNOW_STATUS"  # the environment's word for the file that receives the exit status of several processes
+# torchrun, without its own traces for what a process has said already.
+TORCHRUN = """
+import sys
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.run import main
+try:
+    main()
+except (ChildFailedError, SignalException):
+    sys.exit(1)
+"""
 RESTARTS = 3  # of a run whose processes die
 EPISODES = 200  # of the evaluation after training
 WATCHED = 20  # checkpoints, at least, of a run that is watched
@@ -96,7 +110,6 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())
         return 0 if argv else 2
-    from minnow import train
     from minnow.train import checkpoint, group, run
 
     command = shlex.join(["minnow", "train", *argv])
@@ -110,38 +123,44 @@ def main(argv: list[str]) -> int:
                 raise MinnowError(
                     f"a resumed run keeps its settings: leave out {word}, or start a new run without --resume."
                 )
-        chosen: Flags | ResumeFlags = flags.parse(ResumeFlags, rest, "minnow train")
+        chosen = flags.parse(ResumeFlags, rest, "minnow train")
         if name is not None:
             _check_env(chosen.resume, name)
         _check_processes(chosen.processes)
         if chosen.processes > 1 and not group.launched():
             checkpoint.find(chosen.resume)  # refuses what is no run, once
             return _torchrun(argv, chosen.processes, 1)
-        everyone = group.join()
-        if everyone.leads:
-            _say(f"going on with {chosen.resume}")
-        outcome = train.resume(chosen.resume, budget=chosen.budget, command=command, track=chosen.track, group=everyone)
-        group.leave()
-        if not everyone.leads:
-            return 0
-    else:
-        if name is None:
-            raise MinnowError(f"which environment? minnow train ENV; there are: {', '.join(envs.names())}.")
-        chosen, config = settings(name, rest)
-        tracker.check(chosen.track)
-        _check_processes(chosen.processes)
-        if chosen.watch:
-            config.train.checkpoints = max(config.train.checkpoints, WATCHED)
         if group.launched():
-            return _together(config, chosen, command)
-        _say(f"{name}: {config.policy.core} policy, seed {config.seed}")
-        out = chosen.out or run.new_folder(name)
-        if chosen.processes > 1:
-            work = functools.partial(_launch, config, chosen, argv, out)
-        else:
-            work = functools.partial(_alone, config, chosen, command, out)
-        return _watched(out, chosen.port, work) if chosen.watch else work()
-    return finish(outcome, chosen.export, chosen.json)
+            return _reported(functools.partial(_resumed, chosen, command))
+        return _resumed(chosen, command)
+    if name is None:
+        raise MinnowError(f"which environment? minnow train ENV; there are: {', '.join(envs.names())}.")
+    asked, config = settings(name, rest)
+    tracker.check(asked.track)
+    _check_processes(asked.processes)
+    if asked.watch:
+        config.train.checkpoints = max(config.train.checkpoints, WATCHED)
+    if group.launched():
+        return _reported(functools.partial(_together, config, asked, command))
+    _say(f"{name}: {config.policy.core} policy, seed {config.seed}")
+    out = asked.out or run.new_folder(name)
+    if asked.processes > 1:
+        work = functools.partial(_launch, config, asked, argv, out)
+    else:
+        work = functools.partial(_alone, config, asked, command, out)
+    return _watched(out, asked.port, work) if asked.watch else work()
+
+
+def _resumed(chosen: ResumeFlags, command: str) -> int:
+    from minnow import train
+    from minnow.train import group
+
+    everyone = group.join()
+    if everyone.leads:
+        _say(f"going on with {chosen.resume}")
+    outcome = train.resume(chosen.resume, budget=chosen.budget, command=command, track=chosen.track, group=everyone)
+    group.leave()
+    return finish(outcome, chosen.export, chosen.json) if everyone.leads else 0
 
 
 def _alone(config: Config, chosen: Flags, command: str, out: Path) -> int:
@@ -168,22 +187,51 @@ def _torchrun(argv: list[str], processes: int, threads: int) -> int:
     """`minnow train` with these words in so many processes; a signal is handed on to them."""
     from minnow.train import run
 
-    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    command = [sys.executable, "-m", *torchrun, "--max-restarts", str(RESTARTS), "-m", "minnow.cli.main", "train"]
-    said = {"OMP_NUM_THREADS": str(threads)}  # torchrun warns where this is not
-    # In a session of its own, so that Ctrl-C comes once, from here: a second one would not let it save.
-    process = subprocess.Popen([*command, *argv], env=said | os.environ, start_new_session=True)
-    told = False
+    flags = ["--standalone", "--nproc-per-node", str(processes), "--max-restarts", str(RESTARTS)]
+    command = [sys.executable, "-c", TORCHRUN, *flags, "-m", "minnow.cli.main", "train", *argv]
+    with tempfile.TemporaryDirectory() as folder:
+        end = Path(folder) / "status"
+        said = {"OMP_NUM_THREADS": str(threads)} | os.environ | {STATUS: str(end)}  # torchrun warns without the first
+        # In a session of its own, so that Ctrl-C comes once, from here: a second one would not let it save.
+        process = subprocess.Popen(command, env=said, start_new_session=True)
+        told = False
+        try:
+            with run.signals() as caught:
+                while process.poll() is None:
+                    if caught and not told:
+                        process.send_signal(caught[0])
+                        told = True
+                    if end.exists() and end.read_text() != "0":  # the others wait for one that is gone
+                        process.terminate()
+                    time.sleep(0.05)
+        finally:
+            process.terminate()
+            process.wait()
+        if caught:
+            return 128 + caught[0]
+        return int(end.read_text()) if end.exists() else process.returncode
+
+
+def _reported(work: Callable[[], int]) -> int:
+    """In a process that torchrun started: does the work. That it ended, well or by a fault that a person must mend, the
+    first process tells the command that started all, since torchrun would try again what can only fail again."""
+    end = os.environ.get(STATUS)
+    if end is None:  # torchrun was started by hand
+        return work()
+    first = os.environ.get("RANK") == "0"
     try:
-        with run.signals() as caught:
-            while process.poll() is None:
-                if caught and not told:
-                    process.send_signal(caught[0])
-                    told = True
-                time.sleep(0.05)
-    finally:
-        process.terminate()
-    return 128 + caught[0] if caught else process.returncode
+        status = work()
+    except MinnowError as error:
+        if first:
+            _say(f"minnow: error: {error}")
+        status = 1
+    except RuntimeError:
+        if first or not Path(end).exists():
+            raise
+        return 0  # the first one is gone, and said why
+    if first:
+        write_atomic(Path(end), str(status).encode())
+    return 0
 
 
 def _together(config: Config, chosen: Flags, command: str) -> int:

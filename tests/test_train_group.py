@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -173,6 +174,22 @@ def test_watched_and_interrupted(tmp_path):
     assert main(["train", *again]) == 0
     after = checkpoint.read(checkpoint.find(run))[1]
     assert after["steps"] > before["steps"] and after["seconds"] < before["seconds"] + 10
+
+
+@pytest.mark.full
+def test_a_fault_is_told_once_and_not_tried_again(tmp_path):
+    """A full disk, which only the first process meets."""
+    run = tmp_path / "run"
+    flags = ["--processes", "2", "--train.checkpoints", "10", "--seed", "1", "--out", str(run), "--no-export"]
+    done = subprocess.run(
+        [sys.executable, "-m", "minnow.cli.main", "train", "cartpole", *flags],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)),
+    )
+    assert done.returncode == 1 and done.stderr.count("minnow: error: cannot write to") == 1, done.stderr
+    assert "Traceback" not in done.stderr and "a process died" not in done.stderr
 
 
 def worker_of(parent: int, rank: int) -> int | None:
