@@ -14,6 +14,8 @@ from minnow.cinfer.errors import MinnowError, unknown
 from minnow.cinfer.files import write_atomic
 from minnow.cli import flags
 
+GENTLE = 1 / 3  # of the tuned learning rate, which is a plain network's and too much for some seeds of a memory
+
 # Each row differs from the first, which is train.toml's, in what is written here.
 ROWS: dict[str, dict[str, Any]] = {
     "as tuned": {},
@@ -23,6 +25,9 @@ ROWS: dict[str, dict[str, Any]] = {
     "LSTM": {"policy.core": "lstm", "policy.layers": 1},
     "GRU": {"policy.core": "gru", "policy.layers": 1},
     "MinGRU": {"policy.core": "mingru", "policy.layers": 1},
+    "LSTM, rate / 3": {"policy.core": "lstm", "policy.layers": 1, "train.learning_rate": GENTLE},
+    "GRU, rate / 3": {"policy.core": "gru", "policy.layers": 1, "train.learning_rate": GENTLE},
+    "MinGRU, rate / 3": {"policy.core": "mingru", "policy.layers": 1, "train.learning_rate": GENTLE},
     "replay ratio halved": {"train.epochs": 0.5},  # factors of what is tuned
     "replay ratio doubled": {"train.epochs": 2.0},
     "observations normalised": {"policy.normalize": True},
@@ -34,7 +39,12 @@ ROWS: dict[str, dict[str, Any]] = {
     "cosine annealing": {"train.anneal": "cosine"},
     "no annealing": {"train.learning_rate_end": 1.0, "train.entropy_end": 1.0},  # factors of where they start
 }
-FACTORS = {"train.epochs": "epochs", "train.learning_rate_end": "learning_rate", "train.entropy_end": "entropy"}
+FACTORS = {
+    "train.epochs": "epochs",
+    "train.learning_rate": "learning_rate",
+    "train.learning_rate_end": "learning_rate",
+    "train.entropy_end": "entropy",
+}
 STEPS = {"pong": 1_000_000, "cartpole": 100_000}
 LOOKS = 4  # evaluations over a run, evenly spread, the last at its end
 EPISODES = 50  # of each
@@ -74,18 +84,31 @@ def main(argv: list[str]) -> int:
     for env in [chosen.env] if chosen.env else STEPS:
         for row in dict.fromkeys(["as tuned", chosen.row]) if chosen.row else ROWS:
             steps = chosen.steps or STEPS[env]
-            asked = {"env": env, "row": row, "steps": steps, "seeds": chosen.seeds}
+            asked = {"env": env, "row": row, "steps": steps, "seeds": chosen.seeds, "settings": ROWS[row]}
             have = [entry for entry in kept if asked.items() <= entry.items()]
             entry = have[0] if have else measured(asked)
             found.append(entry)
             if chosen.out and not have:
                 kept.append(entry)
                 write_atomic(chosen.out, (json.dumps(kept, indent=1) + "\n").encode())
-            line = f"{env:<10} {row:<26} {_words(entry, 'score')}   over the run {_words(entry, 'curve')}"
-            print(line, file=sys.stderr if chosen.json else sys.stdout, flush=True)
-    if chosen.json:
-        print(json.dumps(found))
+            line = f"{env:<10} {row:<26} {_words(entry, 'score'):>16}   over the run {_words(entry, 'curve'):>16}"
+            print(line, file=sys.stderr, flush=True)
+    print(json.dumps(found) if chosen.json else "\n".join(table(found)))
     return 0
+
+
+def table(found: list[dict[str, Any]]) -> list[str]:
+    """The lines of a table in Markdown: a switch a row."""
+    names = list(dict.fromkeys(entry["env"] for entry in found))
+    heads = [f"{name}, {part}" for name in names for part in ("at the end", "over the run")]
+    lines = [f"| switch | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
+    for row in dict.fromkeys(entry["row"] for entry in found):
+        cells = []
+        for name in names:
+            entry = next((entry for entry in found if (entry["env"], entry["row"]) == (name, row)), None)
+            cells += [_words(entry, "score"), _words(entry, "curve")] if entry else ["", ""]
+        lines.append(f"| {row} | {' | '.join(cells)} |")
+    return lines
 
 
 def measured(asked: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +116,6 @@ def measured(asked: dict[str, Any]) -> dict[str, Any]:
     runs = [scores(asked["env"], asked["row"], seed, asked["steps"]) for seed in range(asked["seeds"])]
     last, curve = [run[-1] for run in runs], [statistics.fmean(run) for run in runs]
     return asked | {
-        "settings": ROWS[asked["row"]],
         "score_mean": round(statistics.fmean(last), 3),
         "score_deviation": round(statistics.stdev(last), 3),
         "curve_mean": round(statistics.fmean(curve), 3),
@@ -135,4 +157,5 @@ def scores(env: str, row: str, seed: int, steps: int) -> list[float]:
 
 
 def _words(entry: dict[str, Any], name: str) -> str:
-    return f"{entry[f'{name}_mean']:8.2f} ± {entry[f'{name}_deviation']:.2f}"
+    digits = 1 if entry["env"] == "cartpole" else 2  # of 500, of 21
+    return f"{entry[f'{name}_mean']:.{digits}f} ± {entry[f'{name}_deviation']:.{digits}f}"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from minnow.cli import learning
+from minnow.cli import ablation, learning
 from minnow.cli.main import main
 
 
@@ -36,7 +36,29 @@ def test_seeds_are_trained_and_judged(capsys):
     assert all(row["return_mean"] >= 475 and row["seconds"] > 0 and row["steps"] > 100_000 for row in rows)
 
 
+def test_an_ablation_turns_one_switch(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(ablation, "EPISODES", 4)
+    argv = ["bench", "ablate", "--env", "cartpole", "--row", "no annealing", "--steps", "16384", "--seeds", "2"]
+    kept = tmp_path / "kept.json"
+    assert main([*argv, "--out", str(kept), "--json"]) == 0
+    base, turned = json.loads(capsys.readouterr().out)
+    assert (base["row"], turned["row"]) == ("as tuned", "no annealing") and base["runs"] != turned["runs"]
+    assert all(len(run) == ablation.LOOKS for run in base["runs"] + turned["runs"])
+    assert turned["score_mean"] == pytest.approx(sum(run[-1] for run in turned["runs"]) / 2, abs=1e-3)
+    monkeypatch.setattr(ablation, "scores", None)  # everything is in the file: nothing is trained again
+    assert main([*argv, "--out", str(kept)]) == 0
+    assert "| no annealing | " in capsys.readouterr().out
+    config, plain = ablation.settings("cartpole", "no annealing"), ablation.settings("cartpole", "as tuned")
+    assert config.train.learning_rate_end == plain.train.learning_rate and config.train.epochs == plain.train.epochs
+    assert {
+        row for row in ablation.ROWS if ablation.settings("pong", row) == ablation.settings("pong", "as tuned")
+    } == {"as tuned"}
+
+
 BAD = [
+    (["ablate", "--env", "pung"], "did you mean pong"),
+    (["ablate", "--row", "muon"], "Muon"),
+    (["ablate", "--seeds", "1"], "a deviation wants 2"),
     (["train", "--net", "mlp"], "mlp2x64"),
     (["train", "--seconds", "0"], "--seconds is 0"),
     (["train", "--processes", "0"], "--processes is 0"),

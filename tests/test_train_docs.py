@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from minnow.cli import ablation
 from minnow.cli.main import main
 from minnow.train import checkpoint
 from minnow.train.dashboard import Dashboard
@@ -33,6 +34,17 @@ def test_the_commands_and_the_metrics(tmp_path, monkeypatch, capsys):
     lines = (Path("runs/cartpole/doc") / "metrics.jsonl").read_text().splitlines()
     written = set().union(*(json.loads(line) for line in lines))
     assert written == table - {"success_rate", "elo", "elo_games"}
+
+
+def test_the_table_of_ablations_is_what_was_measured():
+    recorded = json.loads((Path(__file__).parent.parent / "bench/results/ablations.json").read_text())
+    found = [entry for run in recorded["runs"] for entry in run["result"]]
+    assert "\n".join(ablation.table(found)) in TEXT
+    for entry in found:
+        assert entry["settings"] == ablation.ROWS[entry["row"]] and len(entry["runs"]) == entry["seeds"] >= 3
+    assert {entry["row"] for entry in found if entry["env"] == "pong"} >= {
+        row for row in ablation.ROWS if " / 3" not in row
+    }
 
 
 METRICS = {"steps": 5e5, "seconds": 1.0, "steps_per_second": 5e5, "score_mean": 7.0, "episodes": 3.0, "kl": 0.01}
