@@ -379,8 +379,23 @@ typedef struct mnw_product_of {
     size_t more_k;
 } mnw_product_of;
 
+/* A block's rows of inputs: four at x and after `by` numbers, the others, as far, from `then` on. And its sums: where
+ * they come from and go to, the numbers from row to row. */
+typedef struct mnw_rows {
+    const float *x, *then;
+    size_t by[4];
+    const float *sums;
+    float *to;
+    size_t sums_by, to_by;
+} mnw_rows;
+
+/* to = sums + x w for k inputs in order; panels are `panel` numbers apart. */
+typedef void (*mnw_sum)(const mnw_rows *from, const float *w, size_t panel, size_t k);
+
 typedef struct mnw_kernels {
-    void (*linear)(const mnw_product_of *of, size_t rows);
+    /* Blocks of a product: [rows][columns] and [rows][few], [1][most] and [1][few]. */
+    mnw_sum tall, thin, wide, least;
+    uint32_t rows, columns, few, most;
     /* y[i] = f(x[i]), with up to two attributes */
     void (*unary)(uint32_t code, float *y, const float *x, size_t n, const float *attr);
     /* a and b advance by `by` numbers from one result to the next: 1, or 0 for a number that stands for all */
@@ -1828,7 +1843,6 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #define mnw_put MNW_NAME(mnw_put)
 #define mnw_sum_up MNW_NAME(mnw_sum_up)
 #define mnw_add_up MNW_NAME(mnw_add_up)
-#define mnw_rows MNW_NAME(mnw_rows)
 #define mnw_sum_tall MNW_NAME(mnw_sum_tall)
 #define mnw_sum_thin MNW_NAME(mnw_sum_thin)
 #define mnw_sum_wide MNW_NAME(mnw_sum_wide)
@@ -1852,8 +1866,6 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #define mnw_tanh MNW_NAME(mnw_tanh)
 #define mnw_erf MNW_NAME(mnw_erf)
 #define mnw_sqrt_all MNW_NAME(mnw_sqrt_all)
-#define mnw_tile MNW_NAME(mnw_tile)
-#define mnw_linear_of MNW_NAME(mnw_linear_of)
 #define mnw_softplus MNW_NAME(mnw_softplus)
 #define mnw_mish MNW_NAME(mnw_mish)
 #define mnw_unary MNW_NAME(mnw_unary)
@@ -2031,6 +2043,86 @@ static void mnw_choose_kernels(mnw_kernels *k, uint32_t isa, int fast) {
     if (isa == MINNOW_PLAIN)
         mnw_fill_plain(k);
 #endif
+}
+
+/* ---- Products. */
+enum { MNW_SUMS = (MNW_HAS_AVX512 ? 16 : MNW_HAS_AVX2 ? 6 : 4) * MNW_PANEL }; /* in a block, at most */
+
+/* `rows` rows from `row` on (at most k->rows), `columns` outputs from `column` on. */
+static void mnw_block_of(const mnw_kernels *kernels, const mnw_product_of *p, size_t row, size_t rows, size_t column,
+                         size_t columns) {
+    float sums[MNW_SUMS], total[MNW_SUMS];
+    /* Where fewer rows are left, some are computed twice: those from `second` on follow the first four. */
+    const size_t all = rows > 1 ? kernels->rows : 1, count = all * columns, others = all > 4 ? all - 4 : 0;
+    const size_t second = rows > others ? rows - others : 0, there = p->n - column < columns ? p->n - column : columns;
+    const float *x = p->x, *w = p->w;
+    size_t k = p->k, runs = 0;
+    const mnw_sum sum_up = rows > 1                   ? (columns == kernels->columns ? kernels->tall : kernels->thin)
+                           : columns == kernels->most ? kernels->wide
+                                                      : kernels->least;
+    /* A block that lies wholly in y, and whose sums are not of several runs, is made there. */
+    const int direct = rows == all && there == columns && k <= MNW_RUN && p->more_k <= MNW_RUN;
+    mnw_rows from = {NULL, NULL, {0, 0, 0, 0}, sums, sums, 0, columns};
+    if (p->bias)
+        from.sums = p->bias + column;
+    else
+        memset(sums, 0, columns * sizeof *sums);
+    if (direct) {
+        from.to = p->y + row * p->n + column;
+        from.to_by = p->n;
+    }
+    for (;;) {
+        from.x = x + row * k;
+        from.then = from.x + second * k;
+        const float *panel = w + column / MNW_PANEL * k * MNW_PANEL + column % MNW_PANEL;
+        for (size_t r = 1; r < 4; r++)
+            from.by[r] = (r < rows ? r : rows - 1) * k;
+        for (size_t left = k;;) { /* a sum of sums: one alone would gather the rounding of thousands of steps */
+            size_t run = left < (size_t)MNW_RUN ? left : (size_t)MNW_RUN;
+            sum_up(&from, panel, k * MNW_PANEL, run);
+            from.sums = from.to;
+            from.sums_by = from.to_by;
+            left -= run;
+            if (!left)
+                break;
+            for (size_t i = 0; i < count; i++) {
+                total[i] = runs ? total[i] + sums[i] : sums[i];
+                sums[i] = 0.0f;
+            }
+            runs++;
+            from.x += run;
+            from.then += run;
+            panel += run * MNW_PANEL;
+        }
+        if (x == p->more_x || !p->more_k)
+            break;
+        x = p->more_x;
+        w = p->more_w;
+        k = p->more_k;
+    }
+    if (direct)
+        return;
+    for (size_t i = 0; runs && i < count; i++)
+        sums[i] = total[i] + sums[i];
+    for (size_t r = 0; r < all; r++) {
+        size_t to = row + (r > 3 ? second + r - 4 : r < rows ? r : rows - 1);
+        memcpy(p->y + to * p->n + column, sums + r * columns, there * sizeof *sums);
+    }
+}
+
+static void mnw_linear_of(const mnw_kernels *k, const mnw_product_of *p, size_t rows) {
+    size_t some = 3 * (rows % k->rows) <= k->rows + 1 ? rows % k->rows : 0, step; /* so few go one by one */
+    /* Columns outside and rows within: a panel stays in the first cache while all rows meet it. */
+    for (size_t column = 0; column < p->n && some < rows; column += step) {
+        step = p->n - column <= k->columns - k->few ? k->few : k->columns;
+        for (size_t row = 0; row < rows - some; row += k->rows)
+            mnw_block_of(k, p, row, rows - some - row < k->rows ? rows - some - row : k->rows, column, step);
+    }
+    for (size_t row = rows - some; row < rows; row++)
+        for (size_t column = 0; column < p->n; column += step) {
+            step = p->n - column <= k->most - k->few ? k->few : k->most;
+            mnw_block_of(k, p, row, 1, column, step);
+        }
 }
 
 /* ---- Random numbers: Threefry-2x32-20 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3"). */
@@ -2287,7 +2379,7 @@ static MNW_NOINLINE void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, 
             }
             mnw_product_of of = {
                 op->tensor[0] + g * panels * k, op->tensor[1] + g * panels, scratch, product, n, k, NULL, NULL, 0};
-            kernels->linear(&of, count);
+            mnw_linear_of(kernels, &of, count);
             for (size_t i = 0; i < count; i++) {
                 float *to = y + ((first + i) / windows * w->groups + g) * n * windows + (first + i) % windows;
                 for (size_t j = 0; j < n; j++)
@@ -2349,7 +2441,7 @@ static void mnw_matmul_of(const mnw_kernels *kernels, uint32_t turned, float *y,
                                                                               : turned ? b[ib + j * k + i]
                                                                                        : b[ib + i * m + j];
         mnw_product_of of = {panels, NULL, a + ia, y, m, k, NULL, NULL, 0};
-        kernels->linear(&of, n);
+        mnw_linear_of(kernels, &of, n);
         y += n * m;
     } while (mnw_next(&ahead, at, &ia, by_a, &ib, by_b));
 }
@@ -2474,7 +2566,7 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
             return;
         }
         mnw_product_of of = {op->tensor[0], op->tensor[1], x, y, ys->size[ys->rank - 1], last, NULL, NULL, 0};
-        s->kernels.linear(&of, lines);
+        mnw_linear_of(&s->kernels, &of, lines);
         return;
     }
     case MNW_lstm: {
@@ -2482,7 +2574,7 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         float *next = mnw_at(s, mnw_out(c, 1), from);
         size_t n = ys->elements;
         mnw_product_of of = {op->tensor[0], op->tensor[2], x, s->scratch, 4 * n, last, op->tensor[1], h, n};
-        s->kernels.linear(&of, rows);
+        mnw_linear_of(&s->kernels, &of, rows);
         for (size_t r = 0; r < rows; r++)
             s->kernels.lstm(y + r * n, next + r * n, s->scratch + r * 4 * n, cell + r * n, n);
         return;
@@ -2493,8 +2585,8 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         float *of_h = s->scratch + rows * 3 * n;
         mnw_product_of of = {op->tensor[0], op->tensor[2], x, s->scratch, 3 * n, last, NULL, NULL, 0};
         mnw_product_of too = {op->tensor[1], op->tensor[3], h, of_h, 3 * n, n, NULL, NULL, 0};
-        s->kernels.linear(&of, rows);
-        s->kernels.linear(&too, rows);
+        mnw_linear_of(&s->kernels, &of, rows);
+        mnw_linear_of(&s->kernels, &too, rows);
         for (size_t r = 0; r < rows; r++)
             s->kernels.gru(y + r * n, s->scratch + r * 3 * n, of_h + r * 3 * n, h + r * n, n);
         return;
@@ -2502,7 +2594,7 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
     case MNW_rnn: {
         const float *h = mnw_at(s, mnw_in(c, 1), from);
         mnw_product_of of = {op->tensor[0], op->tensor[2], x, y, ys->elements, last, op->tensor[1], h, ys->elements};
-        s->kernels.linear(&of, rows);
+        mnw_linear_of(&s->kernels, &of, rows);
         s->kernels.unary(mnw_u32(mnw_attr(c, 0)) ? MNW_relu : MNW_tanh, y, y, all, attr);
         return;
     }
@@ -2535,7 +2627,7 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         const float *h = mnw_at(s, mnw_in(c, 1), from);
         size_t n = ys->elements;
         mnw_product_of of = {op->tensor[0], op->tensor[1], x, s->scratch, 2 * n, last, NULL, NULL, 0};
-        s->kernels.linear(&of, rows);
+        mnw_linear_of(&s->kernels, &of, rows);
         for (size_t r = 0; r < rows; r++)
             s->kernels.mingru(y + r * n, s->scratch + r * 2 * n, h + r * n, n);
         return;
@@ -3091,7 +3183,6 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 #define MNW_LEAST 4
 #define MNW_WIDE (MNW_LANES == 4 ? 8 : 4)
 #endif
-#define MNW_SUMS (MNW_ROWS * MNW_VECS > MNW_WIDE ? MNW_ROWS * MNW_VECS : MNW_WIDE)
 
 #if MNW_FUSED || MNW_HAS_EXACT || MNW_LANES == 1 || (MNW_LANES == 4 && !MNW_HAS_NEON) /* others have a fused twin */
 #define MNW_MULTIPLIES
@@ -3099,16 +3190,6 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 #pragma GCC push_options
 #pragma GCC optimize("O2")
 #endif
-/* A block's rows of inputs: four at x and after `by` numbers, the others, as far, from `then` on. And its sums: where
- * they come from and go to, the numbers from row to row. */
-typedef struct mnw_rows {
-    const float *x, *then;
-    size_t by[4];
-    const float *sums;
-    float *to;
-    size_t sums_by, to_by;
-} mnw_rows;
-
 #if MNW_HAS_SIMD128
 /* Number i of each row, times its weights. */
 MNW_INLINE void mnw_add_up(mnw_v (*sum)[MNW_WIDE], const float *const *x, const float *const *w, const int i,
@@ -3183,107 +3264,29 @@ MNW_INLINE void mnw_sum_up(const mnw_rows *from, const float *w, size_t panel, s
 /* One function each: inlined together they leave too few registers for pointers. */
 static MNW_NOINLINE void mnw_sum_tall(const mnw_rows *from, const float *w, size_t panel, size_t k) {
     mnw_sum_up(from, w, panel, k, MNW_ROWS, MNW_VECS);
+    MNW_DONE();
 }
 static MNW_NOINLINE void mnw_sum_wide(const mnw_rows *from, const float *w, size_t panel, size_t k) {
     mnw_sum_up(from, w, panel, k, 1, MNW_WIDE);
+    MNW_DONE();
 }
 static MNW_NOINLINE void mnw_sum_least(const mnw_rows *from, const float *w, size_t panel, size_t k) {
     mnw_sum_up(from, w, panel, k, 1, MNW_LEAST);
+    MNW_DONE();
 }
 #if MNW_LEAST < MNW_VECS
 static MNW_NOINLINE void mnw_sum_thin(const mnw_rows *from, const float *w, size_t panel, size_t k) {
     mnw_sum_up(from, w, panel, k, MNW_ROWS, MNW_LEAST);
+    MNW_DONE();
 }
 #define MNW_THIN mnw_sum_thin
 #else
 #define MNW_THIN mnw_sum_tall
 #endif
 
-/* `rows` rows from `row` on (more than one: at most MNW_ROWS), `vecs` vectors of outputs from `vec` on. */
-static MNW_NOINLINE void mnw_tile(const mnw_product_of *p, size_t row, size_t rows, size_t vec, size_t vecs) {
-    float sums[MNW_SUMS * MNW_LANES], total[MNW_SUMS * MNW_LANES];
-    /* Where fewer rows are left, some are computed twice: those from `second` on follow the first four. */
-    const size_t all = rows > 1 ? MNW_ROWS : 1, count = all * vecs * MNW_LANES, others = all > 4 ? all - 4 : 0;
-    const size_t second = rows > others ? rows - others : 0, column = vec * MNW_LANES;
-    const float *x = p->x, *w = p->w;
-    size_t k = p->k, runs = 0;
-    void (*sum_up)(const mnw_rows *, const float *, size_t, size_t) = rows > 1
-                                                                          ? (vecs == MNW_VECS ? mnw_sum_tall : MNW_THIN)
-                                                                      : vecs == MNW_WIDE ? mnw_sum_wide
-                                                                                         : mnw_sum_least;
-    /* A block that lies wholly in y, and whose sums are not of several runs, is made there. */
-    const int direct = rows == all && column + vecs * MNW_LANES <= p->n && k <= MNW_RUN && p->more_k <= MNW_RUN;
-    mnw_rows from = {NULL, NULL, {0, 0, 0, 0}, sums, sums, 0, vecs * MNW_LANES};
-    if (p->bias)
-        from.sums = p->bias + column;
-    else
-        memset(sums, 0, vecs * MNW_LANES * sizeof *sums);
-    if (direct) {
-        from.to = p->y + row * p->n + column;
-        from.to_by = p->n;
-    }
-    for (;;) {
-        from.x = x + row * k;
-        from.then = from.x + second * k;
-        const float *panel = w + vec / MNW_PER_PANEL * k * MNW_PANEL + vec % MNW_PER_PANEL * MNW_LANES;
-        for (size_t r = 1; r < 4; r++)
-            from.by[r] = (r < rows ? r : rows - 1) * k;
-        for (size_t left = k;;) { /* a sum of sums: one alone would gather the rounding of thousands of steps */
-            size_t run = left < (size_t)MNW_RUN ? left : (size_t)MNW_RUN;
-            sum_up(&from, panel, k * MNW_PANEL, run);
-            from.sums = from.to;
-            from.sums_by = from.to_by;
-            left -= run;
-            if (!left)
-                break;
-            for (size_t i = 0; i < count; i++) {
-                total[i] = runs ? total[i] + sums[i] : sums[i];
-                sums[i] = 0.0f;
-            }
-            runs++;
-            from.x += run;
-            from.then += run;
-            panel += run * MNW_PANEL;
-        }
-        if (x == p->more_x || !p->more_k)
-            break;
-        x = p->more_x;
-        w = p->more_w;
-        k = p->more_k;
-    }
-    for (size_t i = 0; runs && i < count; i++)
-        sums[i] = total[i] + sums[i];
-    if (direct)
-        return;
-    const float *done = sums;
-    for (size_t r = 0; r < all; r++) {
-        float *to = p->y + (row + (r > 3 ? second + r - 4 : r < rows ? r : rows - 1)) * p->n;
-        for (size_t j = column; j < column + vecs * MNW_LANES; j += MNW_LANES, done += MNW_LANES)
-            if (j < p->n)
-                mnw_put(to + j, mnw_load(done), p->n - j);
-    }
-}
-
 #if MNW_LANES <= 4 && defined(__GNUC__) && !defined(__clang__)
 #pragma GCC pop_options
 #endif
-
-static void mnw_linear_of(const mnw_product_of *p, size_t rows) {
-    size_t vecs = (p->n + MNW_LANES * MNW_LEAST - 1) / (MNW_LANES * MNW_LEAST) * MNW_LEAST, some, step;
-    some = 3 * (rows % MNW_ROWS) <= MNW_ROWS + 1 ? rows % MNW_ROWS : 0; /* so few go one by one */
-    /* Vectors outside and rows within: a panel stays in the first cache while all rows meet it. */
-    for (size_t v = 0; v < vecs && some < rows; v += step) {
-        step = vecs - v < MNW_VECS ? MNW_LEAST : MNW_VECS;
-        for (size_t row = 0; row < rows - some; row += MNW_ROWS)
-            mnw_tile(p, row, rows - some - row < MNW_ROWS ? rows - some - row : MNW_ROWS, v, step);
-    }
-    for (size_t row = rows - some; row < rows; row++)
-        for (size_t v = 0; v < vecs; v += step) {
-            step = vecs - v < MNW_WIDE ? MNW_LEAST : MNW_WIDE;
-            mnw_tile(p, row, 1, v, step);
-        }
-    MNW_DONE();
-}
 #endif /* MNW_MULTIPLIES */
 
 #if !MNW_FUSED
@@ -3664,7 +3667,14 @@ static MNW_NOINLINE void mnw_gru_of(float *h, const float *of_x, const float *of
 
 static void mnw_fill(mnw_kernels *k) {
 #ifdef MNW_MULTIPLIES
-    k->linear = mnw_linear_of;
+    k->tall = mnw_sum_tall;
+    k->thin = MNW_THIN;
+    k->wide = mnw_sum_wide;
+    k->least = mnw_sum_least;
+    k->rows = MNW_ROWS;
+    k->columns = MNW_VECS * MNW_LANES;
+    k->few = MNW_LEAST * MNW_LANES;
+    k->most = MNW_WIDE * MNW_LANES;
 #endif
 #if !MNW_FUSED
     k->unary = mnw_unary;
@@ -3693,5 +3703,4 @@ static void mnw_fill(mnw_kernels *k) {
 #undef MNW_WIDE
 #undef MNW_LEAST
 #undef MNW_THIN
-#undef MNW_SUMS
 #endif /* MNW_ISA */
