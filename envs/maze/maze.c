@@ -24,7 +24,15 @@
 #include "../env.h"
 #include "../grid.h"
 
-enum { MOST = 15, ROOMS = MOST * MOST, SIDE = 3, SEEN = 2 * SIDE + 1, MARGIN = 5, STRIDE = 2 * MOST + 2 * MARGIN };
+enum {
+    MOST = 15,
+    ROOMS = MOST * MOST,
+    SIDE = 3,
+    SEEN = 2 * SIDE + 1,
+    ROWS = SEEN + 1,
+    MARGIN = 5,
+    STRIDE = 2 * MOST + 2 * MARGIN
+};
 enum { FLOOR = 0, WALL = 1, DOOR = 2, DOORS = 4, PLANES = 6, CAME = 5 };
 enum { STAY, UP, RIGHT, DOWN, LEFT, CHOICES, CARRY = ENV_EVENT_CUSTOM };
 
@@ -181,17 +189,20 @@ static inline int shown(const State *s) {
 /* Planes of the window: walls, doors of each colour, the room that the player came from. While the goal's colour is
  * shown, the player's own room looks like a door of it. */
 static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
-    uint8_t window[SEEN][ENV_WINDOW];
+    uint8_t window[ROWS][ENV_WINDOW], plane[ROWS][ENV_WINDOW];
+    uint8_t *same = plane[0];
     int x = MARGIN + 2 * s->x, y = MARGIN + 2 * s->y;
     (void)slot, (void)stride;
+    memset(window, 0, sizeof window);
     env_window(s->cell[0], 0, STRIDE, x, y, ENV_NORTH, SEEN, SIDE, SIDE, window);
     window[SIDE][SIDE] = (uint8_t)(shown(s) ? DOOR + s->goal : FLOOR);
-    for (int row = 0; row < SEEN; row++) {
-        uint8_t *to = obs + SEEN * row;
-        for (int p = 0; p < CAME; p++) {
-            for (int column = 0; column < SEEN; column++) {
-                to[SEEN * SEEN * p + column] = window[row][column] == WALL + p ? 255 : 0;
-            }
+    for (int p = 0; p < CAME; p++) {
+        const uint8_t *cell = window[0];
+        for (int i = 0; i < ROWS * ENV_WINDOW; i++) {
+            same[i] = cell[i] == WALL + p ? 255 : 0;
+        }
+        for (int row = 0; row < SEEN; row++) { /* a byte too many each, which the next row overwrites */
+            memcpy(obs + SEEN * (SEEN * p + row), plane[row], SEEN + 1);
         }
     }
     memset(obs + SEEN * SEEN * CAME, 0, SEEN * SEEN);
