@@ -60,12 +60,24 @@ def test_the_world_keeps_its_books() -> None:
     assert seen > 20
 
 
+def reached(solid: np.ndarray, row: int, column: int) -> int:
+    """Cells of the window that can be reached from one."""
+    found, queue = set(), [(row, column)]
+    while queue:
+        at = queue.pop()
+        inside = 0 <= at[0] < 11 and 0 <= at[1] < 11
+        if at not in found and inside and not solid[at] and at != (7, 5):
+            found.add(at)
+            queue += [(at[0] + 1, at[1]), (at[0] - 1, at[1]), (at[0], at[1] + 1), (at[0], at[1] - 1)]
+    return len(found)
+
+
 def test_each_sees_the_world_turned_to_its_heading() -> None:
     vector = envs.Vector("snake", 3, seed=4)
     b = vector.buffers()
     vector.reset(b)
     rng = np.random.default_rng(1)
-    ways = set()
+    ways, parted = set(), 0
     for _ in range(60):
         b.action[:] = np.where(rng.random(b.action.shape) < 0.7, 0, rng.integers(0, 7, b.action.shape))
         vector.step(b)
@@ -89,9 +101,19 @@ def test_each_sees_the_world_turned_to_its_heading() -> None:
                         want[0, row, column] = 128 if what & 0xFC == BODY | slot << 2 else 255 * (what >= WALL)
                         want[1, row, column] = 255 * (what == FOOD)
                         want[2, row, column] = 255 * (what & 0xC0 == HEAD)
-                want[:, 7, 5] = min(w["length"][slot], 255), 0, 0
+                areas = [reached(want[0], *start) for start in ((6, 5), (7, 4), (7, 6))]
+                beside = [want[0, 6, 4], want[0, 6, 5], want[0, 6, 6], want[0, 7, 4], want[0, 7, 6]]
+                told = got[:, 7, 5] // 2
+                if not any(beside):
+                    assert (told == 121).all()
+                else:
+                    assert all(count == area or 60 < count < area for count, area in zip(told, areas, strict=True)), (
+                        "a count is exact, or many"
+                    )
+                    parted += min(areas) < max(areas)
+                want[:, 7, 5] = got[:, 7, 5]
                 assert (got == want).all()
-    assert ways == {0, 1, 2, 3}
+    assert ways == {0, 1, 2, 3} and parted > 50
 
 
 def test_a_meal_a_death_and_the_score() -> None:

@@ -26,7 +26,8 @@
 #include "../env.h"
 #include "../grid.h"
 
-enum { SIDE = 5, SEEN = 2 * SIDE + 1, AHEAD = 7, MARGIN = 8, STRIDE = 64 + 2 * MARGIN, TRIES = 16 };
+enum { SIDE = 5, SEEN = 2 * SIDE + 1, ROWS = SEEN + 1, AHEAD = 7 }; /* of the window; rows fill whole vectors */
+enum { MARGIN = 8, STRIDE = 64 + 2 * MARGIN, TRIES = 16, MUCH = SEEN * SEEN, SWEEPS = 6 };
 enum { NOTHING = 0, FOOD = 1, WALL = 0x20, HEAD = 0x40, BODY = 0x80, SOLID = WALL, WHO = 0xfc };
 enum { AHEAD_ON, TURN_LEFT, TURN_RIGHT, GO_NORTH, GO_EAST, GO_SOUTH, GO_WEST, CHOICES, FEED = ENV_EVENT_CUSTOM };
 enum { LONGEST = 4096 };
@@ -204,14 +205,66 @@ static void step(State *s, EnvActions action, EnvResult out) {
     out.truncated[0] |= (float)(s->base.tick[0] + 1) >= PARAM(time);
 }
 
-static inline void look(const State *s, int slot, uint8_t window[SEEN][ENV_WINDOW]) {
+static inline void look(const State *s, int slot, uint8_t (*window)[ENV_WINDOW]) {
     env_window(s->cell[0], s->turned[0], STRIDE, s->x[slot], s->y[slot], s->way[slot], SEEN, AHEAD, SIDE, window);
 }
 
-/* Planes of the window, the heading up: what is solid (the own body half as much), food, heads. The own head's cell,
- * the same in each observation, holds the own length in place of the first plane, and nothing in the others. */
+/* The cells of a row that are not solid, as bits. */
+static inline uint32_t gaps(const uint8_t row[ENV_WINDOW]) {
+    uint32_t bits = 0;
+    for (int half = 0; half < 2; half++) {
+        uint64_t x;
+        memcpy(&x, row + 8 * half, 8);
+        x = ~(x >> 5 | x >> 6 | x >> 7) & 0x0101010101010101u;
+        bits |= (uint32_t)(x * 0x0102040810204080u >> 56) << 8 * half;
+    }
+    return bits & ((1u << SEEN) - 1);
+}
+
+/* How many cells of the window can be reached if the snake goes ahead, left or right: 0 where that is solid, MUCH where
+ * nothing beside the head is, so that the ways do not part. */
+static inline void room(const uint8_t (*window)[ENV_WINDOW], int32_t area[3]) {
+    static const int8_t row_of[3] = {AHEAD - 1, AHEAD, AHEAD}, column_of[3] = {SIDE, SIDE - 1, SIDE + 1};
+    uint32_t free[SEEN + 2], any = 0; /* with an empty row at either end */
+    for (int i = -1; i <= 1; i++) {
+        any |= window[AHEAD - 1][SIDE + i] | (i ? window[AHEAD][SIDE + i] : 0);
+    }
+    area[0] = area[1] = area[2] = MUCH;
+    if (any < SOLID) {
+        return;
+    }
+    free[0] = free[SEEN + 1] = 0;
+    for (int row = 0; row < SEEN; row++) {
+        free[row + 1] = gaps(window[row]);
+    }
+    free[AHEAD + 1] &= ~(1u << SIDE); /* the head */
+    for (int way = 0; way < 3; way++) {
+        uint32_t at = 1u << column_of[way], found[SEEN + 2] = {0}, more = free[row_of[way] + 1] & at;
+        int count = 0;
+        found[row_of[way] + 1] = more;
+        for (int sweep = 0; more && sweep < SWEEPS; sweep++) {
+            more = 0;
+            for (int i = 0; i < SEEN; i++) {
+                int row = sweep & 1 ? SEEN - i : i + 1;
+                uint32_t x = found[row], y = (x | found[row - 1] | found[row + 1]) & free[row];
+                y = (y | y << 1 | y >> 1) & free[row];
+                y = (y | y << 1 | y >> 1) & free[row];
+                more |= x ^ y;
+                found[row] = y;
+            }
+        }
+        for (int row = 1; row <= SEEN; row++) {
+            count += __builtin_popcount(found[row]);
+        }
+        area[way] = count;
+    }
+}
+
+/* Planes of the window, the heading up: what is solid (the own body half as much), food, heads. In each the own head's
+ * cell, which would always be the same, holds twice the cells that can be reached: ahead, to the left, to the right. */
 static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
-    uint8_t window[SEEN][ENV_WINDOW], plane[3 * SEEN][ENV_WINDOW];
+    uint8_t window[ROWS][ENV_WINDOW], plane[3][ROWS][ENV_WINDOW];
+    int32_t area[3];
     (void)stride;
     if (s->length[slot] == 0) {
         memset(obs, 0, ENV_OBS);
@@ -221,20 +274,24 @@ static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
     look(s, slot, window);
     window[AHEAD][SIDE] = NOTHING;
     const uint8_t *cell = window[0], own = (uint8_t)(BODY | slot << 2);
-    uint8_t *solid = plane[0], *food = plane[SEEN], *heads = plane[2 * SEEN];
-    for (int i = 0; i < SEEN * ENV_WINDOW; i++) {
+    uint8_t *solid = plane[0][0], *food = plane[1][0], *heads = plane[2][0];
+    for (int i = 0; i < ROWS * ENV_WINDOW; i++) {
         uint8_t what = cell[i];
         solid[i] = (uint8_t)((what & WHO) == own ? 128 : what >= SOLID ? 255 : 0);
         food[i] = what == FOOD ? 255 : 0;
         heads[i] = (what & (HEAD | BODY)) == HEAD ? 255 : 0;
     }
-    plane[AHEAD][SIDE] = (uint8_t)(s->length[slot] < 255 ? s->length[slot] : 255);
-    /* Rows are copied with what lies beyond them, which the next row overwrites: the last one must not. */
-    enum { COPIED = 3 * SEEN - 1 };
-    for (int row = 0; row < COPIED; row++) {
-        memcpy(obs + row * SEEN, plane[row], ENV_WINDOW);
+    room((const uint8_t (*)[ENV_WINDOW])window, area);
+    for (int p = 0; p < 3; p++) {
+        plane[p][AHEAD][SIDE] = (uint8_t)(2 * area[p]);
     }
-    memcpy(obs + COPIED * SEEN, plane[COPIED], SEEN);
+    /* Rows are copied with what lies beyond them, which the next row overwrites: the last one must not. */
+    for (int p = 0; p < 3; p++) {
+        for (int row = 0; row < SEEN - 1; row++) {
+            memcpy(obs + (p * SEEN + row) * SEEN, plane[p][row], ENV_WINDOW);
+        }
+        memcpy(obs + (p * SEEN + SEEN - 1) * SEEN, plane[p][SEEN - 1], SEEN);
+    }
 }
 
 /* Greedy: of the moves that meet nothing solid, the one that comes nearest to the nearest food in its window; straight
