@@ -13,13 +13,13 @@
 #define ENV_OBS 294
 #define ENV_OBS_U8
 #define ENV_PARAMS(P)                                                                                                  \
-    P(size, 7.0f, 3.0f, 15.0f, ENV_WORLD, ENV_INTEGER, "rooms", "Side of the maze.")                                   \
+    P(size, 5.0f, 3.0f, 15.0f, ENV_WORLD, ENV_INTEGER, "rooms", "Side of the maze.")                                   \
     P(loops, 0.0f, 0.0f, 1.0f, ENV_PHYSICS, ENV_LINEAR, "", "Share of the other walls that are taken away.")           \
     P(slip, 0.0f, 0.0f, 1.0f, ENV_PHYSICS, ENV_LINEAR, "", "How often a move goes a random way.")                      \
     P(show, 1.0f, 1.0f, 1000.0f, ENV_WORLD, ENV_INTEGER, "ticks", "How long the goal's colour is shown.")              \
-    P(time, 150.0f, 10.0f, 1000.0f, ENV_WORLD, ENV_INTEGER, "ticks", "Length of an episode at most.")                  \
+    P(time, 100.0f, 10.0f, 1000.0f, ENV_WORLD, ENV_INTEGER, "ticks", "Length of an episode at most.")                  \
     P(wrong, 0.2f, 0.0f, 10.0f, ENV_REWARD, ENV_LINEAR, "", "Penalty of a wrong door; the right one earns 1.")         \
-    P(near, 0.02f, 0.0f, 1.0f, ENV_REWARD, ENV_LINEAR, "1/room", "Progress measure: of each room on the way left.")    \
+    P(near, 0.05f, 0.0f, 1.0f, ENV_REWARD, ENV_LINEAR, "1/room", "Progress measure: of each room on the way left.")    \
     P(skill, 1.0f, 0.0f, 1.0f, ENV_WORLD, ENV_LINEAR, "", "Skill of the scripted player: how rarely it errs.")
 #include "../env.h"
 #include "../grid.h"
@@ -355,8 +355,8 @@ static const Env env = {
             .score_name = "solved",
             .score_low = 0.0f,
             .score_high = 1.0f,
-            .view_width = 7.0f,
-            .view_height = 8.0f,
+            .view_width = 5.0f,
+            .view_height = 6.0f,
             .controls = sizeof controls / sizeof *controls,
             .control = controls,
             .gestures = sizeof gestures / sizeof *gestures,
