@@ -61,6 +61,8 @@ class SolveFlags:
     """Another network: its memory, in place of train.toml's."""
     processes: int = field(default_factory=group.cores)
     """Processes that train together, one thread each; as many as there are cores by default."""
+    peers: float = 0.0
+    """Measure other trainers too, on as many seeds, each for at most so many seconds; 0: do not."""
     json: bool = False
     """Print one JSON list on standard output."""
 
@@ -175,9 +177,30 @@ def solve(argv: list[str]) -> int:
         took = found[-1]["seconds"]
         line = f"seed {seed}: " + (f"{took:.2f} s, {found[-1]['steps']:,} steps" if took is not None else "not reached")
         print(f"{line}, score {found[-1]['score']:.2f}", file=sys.stderr if chosen.json else sys.stdout, flush=True)
+    rows = list(found)
+    if chosen.peers > 0:
+        rows += others(named[0], chosen.seeds, bar, chosen.peers, chosen.json)
     if chosen.json:
-        print(json.dumps(found))
+        print(json.dumps(rows))
     return 0 if all(row["seconds"] is not None for row in found) else 1
+
+
+def others(name: str, seeds: int, bar: float, budget: float, quiet: bool) -> list[dict[str, Any]]:
+    """The same of other trainers, whose rows name them; `steps_per_second` says how fast they were on the way."""
+    from minnow.cli.peers import PEERS
+
+    torch.set_num_threads(1)
+    found = []
+    for peer, measure in PEERS.items():
+        for seed in range(seeds):
+            snapshots, player, module = measure(name, seed, budget)
+            speed = round(snapshots[-1][1] / snapshots[-1][0])
+            row = {"trainer": peer, "seed": seed} | held(snapshots, name, bar, player, module.load_state_dict)
+            found.append(row | {"steps_per_second": speed})
+            took = f"{row['seconds']:.2f} s" if row["seconds"] is not None else f"not in {budget:g} s"
+            line = f"{peer}, seed {seed}: {took}, score {row['score']:.2f}, {speed:,} steps/s"
+            print(line, file=sys.stderr if quiet else sys.stdout, flush=True)
+    return found
 
 
 def solved(everyone: group.Group, name: str, seed: int, bar: float, core: str | None = None) -> dict[str, Any] | None:

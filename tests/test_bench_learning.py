@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from minnow.cli import ablation, learning
+from minnow.cli import ablation, learning, peers
 from minnow.cli.main import main
 
 
@@ -53,6 +53,18 @@ def test_an_ablation_turns_one_switch(capsys, monkeypatch, tmp_path):
     assert {
         row for row in ablation.ROWS if ablation.settings("pong", row) == ablation.settings("pong", "as tuned")
     } == {"as tuned"}
+
+
+def test_other_trainers_are_measured(capsys, monkeypatch):
+    """On a score that both reach before they have learned much."""
+    monkeypatch.setattr(peers, "SNAPSHOTS", 1000)
+    monkeypatch.setattr(learning, "EPISODES", 5)
+    argv = ["bench", "solve", "cartpole", "--seeds", "1", "--score", "15", "--processes", "1", "--peers", "5", "--json"]
+    assert main(argv) == 0
+    ours, *others = json.loads(capsys.readouterr().out)
+    assert "trainer" not in ours and [row["trainer"] for row in others] == ["stable-baselines3", "plain torch"]
+    for row in others:
+        assert row["steps_per_second"] > 0 and row["steps"] > 0 and 0 < row["seconds"] < 20 and row["score"] >= 15
 
 
 BAD = [
