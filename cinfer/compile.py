@@ -114,7 +114,7 @@ def wasm(
     exports = list(exports)
     options = [
         *EXACT,
-        *(["-msimd128"] if simd else []),
+        *(["-msimd128", "-mbulk-memory"] if simd else []),  # engines with the one have the other
         "-sSTANDALONE_WASM=1",
         "--no-entry",
         "-sFILESYSTEM=0",
