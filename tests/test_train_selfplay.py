@@ -74,6 +74,7 @@ def test_past_networks_play_their_rows_and_no_others():
     assert rivals.present.tolist() == [False, True] * 4  # half of the environments
     assert rivals.learns.view(8, 2).sum(1).tolist() == [2, 1] * 4
     assert set(rivals.seat[rivals.present]) == {0, 1}
+    rivals.interval = 10**9  # nobody joins: the newest of the pool would be the learner itself
     trainer.collect()
     obs, resets = trainer.obs[-1], torch.ones(16, dtype=torch.uint8)
     mine = trainer.policy.step(obs, trainer.policy.initial_state(16))[0]

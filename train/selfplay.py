@@ -2,8 +2,9 @@
 (Bansal et al., 2018, "Emergent complexity via multi-agent competition"), so that what once worked stays learned.
 
 In environment i of all, past networks play if a multiple of 1 / share lies in (i, i + 1]; the seat that is left to the
-learner goes round. Who plays an episode is drawn evenly from the pool when it begins. Steps of past networks are stored
-like all others, but have no weight in the update. A full pool loses the network whose neighbours in time are closest to
+learner goes round. For each rollout one of the pool is drawn, evenly, to play the episodes that begin in it: only a few
+play at once, so forward passes are not cut into many small ones. Steps of past networks are stored like all others, but
+have no weight in the update. A full pool loses the network whose neighbours in time are closest to
 each other: it stays spread over the whole run.
 
 The Elo rating starts at 0 with the first network. A network that joins the pool keeps the rating it had by then; the
@@ -54,7 +55,7 @@ class Rivals:
         group: Group,
     ) -> None:
         self.make, self.draw, self.interval, self.group = make, draw, interval, group
-        self.size, self.first, self.all_envs = config.selfplay.pool, first, config.train.envs
+        self.size, self.first = config.selfplay.pool, first
         slots = envs.spec(config.name).slots
         before = np.floor(np.arange(first, first + count + 1) * config.selfplay.share + 1e-9).astype(np.int64)
         self.present = before[1:] > before[:-1]  # [envs]: past networks play here
@@ -77,9 +78,8 @@ class Rivals:
         """Before a rollout; the learner joins the pool if it is time."""
         if update % self.interval == 0:
             self._join(policy, update)
-        self.choice = self.draw(update).integers(0, len(self.pool), self.all_envs)
-        self.choice = self.choice[self.first : self.first + len(self.member)]
-        self.member = np.where(self.member < 0, self.choice, self.member)
+        self.choice = int(self.draw(update).integers(len(self.pool)))  # of the episodes that begin now
+        self.member[self.member < 0] = self.choice
         self._seat()
 
     def answer(self, obs: Tensor, resets: Tensor, out: Tensor) -> None:
@@ -101,11 +101,13 @@ class Rivals:
         if not over.any():
             return
         scores = episode[:, 0].view(len(self.member), -1).numpy()
-        for i in np.flatnonzero(over & self.rated):
-            others = np.delete(scores[i], self.seat[i])
-            won = (np.sign(scores[i, self.seat[i]] - others) + 1) / 2
-            self.tally[:, self.member[i]] += won.mean(), 1
-        self.member[over], self.rated[over] = self.choice[over], True
+        games = np.flatnonzero(over & self.rated)
+        if len(games):
+            mine = scores[games, self.seat[games]]
+            won = (np.sign(mine[:, None] - scores[games]) + 1) / 2  # against each slot; half a point against itself
+            np.add.at(self.tally[0], self.member[games], (won.sum(1) - 0.5) / (scores.shape[1] - 1))
+            np.add.at(self.tally[1], self.member[games], 1)
+        self.member[over], self.rated[over] = self.choice, True
         self._seat()
 
     def rating(self) -> tuple[float, int]:
