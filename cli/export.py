@@ -37,6 +37,9 @@ class Flags:
     """A policy file, ONNX alone, or a C header that holds the policy file."""
     dtype: Literal["f32", "f16", "int8"] = "f32"
     """How weight matrices are stored. What f16 and int8 change is measured and recorded in the file."""
+    stages: int = 0
+    """Write the policies of so many earlier checkpoints too, the first among them, into the folder OUT.stages, where
+    OUT is the policy file's name without its ending; the site's page has a slider for them."""
 
 
 def main(argv: list[str]) -> int:
@@ -50,8 +53,12 @@ def main(argv: list[str]) -> int:
     chosen = flags.parse(Flags, argv[1:], f"minnow export {argv[0]}")
     source = Path(argv[0])
     out = chosen.out or target(source, SUFFIX[chosen.format])
+    if chosen.stages and (chosen.format != "minnow" or not source.is_dir()):
+        raise MinnowError("--stages goes with --format minnow and with a run's folder, whose checkpoints they are.")
     if chosen.format == "minnow":
         print(export_run(source, out, chosen.dtype).line())
+        if chosen.stages:
+            print(export_stages(source, out, chosen.dtype, chosen.stages))
     elif source.suffix == ".minnow":
         if chosen.format != "c":
             raise MinnowError(
@@ -111,6 +118,34 @@ def export_run(source: Path, out: Path | None = None, dtype: str = "f32") -> Rep
         meta={key: value for key, value in described.items() if value is not None},
         dtype=dtype,
     )
+
+
+def export_stages(run: Path, out: Path, dtype: str, count: int) -> Path:
+    """Exports `count` earlier checkpoints of a run as <steps>.minnow into the folder of `out`'s stages, in place of
+    what was there. The first checkpoint is one; the others lie ever further apart, as learning slows down."""
+    from minnow.cinfer.files import write_atomic
+    from minnow.train import checkpoint
+
+    found = checkpoint.all_of(run)[:-1]
+    if not 1 <= count <= len(found):
+        raise MinnowError(
+            f"--stages is {count}: {run} has {len(found)} checkpoints before its last; "
+            "train with a larger --train.checkpoints."
+        )
+    picks: list[int] = []
+    for i in range(count):  # each at least one further, and enough left for those to come
+        wish = round((len(found) + 1) ** (i / count)) - 1
+        picks.append(min(max(wish, picks[-1] + 1 if picks else 0), len(found) - count + i))
+    folder = out.with_suffix(".stages")
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.minnow"):
+        old.unlink()
+    with tempfile.TemporaryDirectory() as work:
+        for pick in picks:
+            steps = int(found[pick].stem)
+            report = export_run(found[pick], Path(work) / f"{steps}.minnow", dtype)
+            write_atomic(folder / f"{steps}.minnow", report.path.read_bytes())
+    return folder
 
 
 def protocol(score: str, episodes: int | None) -> str | None:

@@ -88,3 +88,21 @@ def test_help_needs_no_torch():
             check=True,
             capture_output=True,
         )
+
+
+def test_export_with_stages(run, tmp_path, capsys):
+    """Earlier checkpoints, the first among them, each as a policy file named after its steps; old stages go."""
+    out = tmp_path / "web" / "pong.minnow"
+    old = tmp_path / "web" / "pong.stages" / "1.minnow"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    assert main(["export", str(run), "--stages", "9", "-o", str(out)]) == 1
+    assert "checkpoints before its last; train with a larger --train.checkpoints" in capsys.readouterr().err
+    assert main(["export", str(run), "--dtype", "f16", "--stages", "2", "-o", str(out)]) == 0
+    steps = sorted(int(path.stem) for path in old.parent.iterdir())
+    found = sorted(int(path.stem) for path in (run / "checkpoints").iterdir())
+    assert len(steps) == 2 and steps[0] == found[0] and steps[1] in found[1:-1]
+    assert [load(old.parent / f"{n}.minnow").meta["steps"] for n in steps] == steps
+    checkpoint = str(sorted((run / "checkpoints").iterdir())[0])
+    assert main(["export", checkpoint, "--stages", "1"]) == 1
+    assert "--stages goes with --format minnow and with a run's folder" in capsys.readouterr().err

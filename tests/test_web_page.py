@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 from werkzeug.serving import make_server
 
+from minnow.cli.main import main
 from minnow.web import core, server, site
 
 SEED = 77
@@ -539,3 +540,23 @@ def test_a_long_gap_is_not_caught_up(visit: Callable[..., Visit], host: Host) ->
         }"""
     )
     assert 1 <= missed <= 30  # of 90
+
+
+def test_stages_of_training(browser: Browser, pong_run: Path, tmp_path: Path) -> None:
+    """The slider goes back to a policy of an earlier time, which plays on, and returns to the finished one."""
+    whole, nothing = tmp_path / "pong.minnow", tmp_path / "nothing"
+    assert main(["export", str(pong_run), "--stages", "2", "-o", str(whole)]) == 0
+    pong = next(each for each in site.demos({"pong": whole}, nothing, shipped=nothing) if each.env == "pong")
+    site.build(tmp_path / "site", [pong])
+    with Host(server.built(tmp_path / "site")) as host, contextlib.closing(browser.new_page()) as page:
+        page.goto(f"{host.address}pong.html")
+        slider = page.get_by_label("trained for")
+        expect(slider).to_have_attribute("max", "2")
+        last = demo(page, "return game.meta().steps")
+        assert last > max(pong.stages)
+        slider.focus()
+        page.keyboard.press("Home")
+        until(page, f"demo.game.meta().steps === {min(pong.stages)} && demo.game.ticks > 10")
+        expect(page.locator(".slider .figure").first).to_have_text(re.compile(r"^\d+ k steps$"))
+        page.keyboard.press("End")
+        until(page, f"demo.game.meta().steps === {last} && demo.game.ticks > 10")

@@ -10,6 +10,7 @@ import pytest
 from minnow import cinfer, envs
 from minnow.cli.main import main
 from minnow.cli.seeds import BARS
+from minnow.web.site import Demo
 
 SHIPPED = sorted((Path(__file__).parents[1] / "web" / "policies").glob("*.minnow"))
 
@@ -33,3 +34,16 @@ def test_shipped(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert abs(found["score_mean"] - policy.meta["score"]) <= max(0.5, found["score_ci95"])  # weights may be rounded
     key, bar = BARS.get(path.stem, ("score_mean", policy.meta["score"] - found["score_ci95"]))
     assert found[key] >= bar
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_stages(path: Path) -> None:
+    """Five earlier stages of each policy's training at least, for the slider of its page."""
+    policy = cinfer.load(path)
+    stages = Demo(path.stem, path).stages
+    assert len(stages) >= 5 and list(stages) == sorted(stages) and max(stages) < policy.meta["steps"]
+    for steps, file in stages.items():
+        stage = cinfer.load(file)
+        stage.selftest()
+        assert stage.meta["steps"] == steps and stage.meta["source_hash"] == policy.meta["source_hash"]
+        assert stage.meta["seed"] == policy.meta["seed"] and file.stat().st_size <= path.stat().st_size

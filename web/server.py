@@ -105,6 +105,7 @@ class Workshop:
                 paths[f"{demo.env}.wasm"] = demo.wasm()
                 if demo.policy:
                     paths[f"{demo.env}.minnow"] = demo.policy
+                paths |= {f"{demo.env}-{steps}.minnow": path for steps, path in demo.stages.items()}
             here = {name: f"made/{name}" for name in (*made, *paths)}
             here |= {name: f"site/{name}" for name in ("page.css", "live.js", "icon.svg")} | {
                 "demo.js": "player/demo.js"

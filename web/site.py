@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jinja2
 
@@ -53,6 +53,12 @@ class Demo:
         return self.spec.description
 
     @property
+    def stages(self) -> dict[int, Path]:
+        """Policies of earlier stages of the training, by the steps it had taken: `minnow export --stages`."""
+        folder = self.policy.with_suffix(".stages") if self.policy else None
+        return {int(path.stem): path for path in sorted(folder.glob("*.minnow"), key=_steps)} if folder else {}
+
+    @property
     def kilobytes(self) -> int:
         return round(self.policy.stat().st_size / 1024) if self.policy else 0
 
@@ -71,6 +77,12 @@ class Demo:
             if self.policy is None:
                 raise
             raise MinnowError(f"{self.policy}: {error}", error.number) from None
+
+
+def _steps(stage: Path) -> int:
+    if not stage.stem.isdecimal():
+        raise MinnowError(f"{stage} should be called after its steps, as `minnow export --stages` calls it.")
+    return int(stage.stem)
 
 
 def newest_policy(env: str, runs: Path, shipped: Path) -> Path | None:
@@ -99,13 +111,14 @@ def pages(demos: list[Demo], files: dict[str, str], script: str) -> dict[str, st
     return made
 
 
-def manifest_of(demos: Iterable[Demo], files: dict[str, str]) -> dict[str, dict[str, str | None]]:
+def manifest_of(demos: Iterable[Demo], files: dict[str, str]) -> dict[str, dict[str, Any]]:
     """The demos' part of the manifest, which the player reads."""
     return {
         demo.env: {
             "spec": files[f"{demo.env}.json"],
             "wasm": files[f"{demo.env}.wasm"],
             "policy": files[f"{demo.env}.minnow"] if demo.policy else None,
+            "stages": [{"steps": steps, "policy": files[f"{demo.env}-{steps}.minnow"]} for steps in demo.stages],
         }
         for demo in demos
     }
@@ -167,6 +180,8 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
         writer.asset(f"{demo.env}.svg", demo.svg().encode())
         if demo.policy:
             writer.asset(f"{demo.env}.minnow", demo.policy.read_bytes())
+        for steps, path in demo.stages.items():
+            writer.asset(f"{demo.env}-{steps}.minnow", path.read_bytes())
     for name, text in pages(demos, writer.files, "page.js").items():
         writer.plain(name, text.encode())
     # An address that stays, for pages elsewhere that embed a demo.
@@ -264,7 +279,7 @@ def check(site: Path) -> list[dict]:
         loaded = {page, *(link for link in named if link.endswith((".js", ".css")))}
         player = sum(compressed(site / address) for address in loaded)
         wasm = policy = spec = 0
-        if demo and all(address is None or (site / address).is_file() for address in demo.values()):
+        if demo and all((site / demo[part]).is_file() for part in ("spec", "wasm", "policy") if demo[part]):
             wasm, spec = compressed(site / demo["wasm"]), compressed(site / demo["spec"])
             policy = compressed(site / demo["policy"]) if demo["policy"] else 0
         if player > PLAYER_LIMIT:

@@ -14,6 +14,7 @@ import { gestures } from "./gestures.js";
 import { help } from "./help.js";
 import { load } from "./loader.js";
 import { sliders } from "./sliders.js";
+import { stageSlider } from "./stages.js";
 import { capital, keyName, number, playerName } from "./spec.js";
 import { sheet } from "./style.js";
 import { Thoughts } from "./thoughts.js";
@@ -102,6 +103,11 @@ class MinnowDemo extends HTMLElement {
       this.module = parts.module;
       this.#build(parts.spec);
       await this.open(parts.policy, parts.policyName);
+      const { policy, policyName, stages } = parts;
+      if (policy && stages.length && this.game) {
+        const whole = { steps: this.game.meta().steps ?? 0, fetch: async () => policy };
+        this.stageBox?.replaceChildren(stageSlider([...stages, whole], (stage) => void this.#stage(stage, policyName)));
+      }
       if (!matchMedia("(prefers-reduced-motion: reduce)").matches) this.play();
     } catch (error) {
       this.#fail(error, [["Try again", () => this.connectedCallback()]]);
@@ -167,6 +173,20 @@ class MinnowDemo extends HTMLElement {
           ? ["Go on with the game there was", () => (this.#cover(), this.play())]
           : ["Watch the scripted player instead", () => void this.open(null, "").then(() => this.play())],
       ]);
+    }
+  }
+
+  /**
+   * Plays on with the policy as it was at a stage of its training.
+   *
+   * @param {import("./stages.js").Stage} stage
+   * @param {string} name of the policy
+   */
+  async #stage(stage, name) {
+    try {
+      await this.open(await stage.fetch(), name);
+    } catch (error) {
+      this.#fail(error, [["Go on with the game there was", () => (this.#cover(), this.play())]]);
     }
   }
 
@@ -245,6 +265,7 @@ class MinnowDemo extends HTMLElement {
     ]);
     this.thoughts = new Thoughts(spec);
     this.thoughtsCard = make("section", {}, make("h2", {}, "What the policy thinks"), this.thoughts.element);
+    this.stageBox = make("div", { className: "sliders stages" });
     this.policyNote = make("p", { className: "note" });
     this.proof = make("span", { className: "proof", hidden: true });
     const file = make("input", { type: "file", accept: ".minnow", hidden: true, onchange: () => void this.#take(file.files) });
@@ -258,6 +279,7 @@ class MinnowDemo extends HTMLElement {
         make("div", { className: "players" }, ...players),
         make("p", { className: "score" }, make("span", {}, spec.score_name), this.score),
         make("p", { className: "score", style: "margin-top: 2px" }, this.last, this.counter ?? ""),
+        this.stageBox,
       ),
       this.thoughtsCard,
       make("details", { hidden: !world.children.length }, make("summary", {}, "World"), world),

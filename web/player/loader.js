@@ -1,6 +1,9 @@
 /** Fetches what a demo is made of, reporting progress; says in words what went wrong. */
 
-/** @typedef {import("./spec.js").Demo} Demo @typedef {import("./spec.js").Spec} Spec */
+/**
+ * @typedef {import("./spec.js").Demo} Demo @typedef {import("./spec.js").Spec} Spec
+ * @typedef {import("./stages.js").Stage} Stage
+ */
 
 /**
  * @param {URL} url
@@ -38,7 +41,7 @@ async function bytes(url, received) {
  * @param {URL} manifest the site's manifest.json
  * @param {string} env
  * @param {(kilobytes: number) => void} progress
- * @returns {Promise<{spec: Spec, module: WebAssembly.Module, policy: Uint8Array | null, policyName: string}>}
+ * @returns {Promise<{spec: Spec, module: WebAssembly.Module, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
  */
 export async function load(manifest, env, progress) {
   const { demos } = /** @type {{demos: Record<string, Demo>}} */ (await (await request(manifest)).json());
@@ -57,5 +60,9 @@ export async function load(manifest, env, progress) {
   } catch (error) {
     throw new Error(`this browser could not compile the game (${error instanceof Error ? error.message : error}).`);
   }
-  return { spec, module, policy, policyName: `${env}.minnow` };
+  const stages = (demo.stages ?? []).map((stage) => ({
+    steps: stage.steps,
+    fetch: () => bytes(new URL(stage.policy, manifest), () => {}),
+  }));
+  return { spec, module, policy, policyName: `${env}.minnow`, stages };
 }

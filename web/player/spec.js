@@ -30,6 +30,7 @@
  * @property {string} spec
  * @property {string} wasm
  * @property {string | null} policy
+ * @property {{steps: number, policy: string}[]} [stages] policies of earlier stages of its training, earliest first
  */
 
 /**

@@ -65,6 +65,7 @@ details[open] summary { margin-bottom: 10px; }
 .bar .figure, .slider .figure { text-align: right; font-variant-numeric: tabular-nums; color: var(--soft); font-size: 13px; }
 .bar:last-child { margin-top: 6px; padding-top: 8px; border-top: 1px solid var(--line); }
 .sliders { display: grid; gap: 10px; }
+.stages:not(:empty) { margin-top: 12px; }
 .slider { display: grid; grid-template-columns: 1fr auto; gap: 2px 8px; font-size: 14px; }
 .slider input { grid-column: 1 / -1; width: 100%; margin: 0; accent-color: var(--accent); height: 20px; }
 .slider label::first-letter, .score span::first-letter { text-transform: uppercase; }
