@@ -47,7 +47,15 @@ def test_the_table_of_ablations_is_what_was_measured():
     }
 
 
-METRICS = {"steps": 5e5, "seconds": 1.0, "steps_per_second": 5e5, "score_mean": 7.0, "episodes": 3.0, "kl": 0.01}
+METRICS = {
+    "steps": 5e5,
+    "seconds": 1.0,
+    "steps_per_second": 5e5,
+    "score_mean": 7.0,
+    "episodes": 3.0,
+    "kl": 0.01,
+    "elo": 12.3,
+}
 
 
 def test_plain_lines_where_there_is_no_terminal():
@@ -57,7 +65,7 @@ def test_plain_lines_where_there_is_no_terminal():
         dashboard.show(METRICS)  # within the same second
         dashboard.show(METRICS, final=True)
     lines = stream.getvalue().splitlines()
-    assert len(lines) == 2
+    assert len(lines) == 2 and "Elo +12" in lines[0]
     assert lines[0].startswith("0.50 of 1.00 M steps, 1.0 of 20 s  score +7.00") and "\x1b" not in stream.getvalue()
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 PAIRS = (
     ("score", "score_mean", "{:+.2f}"),
     ("return", "return_mean", "{:+.2f}"),
+    ("Elo", "elo", "{:+.0f}"),
     ("length", "length_mean", "{:.1f}"),
     ("episodes", "episodes", "{:,.0f}"),
     ("steps/s", "steps_per_second", "{:,.0f}"),
@@ -67,7 +68,7 @@ class Dashboard:
 
     def _line(self, metrics: dict[str, float]) -> str:
         parts = [f"{metrics['steps'] / 1e6:.2f} of {self.total / 1e6:.2f} M steps, {self._clock(metrics)}"]
-        for label, key, form in PAIRS[:7]:
+        for label, key, form in PAIRS[:8]:
             if key in metrics and key != "episodes":
                 parts.append(f"{label} {form.format(metrics[key])}")
         return "  ".join(parts)

@@ -6,6 +6,7 @@
 /** What is drawn, where a run has it: metric and words. */
 const CURVES = [
   ["score_mean", "score"],
+  ["elo", "rating"],
   ["success_rate", "success"],
   ["length_mean", "length of an episode"],
   ["entropy", "entropy"],
