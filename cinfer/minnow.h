@@ -1843,6 +1843,7 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #define mnw_put MNW_NAME(mnw_put)
 #define mnw_sum_up MNW_NAME(mnw_sum_up)
 #define mnw_add_up MNW_NAME(mnw_add_up)
+#define mnw_never MNW_NAME(mnw_never)
 #define mnw_sum_tall MNW_NAME(mnw_sum_tall)
 #define mnw_sum_thin MNW_NAME(mnw_sum_thin)
 #define mnw_sum_wide MNW_NAME(mnw_sum_wide)
@@ -3176,7 +3177,7 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 #define MNW_ROWS 4
 #define MNW_VECS 2
 #define MNW_LEAST 2
-#define MNW_WIDE 4 /* engines spill more */
+#define MNW_WIDE 8
 #else
 #define MNW_ROWS (MNW_HAS_NEON ? 4 : 2) /* there are 32 registers, or 16 */
 #define MNW_VECS 4
@@ -3191,15 +3192,31 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 #pragma GCC optimize("O2")
 #endif
 #if MNW_HAS_SIMD128
-/* Number i of each row, times its weights. */
+/* Number i of each row, times its weights, for the vectors from `vec` on. */
 MNW_INLINE void mnw_add_up(mnw_v (*sum)[MNW_WIDE], const float *const *x, const float *const *w, const int i,
-                           const int rows, const int vecs) {
+                           const int rows, const int vec, const int vecs) {
     MNW_UNROLL for (int r = 0; r < rows; r++) {
         mnw_v splat = mnw_splat(x[r][i]);
-        MNW_UNROLL for (int j = 0; j < vecs; j++) sum[r][j] +=
+        MNW_UNROLL for (int j = vec; j < vecs; j++) sum[r][j] +=
             mnw_load(w[j / MNW_PER_PANEL] + i * MNW_PANEL + j % MNW_PER_PANEL * MNW_LANES) * splat;
     }
 }
+
+/* Never true, which neither the compiler nor an engine can know: each i makes a branch of its own. */
+MNW_INLINE int mnw_never(size_t left, size_t i) {
+    i = ~i;
+    __asm__("" : "+r"(i));
+    return left == i;
+}
+#define MNW_STEP(i)                                                                                                    \
+    mnw_add_up(sum, at_x, at_w, i, rows, 0, half);                                                                     \
+    if (half < vecs) {                                                                                                 \
+        if (mnw_never(left, i))                                                                                        \
+            break;                                                                                                     \
+        mnw_add_up(sum, at_x, at_w, i, rows, half, vecs);                                                              \
+    }                                                                                                                  \
+    if (left < i + 2)                                                                                                  \
+        break;
 #endif
 
 /* to[rows][vecs] = sums + x w for k inputs in order; panels are `panel` numbers apart. Both counts are constants where
@@ -3226,21 +3243,15 @@ MNW_INLINE void mnw_sum_up(const mnw_rows *from, const float *w, size_t panel, s
 #endif
 #if MNW_HAS_SIMD128
     /* Engines neither unroll as compilers do, nor fold additions into addresses, nor keep to the order of a long block,
-     * whose loads they put first: so four steps, with addresses that serve them all, and a branch between any two. */
+     * whose loads they put first until registers are spilled: so four steps, with addresses that serve them all, and a
+     * branch after every few loads. */
+    const int half = vecs < 4 ? vecs : 4;
     for (size_t left = k;; left -= 4, x += 4) {
         const float *at_x[4] = {x, x + one, x + two, x + three};
-        mnw_add_up(sum, at_x, at_w, 0, rows, vecs);
-        if (left < 2)
-            break;
-        mnw_add_up(sum, at_x, at_w, 1, rows, vecs);
-        if (left < 3)
-            break;
-        mnw_add_up(sum, at_x, at_w, 2, rows, vecs);
-        if (left < 4)
-            break;
-        mnw_add_up(sum, at_x, at_w, 3, rows, vecs);
-        if (left < 5)
-            break;
+        MNW_STEP(0)
+        MNW_STEP(1)
+        MNW_STEP(2)
+        MNW_STEP(3)
         MNW_UNROLL for (int j = 0; j * MNW_PER_PANEL < vecs; j++) at_w[j] += 4 * MNW_PANEL;
     }
     (void)then, (void)end;
@@ -3699,6 +3710,7 @@ static void mnw_fill(mnw_kernels *k) {
 #undef MNW_MULTIPLIES
 #undef MNW_DONE
 #undef MNW_ROWS
+#undef MNW_STEP
 #undef MNW_VECS
 #undef MNW_WIDE
 #undef MNW_LEAST
