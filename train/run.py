@@ -87,7 +87,12 @@ class Folder:
         from torch.utils.tensorboard import SummaryWriter
 
         if self.track != "none":
-            self.tracker = Tracker(self.track, config, self.path)
+            try:
+                self.tracker = Tracker(self.track, config, self.path)
+            except MinnowError:
+                if not checkpoint.all_of(self.path):  # so that the same command may be tried again
+                    (self.path / "config.toml").unlink(missing_ok=True)
+                raise
         path = self.path / "metrics.jsonl"
         with self.guard():
             if path.exists():
