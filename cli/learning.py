@@ -97,6 +97,8 @@ def speed(everyone: group.Group, net: str, seconds: float) -> dict[str, Any]:
     config = dataclasses.replace(
         config, policy=dataclasses.replace(config.policy, core=core, hidden=hidden, layers=layers)
     )
+    if core == "lstm" and torch.cpu._is_avx512_bf16_supported():
+        config = dataclasses.replace(config, train=dataclasses.replace(config.train, precision="bfloat16"))
     run.prepare(config)
     best = peak() * everyone.size
     everyone = dataclasses.replace(everyone)  # whose functions are timed below
@@ -139,6 +141,7 @@ def speed(everyone: group.Group, net: str, seconds: float) -> dict[str, Any]:
     return {
         "net": net,
         "processes": everyone.size,
+        "precision": config.train.precision,
         "steps_per_second": round((trainer.steps - before) / passed),
         "share": {part: round(time / passed, 4) for part, time in spent.items()},
         "limit": round(best / work),

@@ -51,6 +51,11 @@ def test_three_updates_by_hand_equal_those_by_autograd(case):
     assert ours.resets[1:].any() or ours.config.name in ("pong", "2048")
 
 
+def test_bfloat16_is_float32_but_for_rounding():
+    exact, rounded = (trained("lstm", precision, True)[1] for precision in ("float32", "bfloat16"))
+    assert 0 < (rounded - exact).norm() < 0.05 * exact.norm()
+
+
 def test_adam_equals_torchs():
     torch.manual_seed(0)
     start, gradients = torch.randn(12, dtype=torch.float64), torch.randn(9, 12, dtype=torch.float64)

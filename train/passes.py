@@ -43,7 +43,8 @@ class Passes:
     """Of one policy, whose actor's and critic's weights lie one behind the other in memory, and so do their biases and
     the gradients of both."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, products: torch.dtype) -> None:
+        """`products`: what the memory's matrices are multiplied in; call `refresh` whenever weights have changed."""
         self.policy, self.space = policy, policy.space
         modules = list(policy.encoder)
         self.layers = []  # weight, bias, activation, and the gradients
@@ -60,18 +61,25 @@ class Passes:
         if policy.core is not None:
             core = policy.core.lstm
             self.lstm = _data(core.weight_ih_l0, core.weight_hh_l0, core.bias_ih_l0, core.bias_hh_l0)
-        self.type = policy.actor.weight.dtype
+            self.both = torch.empty(4 * core.hidden_size, 2 * core.hidden_size, dtype=products)
+        self.type, self.products = policy.actor.weight.dtype, products
         self.lib, self.ffi = _library()
         self.sizes = torch.tensor(self.space.sizes)
         self.outputs = self.space.out_size + 1  # logits and value
         self.rooms: dict[str, Tensor] = {}
 
-    def room(self, name: str, *shape: int) -> Tensor:
+    def room(self, name: str, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
         """Memory of that name, the same at each call; what it held is lost when it has to grow."""
         held = self.rooms.get(name)
         if held is None or len(held) < shape[0] or held.shape[1:] != shape[1:]:
-            held = self.rooms[name] = torch.empty(shape, dtype=self.type)
+            held = self.rooms[name] = torch.empty(shape, dtype=dtype or self.type)
         return held[: shape[0]]
+
+    def refresh(self) -> None:
+        """Takes over the memory's weights: those of inputs and those of outputs side by side, in the products' type."""
+        if self.lstm is not None:
+            size = self.both.shape[1] // 2
+            self.both[:, :size], self.both[:, size:] = self.lstm[0], self.lstm[1]
 
     def call(self, name: str, *given: Any) -> None:
         """A function of passes.c."""
@@ -115,12 +123,20 @@ class Passes:
             torch.mean(made[:, 1].view(-1, parts), 1, out=out[:, -1])
         return out
 
-    def remember(self, x: Tensor, hidden: Tensor, cell: Tensor, out: tuple[Tensor, Tensor, Tensor]) -> None:
-        """One step of the memory: x, hidden and cell [n, size]; out: gates [n, 4 size] and the new hidden and cell."""
-        gates, new_hidden, new_cell = out
-        torch.mm(x, self.lstm[0].T, out=gates)
-        gates.addmm_(hidden, self.lstm[1].T)
+    def remember(self, x: Tensor, hidden: Tensor, cell: Tensor, out: tuple[Tensor, ...]) -> None:
+        """One step of the memory: x, hidden and cell [n, size]; out: both inputs side by side [n, 2 size] in the
+        products' type, the gates [n, 4 size], the new hidden and the new cell."""
+        inputs, gates, new_hidden, new_cell = out
+        size = x.shape[1]
+        inputs[:, :size], inputs[:, size:] = x, hidden
+        self.product(inputs, self.both.T, gates)
         self.call("gates", *x.shape, gates, self.lstm[2] + self.lstm[3], cell, new_cell, new_hidden)
+
+    def product(self, left: Tensor, right: Tensor, out: Tensor) -> Tensor:
+        """left x right, both of the products' type, into `out`, which may be of another."""
+        if self.products == out.dtype:
+            return torch.mm(left, right, out=out)
+        return out.copy_(torch.mm(left, right))
 
     def step(self, obs: Tensor, state: State | None, out: Tensor) -> State | None:
         """Acts once: obs [n, *obs_shape] -> logits and value in `out` [n, choices + 1]; returns the new state."""
@@ -128,7 +144,8 @@ class Passes:
         if state is not None:
             hidden, cell = torch.empty_like(state[0]), torch.empty_like(state[1])
             gates = self.room("step gates", len(x), 4 * x.shape[1])
-            self.remember(x, state[0][0], state[1][0], (gates, hidden[0], cell[0]))
+            inputs = self.room("step inputs", len(x), 2 * x.shape[1], dtype=self.products)
+            self.remember(x, state[0][0], state[1][0], (inputs, gates, hidden[0], cell[0]))
             x, state = hidden[0], (hidden, cell)
         self.heads(x, out)
         return state
@@ -221,6 +238,7 @@ class Passes:
         x = y[-1].view(steps, n, -1)
         size = x.shape[2]
         gates = self.room("gates", steps * n, 4 * size).view(steps, n, 4 * size)
+        inputs = self.room("inputs", steps * n, 2 * size, dtype=self.products).view(steps, n, 2 * size)
         hidden, cell = (self.room(name, steps * n, size).view(-1, n, size) for name in ("hidden", "cell"))
         h, c = state[0][0], state[1][0]
         begins = resets.any(1).tolist()
@@ -229,38 +247,41 @@ class Passes:
         for t in range(steps):
             if begins[t]:
                 h, c = h * keep[t], c * keep[t]
-            before.append((h, c))
-            self.remember(x[t], h, c, (gates[t], hidden[t], cell[t]))
+            before.append(c)
+            self.remember(x[t], h, c, (inputs[t], gates[t], hidden[t], cell[t]))
             h, c = hidden[t], cell[t]
         last = hidden.flatten(0, 1)
         d = self.heads(last, self.room("head", steps * n, len(self.head[0])))
         objective(d, slice(None))
         d = self.of_heads(d, last).view(steps, n, size)
-        self.unwind(d, x, gates, before, cell, keep)
+        self.unwind(d, inputs, gates, before, cell, keep)
         self.back(d.flatten(0, 1), y)
 
     def unwind(
-        self, d: Tensor, x: Tensor, gates: Tensor, before: list[tuple[Tensor, Tensor]], cell: Tensor, keep: Tensor
+        self, d: Tensor, inputs: Tensor, gates: Tensor, before: list[Tensor], cell: Tensor, keep: Tensor
     ) -> None:
-        """Back through the steps of the memory: d [T, n, size], the gradient of its outputs, becomes that of its inputs
-        x; gates [T, n, 4 size], as the steps left them; before: hidden and cell that each step began with; keep
-        [T, n, 1]: 0 where an episode began."""
-        into, over, of_into, of_over = self.lstm[0], self.lstm[1], self.lstm[4], self.lstm[5]
-        steps, n, size = x.shape
-        d_cell, d_hidden = torch.zeros_like(x[0]), torch.zeros_like(x[0])
+        """Back through the steps of the memory: d [T, n, size], the gradient of its outputs, becomes that of inputs.
+        inputs, gates, cell: as the steps left them; before: the cell that each step began with; keep [T, n, 1]: 0 where
+        an episode began."""
+        steps, n, size = d.shape
+        d_cell, d_hidden = torch.zeros_like(d[0]), torch.zeros_like(d[0])
         bias = torch.zeros(4 * size, dtype=self.type)
+        narrow = gates
+        if self.products != self.type:
+            narrow = self.room("narrow", steps * n, 4 * size, dtype=self.products).view_as(gates)
+        d_inputs = self.room("d inputs", n, 2 * size)
         for t in range(steps - 1, -1, -1):
-            h, c = before[t]
             d_hidden += d[t]
-            self.call("gates_back", n, size, gates[t], bias, c, cell[t], d_hidden, d_cell)
-            of_into.addmm_(gates[t].T, x[t])
-            of_over.addmm_(gates[t].T, h)
-            if self.layers:
-                torch.mm(gates[t], into, out=d[t])
-            if t > 0:
-                torch.mm(gates[t], over, out=d_hidden)
-                d_hidden *= keep[t]
-                d_cell *= keep[t]
+            self.call("gates_back", n, size, gates[t], bias, before[t], cell[t], d_hidden, d_cell)
+            if narrow is not gates:
+                narrow[t] = gates[t]
+            self.product(narrow[t], self.both, d_inputs)
+            d[t] = d_inputs[:, :size]
+            torch.mul(d_inputs[:, size:], keep[t], out=d_hidden)
+            d_cell *= keep[t]
+        of_both = torch.mm(narrow.flatten(0, 1).T, inputs.flatten(0, 1)).to(self.type)
+        for of_weight, part in zip(self.lstm[4:6], of_both.split(size, 1), strict=True):
+            of_weight += part
         for of_bias in self.lstm[6:]:
             of_bias += bias
 

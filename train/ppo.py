@@ -124,7 +124,8 @@ class PPO:
         self.muon = Muon(matrices, train.learning_rate) if matrices else None
         first = sum(leaf.numel() for leaf in matrices)
         self.adam = Adam(self.parameters[len(matrices) :], flat[first:], self.bucket[first:-1])
-        self.passes = Passes(self.policy) if suits(self.policy) else None
+        products = torch.bfloat16 if train.precision == "bfloat16" else self.type
+        self.passes = Passes(self.policy, products) if suits(self.policy) else None
         self.reward_scale = RewardScale(rows) if train.normalize_reward else None
         self.update_index = 0
         self.batch = train.horizon * self.all_rows  # of all processes
@@ -213,6 +214,8 @@ class PPO:
             carried[0] = carried[horizon]
         if self.rivals is not None:
             self.rivals.begin(self.policy, self.update_index)
+        if self.passes is not None:
+            self.passes.refresh()
         self._noise()
         state = self.start = self.state
         each = state is not None or self.rivals is not None  # whether ends of episodes matter at once
@@ -454,6 +457,7 @@ class PPO:
             )
 
         if self.policy.recurrent:
+            self.passes.refresh()
             state, resets = self.policy.rows(whole.state, index), whole.resets.index_select(1, index)
             self.passes.sequences(whole.obs.index_select(1, index), state, resets, objective)
         else:
