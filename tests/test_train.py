@@ -105,6 +105,23 @@ def test_forward_returns_what_export_expects():
     assert torch.equal(images(grey)[0], images(torch.ones(1, 2, 4, 4))[0])
 
 
+def test_cells_that_remember_keep_what_they_hold() -> None:
+    """With `remember`, an untrained LSTM's outputs still tell its first inputs apart many steps later."""
+    torch.manual_seed(0)
+    space, first = Categorical((3,)), torch.randn(2, 5)
+    kept = {}
+    for steps in (0, 64):
+        policy = Policy(PolicyConfig(core="lstm", hidden=32, remember=steps), (5,), space)
+        state = policy.initial_state(2)
+        for t in range(30):
+            *_, state = policy.step(first if t == 0 else torch.zeros(2, 5), state)
+        kept[steps] = (state[1][0, 0] - state[1][0, 1]).abs().mean().item()
+    assert kept[64] > 20 * kept[0]
+    for config in (PolicyConfig(core="mlp", remember=8), PolicyConfig(core="lstm", remember=1)):
+        with pytest.raises(MinnowError, match=r"policy\.remember"):
+            Policy(config, (5,), space)
+
+
 def test_one_network_scores_all_parts_alike():
     """However the parts are ordered, each gets its own score, and the value stays."""
     torch.manual_seed(0)

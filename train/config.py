@@ -32,6 +32,9 @@ class PolicyConfig:
     """Activation after each of these layers."""
     normalize: bool = False
     """Normalise observations by their running mean and variance; the exported policy carries both."""
+    remember: int = 0
+    """The steps for which an LSTM's cells keep what they hold before they have learned to: from 1 to so many, spread
+    over them. 0: about one."""
     parts: bool = False
     """The observation has a part for each of the first actions, [parts, ...]: one network scores every part alike, and
     the value is read from their mean. Actions without a part score 0. Only without memory."""

@@ -62,6 +62,15 @@ class LSTM(nn.Module):
         nn.init.zeros_(self.lstm.bias_hh_l0)
         self.batch_axis = 1
 
+    @torch.no_grad()
+    def remember(self, steps: int) -> None:
+        """Biases by which the cells keep what they hold for 1 to `steps` steps (Tallec and Ollivier, 2018, "Can
+        recurrent neural networks warp time?", but spread evenly, not drawn)."""
+        size = self.lstm.hidden_size
+        keep = torch.linspace(1, steps, size).log()
+        self.lstm.bias_hh_l0[:size] = -keep  # the input gate
+        self.lstm.bias_hh_l0[size : 2 * size] = keep  # the forget gate
+
     def initial(self, batch: int) -> State:
         return torch.zeros(1, batch, self.lstm.hidden_size), torch.zeros(1, batch, self.lstm.hidden_size)
 
@@ -170,6 +179,10 @@ class Policy(nn.Module):
         if core is not None and config.layers == 0:
             self.encoder = nn.Sequential(_linear(sizes[0], config.hidden, 1.0))  # the memory wants its own width
         self.core = core(config.hidden) if core is not None else None
+        if config.remember:
+            if not isinstance(self.core, LSTM) or config.remember < 2:
+                raise MinnowError("policy.remember is a number of steps, 2 or more, for policy.core lstm.")
+            self.core.remember(config.remember)
         width = config.hidden if core is not None else sizes[-1]
         out_size = space.heads if isinstance(space, Gaussian) else 1 if self.parts else space.out_size
         self.actor = _linear(width, out_size, 0.01)

@@ -1,8 +1,9 @@
 /* maze.c: find the door of the right colour, which is shown at the start only.
  *
  * The maze is another one in each episode: rooms on a square, joined so that exactly one way leads from each to each
- * other, but for loops. In every corner stands a door. A move leads to the next room. The player sees its own room, the
- * rooms around it and the room that it came from, but the goal's colour only in the first ticks: in its own room.
+ * other, but for loops. In some of its corners stand doors. A move leads to the next room. The player sees its own
+ * room, the rooms around it and the room that it came from, but the goal's colour only in the first ticks: in its own
+ * room.
  *
  * A cell of the grid is a byte. Room (x, y) is the cell (2 x, 2 y) away from the first one; between two rooms lies a
  * wall or nothing.
@@ -14,6 +15,7 @@
 #define ENV_OBS_U8
 #define ENV_PARAMS(P)                                                                                                  \
     P(size, 5.0f, 3.0f, 15.0f, ENV_WORLD, ENV_INTEGER, "rooms", "Side of the maze.")                                   \
+    P(doors, 2.0f, 2.0f, 4.0f, ENV_WORLD, ENV_INTEGER, "", "Doors, each of another colour.")                           \
     P(loops, 0.0f, 0.0f, 1.0f, ENV_PHYSICS, ENV_LINEAR, "", "Share of the other walls that are taken away.")           \
     P(slip, 0.0f, 0.0f, 1.0f, ENV_PHYSICS, ENV_LINEAR, "", "How often a move goes a random way.")                      \
     P(show, 1.0f, 1.0f, 1000.0f, ENV_WORLD, ENV_INTEGER, "ticks", "How long the goal's colour is shown.")              \
@@ -130,7 +132,7 @@ static void measure(State *s, int x, int y) {
 
 static void reset(State *s, int lane) {
     (void)lane;
-    int n = s->side = (int)PARAM(size), colors[DOORS] = {0, 1, 2, 3};
+    int n = s->side = (int)PARAM(size), places[DOORS] = {0, 1, 2, 3};
     memset(s->cell, WALL, sizeof s->cell);
     memset(s->left, 0, sizeof s->left);
     carve(s);
@@ -146,12 +148,12 @@ static void reset(State *s, int lane) {
         }
     }
     Dice dice = {0, 0};
-    s->goal = roll(s, &dice, DOORS);
-    for (int i = 0; i < DOORS; i++) {
-        int other = i + roll(s, &dice, (uint32_t)(DOORS - i)), color = colors[other];
-        colors[other] = colors[i];
-        colors[i] = color;
-        int x = i & 1 ? n - 1 : 0, y = i & 2 ? n - 1 : 0;
+    int doors = (int)PARAM(doors);
+    s->goal = roll(s, &dice, (uint32_t)doors);
+    for (int color = 0; color < doors; color++) { /* each in another corner */
+        int other = color + roll(s, &dice, (uint32_t)(DOORS - color)), place = places[other];
+        places[other] = places[color];
+        int x = place & 1 ? n - 1 : 0, y = place & 2 ? n - 1 : 0;
         *room(s, x, y) = (uint8_t)(DOOR + color);
         if (color == s->goal) {
             measure(s, x, y);
@@ -258,7 +260,7 @@ static float potential(const State *s, int lane, int slot) {
     return -PARAM(near) * (float)s->left[s->side * s->y + s->x];
 }
 
-static const uint32_t doors[DOORS] = {0xe4572eff, 0x4fb583ff, 0x5b8defff, 0xf2c14eff};
+static const uint32_t colors[DOORS] = {0x5b8defff, 0xf2c14eff, 0xe4572eff, 0x4fb583ff};
 
 /* Walls between rooms are lines, so that rooms fill the picture; what the player does not see is dark. */
 static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
@@ -271,7 +273,7 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
                  s->ended == 1 ? "found" : "the wrong door");
     } else if (shown(s)) {
         env_text(list, middle - 0.3f, n + 0.5f, 0.6f, ENV_CENTRED, 0xfff4d6ff, "find");
-        env_rect(list, middle + 0.9f, n + 0.5f, 0.6f, 0.6f, 0.0f, 0.1f, doors[s->goal]);
+        env_rect(list, middle + 0.9f, n + 0.5f, 0.6f, 0.6f, 0.0f, 0.1f, colors[s->goal]);
     } else {
         env_text(list, middle, n + 0.5f, 0.6f, ENV_CENTRED, 0x6d8196ff, "find ?");
     }
@@ -284,12 +286,12 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
                 env_rect(list, centre_x, centre_y, 1.0f, 1.0f, 0.0f, 0.0f, 0x2b3a48ff);
             }
             if (here >= DOOR) {
-                env_rect(list, centre_x, centre_y, 0.6f, 0.6f, 0.0f, 0.1f, seen ? doors[here - DOOR] : 0x2b3a48ff);
+                env_rect(list, centre_x, centre_y, 0.6f, 0.6f, 0.0f, 0.1f, seen ? colors[here - DOOR] : 0x2b3a48ff);
             }
         }
     }
     if (shown(s) && !s->ended) {
-        env_rect(list, (float)s->x + 0.5f, (float)s->y + 0.5f, 0.9f, 0.9f, 0.0f, 0.1f, doors[s->goal]);
+        env_rect(list, (float)s->x + 0.5f, (float)s->y + 0.5f, 0.9f, 0.9f, 0.0f, 0.1f, colors[s->goal]);
     }
     /* Walls, joined to stretches of one brightness: along rows, then along columns. */
     for (int across = 0; across < 2; across++) {
@@ -324,8 +326,8 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
     env_circle(list, (float)s->x + 0.5f, (float)s->y + 0.5f, 0.28f, 0xfff4d6ff);
 }
 
-static const EnvField fields[PLANES] = {{"walls", 0.0f, 255.0f}, {"red", 0.0f, 255.0f},    {"green", 0.0f, 255.0f},
-                                        {"blue", 0.0f, 255.0f},  {"yellow", 0.0f, 255.0f}, {"came_from", 0.0f, 255.0f}};
+static const EnvField fields[PLANES] = {{"walls", 0.0f, 255.0f}, {"blue", 0.0f, 255.0f},  {"yellow", 0.0f, 255.0f},
+                                        {"red", 0.0f, 255.0f},   {"green", 0.0f, 255.0f}, {"came_from", 0.0f, 255.0f}};
 static const EnvHead heads[ENV_HEADS] = {{"move", CHOICES, 0.0f, 0.0f, "stay,up,right,down,left"}};
 static const EnvControl controls[] = {
     {"Up", "ArrowUp,KeyW", "button12,axis1-", "y1/4", 0, UP},
