@@ -68,13 +68,16 @@ def test_a_missing_package_is_named_before_anything_else(monkeypatch, capsys, tm
     assert not list(tmp_path.iterdir())
 
 
-def test_a_tracker_that_does_not_start_is_one_clear_error(monkeypatch):
+def test_a_tracker_that_does_not_start_is_one_clear_error(monkeypatch, tmp_path, capsys):
     def init(**given):
         raise RuntimeError("api_key not configured (no-tty).\nmore lines")
 
     module = ModuleType("wandb")
     module.init, module.__spec__ = init, importlib.util.spec_from_loader("wandb", None)
     monkeypatch.setitem(sys.modules, "wandb", module)
+    for _ in range(2):  # the run's folder is as free as before
+        assert main(["train", "cartpole", "--track", "wandb", "--out", str(tmp_path / "7"), *SHORT]) == 1
+        assert "minnow: error: wandb did not start" in capsys.readouterr().err
     with pytest.raises(
         MinnowError, match=r"did not start: api_key not configured \(no-tty\). Try: .*WANDB_MODE=offline"
     ):
