@@ -26,6 +26,7 @@
  *     MINNOW_WITH_PLAIN      on x86 plain C too, to compare with
  *     MINNOW_ONLY_EXACT      without the kernels of MINNOW_FAST, for less code: the flag changes nothing then
  *     MINNOW_ONLY_FAST       every session is MINNOW_FAST, for less code; -ffast-math is allowed
+ *     MINNOW_NO_BOX          without continuous actions, for less code: a file with them is refused
  *     MINNOW_NO_MESSAGES     minnow_message has no words for a number, for less code
  *     MINNOW_HEADER          this file's name if it is another: it includes itself, once for each instruction set
  *     MINNOW_API             linkage of the functions, e.g. `static`: then MINNOW_IMPLEMENTATION goes into that file
@@ -108,7 +109,7 @@ extern "C" {
     X(PLACE, 70, "a tensor overlaps another, leaves a gap or is not aligned")                                          \
     X(BEYOND, 71, "a tensor lies outside the data")                                                                    \
     X(NUMBER, 72, "a weight or scale is not a number")                                                                 \
-    X(KIND, 80, "the kind of action or its squash is unknown")                                                         \
+    X(KIND, 80, "the kind of action or its squash is unknown, or was left out of this build")                          \
     X(HEADS, 81, "the action's heads do not fit the output that feeds them")                                           \
     X(FEED, 82, "the action is fed by an output that is not there")                                                    \
     X(BOUNDS, 83, "an action's bounds are not a range")                                                                \
@@ -347,6 +348,11 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 #endif
 #ifndef MNW_HAS_SIMD128
 #define MNW_HAS_SIMD128 0
+#endif
+#ifdef MINNOW_NO_BOX
+#define MNW_HAS_BOX 0
+#else
+#define MNW_HAS_BOX 1
 #endif
 #ifdef MINNOW_ONLY_EXACT
 #define MNW_HAS_FAST 0
@@ -680,8 +686,11 @@ static uint32_t mnw_crc(const uint8_t *bytes, size_t size) { /* as if bytes 12 t
     for (; i + 8 <= size; i += 8) {
         uint32_t low = mnw_u32(bytes + i) ^ crc, high = i == 8 ? 0u : mnw_u32(bytes + i + 4);
         crc = 0;
-        MNW_UNROLL for (uint32_t j = 0; j < 8; j++) crc ^=
-            ahead[j][low >> 4 * j & 15u] ^ ahead[8 + j][high >> 4 * j & 15u];
+#ifndef __wasm__ /* a page is to be small */
+        MNW_UNROLL
+#endif
+        for (uint32_t j = 0; j < 8; j++)
+            crc ^= ahead[j][low >> 4 * j & 15u] ^ ahead[8 + j][high >> 4 * j & 15u];
     }
     for (; i < size; i++) {
         crc ^= bytes[i];
@@ -1390,8 +1399,9 @@ static int mnw_check_action(mnw_file *f) {
     if (!mnw_within(f, MINNOW_E_COUNT, a, part->count, 6, UINT64_MAX))
         return 0;
     f->index = 0;
-    uint32_t kind = mnw_u32(a), heads = mnw_u32(a + 4), box = kind == MINNOW_BOX, tanh = mnw_u32(a + 16) == MINNOW_TANH;
-    if (!mnw_field(f, MINNOW_E_KIND, a, 0, MINNOW_BOX + 1) ||
+    uint32_t kind = mnw_u32(a), heads = mnw_u32(a + 4), box = MNW_HAS_BOX && kind == MINNOW_BOX,
+             tanh = mnw_u32(a + 16) == MINNOW_TANH;
+    if (!mnw_field(f, MINNOW_E_KIND, a, 0, MINNOW_BOX + MNW_HAS_BOX) ||
         !mnw_same(f, MINNOW_E_HEADS, a + 4, 6 + (uint64_t)3 * heads, part->count) ||
         !mnw_within(f, MINNOW_E_HEADS, a + 4, heads, kind != MINNOW_NONE,
                     kind <= MINNOW_DISCRETE ? kind + (uint64_t)1 : UINT64_MAX) ||
@@ -2479,7 +2489,7 @@ enum { MNW_TILE = 24 }; /* whole blocks of rows on every instruction set */
 /* Lays a session out in a block, or only counts. */
 static minnow_session *mnw_lay(const minnow_policy *p, uint32_t agents, uint32_t flags, mnw_block *b) {
     uint32_t tile = (flags & MINNOW_KEEP) || agents < MNW_TILE ? agents : (uint32_t)MNW_TILE;
-    uint64_t results = 0, heads = p->action.heads, box = p->action.kind == MINNOW_BOX;
+    uint64_t results = 0, heads = p->action.heads, box = MNW_HAS_BOX && p->action.kind == MINNOW_BOX;
     for (uint32_t i = 0; i < p->outputs; i++)
         results += minnow_output(p, i)->size;
     /* One after the other without a gap, so that the state is one piece: its size is a multiple of 64 then. */
@@ -2773,7 +2783,7 @@ static void mnw_act(const minnow_session *s, const uint8_t *mask) {
         for (uint32_t i = 0; i < heads; i++) {
             const minnow_head *head = &p->head[i];
             float u = sampled ? mnw_uniform(key, s->state->step[0], i) : 0.5f;
-            if (p->action.kind != MINNOW_BOX) {
+            if (!MNW_HAS_BOX || p->action.kind != MINNOW_BOX) {
                 size_t at = (size_t)agent * choices + done;
                 s->choice[(size_t)agent * heads + i] = mnw_choose(&s->kernels, s->probability + at, feed + at,
                                                                   mask ? mask + at : NULL, head->size, sampled, u);

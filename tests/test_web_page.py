@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 from werkzeug.serving import make_server
 
 from minnow.cli.main import main
+from minnow.export import Discrete, export
 from minnow.web import core, server, site
 
 SEED = 77
@@ -459,6 +461,33 @@ def test_refused_policies_are_numbered(
     page.get_by_role("button", name="Go on").click()
     expect(alert).to_be_hidden()
     assert demo(page, "return game.hasPolicy")
+
+
+class Layered(torch.nn.Module):
+    """Operations that the page's own policy has no use for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.see, self.norm, self.act = torch.nn.Linear(8, 6), torch.nn.LayerNorm(6), torch.nn.Linear(6, 3)
+
+    def forward(self, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        hidden = torch.nn.functional.softplus(self.norm(self.see(obs)))
+        return self.act(hidden), hidden.sum(-1)
+
+
+def test_a_policy_of_other_operations_fetches_the_module_that_knows_all(
+    visit: Callable[..., Visit], host: Host, tmp_path: Path
+) -> None:
+    export(
+        Layered().eval(), torch.zeros(2, 8), tmp_path / "mine.minnow", outputs=("logits", "value"), action=Discrete(3)
+    )
+    page = visit().open(f"{host.address}pong.html")
+    expect(page.locator("minnow-demo .proof")).to_have_text("verified")
+    host.asked.clear()
+    page.locator("minnow-demo input[type=file]").set_input_files(tmp_path / "mine.minnow")
+    expect(page.locator("minnow-demo")).to_contain_text("mine.minnow")
+    assert demo(page, "return game.verdict.verified")
+    assert [path for path in host.asked if "pong-whole" in path]
 
 
 def test_the_badge_replays_the_golden_vectors(

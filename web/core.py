@@ -29,15 +29,6 @@ def _declarations() -> list[tuple[str, str, list[str]]]:
     return [(result, name, [] if args == "void" else args.split(",")) for result, name, args in found]
 
 
-# The operations that every page's core knows: what `minnow train` makes of its networks, and what costs next to
-# nothing. It has others only if its policy needs them.
-KEPT = (
-    *("linear", "lstm", "gru", "mingru", "relu", "tanh", "gelu", "silu", "sigmoid", "constant", "cast"),
-    *("reshape", "concat", "slice", "add", "sub", "mul", "div", "minimum", "maximum", "exp", "log", "sqrt"),
-    *("abs", "neg", "square", "clamp", "elu", "leaky_relu"),
-)
-
-
 def options(env: str) -> dict[str, Any]:
     return {
         "defines": {"GAME_ENV": f'"{env}/{env}.c"'},
@@ -45,15 +36,20 @@ def options(env: str) -> dict[str, Any]:
     }
 
 
-def wasm(env: str, policy: bytes | None = None) -> Path:
+def wasm(env: str, policy: bytes | None = None, *, whole: bool = False) -> Path:
     """The `.wasm` that the page plays: environment, interpreter and game core, without imports. Built for size: one
-    agent of a small policy takes microseconds either way. `policy`: a file that it must be able to run."""
+    agent of a small policy takes microseconds either way. It has the operations of `policy`, a file, and no others;
+    whole: all that there are, for any file that fits the environment."""
     exports = [name for _, name, _ in _declarations()]
-    needed = {op.kind for op in read(policy).graph.ops} if policy else set()
     built = options(env)
-    built["defines"] |= {f"MINNOW_NO_{name}": "1" for name in sorted(set(KINDS) - needed - set(KEPT))}
     built["defines"] |= {"MINNOW_NO_MESSAGES": "1"}  # errors.js has them
-    return compile.wasm([HERE / "core.c"], exports=exports, grow=True, flags=["-Oz"], name=env, **built)
+    if not whole:
+        needed = {op.kind for op in read(policy).graph.ops} if policy else set()
+        built["defines"] |= {f"MINNOW_NO_{name}": "1" for name in sorted(set(KINDS) - needed)}
+        if minnow.envs.spec(env).action_type != "box":
+            built["defines"] |= {"MINNOW_NO_BOX": "1"}
+    flags = ["-Oz", "-mbulk-memory"]  # every browser that has SIMD128 copies memory by one instruction
+    return compile.wasm([HERE / "core.c"], exports=exports, grow=True, flags=flags, name=env, **built)
 
 
 def shared(env: str, *, flags: Sequence[str] = (), cc: str | None = None) -> Path:

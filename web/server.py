@@ -106,7 +106,7 @@ class Workshop:
                 if demo.policy:
                     paths[f"{demo.env}.minnow"] = demo.policy
                 paths |= {f"{demo.env}-{steps}.minnow": path for steps, path in demo.stages.items()}
-            here = {name: f"made/{name}" for name in (*made, *paths)}
+            here = {name: f"made/{name}" for name in (*made, *paths, *(f"{demo.env}-whole.wasm" for demo in demos))}
             here |= {name: f"site/{name}" for name in ("page.css", "live.js", "icon.svg")} | {
                 "demo.js": "player/demo.js"
             }
@@ -165,6 +165,10 @@ def developing(find: Callable[[], list[site.Demo]], runs: Path) -> Flask:
     @app.get("/made/<name>")
     @app.get("/<name>")
     def made(name: str) -> Response:
+        env = name.removesuffix("-whole.wasm")
+        if env != name and env in minnow.envs.names():
+            whole = core.wasm(env, whole=True)  # when it is wanted: few pages ever do
+            return file_below(whole.parent, whole.name)
         if name in shop.paths:
             return file_below(shop.paths[name].parent, shop.paths[name].name)
         if name not in shop.made:

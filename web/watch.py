@@ -84,7 +84,7 @@ def watching(env: str, feed: Feed) -> Flask:
         "index.html": page.encode(),
         "manifest.json": json.dumps({"demos": site.manifest_of([demo], files)}).encode(),
         "game.json": json.dumps(demo.spec.to_json()).encode(),
-        "game.wasm": demo.wasm().read_bytes(),
+        "game.wasm": demo.whole().read_bytes(),
     }
     app = Flask("minnow", static_folder=None)
 

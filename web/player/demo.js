@@ -12,7 +12,7 @@ import { icon, make } from "./dom.js";
 import { Game, PERSON, POLICY, PolicyError, SCRIPT } from "./game.js";
 import { gestures } from "./gestures.js";
 import { help } from "./help.js";
-import { load } from "./loader.js";
+import { fetchModule, load } from "./loader.js";
 import { sliders } from "./sliders.js";
 import { stageSlider } from "./stages.js";
 import { capital, keyName, number, playerName } from "./spec.js";
@@ -20,6 +20,7 @@ import { sheet } from "./style.js";
 import { Thoughts } from "./thoughts.js";
 
 const DRIVERS = ["the script", "the policy", "you"];
+const LEFT_OUT = [60, 80]; // error numbers: an operation or a kind of action that a module may lack
 const STATE_PAUSE = 1000; // ms between two changes of the state line, so that a screen reader can follow
 const LARGEST_SEED = Number.MAX_SAFE_INTEGER;
 
@@ -101,6 +102,7 @@ class MinnowDemo extends HTMLElement {
       });
       this.spec = parts.spec;
       this.module = parts.module;
+      this.whole = parts.whole;
       this.#build(parts.spec);
       await this.open(parts.policy, parts.policyName);
       const { policy, policyName, stages } = parts;
@@ -149,7 +151,7 @@ class MinnowDemo extends HTMLElement {
     const { spec, module } = this;
     if (!spec || !module) return;
     try {
-      const game = await Game.create(module, spec, policy);
+      const game = await this.#create(spec, module, policy);
       for (let slot = 0; slot < spec.slots; slot += 1) {
         const better = slot < spec.agents ? [POLICY, SCRIPT] : [SCRIPT, POLICY];
         game.drive(slot, better.find((driver) => this.#offers(game, driver)) ?? PERSON);
@@ -317,6 +319,24 @@ class MinnowDemo extends HTMLElement {
       },
       { signal },
     );
+  }
+
+  /**
+   * A game; by the module that knows all operations if the page's own lacks what the policy needs.
+   *
+   * @param {import("./spec.js").Spec} spec
+   * @param {WebAssembly.Module} module
+   * @param {Uint8Array | null} policy
+   */
+  async #create(spec, module, policy) {
+    try {
+      return await Game.create(module, spec, policy);
+    } catch (error) {
+      if (!this.whole || !(error instanceof PolicyError) || !LEFT_OUT.includes(error.number)) throw error;
+      this.module = await fetchModule(this.whole);
+      this.whole = null;
+      return Game.create(this.module, spec, policy);
+    }
   }
 
   /**

@@ -44,7 +44,7 @@ const WORDS = {
   70: "a tensor overlaps another, leaves a gap or is not aligned",
   71: "a tensor lies outside the data",
   72: "a weight or scale is not a number",
-  80: "the kind of action or its squash is unknown",
+  80: "the kind of action or its squash is unknown, or was left out of this build",
   81: "the action's heads do not fit the output that feeds them",
   82: "the action is fed by an output that is not there",
   83: "an action's bounds are not a range",

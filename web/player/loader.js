@@ -41,7 +41,7 @@ async function bytes(url, received) {
  * @param {URL} manifest the site's manifest.json
  * @param {string} env
  * @param {(kilobytes: number) => void} progress
- * @returns {Promise<{spec: Spec, module: WebAssembly.Module, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
+ * @returns {Promise<{spec: Spec, module: WebAssembly.Module, whole: URL | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
  */
 export async function load(manifest, env, progress) {
   const { demos } = /** @type {{demos: Record<string, Demo>}} */ (await (await request(manifest)).json());
@@ -54,15 +54,26 @@ export async function load(manifest, env, progress) {
     bytes(new URL(demo.wasm, manifest), received),
     demo.policy ? bytes(new URL(demo.policy, manifest), received) : null,
   ]);
-  let module;
-  try {
-    module = await WebAssembly.compile(wasm);
-  } catch (error) {
-    throw new Error(`this browser could not compile the game (${error instanceof Error ? error.message : error}).`);
-  }
+  const whole = demo.whole ? new URL(demo.whole, manifest) : null;
   const stages = (demo.stages ?? []).map((stage) => ({
     steps: stage.steps,
     fetch: () => bytes(new URL(stage.policy, manifest), () => {}),
   }));
-  return { spec, module, policy, policyName: `${env}.minnow`, stages };
+  return { spec, module: await compiled(wasm), whole, policy, policyName: `${env}.minnow`, stages };
 }
+
+/** @param {Uint8Array} wasm */
+async function compiled(wasm) {
+  try {
+    return await WebAssembly.compile(wasm);
+  } catch (error) {
+    throw new Error(`this browser could not compile the game (${error instanceof Error ? error.message : error}).`);
+  }
+}
+
+/**
+ * A module alone.
+ *
+ * @param {URL} url
+ */
+export const fetchModule = async (url) => compiled(await bytes(url, () => {}));

@@ -28,7 +28,8 @@
  * What the site's manifest says of one demo; paths are relative to the manifest.
  * @typedef {object} Demo
  * @property {string} spec
- * @property {string} wasm
+ * @property {string} wasm a module that runs the policy
+ * @property {string | null} whole one that runs any
  * @property {string | null} policy
  * @property {{steps: number, policy: string}[]} [stages] policies of earlier stages of its training, earliest first
  */
