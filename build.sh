@@ -108,6 +108,9 @@ has() {
     libnewlib-arm-none-eabi) [[ -e /usr/lib/arm-none-eabi/newlib/nano.specs ]] ;;
     librust-cc-dev) compgen -G "/usr/share/cargo/registry/cc-*" >/dev/null ;;
     nodejs) command -v node >/dev/null ;;
+    xvfb) command -v Xvfb >/dev/null ;;
+    libgl1) compgen -G "/usr/lib/*/libGL.so.1" >/dev/null ;;
+    libgl1-mesa-dri) compgen -G "/usr/lib/*/dri/swrast_dri.so" >/dev/null ;;
     node-typescript) command -v tsc >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
@@ -147,7 +150,8 @@ setup() {
     if [[ ${1-} == --test ]]; then
         level=test extra='.[test]'
         system+=(git g++ ffmpeg cmake make cargo rustc librust-cc-dev qemu-user qemu-system-arm gcc-aarch64-linux-gnu
-            libc6-dev-arm64-cross gcc-arm-none-eabi libnewlib-arm-none-eabi clang libclang-rt-14-dev chromium node-typescript shellcheck)
+            libc6-dev-arm64-cross gcc-arm-none-eabi libnewlib-arm-none-eabi clang libclang-rt-14-dev chromium node-typescript shellcheck
+            xvfb xdotool libgl1 libgl1-mesa-dri)
         shift
     fi
     [[ $# == 0 ]] || fail "setup: unknown option '$1'; it takes --test or nothing"

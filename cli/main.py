@@ -19,6 +19,7 @@ VERBS = {
     "plot": "draw learning curves against steps and seconds",
     "eval": "score a policy over whole episodes",
     "match": "let two policies play each other, or rate a run's checkpoints",
+    "play": "play a game in a window",
     "record": "record a game as GIF, PNG or MP4",
     "export": "write a run's policy as .minnow, ONNX or C",
     "inspect": "show what a policy file holds",

@@ -1,0 +1,288 @@
+"""`minnow play`: a game in a window, to watch and to play."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minnow import envs
+from minnow.cinfer.errors import MinnowError
+from minnow.cli import flags
+from minnow.cli.record import policy_of
+
+if TYPE_CHECKING:
+    from minnow.envs.window import Window
+    from minnow.web.core import Game
+
+SUMMARY = "play a game in a window"
+USAGE = """usage: minnow play NAME [--policy FILE] [options]
+
+minnow play NAME --help lists the options."""
+SPEEDS = (0.25, 0.5, 1, 2, 4, 8, 16)
+LONGEST_GAP = 0.1  # s of real time that one frame may stand for
+DRAG = 8  # pixels of way that make a click a drag
+TURN = 20  # presses from one end of a parameter's range to the other
+SCRIPT, POLICY, PERSON = range(3)  # core.h
+DRIVERS = ("The script", "The policy", "You")
+HELP = (
+    "SPACE      play or pause",
+    ".          one tick",
+    "- +        slower, faster",
+    "R          the same seed again",
+    "ESC        hand back",
+    "F2         next player",
+    "F3         who drives this player",
+    "TAB        next parameter",
+    "PGUP PGDN  turn it (HOME: its default)",
+    "Drop a .minnow file here to try it",
+    "F1 or ?    this help      CTRL Q  close",
+)
+F1, F2, F3, TAB, ESCAPE, PAGE_UP, PAGE_DOWN, HOME, SPACE = 290, 291, 292, 258, 256, 266, 267, 268, 32  # GLFW
+CONTROL, QUIT = 341, 81
+
+
+@dataclass
+class Flags:
+    """Open a window in which the policy plays until you press one of the game's keys. F1 lists them."""
+
+    policy: str = ""
+    """A .minnow file. Empty: the one that is shipped, if there is one; `none`: the script."""
+    seed: int = 1
+    """Which game."""
+    height: int = 640
+    """Of the picture, in pixels; its width follows."""
+    seconds: float = 0.0
+    """Close after so many seconds of real time; 0: when the window is closed."""
+    json: bool = False
+    """Print one JSON object on standard output at the end: ticks, episodes, the score, who drove."""
+
+
+def main(argv: list[str]) -> int:
+    if not argv or argv[0].startswith("-"):
+        print(USAGE)
+        return 0 if argv and argv[0] in ("-h", "--help") else 2
+    name = argv[0]
+    chosen = flags.parse(Flags, argv[1:], f"minnow play {name}")
+    spec = envs.spec(name)
+    if not 100 <= chosen.height <= 4096:
+        raise MinnowError(f"--height is {chosen.height}: it wants 100 to 4096.")
+    from minnow.envs.window import Window
+
+    table = Table(spec, policy_of(name, chosen.policy), chosen.seed)
+    width = round(chosen.height * spec.view_width / spec.view_height)
+    window = Window(f"minnow: {spec.title}", max(width, 200), chosen.height, (spec.view_width, spec.view_height))
+    try:
+        table.run(window, chosen.seconds)
+    finally:
+        window.close()
+    if chosen.json:
+        print(json.dumps(table.told()))
+    return 0
+
+
+class Table:
+    """A game, who plays it, and what the keys do to it; the same rules as the page's."""
+
+    def __init__(self, spec: envs.Spec, policy: bytes | None, seed: int) -> None:
+        self.spec, self.seed = spec, seed
+        self.values = {param.name: param.value for param in spec.param}
+        self.focus, self.param, self.speed = 0, 0, 1.0
+        self.running, self.help, self.taken = True, False, False
+        self.open(policy)
+
+    def open(self, policy: bytes | None) -> None:
+        """Starts a game with a policy; raises MinnowError, and leaves the game there was, where it is refused."""
+        from minnow.web.core import Game
+
+        self.game: Game = Game(self.spec.name, policy, seed=self.seed)
+        self.policy = policy is not None
+        self.drivers = [self.best(slot) for slot in range(self.spec.slots)]
+        for slot, driver in enumerate(self.drivers):
+            self.game.drive(slot, driver)
+        self.message = ""
+        self.again()
+
+    def best(self, slot: int) -> int:
+        """Who drives a player unless a person does."""
+        if self.policy and (slot < self.spec.agents or not self.spec.has_script):
+            return POLICY
+        return SCRIPT if self.spec.has_script else PERSON
+
+    def again(self) -> None:
+        """The same seed once more; parameters stay turned."""
+        self.game.start(self.seed)
+        for i, param in enumerate(self.spec.param):
+            if self.values[param.name] != param.value:
+                self.turn(i, self.values[param.name])
+        self.ticks = self.episodes = 0
+        self.owed = 0.0
+
+    def tick(self) -> None:
+        self.episodes += bool(self.game.tick() & 3)  # terminated or truncated
+        self.ticks += 1
+
+    def drive(self, slot: int, driver: int) -> None:
+        self.drivers[slot] = driver
+        self.game.drive(slot, driver)
+
+    def take_over(self) -> None:
+        if self.drivers[self.focus] != PERSON:
+            self.drive(self.focus, PERSON)
+        self.taken = True
+
+    def hand_back(self) -> None:
+        if self.drivers[self.focus] == PERSON:
+            self.drive(self.focus, self.best(self.focus))
+
+    def next_driver(self) -> None:
+        """Script, policy and person in turn, as far as there are such."""
+        offered = [SCRIPT] * self.spec.has_script + [POLICY] * self.policy + [PERSON]
+        at = offered.index(self.drivers[self.focus])
+        self.drive(self.focus, offered[(at + 1) % len(offered)])
+
+    def next_player(self) -> None:
+        """Looks at the next player; a person goes there with the eyes."""
+        mine = self.drivers[self.focus] == PERSON
+        if mine:
+            self.hand_back()
+        self.focus = (self.focus + 1) % self.spec.slots
+        if mine:
+            self.drive(self.focus, PERSON)
+
+    def turn(self, index: int, value: float) -> None:
+        """From the next tick on."""
+        param = self.spec.param[index]
+        value = min(max(round(value) if param.scale == "integer" else value, param.low), param.high)
+        self.values[param.name] = value
+        self.game.event(0, index, value=value)  # ENV_EVENT_PARAM
+
+    def press(self, key: int, letter: str) -> None:
+        """A key that is none of the game's own."""
+        at = SPEEDS.index(self.speed)
+        param = self.spec.param[self.param]
+        step = max((param.high - param.low) / TURN, 1.0 if param.scale == "integer" else 0.0)
+        value = self.values[param.name]
+        if key == SPACE:
+            self.running = not self.running
+        elif letter == ".":
+            self.running = False
+            self.tick()
+        elif letter == "-":
+            self.speed = SPEEDS[max(at - 1, 0)]
+        elif letter in ("+", "="):
+            self.speed = SPEEDS[min(at + 1, len(SPEEDS) - 1)]
+        elif letter in ("r", "R"):
+            self.again()
+        elif key == F1 or letter == "?":
+            self.help = not self.help
+        elif key == ESCAPE:
+            self.help = False
+            self.hand_back()
+        elif key == F2:
+            self.next_player()
+        elif key == F3:
+            self.next_driver()
+        elif key == TAB:
+            self.param = (self.param + 1) % len(self.spec.param)
+        elif key in (PAGE_UP, PAGE_DOWN):
+            self.turn(self.param, value + (step if key == PAGE_UP else -step))
+        elif key == HOME:
+            self.turn(self.param, param.value)
+
+    def words(self) -> str:
+        """What stands below the picture."""
+        if self.message:
+            return self.message
+        param = self.spec.param[self.param]
+        driver = self.drivers[self.focus]
+        who = f" player {self.focus + 1}" if self.spec.slots > 1 else ""
+        parts = [
+            f"{DRIVERS[driver]} play{'' if driver == PERSON else 's'}{who}",
+            f"{self.spec.score_name} {self.game.score(self.focus):.4g}",
+            ("" if self.running else "paused, ") + f"speed {self.speed:g}x",
+            f"{param.name.replace('_', ' ')} {self.values[param.name]:.3g}",
+            "F1 keys",
+        ]
+        return "   ".join(parts)
+
+    def lines(self) -> list[str]:
+        """The help, while it is asked for."""
+        own = [f"{' '.join(c.keys).replace('Arrow', '').replace('Key', ''):<10} {c.label}" for c in self.spec.control]
+        return [*own, "", *HELP] if self.help else []
+
+    def run(self, window: Window, seconds: float) -> None:
+        """Plays until the window is closed, or for so many seconds."""
+        from minnow.envs.window import Hands
+
+        rl, hands = window.rl, Hands(self.spec)
+        begun, start = rl.get_time(), None
+        while not rl.window_should_close() and (not seconds or rl.get_time() - begun < seconds):
+            touched, keys = hands.read()
+            if QUIT in keys and rl.is_key_down(CONTROL):
+                break
+            letters = [chr(letter) for letter in iter(rl.get_char_pressed, 0)]
+            if touched:
+                self.take_over()
+            # Keys that make signs come twice, as a key and as its sign: the sign counts, and knows the keyboard.
+            for key in keys:
+                if key >= 256 or key == SPACE:
+                    self.press(key, "")
+            for letter in letters:
+                if letter != " " and ord(letter.upper()) not in hands.keys:
+                    self.press(0, letter)
+            start = self._pointer(window, start)
+            if rl.is_file_dropped():
+                self._dropped(rl)
+            if self.drivers[self.focus] == PERSON:
+                self.game.act(self.focus, *hands.action())
+            if self.running and not self.help:
+                self.owed += min(rl.get_frame_time(), LONGEST_GAP) * self.spec.tick_rate * self.speed
+                due, self.owed = int(self.owed), self.owed % 1
+                for _ in range(due):
+                    self.tick()
+            window.draw(
+                self.game.draw(self.focus, self.spec.view_width / self.spec.view_height), self.words(), self.lines()
+            )
+
+    def _pointer(self, window: Window, start: tuple[float, float] | None) -> tuple[float, float] | None:
+        """Clicks and drags are events, where the environment knows such. Returns where a drag under way began."""
+        rl, mouse = window.rl, window.rl.get_mouse_position()
+        here = (mouse.x, mouse.y)
+        if rl.is_mouse_button_pressed(0):
+            return here
+        if not start or not rl.is_mouse_button_released(0):
+            return start
+        way = ((here[0] - start[0]) ** 2 + (here[1] - start[1]) ** 2) ** 0.5
+        kind = "click" if way < DRAG else "drag"
+        (x0, y0), (x, y) = window.world(*start), window.world(*here)
+        for gesture in self.spec.gesture:
+            if gesture.pointer == kind == "click":
+                self.game.event(gesture.kind, self.focus, x, y)
+            elif gesture.pointer == kind:
+                self.game.event(gesture.kind, self.focus, x0, y0, x - x0, y - y0)
+        return None
+
+    def _dropped(self, rl: object) -> None:
+        files = rl.load_dropped_files()
+        path = Path(rl.ffi.string(files.paths[0]).decode()) if files.count else None
+        rl.unload_dropped_files(files)
+        if path is None:
+            return
+        try:
+            self.open(path.read_bytes())
+        except (MinnowError, OSError) as error:
+            self.message = f"{path.name}: {error}"
+
+    def told(self) -> dict[str, object]:
+        return {
+            "env": self.spec.name,
+            "ticks": self.ticks,
+            "episodes": self.episodes,
+            "score": self.game.score(self.focus),
+            "driver": ("script", "policy", "person")[self.drivers[self.focus]],
+            "taken_over": self.taken,
+            "speed": self.speed,
+            "parameters": self.values,
+        }
