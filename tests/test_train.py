@@ -18,7 +18,7 @@ from minnow.train import checkpoint
 from minnow.train import config as configs
 from minnow.train.config import Config, PolicyConfig, TrainConfig
 from minnow.train.policy import CORES, Normalize, Policy
-from minnow.train.ppo import generator
+from minnow.train.ppo import PPO, generator
 from minnow.train.space import Categorical, Gaussian
 
 
@@ -146,6 +146,14 @@ def test_parts_want_a_choice_and_no_memory(core, shape, space):
 def test_parts_want_an_action_each():
     with pytest.raises(MinnowError, match="5 parts for 3 actions"):
         Policy(PolicyConfig(core="mlp", parts=True), (5, 2), Categorical((3,)))
+
+
+def test_the_script_plays_the_sides_that_the_network_leaves():
+    for agents, rows in ((0, 16), (1, 8)):
+        settings = TrainConfig(envs=8, minibatch=64, agents=agents)
+        assert PPO(Config("connect4", policy=PolicyConfig("mlp"), train=settings)).vector.rows == rows
+    with pytest.raises(MinnowError, match=r"train\.agents is 2, but cartpole has 1"):
+        PPO(Config("cartpole", train=TrainConfig(agents=2)))
 
 
 def test_normaliser_equals_the_whole_datas_statistics():

@@ -48,6 +48,9 @@ class TrainConfig:
     """Stop after so many agent-steps, before the schedule ends; 0: at its end."""
     envs: int = 512
     """Environments stepped side by side."""
+    agents: int = 0
+    """Sides of each environment that the network plays, the first ones; the script plays the others. 0: as many as the
+    environment says."""
     horizon: int = 16
     """Steps of each rollout."""
     epochs: float = 1.0
@@ -247,6 +250,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "train.steps": (1, 10**15),
     "train.stop": (0, 10**15),
     "train.envs": (1, 10**7),
+    "train.agents": (0, 1024),
     "train.horizon": (1, 10**5),
     "train.epochs": (1e-3, 1000),
     "train.minibatch": (1, 10**9),

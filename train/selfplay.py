@@ -29,13 +29,16 @@ from minnow.train.policy import Policy
 
 
 def sides(config: Config) -> int:
-    """How many slots of each environment a network plays. Raises MinnowError where self-play has no other side."""
+    """How many slots of each environment a network plays. Raises MinnowError where self-play has no other side, or the
+    environment too few."""
     spec = envs.spec(config.name)
+    if config.train.agents > spec.slots:
+        raise MinnowError(f"train.agents is {config.train.agents}, but {config.name} has {spec.slots}: leave it out.")
     if config.selfplay.on and spec.slots < 2:
         raise MinnowError(
             f"{config.name} has one side only: self-play wants two or more; leave out --selfplay.on (see: minnow envs)."
         )
-    return spec.slots if config.selfplay.on else spec.agents
+    return spec.slots if config.selfplay.on else config.train.agents or spec.agents
 
 
 class Rivals:

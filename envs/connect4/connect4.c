@@ -171,18 +171,27 @@ static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
     }
 }
 
-/* What the player to move can force within `depth` discs: -1 to 1. Columns from the middle outwards. */
+/* What the player to move can force within `depth` discs: -1 to 1. A four must be made, the only one of the other
+ * stopped, and the cell below one left alone: what remains is searched, columns from the middle outwards. */
 static int search(uint64_t own, uint64_t others, int depth, int low, int high) {
     static const int8_t order[COLUMNS] = {3, 2, 4, 1, 5, 0, 6};
-    uint64_t cells = landings(own | others);
+    uint64_t taken = own | others, cells = landings(taken);
     if (!cells || depth == 0) {
         return 0;
     }
-    for (int i = 0; i < COLUMNS; i++) {
-        uint64_t cell = cells & column(order[i]);
-        if (cell && wins(own | cell)) {
-            return 1;
-        }
+    if (completing(own, taken) & cells) {
+        return 1;
+    }
+    if (depth == 1) {
+        return 0;
+    }
+    uint64_t theirs = completing(others, taken), stop = theirs & cells;
+    cells = stop ? stop : cells & ~(theirs >> 8);
+    if (!cells || stop & (stop - 1)) {
+        return -1;
+    }
+    if (depth == 2) {
+        return stop & theirs >> 8 ? -1 : 0;
     }
     int best = -1;
     for (int i = 0; i < COLUMNS && best < high; i++) {
@@ -274,7 +283,7 @@ static const Env env = {
             .name = "connect4",
             .title = "Connect Four",
             .description = "Drop discs in turn; four in a row, in any direction, win.",
-            .agents = 1,
+            .agents = 2,
             .obs_type = ENV_U8,
             .obs_rank = 3,
             .obs_shape = {6, ROWS, COLUMNS},
