@@ -220,7 +220,7 @@ class Table:
         begun, start = rl.get_time(), None
         while not rl.window_should_close() and (not seconds or rl.get_time() - begun < seconds):
             touched, keys = hands.read()
-            if QUIT in keys and rl.is_key_down(CONTROL):
+            if QUIT in keys and (CONTROL in keys or rl.is_key_down(CONTROL)):  # held, or as short a tap
                 break
             letters = [chr(letter) for letter in iter(rl.get_char_pressed, 0)]
             if touched:

@@ -117,7 +117,9 @@ def test_a_window(screen: str, tmp_path: Path) -> None:
     for words in (("keydown", "Up"), ("keyup", "Up"), ("key", "plus"), ("key", "Tab"), ("key", "Prior")):
         x(*words)
         time.sleep(0.2)
-    x("key", "ctrl+q")
+    while game.poll() is None and time.monotonic() < end:
+        x("key", "ctrl+q")
+        time.sleep(0.5)
     told = json.loads(game.communicate(timeout=60)[0].splitlines()[-1])
     assert game.returncode == 0 and told["taken_over"] and told["driver"] == "person" and told["ticks"] > 5
     assert told["speed"] == 2
