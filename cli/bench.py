@@ -37,8 +37,8 @@ class Flags:
     """Only this environment."""
     threads: int = 0
     """Threads in C. 0: once with 1 and once with 2."""
-    num_envs: int = 1024
-    """Environments stepped together."""
+    agents: int = 1024
+    """Agents stepped together, in as many environments as that takes."""
     json: bool = False
     """Print one JSON list on standard output."""
 
@@ -74,8 +74,9 @@ def main(argv: list[str]) -> int:
     results = []
     for name in names:
         for threads in [chosen.threads] if chosen.threads else [1, 2]:
-            speed = steps_per_second(name, threads, chosen.num_envs)
+            speed, per_cpu = steps_per_second(name, threads, chosen.agents)
             results.append({"env": name, "threads": threads, "steps_per_second": round(speed)})
+            results[-1]["steps_per_cpu_second"] = round(per_cpu)
             line = f"{name:<16} {threads} thread{'s' if threads > 1 else ' '} {speed / 1e6:8.1f} million steps a second"
             print(line, file=sys.stderr if chosen.json else sys.stdout, flush=True)
     if chosen.json:
@@ -83,26 +84,29 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def steps_per_second(name: str, threads: int, num_envs: int) -> float:
-    """Agent-steps a second, the median of several tries."""
-    vector = envs.Vector(name, num_envs, threads=threads)
+def steps_per_second(name: str, threads: int, agents: int) -> tuple[float, float]:
+    """Agent-steps a second, and a second of processor time (which others on the machine disturb less): medians of
+    several tries."""
+    slots = envs.spec(name).slots  # none is the script's, which may think for long
+    vector = envs.Vector(name, max(1, agents // slots), agents=slots, threads=threads)
     made = vector.buffers()
     # What a trainer without shaping passes.
     made = replace(made, mask=made.mask if vector.spec.masked else None, potential=None)
     rounds = [replace(made, action=action) for action in random_actions(vector, 64)]
     vector.reset(made)
 
-    def measure(repeats: int) -> float:
-        start = time.perf_counter()
+    def measure(repeats: int) -> tuple[float, float]:
+        start, cpu = time.perf_counter(), time.process_time()
         for _ in range(repeats):
             for buffers in rounds:
                 vector.step(buffers)
-        return time.perf_counter() - start
+        return time.perf_counter() - start, time.process_time() - cpu
 
-    once = min(measure(1) for _ in range(5))
+    once = min(measure(1)[0] for _ in range(5))
     repeats = max(1, round(SECONDS / once))
-    times = [measure(repeats) for _ in range(TRIES)]
-    return vector.rows * len(rounds) * repeats / statistics.median(times)
+    wall, cpu = zip(*(measure(repeats) for _ in range(TRIES)), strict=True)
+    steps = vector.rows * len(rounds) * repeats
+    return steps / statistics.median(wall), steps / statistics.median(cpu)
 
 
 def random_actions(vector: envs.Vector, count: int) -> np.ndarray:

@@ -225,7 +225,7 @@ static inline uint32_t gaps(const uint8_t row[ENV_WINDOW]) {
  * nothing beside the head is, so that the ways do not part. */
 static inline void room(const uint8_t (*window)[ENV_WINDOW], int32_t area[3]) {
     static const int8_t row_of[3] = {AHEAD - 1, AHEAD, AHEAD}, column_of[3] = {SIDE, SIDE - 1, SIDE + 1};
-    uint32_t free[SEEN + 2], any = 0; /* with an empty row at either end */
+    uint32_t free[SEEN + 2], reached[3][SEEN + 2], any = 0; /* with an empty row at either end */
     for (int i = -1; i <= 1; i++) {
         any |= window[AHEAD - 1][SIDE + i] | (i ? window[AHEAD][SIDE + i] : 0);
     }
@@ -233,15 +233,26 @@ static inline void room(const uint8_t (*window)[ENV_WINDOW], int32_t area[3]) {
     if (any < SOLID) {
         return;
     }
+    memset(reached, 0, sizeof reached);
     free[0] = free[SEEN + 1] = 0;
     for (int row = 0; row < SEEN; row++) {
         free[row + 1] = gaps(window[row]);
     }
     free[AHEAD + 1] &= ~(1u << SIDE); /* the head */
     for (int way = 0; way < 3; way++) {
-        uint32_t at = 1u << column_of[way], found[SEEN + 2] = {0}, more = free[row_of[way] + 1] & at;
-        int count = 0;
-        found[row_of[way] + 1] = more;
+        uint32_t at = 1u << column_of[way], *found = reached[way], more = free[row_of[way] + 1] & at;
+        int first = row_of[way] + 1, count = 0;
+        area[way] = 0;
+        for (int other = 0; other < way && more; other++) { /* the same cells as from there */
+            if (reached[other][first] & at) {
+                area[way] = area[other];
+                more = 0;
+            }
+        }
+        found[first] = more;
+        if (!more) {
+            continue;
+        }
         for (int sweep = 0; more && sweep < SWEEPS; sweep++) {
             more = 0;
             for (int i = 0; i < SEEN; i++) {
