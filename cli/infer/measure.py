@@ -140,7 +140,10 @@ def _cell(
         made = [stack.enter_context(_runner(item, net, agents, places)) for item in series]
         for item, runner in zip(series, made, strict=True):
             _compare(item, runner.output(), reference)
-        times = [_warm(runner, choice.batch) for runner in made]
+        times = [
+            _warm(runner, choice.batch, (60 if item.host == "native" else 300) * choice.batch)
+            for item, runner in zip(series, made, strict=True)
+        ]
         seconds: list[list[float]] = [[] for _ in made]
         for _ in range(choice.rounds):
             for runner, count, into in zip(made, times, seconds, strict=True):
@@ -182,15 +185,15 @@ def _compare(item: Series, found: np.ndarray, reference: np.ndarray) -> None:
         raise MinnowError(f"{item.backend} ({item.host}, {item.isa}, {item.mode}) is {off:.1e} from torch.")
 
 
-def _warm(runner: Timed, batch: float) -> int:
-    """Lets a runner settle; returns how many of its steps take about `batch` seconds."""
+def _warm(runner: Timed, batch: float, least: float) -> int:
+    """Lets a runner settle for `least` seconds; returns how many of its steps take about `batch` seconds."""
     spent, times = 0.0, 1
     while True:
         seconds = runner.run(times)
         spent += seconds
         if seconds < batch / 2:
             times *= 2
-        elif spent > min(WARM_UP, 60 * batch):
+        elif spent > min(WARM_UP, least):
             return max(1, round(times * batch / seconds))
 
 
