@@ -130,10 +130,10 @@ def speed(everyone: group.Group, net: str, seconds: float) -> dict[str, Any]:
             object.__setattr__(holder, name, timed(getattr(holder, name), part))
     everyone.sum_(torch.zeros(1))  # all begin together
     start = since = time.perf_counter()
-    spent, before = dict.fromkeys(spent, 0.0), trainer.steps
+    spent, before, processor = dict.fromkeys(spent, 0.0), trainer.steps, time.process_time()
     for _ in range(count):
         trainer.update(measure=False)
-    passed = time.perf_counter() - start
+    passed, processor = time.perf_counter() - start, time.process_time() - processor
     spent["rest"] += time.perf_counter() - since
     # Of each product and sum of a weight: one forward to act; forward and twice that backward for each sample learned.
     weights = sum(leaf.numel() for leaf in trainer.parameters if leaf.ndim == 2)
@@ -143,6 +143,7 @@ def speed(everyone: group.Group, net: str, seconds: float) -> dict[str, Any]:
         "processes": everyone.size,
         "precision": config.train.precision,
         "steps_per_second": round((trainer.steps - before) / passed),
+        "steps_per_cpu_second": round((trainer.steps - before) / everyone.size / processor),
         "share": {part: round(time / passed, 4) for part, time in spent.items()},
         "limit": round(best / work),
     }
@@ -197,7 +198,7 @@ def others(name: str, seeds: int, bar: float, budget: float, quiet: bool) -> lis
     for peer, measure in PEERS.items():
         for seed in range(seeds):
             snapshots, player, module = measure(name, seed, budget)
-            speed = round(snapshots[-1][1] / snapshots[-1][0])
+            speed = round(snapshots[-1][2] / snapshots[-1][0])
             row = {"trainer": peer, "seed": seed} | held(snapshots, name, bar, player, module.load_state_dict)
             found.append(row | {"steps_per_second": speed})
             took = f"{row['seconds']:.2f} s" if row["seconds"] is not None else f"not in {budget:g} s"
@@ -217,12 +218,13 @@ def solved(everyone: group.Group, name: str, seed: int, bar: float, core: str | 
     every = max(1, trainer.updates // SNAPSHOTS)
     snapshots = []
     everyone.sum_(torch.zeros(1))  # all begin together
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), time.process_time()
     while trainer.update_index < trainer.updates:
         trainer.update(measure=False)
         if trainer.update_index % every == 0 or trainer.update_index == trainer.updates:
             weights = {key: leaf.clone() for key, leaf in trainer.policy.state_dict().items()}
-            snapshots.append((time.perf_counter() - start, trainer.steps, weights))
+            passed = (time.perf_counter() - start, time.process_time() - processor)
+            snapshots.append((*passed, trainer.steps, weights))
     if not everyone.leads:
         return None
     player = evaluation.TorchPlayer(trainer.policy)
@@ -230,15 +232,16 @@ def solved(everyone: group.Group, name: str, seed: int, bar: float, core: str | 
 
 
 def held(
-    snapshots: list[tuple[float, int, Any]], name: str, bar: float, player: Any, load: Callable[[Any], Any]
+    snapshots: list[tuple[float, float, int, Any]], name: str, bar: float, player: Any, load: Callable[[Any], Any]
 ) -> dict[str, Any]:
-    """Seconds, steps and score of the first snapshot (seconds, steps, weights) from which `player`, once `load` has put
-    its weights in, reaches the score three times in a row."""
+    """Seconds, those of one processor, steps and score of the first snapshot (of which these and the weights are known)
+    from which `player`, once `load` has put its weights in, reaches the score three times in a row."""
     scores: list[float] = []
-    for i, (_, _, weights) in enumerate(snapshots):
+    for i, (*_, weights) in enumerate(snapshots):
         load(weights)
         scores.append(evaluation.evaluate(player, name, EPISODES, seed=i).score_mean)
         if len(scores) >= HELD and min(scores[-HELD:]) >= bar:
-            seconds, steps, _ = snapshots[i - HELD + 1]
-            return {"seconds": round(seconds, 3), "steps": steps, "score": scores[-HELD]}
-    return {"seconds": None, "steps": None, "score": scores[-1]}
+            seconds, processor, steps, _ = snapshots[i - HELD + 1]
+            passed = {"seconds": round(seconds, 3), "cpu_seconds": round(processor, 3)}
+            return passed | {"steps": steps, "score": scores[-HELD]}
+    return {"seconds": None, "cpu_seconds": None, "steps": None, "score": scores[-1]}

@@ -16,7 +16,7 @@ from torch import nn
 from minnow.cinfer.errors import MinnowError
 from minnow.envs.gym import GymEnv, GymVectorEnv
 
-Snapshot = tuple[float, int, dict[str, torch.Tensor]]  # seconds, steps, weights
+Snapshot = tuple[float, float, int, dict[str, torch.Tensor]]  # seconds, the processor's, steps, weights
 STEPS = 500_000  # of a schedule, where its authors name none
 SNAPSHOTS = 50
 
@@ -39,13 +39,13 @@ class Clock:
 
     def __init__(self, module: nn.Module, steps: int, budget: float) -> None:
         self.module, self.every, self.budget = module, steps // SNAPSHOTS, budget
-        self.start, self.snapshots = time.perf_counter(), list[Snapshot]()
+        self.start, self.processor, self.snapshots = time.perf_counter(), time.process_time(), list[Snapshot]()
 
     def goes_on(self, steps: int) -> bool:
         passed = time.perf_counter() - self.start
         if passed >= self.budget or steps // self.every > len(self.snapshots):
             weights = {name: leaf.clone() for name, leaf in self.module.state_dict().items()}
-            self.snapshots.append((passed, steps, weights))
+            self.snapshots.append((passed, time.process_time() - self.processor, steps, weights))
         return passed < self.budget
 
 
