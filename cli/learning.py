@@ -100,7 +100,7 @@ def speed(everyone: group.Group, net: str, seconds: float) -> dict[str, Any]:
     if core == "lstm" and torch.cpu._is_avx512_bf16_supported():
         config = dataclasses.replace(config, train=dataclasses.replace(config.train, precision="bfloat16"))
     run.prepare(config)
-    best = peak() * everyone.size
+    best = peak(torch.bfloat16 if config.train.precision == "bfloat16" else torch.float32) * everyone.size
     everyone = dataclasses.replace(everyone)  # whose functions are timed below
     trainer = PPO(config, everyone)
     trainer.update()
@@ -149,10 +149,10 @@ def speed(everyone: group.Group, net: str, seconds: float) -> dict[str, Any]:
     }
 
 
-def peak() -> float:
+def peak(type_: torch.dtype) -> float:
     """Operations a second of torch's matrix product with its present threads, the median of several."""
     size = 1024
-    left, right = torch.randn(size, size), torch.randn(size, size)
+    left, right = (torch.randn(size, size, dtype=type_) for _ in range(2))
     times = []
     for _ in range(9):
         start = time.perf_counter()
