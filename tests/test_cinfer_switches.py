@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from nets import NETS
-from test_cinfer_drop import one_op_file
+from test_cinfer_drop import STAY, one_op_file
 from test_cinfer_ops import CASES, run
 
 from minnow.cinfer import Policy, compile, load
+from minnow.export.ops import KINDS
 
 COMPILERS = {
     compiler: f"{compiler} -O2 -shared -fPIC {language} {compile.HERE / 'library.c'}"
@@ -86,3 +88,21 @@ def test_without_words_a_fault_has_its_number(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="see MINNOW_ERRORS") as caught:
         load(one_op_file("tanh")[:100], build=path)
     assert getattr(caught.value, "number", None) == 10
+
+
+def code(folder: Path, *switches: str) -> int:
+    """Bytes of code and constants, as gcc -O2 makes them."""
+    made = folder / "minnow.o"
+    defines = [f"-D{name}" for name in ("MINNOW_IMPLEMENTATION", *switches)]
+    subprocess.run(["gcc", "-O2", *defines, "-x", "c", "-c", compile.HERE / "minnow.h", "-o", made], check=True)
+    listing = subprocess.run(["size", "-A", made], capture_output=True, text=True, check=True).stdout
+    return sum(int(size) for size in re.findall(r"^\.(?:text|rodata)\S*\s+(\d+)", listing, re.MULTILINE))
+
+
+def test_the_code_is_small(tmp_path: Path) -> None:
+    assert code(tmp_path) <= 60 * 1024
+    least = [
+        f"MINNOW_NO_{name}" for name in sorted(set(KINDS) - STAY - {"linear", "lstm", "sigmoid", "constant", "cast"})
+    ]
+    switches = ("MINNOW_ONLY_AVX2", "MINNOW_ONLY_EXACT", "MINNOW_NO_MESSAGES", "MINNOW_NO_BOX")
+    assert code(tmp_path, *switches, *least) <= 25 * 1024
