@@ -315,12 +315,12 @@ def test_pong_learns_within_seconds(tmp_path):
 @pytest.mark.full
 @pytest.mark.parametrize("name", NAMES)
 def test_each_environment_teaches_more_than_luck(tmp_path, name):
-    """A million steps with the environment's own settings; the intervals of the two scores do not meet."""
+    """Two million steps with the environment's own settings; the intervals of the two scores do not meet."""
     from minnow.train import evaluation
 
     random = evaluation.evaluate(evaluation.RandomPlayer(envs.spec(name)), name)
     config = train.defaults(name)
-    config.train.steps = 1_000_000
+    config.train.steps = 2_000_000
     outcome = train.train(config, out=tmp_path / "run")
     score = evaluation.evaluate(evaluation.TorchPlayer(train.load(outcome.run)[0]), name)
     assert score.score_mean - score.score_ci95 > random.score_mean + random.score_ci95
