@@ -254,9 +254,9 @@ fuzz() {
     step "the target in plain C" clang -DMINNOW_SCALAR -g -O1 -std=c11 -fno-sanitize-recover=all \
         -fsanitize=fuzzer,address,undefined,float-cast-overflow -Icinfer cinfer/fuzz/policy.c -o build/fuzz/scalar
     step "the seeds" "$VENV/bin/python" tests/seeds.py build/fuzz/seeds
-    step "fuzzing" build/fuzz/policy -max_total_time=$((48 * minutes)) -max_len=16384 -timeout=20 -rss_limit_mb=2048 \
+    step "fuzzing" build/fuzz/policy -max_total_time=$((48 * minutes)) -max_len=16384 -timeout=120 -rss_limit_mb=2048 \
         -artifact_prefix=build/fuzz/ -print_final_stats=1 build/fuzz/found build/fuzz/seeds cinfer/hostile
-    step "fuzzing plain C" build/fuzz/scalar -max_total_time=$((12 * minutes)) -max_len=16384 -timeout=20 \
+    step "fuzzing plain C" build/fuzz/scalar -max_total_time=$((12 * minutes)) -max_len=16384 -timeout=120 \
         -rss_limit_mb=2048 -artifact_prefix=build/fuzz/ -print_final_stats=1 build/fuzz/found build/fuzz/seeds cinfer/hostile
 }
 
