@@ -2372,16 +2372,18 @@ static MNW_NOINLINE void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, 
     size_t inputs = (size_t)w->channels * w->in[0] * w->in[1] * w->in[2]; /* of a group's part of an image */
     size_t panels = (n + MNW_PANEL - 1) / MNW_PANEL * MNW_PANEL;
     float *product = scratch + MNW_BLOCK * k + 3;
-    for (uint32_t g = 0; g < w->groups; g++)
+    for (uint32_t g = 0; g < w->groups; g++) {
+        const float *image = x + g * inputs; /* of the next window to lay out, and where it is */
+        float *to = y + g * n * windows;     /* and the image of the next one to put into place */
+        uint32_t at[3] = {0, 0, 0};
+        size_t place = 0;
         for (size_t first = 0; first < all; first += MNW_BLOCK) {
             size_t count = all - first < MNW_BLOCK ? all - first : (size_t)MNW_BLOCK;
             for (size_t i = 0; i < count; i++) {
-                const float *image = x + ((first + i) / windows * w->groups + g) * inputs;
-                uint32_t at = (uint32_t)((first + i) % windows);
                 int64_t from[3];
                 int cut = 0;
-                for (int axis = 2; axis >= 0; at /= w->out[axis], axis--) {
-                    from[axis] = (int64_t)(at % w->out[axis]) * w->stride[axis] - w->padding[axis];
+                for (int axis = 0; axis < 3; axis++) {
+                    from[axis] = (int64_t)at[axis] * w->stride[axis] - w->padding[axis];
                     cut |=
                         from[axis] < 0 || from[axis] + (int64_t)(w->size[axis] - 1) * w->dilation[axis] >= w->in[axis];
                 }
@@ -2390,16 +2392,25 @@ static MNW_NOINLINE void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, 
                 else
                     mnw_lines(scratch + i * k, image + (from[0] * w->in[1] + from[1]) * w->in[2] + from[2], offset,
                               w->lines, w->width);
+                int axis = 2;
+                while (axis >= 0 && ++at[axis] == w->out[axis])
+                    at[axis--] = 0;
+                if (axis < 0)
+                    image += w->groups * inputs;
             }
             mnw_product_of of = {
                 op->tensor[0] + g * panels * k, op->tensor[1] + g * panels, scratch, product, n, k, NULL, NULL, 0};
             mnw_linear_of(kernels, &of, count);
             for (size_t i = 0; i < count; i++) {
-                float *to = y + ((first + i) / windows * w->groups + g) * n * windows + (first + i) % windows;
                 for (size_t j = 0; j < n; j++)
-                    to[j * windows] = product[i * n + j];
+                    to[j * windows + place] = product[i * n + j];
+                if (++place == windows) {
+                    place = 0;
+                    to += w->groups * n * windows;
+                }
             }
         }
+    }
 }
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC pop_options
