@@ -589,3 +589,18 @@ def test_stages_of_training(browser: Browser, pong_run: Path, tmp_path: Path) ->
         expect(page.locator(".slider .figure").first).to_have_text(re.compile(r"^\d+ k steps$"))
         page.keyboard.press("End")
         until(page, f"demo.game.meta().steps === {last} && demo.game.ticks > 10")
+
+
+def test_one_of_many_players(visit: Callable[..., Visit], host: Host) -> None:
+    """With 32 players one is shown at a time; whoever plays takes the eyes along."""
+    page = visit().open(f"{host.address}snake.html")
+    until(page, "demo.game?.ticks > 5")
+    assert page.get_by_role("combobox").count() < 8
+    page.get_by_label("Watch").select_option("4")
+    expect(page.get_by_role("status")).to_contain_text("drives Player 5")
+    page.get_by_role("button", name="Take over").click()
+    expect(page.get_by_text("You play Player 5")).to_be_visible()
+    assert demo(page, "return [game.driver(4), game.driver(0)]") == [2, 0]
+    page.get_by_label("Watch").select_option("6")
+    expect(page.get_by_text("You play Player 7")).to_be_visible()
+    assert demo(page, "return [game.driver(6), game.driver(4)]") == [2, 0]

@@ -21,6 +21,7 @@ import { Thoughts } from "./thoughts.js";
 
 const DRIVERS = ["the script", "the policy", "you"];
 const LEFT_OUT = [60, 80]; // error numbers: an operation or a kind of action that a module may lack
+const MANY = 4; // players; of more, one at a time is shown
 const STATE_PAUSE = 1000; // ms between two changes of the state line, so that a screen reader can follow
 const LARGEST_SEED = Number.MAX_SAFE_INTEGER;
 
@@ -66,9 +67,16 @@ class MinnowDemo extends HTMLElement {
   /** The slot a person drives, and who drove it before. */
   person = -1;
   former = POLICY;
+  /** The slot that is looked at while no person plays. */
+  seat = 0;
   seed = 1;
   stateChanged = 0;
   message = "";
+
+  /** The slot that the page is about. */
+  get shown() {
+    return this.person < 0 ? this.seat : this.person;
+  }
 
   connectedCallback() {
     this.listeners = new AbortController();
@@ -210,9 +218,9 @@ class MinnowDemo extends HTMLElement {
     this.frame?.style.setProperty("--aspect", String(spec.view_width / spec.view_height));
     canvas.setAttribute("aria-label", `${spec.title}: ${spec.description}`);
     this.picture = new Canvas(canvas, spec.view_width, spec.view_height);
-    this.controls = new Controls(spec, () => this.takeOver(this.person < 0 ? 0 : this.person));
+    this.controls = new Controls(spec, () => this.takeOver(this.shown));
     this.controls.watch(canvas);
-    gestures(spec, this.picture, (kind, x, y, z, value) => this.game?.event(kind, Math.max(this.person, 0), x, y, z, value));
+    gestures(spec, this.picture, (kind, x, y, z, value) => this.game?.event(kind, this.shown, x, y, z, value));
     this.chip = make("div", { className: "chip" });
     this.badge = make("div", { className: "paused", hidden: true }, "Paused");
     const keys = make("button", { type: "button", title: "Keys (F1)", onclick: () => this.help?.showModal() }, "Keys ?");
@@ -222,7 +230,7 @@ class MinnowDemo extends HTMLElement {
     const button = (/** @type {"play" | "step" | "reset" | "hand"} */ name, /** @type {string} */ label, /** @type {() => void} */ onclick) =>
       make("button", { type: "button", onclick, title: label, "aria-label": label }, icon(name), make("span", {}, label.split(":")[0]));
     this.playButton = button("play", "Play", () => this.toggle());
-    this.takeButton = button("hand", "Take over", () => (this.person < 0 ? this.takeOver(0) : this.handBack()));
+    this.takeButton = button("hand", "Take over", () => (this.person < 0 ? this.takeOver(this.seat) : this.handBack()));
     this.takeButton.classList.add("primary");
     this.speed = make("select", { title: "Speed", "aria-label": "Speed", onchange: () => this.setSpeed(Number(this.speed?.value)) });
     this.speed.append(...SPEEDS.map((speed) => new Option(`${speed < 1 ? { 0.25: "¼", 0.5: "½" }[speed] : speed}×`, String(speed))));
@@ -255,16 +263,21 @@ class MinnowDemo extends HTMLElement {
 
   /** @param {import("./spec.js").Spec} spec */
   #cards(spec) {
-    this.drivers = Array.from({ length: spec.slots }, (_, slot) => {
-      const select = make("select", { id: `driver-${slot}`, onchange: () => this.#driverChosen(slot, Number(select.value)) });
+    const many = spec.slots > MANY;
+    this.drivers = Array.from({ length: many ? 1 : spec.slots }, (_, slot) => {
+      const chosen = () => this.#driverChosen(many ? this.shown : slot, Number(select.value));
+      const select = make("select", { id: `driver-${slot}`, onchange: chosen });
       return select;
     });
+    this.seats = make("select", { id: "seat", onchange: () => this.look(Number(this.seats?.value)) });
+    this.seats.append(...Array.from({ length: spec.slots }, (_, slot) => new Option(playerName(spec, slot), String(slot))));
     this.score = make("b", {}, "–");
     this.last = make("span");
     const players = this.drivers.flatMap((select, slot) => [
-      make("label", { htmlFor: select.id }, playerName(spec, slot)),
+      make("label", { htmlFor: select.id }, many ? "Driven by" : playerName(spec, slot)),
       select,
     ]);
+    if (many) players.unshift(make("label", { htmlFor: "seat" }, "Watch"), this.seats);
     this.thoughts = new Thoughts(spec);
     this.thoughtsCard = make("section", {}, make("h2", {}, "What the policy thinks"), this.thoughts.element);
     this.stageBox = make("div", { className: "sliders stages" });
@@ -279,7 +292,7 @@ class MinnowDemo extends HTMLElement {
         {},
         make("h2", {}, "Who plays"),
         make("div", { className: "players" }, ...players),
-        make("p", { className: "score" }, make("span", {}, spec.score_name), this.score),
+        make("p", { className: "score" }, make("span", {}, capital(spec.score_name)), this.score),
         make("p", { className: "score", style: "margin-top: 2px" }, this.last, this.counter ?? ""),
         this.stageBox,
       ),
@@ -378,9 +391,20 @@ class MinnowDemo extends HTMLElement {
     this.handBack();
     this.former = this.game.driver(slot);
     if (this.former === PERSON) this.former = this.game.hasPolicy ? POLICY : SCRIPT;
-    this.person = slot;
+    this.person = this.seat = slot;
     this.game.drive(slot, PERSON);
     this.#settle();
+  }
+
+  /**
+   * Turns to another slot; a person who plays goes there.
+   *
+   * @param {number} slot
+   */
+  look(slot) {
+    this.seat = slot;
+    if (this.person >= 0) this.takeOver(slot);
+    else this.#settle();
   }
 
   handBack() {
@@ -485,13 +509,15 @@ class MinnowDemo extends HTMLElement {
     if (this.chip) {
       const keys = spec.control.map((control) => control.keys[0]).filter(Boolean).map(keyName);
       const touch = matchMedia("(pointer: coarse)").matches && spec.control.some((control) => control.touch);
-      const who = playerName(spec, Math.max(this.person, 0));
+      const who = playerName(spec, this.shown);
       this.chip.textContent = mine
         ? `You play${spec.slots > 1 ? ` ${who}` : ""}${touch ? "" : " · Esc hands back"}`
-        : `${game.driver(0) === POLICY ? "The policy plays" : "The script plays"} · ${touch ? "touch" : keys.join(" ")} to take over`;
+        : `${game.driver(this.shown) === POLICY ? "The policy plays" : "The script plays"} · ${touch ? "touch" : keys.join(" ")} to take over`;
       this.chip.classList.toggle("you", mine);
     }
-    this.drivers?.forEach((select, slot) => {
+    if (this.seats) this.seats.value = String(this.shown);
+    this.drivers?.forEach((select, index) => {
+      const slot = spec.slots > MANY ? this.shown : index;
       const names = ["Script", "Policy", "You"];
       const offered = [POLICY, SCRIPT, PERSON].filter((driver) => this.#offers(game, driver));
       select.replaceChildren(...offered.map((driver) => new Option(names[driver], String(driver))));
@@ -504,7 +530,7 @@ class MinnowDemo extends HTMLElement {
   #show() {
     const { game, spec } = this;
     if (!game || !spec) return;
-    const focus = Math.max(this.person, 0);
+    const focus = this.shown;
     this.picture?.draw(game.draw(focus, spec.view_width / spec.view_height));
     if (game.hasPolicy) this.thoughts?.update(game, focus);
     const set = (/** @type {HTMLElement | undefined} */ element, /** @type {string} */ text) => {
@@ -530,7 +556,8 @@ class MinnowDemo extends HTMLElement {
   #words(game, spec, focus) {
     const speed = this.clock?.speed === 1 ? "" : ` at ${this.clock?.speed}×`;
     const doing = this.clock?.running ? `Playing${speed}` : "Paused";
-    const driving = Array.from({ length: spec.slots }, (_, slot) => {
+    const slots = spec.slots > MANY ? [focus] : Array.from({ length: spec.slots }, (_, slot) => slot);
+    const driving = slots.map((slot) => {
       const who = DRIVERS[game.driver(slot)];
       return `${who} ${who === "you" ? "drive" : "drives"} ${spec.slots > 1 ? playerName(spec, slot) : "it"}`;
     });

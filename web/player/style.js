@@ -68,7 +68,7 @@ details[open] summary { margin-bottom: 10px; }
 .stages:not(:empty) { margin-top: 12px; }
 .slider { display: grid; grid-template-columns: 1fr auto; gap: 2px 8px; font-size: 14px; }
 .slider input { grid-column: 1 / -1; width: 100%; margin: 0; accent-color: var(--accent); height: 20px; }
-.slider label::first-letter, .score span::first-letter { text-transform: uppercase; }
+.slider label::first-letter { text-transform: uppercase; }
 .proof { margin-left: 8px; padding: 1px 9px; border-radius: 99px; background: #2dd4bf; color: #04211d; font-size: 12px; font-weight: 600; }
 .proof.bad { background: #f87171; color: #2b0606; }
 .note { margin: 0; color: var(--soft); font-size: 14px; overflow-wrap: anywhere; }
