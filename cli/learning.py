@@ -22,7 +22,7 @@ from minnow.train.config import Core
 from minnow.train.ppo import PPO
 
 NETS = {"mlp2x64": ("mlp", 64, 2), "mlp2x128": ("mlp", 128, 2), "lstm128": ("lstm", 128, 1)}  # core, width, layers
-SCORES = {"cartpole": 475.0, "pong": 18.0}  # that count as solved
+SCORES = {"cartpole": 475.0, "pong": 18.0, "breakout": 90.0}  # that count as solved
 SNAPSHOTS = 50  # of a run that is to solve a task
 EPISODES, HELD = 200, 3  # of an evaluation; successive ones that must reach the score
 PARTS = {  # where a training step's time goes, by the functions that spend it
@@ -56,7 +56,7 @@ class SolveFlags:
     seeds: int = 5
     """Seeds 0 .. N - 1."""
     score: float | None = None
-    """What counts as solved (cartpole: 475, pong: 18)."""
+    """What counts as solved (cartpole: 475, pong: 18, breakout: 90)."""
     core: Core | None = None
     """Another network: its memory, in place of train.toml's."""
     processes: int = field(default_factory=group.cores)

@@ -36,6 +36,8 @@ class Flags:
 def main(argv: list[str]) -> int:
     chosen = flags.parse(Flags, argv, "minnow eval --all")
     if chosen.doc:
+        if chosen.env:
+            raise MinnowError("--doc writes the whole table: leave out --env.")
         _split(chosen.doc)  # complains before the work
     names = [envs.spec(chosen.env).name] if chosen.env else envs.names()
     rows = []

@@ -79,15 +79,20 @@ def test_documented_table() -> None:
         assert (row[4] != "none") == (root / "web" / "policies" / f"{name}.minnow").exists(), name
 
 
-def test_scores_of_all_players(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scores_of_all_players(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     doc = tmp_path / "table.md"
     assert main.main(["eval", "--all", "--doc", str(doc)]) == 1
     assert "cannot read" in capsys.readouterr().err
     doc.write_text("above\n")
     assert main.main(["eval", "--all", "--doc", str(doc)]) == 1
     assert "no place for the table" in capsys.readouterr().err
+    assert main.main(["eval", "--all", "--doc", str(doc), "--env", "cartpole"]) == 1
+    assert "the whole table" in capsys.readouterr().err
     doc.write_text(f"above\n{scores.BEGIN}old\n{scores.END}below\n")
-    assert main.main(["eval", "--all", "--env", "cartpole", "--episodes", "20", "--doc", str(doc), "--json"]) == 0
+    monkeypatch.setattr(envs, "names", lambda: ["cartpole"])
+    assert main.main(["eval", "--all", "--episodes", "20", "--doc", str(doc), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["score_mean"] > 400 and row["scripted_score"] == 500 and row["random_score"] < 60
     text = doc.read_text()
