@@ -80,7 +80,7 @@ int main(int argc, char **argv) {
         block = malloc(need);
         policy = game_load(bytes, size, block, need, &error);
         if (!policy) {
-            fprintf(stderr, "%d: %s\n", error.number, error.text);
+            fprintf(stderr, "refused: error %d\n", error.number);
             return 1;
         }
     }

@@ -68,7 +68,7 @@ def test_export_as_onnx_and_c(run):
     "argv, words",
     [
         (["none"], "none does not exist"),
-        (["{run}", "--format", "tflite"], "invalid choice"),
+        (["{run}", "--format", "tflite"], "unknown value of --format 'tflite'"),
         (["{run}", "--fromat", "c"], "--format"),
         (["{run}/policy.minnow", "--format", "onnx"], "ONNX is made from its run"),
     ],

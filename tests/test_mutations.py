@@ -157,9 +157,9 @@ def test_resets_at_another_step(policy: Path, steps: int) -> None:
 # ---- In minnow.h: a fault of the interpreter.
 
 GELU = "v * 0.5f * (mnw_erf(v * 0.707106781f) + 1.0f)"
-GATES = "in = mnw_sigmoid(mnw_get(gates + i, left)), forget = mnw_sigmoid(mnw_get(gates + n + i, left))"
+GATES = "*in = gates, *forget = in + n, *fresh = forget + n"
 SOURCE = {
-    "gates swapped": (GATES, GATES.replace("in =", "was =").replace("forget =", "in =").replace("was =", "forget =")),
+    "gates swapped": (GATES, "*forget = gates, *in = forget + n, *fresh = in + n"),
     "gelu by tanh": (GELU, "v * 0.5f * (mnw_tanh((v + v * v * v * 0.044715f) * 0.797884561f) + 1.0f)"),
     "constant of gelu": (GELU, GELU.replace("0.707106781f", "0.717106781f")),
     "reset of the next agent": (

@@ -223,7 +223,7 @@ def test_environments_must_be_shared_evenly(capsys, tmp_path):
 def sums(everyone: Group) -> list[list[float]]:
     """Many small sums in both types, one too large for a box, one of another type."""
     assert everyone.mailbox is not None
-    maps = [line for line in Path("/proc/self/maps").read_text().splitlines() if "/minnow-" in line]
+    maps = [line for line in Path("/proc/self/maps").read_text().splitlines() if "/shm/minnow-" in line]
     assert not everyone.leads or (maps and all(line.endswith("(deleted)") for line in maps))  # nothing is left behind
     found = []
     for turn in range(300):
