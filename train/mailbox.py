@@ -16,8 +16,6 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from minnow.cinfer.errors import MinnowError
-
 SHARED = Path("/dev/shm")
 CAPACITY = 1 << 20  # bytes of a box
 LINE = 64  # mailbox.c's
@@ -38,14 +36,15 @@ class Mailbox:
         return small and tensor.dtype in NAMES and tensor.is_contiguous() and tensor.device.type == "cpu"
 
     def sum_(self, tensor: Tensor) -> None:
-        """The sum over all processes, in place. Raises MinnowError once one of them is dead."""
+        """The sum over all processes, in place. Raises RuntimeError, as gloo does, once one of them is dead: a
+        restart mends it."""
         self.turn = (self.turn + 1) & 0xFFFFFFFF
         size, data = len(self.pids), self.ffi.cast("void *", tensor.data_ptr())
         bytes_ = tensor.numel() * tensor.element_size()
         self.lib.mailbox_put(self.memory, self.rank, size, self.turn, CAPACITY, data, bytes_)
         while (late := self.lib.mailbox_wait(self.memory, size, self.turn)) < size:
             if not _alive(self.pids[late]):
-                raise MinnowError(f"process {late} of {size} has died, and the others cannot go on without it.")
+                raise RuntimeError(f"process {late} of {size} has died, and the others cannot go on without it.")
         add = getattr(self.lib, f"mailbox_sum_{NAMES[tensor.dtype]}")
         add(self.memory, size, self.turn, CAPACITY, data, tensor.numel())
 
@@ -59,16 +58,29 @@ def shared(rank: int, size: int) -> Mailbox | None:
     if len(set(machines)) > 1 or machines[0] == 0:
         return None
     path = SHARED / f"minnow-{tokens[0]:x}"
-    if rank == 0:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        os.truncate(descriptor, _bytes(size))
-        os.close(descriptor)
-    dist.barrier()
+    made = torch.tensor([rank != 0 or _made(path, _bytes(size))], dtype=torch.uint8)
+    dist.broadcast(made, 0)
+    if not made:
+        return None
     found = Mailbox(path, rank, pids)
     dist.barrier()
     if rank == 0:
         path.unlink()  # the memory stays while it is mapped
     return found
+
+
+def _made(path: Path, size: int) -> bool:
+    """Whether there was room for it."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        path.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def _bytes(size: int) -> int:
