@@ -871,7 +871,7 @@ static mnw_tensor mnw_tensor_at(const mnw_file *f, uint32_t tensor) {
     return t;
 }
 
-static float mnw_element(const mnw_tensor *t, uint32_t index) {
+static MNW_NOINLINE float mnw_element(const mnw_tensor *t, uint32_t index) {
     if (t->dtype == MINNOW_F32)
         return mnw_f32(t->data + (size_t)4 * index);
     if (t->dtype == MINNOW_F16)
@@ -922,13 +922,18 @@ static int mnw_check_tensors(mnw_file *f) {
             }
             size = whole ? 4 * mnw_size(r, 0) : 0;
         }
-        /* No weight is anything but a number or infinite; no scale is infinite either. */
-        uint32_t count = whole ? mnw_size(r, 0) : elements;
-        uint32_t most = half ? 0x7c00u : 0x7f800000u - whole, mask = half ? 0x7fffu : 0x7fffffffu;
-        for (uint32_t k = 0; k < count; k++, at += half ? 2 : 4) {
-            uint32_t bits = (half ? mnw_u16(at) : mnw_u32(at)) & mask;
+        /* No weight is anything but a number or infinite; no scale is infinite either. First as whole words, in each of
+         * which a sum's sign shows what is beyond; what is left, or all where something was, one by one. */
+        uint32_t count = whole ? mnw_size(r, 0) : elements, words = half ? count / 2 : count,
+                 k = half ? 2 * words : words;
+        uint32_t most = half ? 0x7c00u : 0x7f800000u - whole, mask = half ? 0x7fff7fffu : 0x7fffffffu, beyond = 0;
+        for (uint32_t w = 0, up = half ? 0x3ff03ffu : 0x7fffffu + whole; w < words; w++)
+            beyond |= (mnw_u32(at + (size_t)4 * w) & mask) + up;
+        for (k = beyond & ~mask ? 0 : k; k < count; k++) {
+            const uint8_t *one = at + ((size_t)k << (half ? 1 : 2));
+            uint32_t bits = (half ? mnw_u16(one) : mnw_u32(one)) & mask;
             if (bits > most)
-                return mnw_within(f, MINNOW_E_NUMBER, at, bits, 0, most + 1);
+                return mnw_within(f, MINNOW_E_NUMBER, one, bits, 0, most + 1);
         }
     }
     f->index = part->count;
@@ -1549,8 +1554,9 @@ static const float *mnw_pack(const mnw_file *f, mnw_block *b, uint32_t tensor, u
         for (uint32_t row = 0; row < n * groups; row++) {
             uint32_t at = row % n;
             float *lane = to + row / n * (size_t)each + (size_t)(at / MNW_PANEL) * k * MNW_PANEL + at % MNW_PANEL;
-            for (uint32_t i = 0; i < k; i++)
-                lane[(size_t)i * MNW_PANEL] += mnw_element(&t, row * k + i);
+            const uint8_t *from = t.dtype == MINNOW_F32 ? t.data + (size_t)4 * row * k : NULL;
+            for (uint32_t i = 0; i < k; i++, lane += MNW_PANEL)
+                *lane += from ? mnw_f32(from + (size_t)4 * i) : mnw_element(&t, row * k + i);
         }
     }
     return to;

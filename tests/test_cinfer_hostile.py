@@ -337,6 +337,31 @@ def test_too_few_and_too_many_records(monkeypatch: pytest.MonkeyPatch) -> None:
         assert refused(format.write(graph, None, golden=golden)) == number("COUNT")
 
 
+@pytest.mark.parametrize("dtype", ["f32", "f16", "int8"])
+def test_every_weight_is_looked_at(dtype: str) -> None:
+    """Of an odd number of weights, or scales: one that is none is found wherever it stands, and infinite ones pass."""
+    graph = Graph([Value((1,)), Value((5, 1)), Value((1,))], inputs=[Input("x", 0)], outputs=[Output("y", 2)])
+    graph.tensors, graph.tensor_names = [np.ones((5, 1), np.float32)], ["w"]
+    graph.ops = [Op("constant", [], [1], [0]), Op("relu", [0], [2])]
+    golden = format.Golden([np.ones((2, 1, 1), np.float32)], [np.ones((2, 1, 1), np.float32)], [])
+    edit = Edit(format.write(graph, None, golden=golden, dtypes=[dtype]))
+    start, wide = edit.get(edit.tensor(0) + (40 if dtype == "int8" else 32)), dtype != "f16"
+    infinite, each = (0x7F800000, 4) if wide else (0x7C00, 2)
+    for sign in (0, 1 << (8 * each - 1)):
+        for i in range(5):
+            now = Edit(bytes(edit.data))
+            for k in range(5):
+                if dtype != "int8":
+                    (now.u32 if wide else now.u16)(start + each * k, infinite | sign)
+            format.seal(now.data)
+            load(bytes(now.data))
+            (now.u32 if wide else now.u16)(start + each * i, infinite + (dtype != "int8") | sign)
+            format.seal(now.data)
+            with pytest.raises(MinnowError, match=f"at byte {start + each * i}, item 0") as caught:
+                load(bytes(now.data))
+            assert caught.value.number == number("NUMBER")
+
+
 def test_words_say_what_where_and_what_was_expected() -> None:
     edit = Edit(good())
     edit.u32(8, 7)
