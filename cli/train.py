@@ -87,6 +87,8 @@ class ResumeFlags:
     """The run's folder."""
     processes: int = 1
     """In so many processes, as many as before or not."""
+    device: str | None = None
+    """On another device than before: auto, cpu, cuda or cuda:N."""
     budget: float | None = None
     """Stop after so many seconds of training, counted from the run's beginning."""
     export: bool = True
@@ -158,7 +160,9 @@ def _resumed(chosen: ResumeFlags, command: str) -> int:
     everyone = group.join()
     if everyone.leads:
         _say(f"going on with {chosen.resume}")
-    outcome = train.resume(chosen.resume, budget=chosen.budget, command=command, track=chosen.track, group=everyone)
+    outcome = train.resume(
+        chosen.resume, budget=chosen.budget, command=command, track=chosen.track, group=everyone, on=chosen.device
+    )
     group.leave()
     return finish(outcome, chosen.export, chosen.json) if everyone.leads else 0
 

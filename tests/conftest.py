@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
+
+os.environ["MINNOW_DEVICE"] = "cpu"  # bit for bit is promised there; tests/test_train_device.py asks for GPUs itself
 
 # Files that take long run last, the longest at the end; all others run before them, in the order of their names.
 LATE = (

@@ -23,16 +23,17 @@ from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
 from minnow.train import checkpoint, group, mailbox
 from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfig
+from minnow.train.device import DevicePPO
 from minnow.train.group import Group
 from minnow.train.ppo import PPO
 
 
-def work(config: Config, updates: int, out: Path, environment: dict[str, str]) -> None:
+def work(make: type[PPO], config: Config, updates: int, out: Path, environment: dict[str, str]) -> None:
     """One process: writes what its updates leave, and the gradient of the first one."""
     os.environ |= environment
     torch.set_num_threads(1)
     everyone = group.join()
-    trainer = PPO(config, everyone)
+    trainer = make(config, everyone)
     found: dict[str, torch.Tensor] = {}
     for i in range(updates):
         metrics = trainer.update()
@@ -45,13 +46,15 @@ def work(config: Config, updates: int, out: Path, environment: dict[str, str]) -
     group.leave()
 
 
-def trained(folder: Path, config: Config, processes: int, updates: int) -> dict[str, torch.Tensor]:
+def trained(
+    folder: Path, config: Config, processes: int, updates: int, make: type[PPO] = PPO
+) -> dict[str, torch.Tensor]:
     """What so many updates in so many processes leave, and the gradient of the first one."""
     out = folder / f"{processes}.safetensors"
     common = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     context = multiprocessing.get_context("fork")  # spares them the loading of torch
     started = [
-        context.Process(target=work, args=(config, updates, out, common | {"RANK": str(rank)}))
+        context.Process(target=work, args=(make, config, updates, out, common | {"RANK": str(rank)}))
         for rank in range(processes)
     ]
     for process in started:
@@ -75,6 +78,8 @@ CASES = {
     "lstm": ("lstm", {"normalize_reward": True}),
     "priority": ("gru", {"priority": 0.8, "advantage": "vtrace"}),
     "selfplay": ("lstm", {"normalize_reward": True}),
+    "device": ("mlp", {"advantage": "vtrace"}),
+    "device with memory": ("mingru", {"priority": 0.8}),
 }
 
 
@@ -93,7 +98,8 @@ def test_two_processes_do_what_one_does(tmp_path, case):
     if case == "selfplay":
         config.selfplay = SelfPlayConfig(on=True, share=0.375, pool=3, snapshots=10)
         config.env = {"points": 1.0, "pause": 0.0}
-    one, two = (trained(tmp_path, config, processes, 20) for processes in (1, 2))
+    make = DevicePPO if case.startswith("device") else PPO
+    one, two = (trained(tmp_path, config, processes, 20, make) for processes in (1, 2))
     assert one.keys() == two.keys() and torch.equal(one["envs"], two["envs"])
     for name, leaf in one.items():
         torch.testing.assert_close(

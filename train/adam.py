@@ -17,14 +17,23 @@ class Adam:
         self.mean, self.square, self.room = (torch.zeros_like(flat) for _ in range(3))
         self.count = 0
 
-    @torch.no_grad()
     def step(self, learning_rate: float) -> None:
+        self.apply(*self.factors(learning_rate))
+
+    def factors(self, learning_rate: float) -> tuple[float, float]:
+        """What the next step differs in from all others: the factors of the root of the squares and of the change."""
         self.count += 1
+        return (1 - BETAS[1] ** self.count) ** -0.5, learning_rate / (1 - BETAS[0] ** self.count)
+
+    @torch.no_grad()
+    def apply(self, root: float | Tensor, change: float | Tensor) -> None:
+        """A step with these `factors`, which a captured graph reads from memory."""
         self.mean.lerp_(self.gradient, 1 - BETAS[0])
         self.square.mul_(BETAS[1]).addcmul_(self.gradient, self.gradient, value=1 - BETAS[1])
         torch.sqrt(self.square, out=self.room)
-        self.room.mul_((1 - BETAS[1] ** self.count) ** -0.5).add_(EPSILON)
-        self.flat.addcdiv_(self.mean, self.room, value=-learning_rate / (1 - BETAS[0] ** self.count))
+        self.room.mul_(root).add_(EPSILON)
+        torch.div(self.mean, self.room, out=self.room)
+        self.flat.sub_(self.room.mul_(change))
 
     def moments(self, parameter: Tensor) -> dict[str, Tensor] | None:
         """What is remembered of one parameter, or None if it is not among these."""

@@ -25,7 +25,7 @@ FORMAT = 1
 
 def save(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """Raises OSError where the disk is full or not writable."""
-    tensors = {name: leaf.detach().contiguous() for name, leaf in tensors.items()}
+    tensors = {name: leaf.detach().cpu().contiguous() for name, leaf in tensors.items()}
     write_atomic(path, to_bytes(tensors, metadata={"minnow": json.dumps({"format": FORMAT} | meta)}))
 
 

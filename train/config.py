@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,6 +108,9 @@ class TrainConfig:
     precision: Literal["float32", "float64", "bfloat16"] = "float32"
     """Of all learning; float64 is for comparisons. bfloat16: of an LSTM's products, all else being float32; faster on
     processors with instructions for it."""
+    device: str = "auto"
+    """Where the policy acts and learns: cpu, cuda (one GPU a process), cuda:N, or auto: a GPU if there is one.
+    Environments run on the processor."""
     threads: int = 1
     """Threads of torch; more than one is slower for small networks."""
     env_threads: int = 1
@@ -287,6 +291,8 @@ def validate(config: Config) -> None:
             value = getattr(value, part)
         if not low <= value <= high:  # a not-a-number is caught too
             raise MinnowError(f"{full} is {value}, outside {low:g} .. {high:g}.")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", config.train.device):
+        raise MinnowError(f"train.device is {config.train.device!r}: it wants auto, cpu, cuda or cuda:N.")
     if config.train.shaping == "discounted" and config.train.gamma == 0:
         raise MinnowError("train.shaping is discounted but train.gamma is 0: choose difference or none.")
 

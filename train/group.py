@@ -17,7 +17,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from minnow.cinfer.errors import MinnowError
-from minnow.train.mailbox import Mailbox, shared
+from minnow.train.mailbox import Mailbox, meet, shared
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ def join() -> Group:
         # torchrun keeps one store over restarts on one machine, and with it the addresses of processes that are dead.
         if os.environ.get("GROUP_WORLD_SIZE", "1") == "1":
             store = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
-        dist.init_process_group("gloo", store=store, rank=rank, world_size=size)
+        kinds = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"  # by where a tensor lies
+        dist.init_process_group(kinds, store=store, rank=rank, world_size=size)
     rank, size = dist.get_rank(), dist.get_world_size()
     return Group(rank, size, shared(rank, size))
 
@@ -127,5 +128,5 @@ def together(count: int, call: Callable[..., Any], *given: Any) -> Any:
 
 def leave() -> None:
     if dist.is_initialized():
-        dist.barrier()  # nobody hangs up while others still talk
+        meet()  # nobody hangs up while others still talk
         dist.destroy_process_group()

@@ -63,10 +63,15 @@ def shared(rank: int, size: int) -> Mailbox | None:
     if not made:
         return None
     found = Mailbox(path, rank, pids)
-    dist.barrier()
+    meet()
     if rank == 0:
         path.unlink()  # the memory stays while it is mapped
     return found
+
+
+def meet() -> None:
+    """Waits for all processes of torch's group. Its own barrier would take a GPU where there is one."""
+    dist.all_reduce(torch.zeros(1))
 
 
 def _made(path: Path, size: int) -> bool:

@@ -41,4 +41,8 @@ class Muon(torch.optim.Optimizer):
                 average = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
                 ahead = parameter.grad.lerp(average, group["momentum"])  # Nesterov's
                 scale = 0.2 * math.sqrt(max(parameter.shape))
-                parameter.add_(orthogonalized(ahead), alpha=-group["lr"] * scale)
+                rate = group["lr"] * scale
+                if isinstance(rate, Tensor):  # within a captured graph
+                    parameter.sub_(orthogonalized(ahead) * rate)
+                else:
+                    parameter.add_(orthogonalized(ahead), alpha=-rate)

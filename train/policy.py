@@ -6,8 +6,10 @@ the same function. Observations keep the environment's shape and type; the agent
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from itertools import pairwise
 
 import torch
@@ -61,6 +63,7 @@ class LSTM(nn.Module):
         nn.init.zeros_(self.lstm.bias_ih_l0)
         nn.init.zeros_(self.lstm.bias_hh_l0)
         self.batch_axis = 1
+        self.stepwise = False
 
     @torch.no_grad()
     def remember(self, steps: int) -> None:
@@ -79,7 +82,18 @@ class LSTM(nn.Module):
         return y.squeeze(0), state
 
     def unroll(self, x: Tensor, state: State, resets: Tensor) -> tuple[Tensor, State]:
-        return _stretches(self.lstm, x, state, resets)
+        if not self.stepwise:
+            return _stretches(self.lstm, x, state, resets)
+        lstm = self.lstm
+        given = nn.functional.linear(x, lstm.weight_ih_l0, lstm.bias_ih_l0 + lstm.bias_hh_l0).to(state[0].dtype)
+
+        def step(given: Tensor, state: State) -> State:
+            remembered = nn.functional.linear(state[0], lstm.weight_hh_l0)
+            enter, keep, candidate, leave = (given + remembered).chunk(4, -1)
+            cell = keep.sigmoid() * state[1] + enter.sigmoid() * candidate.tanh()
+            return leave.sigmoid() * cell.tanh(), cell
+
+        return _steps(step, given, state, resets)
 
 
 class GRU(nn.Module):
@@ -93,6 +107,7 @@ class GRU(nn.Module):
         nn.init.zeros_(self.gru.bias_ih_l0)
         nn.init.zeros_(self.gru.bias_hh_l0)
         self.batch_axis = 1
+        self.stepwise = False
 
     def initial(self, batch: int) -> State:
         return (torch.zeros(1, batch, self.gru.hidden_size),)
@@ -106,7 +121,19 @@ class GRU(nn.Module):
             y, h = self.gru(x, state[0])
             return y, (h,)
 
-        return _stretches(gru, x, state, resets)
+        if not self.stepwise:
+            return _stretches(gru, x, state, resets)
+        given = nn.functional.linear(x, self.gru.weight_ih_l0, self.gru.bias_ih_l0).to(state[0].dtype)
+
+        def step(given: Tensor, state: State) -> State:
+            (h,) = state
+            remembered = nn.functional.linear(h, self.gru.weight_hh_l0, self.gru.bias_hh_l0).to(h.dtype)
+            size = h.shape[-1]
+            reset, update = (given + remembered)[..., : 2 * size].sigmoid().chunk(2, -1)
+            candidate = (given[..., 2 * size :] + reset * remembered[..., 2 * size :]).tanh()
+            return (candidate + update * (h - candidate),)
+
+        return _steps(step, given, state, resets)
 
 
 def _stretches(
@@ -120,6 +147,17 @@ def _stretches(
         y, state = run(x[start:stop], tuple(leaf * keep for leaf in state))
         parts.append(y)
     return torch.cat(parts), state
+
+
+def _steps(step: Callable[[Tensor, State], State], given: Tensor, state: State, resets: Tensor) -> tuple[Tensor, State]:
+    """A call for every step, whatever `resets` [T, B] are: a captured graph cannot ask. given: [T, B, ...]; the first
+    leaf of the state, [1, B, size], is the output."""
+    keep = (1 - resets.to(state[0].dtype)).unsqueeze(-1)
+    outputs = []
+    for t in range(len(given)):
+        state = step(given[t], tuple(leaf * keep[t] for leaf in state))
+        outputs.append(state[0][0])
+    return torch.stack(outputs), state
 
 
 class MinGRU(nn.Module):
@@ -144,10 +182,10 @@ class MinGRU(nn.Module):
         return h, (h,)
 
     def unroll(self, x: Tensor, state: State, resets: Tensor) -> tuple[Tensor, State]:
-        z = torch.sigmoid(self.gate(x))
-        candidate = self.candidate(x)
-        keep = (1 - resets.to(x.dtype)).unsqueeze(-1)
         h, steps = state[0], []
+        z = torch.sigmoid(self.gate(x).to(h.dtype))
+        candidate = self.candidate(x).to(h.dtype)
+        keep = (1 - resets.to(h.dtype)).unsqueeze(-1)
         for t in range(len(x)):
             h = h * keep[t]
             h = h + z[t] * (candidate[t] - h)
@@ -164,6 +202,9 @@ class Policy(nn.Module):
     def __init__(self, config: PolicyConfig, obs_shape: tuple[int, ...], space: Space) -> None:
         super().__init__()
         self.space = space
+        self.products: Callable[[], AbstractContextManager[None]] = (
+            contextlib.nullcontext
+        )  # in which training multiplies
         self.normalize = Normalize(obs_shape) if config.normalize else None
         self.parts = obs_shape[0] if config.parts else 0
         if self.parts and (config.core != "mlp" or not isinstance(space, Categorical) or space.heads > 1):
@@ -225,14 +266,17 @@ class Policy(nn.Module):
     def unroll(self, obs: Tensor, state: State | None, resets: Tensor) -> tuple[Tensor, Tensor, State | None]:
         """Many steps: obs [T, B, *obs_shape], resets [T, B] true where an observation is an episode's first.
         Returns out [T, B, out_size], value [T, B], and the state after the last step."""
-        x = self._encode(obs, 2)
-        if self.core is not None:
-            x, state = self.core.unroll(x, self.initial_state(obs.shape[1]) if state is None else state, resets)
-        return (*self._heads(x), state)
+        with self.products():
+            x = self._encode(obs, 2)
+            if self.core is not None:
+                x, state = self.core.unroll(x, self.initial_state(obs.shape[1]) if state is None else state, resets)
+        return (*self._heads(x.to(self.actor.weight.dtype)), state)
 
     def evaluate(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Many unrelated samples of a policy without memory: obs [B, *obs_shape] -> out [B, out_size], value [B]."""
-        return self._heads(self._encode(obs, 1))
+        with self.products():
+            x = self._encode(obs, 1)
+        return self._heads(x.to(self.actor.weight.dtype))
 
     def clear(self, state: State, resets: Tensor) -> State:
         """The state with zeros for the agents whose episode begins. resets: [B]."""

@@ -10,6 +10,7 @@ processes; each learns from those of its own, and the sums of gradients are adde
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ from minnow.train.scale import RewardScale
 from minnow.train.selfplay import Rivals, sides
 from minnow.train.space import Categorical, Gaussian, Space
 
+CPU = torch.device("cpu")
 NOISE, ORDER, DRAW, SEATS = 1, 2, 3, 4  # streams of random numbers
 MEASURED = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction")
 
@@ -85,37 +87,29 @@ class Minibatch:
 
 
 class PPO:
-    """Environments, policy, optimiser and rollout memory. `update()` is one rollout and what is learned from it."""
+    """Environments, policy, optimiser and rollout memory. `update()` is one rollout and what is learned from it.
+    device.py has the form for accelerators."""
 
-    def __init__(self, config: Config, group: Group = ALONE) -> None:
+    estimate = staticmethod(advantages.estimate)
+
+    def __init__(self, config: Config, group: Group = ALONE, device: torch.device = CPU) -> None:
         train = config.train
-        self.config, self.train, self.group = config, train, group
+        self.config, self.train, self.group, self.device = config, train, group, device
         self.spec = envs.spec(config.name)
         self.envs, first_env = group.share(train.envs)  # of this process
-        self.vector = envs.Vector(
-            config.name,
-            self.envs,
-            seed=config.seed,
-            first_index=first_env,
-            agents=sides(config),
-            threads=train.env_threads,
-            randomize=config.randomize,
-            shaping=train.shaping,
-            gamma=train.gamma,
-            params=config.env,
-        )
-        rows = self.vector.rows
-        check_batch(config, self.vector.agents)
-        self.first_row, self.all_rows = first_env * self.vector.agents, train.envs * self.vector.agents
+        self.sides = sides(config)
+        rows = self.envs * self.sides
+        check_batch(config, self.sides)
+        self.first_row, self.all_rows = first_env * self.sides, train.envs * self.sides
         self.type = torch.float64 if train.precision == "float64" else torch.float32
-        self.policy = build_policy(config, self.spec).to(self.type)
+        self.policy = build_policy(config, self.spec).to(self.type).to(device)
         self.space = self.policy.space
         self.parameters = arranged(self.policy)
         # All parameters in one piece; all gradients in another, and behind them the weight of the samples they are sums
         # over.
         sizes = [leaf.numel() for leaf in self.parameters]
         flat = torch.cat([leaf.detach().flatten() for leaf in self.parameters])
-        self.bucket = torch.zeros(sum(sizes) + 1, dtype=self.type)
+        self.bucket = flat.new_zeros(len(flat) + 1)
         parts = zip(self.parameters, flat.split(sizes), self.bucket[:-1].split(sizes), strict=True)
         for leaf, values, gradients in parts:
             leaf.data, leaf.grad = values.view_as(leaf), gradients.view_as(leaf)
@@ -126,39 +120,45 @@ class PPO:
         self.adam = Adam(self.parameters[len(matrices) :], flat[first:], self.bucket[first:-1])
         products = torch.bfloat16 if train.precision == "bfloat16" else self.type
         self.passes = Passes(self.policy, products) if suits(self.policy) else None
-        self.reward_scale = RewardScale(rows) if train.normalize_reward else None
+        self.reward_scale = RewardScale(rows, device) if train.normalize_reward else None
         self.update_index = 0
         self.batch = train.horizon * self.all_rows  # of all processes
         self.updates = math.ceil(train.steps / self.batch)  # of the whole schedule
         self.rivals = self._rivals(first_env) if config.selfplay.on and config.selfplay.share > 0 else None
-        self.learns = torch.ones(rows, dtype=torch.bool) if self.rivals is None else self.rivals.learns
+        self.learns = torch.ones(rows, dtype=torch.bool, device=device) if self.rivals is None else self.rivals.learns
         self.episodes: list[np.ndarray] = []  # finished since `take_episodes`: [n, 4]
 
         horizon, shape = train.horizon, tuple(self.spec.obs_shape)
-        obs_type = torch.uint8 if self.spec.obs_type == "u8" else torch.float32
-        self.obs = torch.zeros(horizon + 1, rows, *shape, dtype=obs_type)
-        self.final_obs = torch.zeros(horizon, rows, *shape, dtype=obs_type)
+        zeros, ones = (functools.partial(make, device=device) for make in (torch.zeros, torch.ones))
+        self.obs_type = torch.uint8 if self.spec.obs_type == "u8" else torch.float32
+        self.obs = zeros(horizon + 1, rows, *shape, dtype=self.obs_type)
         # The policy's output, of which actions are samples, and the value; last, of what follows the rollout.
-        self.head = torch.zeros(horizon + 1, rows, self.space.out_size + 1, dtype=self.type)
+        self.head = zeros(horizon + 1, rows, self.space.out_size + 1, dtype=self.type)
         self.out, self.value = self.head[:horizon, :, :-1], self.head[:horizon, :, -1]
         self.last_value = self.head[horizon, :, -1]
         discrete = isinstance(self.space, Categorical)
-        self.action = torch.zeros(horizon, rows, self.space.heads, dtype=torch.int64 if discrete else self.type)
-        self.env_action = torch.zeros(self.action.shape, dtype=torch.int32 if discrete else torch.float32)
+        self.action = zeros(horizon, rows, self.space.heads, dtype=torch.int64 if discrete else self.type)
+        self.env_action = zeros(self.action.shape, dtype=torch.int32 if discrete else torch.float32)
         choices = self.space.out_size if self.spec.masked else 0
-        self.mask = torch.ones(horizon + 1, rows, choices, dtype=torch.uint8)
-        self.noise = torch.zeros(horizon, rows, self.space.noise_size, dtype=self.type)
-        self.log_prob = torch.zeros(horizon, rows, dtype=self.type)
-        self.reward = torch.zeros(horizon, rows)
-        self.final_value, self.learned_reward = (torch.zeros(horizon, rows, dtype=self.type) for _ in range(2))
-        self.ratio = torch.ones(horizon, rows, dtype=self.type)
-        self.terminated, self.truncated = (torch.zeros(horizon, rows, dtype=torch.uint8) for _ in range(2))
-        self.alive = torch.ones(horizon + 1, rows, dtype=torch.uint8)
-        self.resets = torch.ones(horizon + 1, rows, dtype=torch.uint8)  # an observation is its episode's first
-        self.episode = torch.zeros(horizon, rows, 4)
+        self.mask = ones(horizon + 1, rows, choices, dtype=torch.uint8)
+        self.noise = zeros(horizon, rows, self.space.noise_size, dtype=self.type)
+        self.log_prob = zeros(horizon, rows, dtype=self.type)
+        self.reward = zeros(horizon, rows)
+        self.final_value, self.learned_reward = (zeros(horizon, rows, dtype=self.type) for _ in range(2))
+        self.ratio = ones(horizon, rows, dtype=self.type)
+        self.terminated, self.truncated = (zeros(horizon, rows, dtype=torch.uint8) for _ in range(2))
+        self.alive = ones(horizon + 1, rows, dtype=torch.uint8)
+        self.resets = ones(horizon + 1, rows, dtype=torch.uint8)  # an observation is its episode's first
         state = self.policy.initial_state(rows)  # memory now, and before obs[0]
-        self.state = self.start = None if state is None else tuple(leaf.to(self.type) for leaf in state)
-        # What the environment reads and writes at step t, as views of the tensors above.
+        self.state = self.start = None if state is None else tuple(leaf.to(device, self.type) for leaf in state)
+        self.connect(first_env)
+
+    def connect(self, first_env: int) -> None:
+        """Makes the environments and what they read and write at each step: views of the rollout's tensors."""
+        horizon, rows = self.train.horizon, self.resets.shape[1]
+        self.final_obs = torch.zeros(horizon, *self.obs.shape[1:], dtype=self.obs_type)
+        self.episode = torch.zeros(horizon, rows, 4)
+        self.vector = self.environments(first_env, self.envs)
         self.buffers = [
             envs.Buffers(
                 obs=self.obs[t + 1].numpy(),
@@ -174,6 +174,22 @@ class PPO:
             for t in range(horizon)
         ]
         self.vector.reset(self.buffers[-1])  # fills obs[T]; collect() begins by carrying it to obs[0]
+
+    def environments(self, first: int, count: int) -> envs.Vector:
+        """Some of all the environments."""
+        train = self.train
+        return envs.Vector(
+            self.config.name,
+            count,
+            seed=self.config.seed,
+            first_index=first,
+            agents=self.sides,
+            threads=train.env_threads,
+            randomize=self.config.randomize,
+            shaping=train.shaping,
+            gamma=train.gamma,
+            params=self.config.env,
+        )
 
     def _rivals(self, first_env: int) -> Rivals:
         return Rivals(
@@ -210,8 +226,7 @@ class PPO:
     def collect(self) -> None:
         """Acts for T steps."""
         horizon = self.train.horizon
-        for carried in (self.obs, self.mask, self.alive, self.resets):
-            carried[0] = carried[horizon]
+        self.carry()
         if self.rivals is not None:
             self.rivals.begin(self.policy, self.update_index)
         if self.passes is not None:
@@ -241,16 +256,29 @@ class PPO:
         if state is not None:
             state = self.policy.clear(state, self.resets[horizon])
         self._step(horizon, state)
-        self.learned_reward = self.reward.to(self.type) * self.train.reward_scale
+        self.rewards()
+        ended = self.resets[1:].bool()
+        if self.rivals is not None:
+            ended &= self.rivals.judged
+        self.ended(ended, self.episode)
+
+    def carry(self) -> None:
+        """What the last rollout ended with, this one begins with."""
+        for carried in (self.obs, self.mask, self.alive, self.resets):
+            carried[0] = carried[self.train.horizon]
+
+    def rewards(self) -> None:
+        """Rewards as they are learned from."""
+        self.learned_reward.copy_(self.reward).mul_(self.train.reward_scale)
         if self.reward_scale is not None:
             deviation = self.reward_scale.update(self.learned_reward, self.resets[1:], self.train.gamma, self.group)
             self.learned_reward /= deviation
         self.ratio.fill_(1)
-        ended = self.resets[1:].bool()
-        if self.rivals is not None:
-            ended &= self.rivals.judged
+
+    def ended(self, ended: Tensor, episode: Tensor) -> None:
+        """Keeps the records [T, N, 4] of episodes that ended [T, N]."""
         if ended.any():
-            self.episodes.append(self.episode[ended].numpy())
+            self.episodes.append(episode[ended].numpy())
 
     def _step(self, t: int, state: tuple[Tensor, ...] | None) -> tuple[Tensor, ...] | None:
         """What the policy says of obs[t] into head[t]; the new memory."""
@@ -296,7 +324,7 @@ class PPO:
         """[T, N]; by V-trace's ratios where the policy has moved since it acted."""
         horizon, train = self.train.horizon, self.train
         died = self.alive[:horizon] & ~self.alive[1:] & 1
-        return advantages.estimate(
+        return self.estimate(
             self.learned_reward,
             self.value,
             self.final_value,
@@ -315,12 +343,11 @@ class PPO:
         train = self.train
         learning_rate = self.scheduled(train.learning_rate, train.learning_rate_end)
         entropy_weight = self.scheduled(train.entropy, train.entropy_end)
-        sums = torch.zeros(len(MEASURED) + 1, dtype=torch.float64)
-        norm = 0.0
+        sums = torch.zeros(len(MEASURED) + 1, dtype=torch.float64, device=self.device)
+        norm = torch.zeros((), dtype=self.type, device=self.device)
         whole = self.samples(advantage)
         per_epoch = self.batch // train.minibatch
-        count = max(1, round(train.epochs * per_epoch))
-        for i in range(count):
+        for i in range(self.minibatches_an_update):
             epoch, place = divmod(i, per_epoch)
             if place == 0:
                 if epoch > 0 and train.advantage == "vtrace":
@@ -332,27 +359,40 @@ class PPO:
             if len(index):
                 sums += self.backward(whole, index, importance, entropy_weight)
             self.group.sum_(self.bucket)
-            gradient = self.bucket[:-1]
-            gradient /= self.bucket[-1].clamp_min(1e-6)
-            if train.max_grad_norm > 0:
-                length = gradient.norm()
-                gradient *= (train.max_grad_norm / (length + 1e-6)).clamp_max(1)
-                if measure:
-                    norm += length.item() / count
-            self.adam.step(learning_rate)
-            if self.muon is not None:
-                self.muon.param_groups[0]["lr"] = learning_rate
-                self.muon.step()
+            norm += self.step(learning_rate)
         if not measure:
             return {}
         sums = self.group.sum_(sums)
         means = (sums[:-1] / sums[-1].clamp_min(1)).tolist()
         return dict(zip(MEASURED, means, strict=True)) | {
-            "gradient_norm": norm,
+            "gradient_norm": norm.item() / self.minibatches_an_update,
             "explained_variance": self.explained_variance(advantage),
             "learning_rate": learning_rate,
             "entropy_weight": entropy_weight,
         }
+
+    @property
+    def minibatches_an_update(self) -> int:
+        return max(1, round(self.train.epochs * (self.batch // self.train.minibatch)))
+
+    def step(self, learning_rate: float) -> Tensor:
+        """One step of the optimisers by the bucket's gradients; their length."""
+        root, change = self.adam.factors(learning_rate)
+        return self.descend(root, change, learning_rate)
+
+    @torch.no_grad()
+    def descend(self, root: float | Tensor, change: float | Tensor, learning_rate: float | Tensor) -> Tensor:
+        """`step` with Adam's factors."""
+        gradient = self.bucket[:-1]
+        gradient /= self.bucket[-1].clamp_min(1e-6)
+        length = gradient.norm()
+        if self.train.max_grad_norm > 0:
+            gradient *= (self.train.max_grad_norm / (length + 1e-6)).clamp_max(1)
+        self.adam.apply(root, change)
+        if self.muon is not None:
+            self.muon.param_groups[0]["lr"] = learning_rate
+            self.muon.step()
+        return length
 
     @torch.no_grad()
     def samples(self, advantage: Tensor) -> Minibatch:
@@ -362,10 +402,11 @@ class PPO:
         returns = advantage + self.value
         if self.train.normalize_advantage:
             sums = torch.stack([weight.sum(dtype=torch.float64), (advantage * weight).sum(dtype=torch.float64)])
-            total, mean = self.group.sum_(sums).tolist()
-            mean /= max(total, 1)
-            square = self.group.sum_(((advantage - mean).square() * weight).sum(dtype=torch.float64)).item()
-            advantage = (advantage - mean) / (math.sqrt(square / max(total, 1)) + 1e-8)
+            total, mean = self.group.sum_(sums).unbind()
+            total = total.clamp_min(1)
+            mean = mean / total
+            square = self.group.sum_(((advantage - mean).square() * weight).sum(dtype=torch.float64))
+            advantage = (advantage - mean) / ((square / total).sqrt() + 1e-8)
         return Minibatch(
             self._seen(self.obs[:horizon]),
             self.start,
@@ -394,7 +435,7 @@ class PPO:
         rng = generator(self.config.seed, ORDER, self.update_index, epoch)
         if train.priority > 0:
             sums = (advantage.abs() * (self.alive[: train.horizon] & self.learns)).sum(0, dtype=torch.float64)
-            chance = priority.probabilities(self.group.gather(sums), train.priority)
+            chance = priority.probabilities(self.group.gather(sums).cpu(), train.priority)
             beta = 1 - self.scheduled(1 - train.priority_weight, 0)
             rng = generator(self.config.seed, DRAW, self.update_index, epoch)
             order = priority.draw(chance, torch.from_numpy(rng.random(self.all_rows)))
@@ -421,16 +462,19 @@ class PPO:
 
     def pick(self, whole: Minibatch, index: Tensor, importance: Tensor | None) -> Minibatch:
         """Some samples, or with memory or priorities some rows, of the rollout."""
+        sequences = self.policy.recurrent or self.train.priority > 0
         leaves = {name: leaf for name, leaf in vars(whole).items() if isinstance(leaf, Tensor)}
-        if not (self.policy.recurrent or self.train.priority > 0):
-            flat = {name: leaf.flatten(0, 1).index_select(0, index) for name, leaf in leaves.items()}
-            return Minibatch(state=None, **flat)
-        leaves = {name: leaf.index_select(1, index) for name, leaf in leaves.items()}
+        if sequences:
+            leaves = {name: leaf.index_select(1, index) for name, leaf in leaves.items()}
+        else:
+            leaves = {name: leaf.flatten(0, 1).index_select(0, index) for name, leaf in leaves.items()}
         if importance is not None:
             leaves["weight"] = leaves["weight"] * importance
         if self.policy.recurrent:
             return Minibatch(state=self.policy.rows(whole.state, index), **leaves)
-        return Minibatch(state=None, **{name: leaf.flatten(0, 1) for name, leaf in leaves.items()})
+        if sequences:
+            leaves = {name: leaf.flatten(0, 1) for name, leaf in leaves.items()}
+        return Minibatch(state=None, **leaves)
 
     def backward(self, whole: Minibatch, index: Tensor, importance: Tensor | None, entropy_weight: float) -> Tensor:
         """Adds the gradients of the clipped objective, the value's error and the entropy bonus, summed over samples, to
@@ -537,18 +581,19 @@ class PPO:
             if "exp_avg" in moments:
                 self.adam.load(parameter, moments)
             else:
-                self.muon.state[parameter].update(moments)
+                self.muon.state[parameter].update({key: leaf.to(self.device) for key, leaf in moments.items()})
         last, rows = self.train.horizon, slice(self.first_row, self.first_row + self.resets.shape[1])
         for name in ("obs", "mask", "alive", "resets"):
             getattr(self, name)[last] = tensors[f"carry.{name}"][rows]
         if self.state is not None:
-            self.state = self.policy.rows([tensors[f"carry.state.{i}"] for i in range(len(self.state))], rows)
+            kept = self.policy.rows([tensors[f"carry.state.{i}"] for i in range(len(self.state))], rows)
+            self.state = tuple(leaf.to(self.device) for leaf in kept)
         if self.reward_scale is not None:
-            self.reward_scale.discounted = tensors["carry.discounted"][rows]
-            self.reward_scale.sums = tensors["reward.sums"]
+            self.reward_scale.discounted = tensors["carry.discounted"][rows].to(self.device)
+            self.reward_scale.sums = tensors["reward.sums"].to(self.device)
         if self.rivals is not None:
             self.rivals.load(_under(tensors, "rivals."))
-        first = self.first_row // self.vector.agents
+        first = self.first_row // self.sides
         for i, row in enumerate(tensors["envs"][first : first + self.envs].numpy()):
             self.vector.load(i, row.tobytes())
         self.update_index = updates

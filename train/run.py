@@ -24,7 +24,7 @@ import torch
 import minnow
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.files import write_atomic
-from minnow.train import checkpoint
+from minnow.train import checkpoint, device
 from minnow.train import config as configs
 from minnow.train.config import Config
 from minnow.train.dashboard import Dashboard
@@ -174,12 +174,12 @@ def train(
     if budget is not None and not budget > 0:
         raise MinnowError(f"--budget is {budget:g} seconds: it wants a positive number.")
     prepare(config)
-    trainer = PPO(config, group)
+    trainer = device.trainer(config, group)
     started = time.perf_counter()
     if budget is not None:
         config = fit(config, budget, group)
         if config.train.steps != trainer.config.train.steps:
-            trainer = PPO(config, group)
+            trainer = device.trainer(config, group)
     folder = Folder(out or new_folder(config.name), track)
     if group.leads:
         folder.create()
@@ -195,18 +195,21 @@ def resume(
     command: str = "",
     group: Group = ALONE,
     track: Kind = "none",
+    on: str | None = None,
 ) -> Outcome:
     """Goes on from a run's newest checkpoint, as if it had never stopped. `budget` counts from the run's beginning.
-    The number of processes may differ from before."""
+    The number of processes may differ from before, and so may the device: `on`, as `train.device` says it."""
     file = checkpoint.find(run)
     newest = checkpoint.all_of(file.parent.parent)[-1:]
     if newest and newest[0].name != file.name:
         raise MinnowError(f"{file} is not its run's newest checkpoint, {newest[0].name}: move later ones away first.")
     tensors, meta = checkpoint.read(file)
     config = configs.from_dict(meta["config"], str(file))
+    if on is not None:
+        config = dataclasses.replace(config, train=dataclasses.replace(config.train, device=on))
     configs.validate(config)
     prepare(config)
-    trainer = PPO(config, group)
+    trainer = device.trainer(config, group)
     if trainer.spec.source_hash != meta["source_hash"]:
         raise MinnowError(
             f"{file} was trained on another version of {config.name}: its source has changed since. "
@@ -221,7 +224,7 @@ def resume(
 
 def fit(config: Config, budget: float, group: Group = ALONE) -> Config:
     """The configuration with a schedule that fits into `budget` seconds on this machine as busy as it is now."""
-    trial = PPO(config, group)
+    trial = device.trainer(config, group)
     started = time.perf_counter()
     trial.update()  # the first one allocates memory; it is not counted
     warm = time.perf_counter()

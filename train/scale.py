@@ -10,17 +10,19 @@ from minnow.train.group import Group
 
 
 class RewardScale:
-    def __init__(self, rows: int) -> None:
-        self.discounted = torch.zeros(rows, dtype=torch.float64)  # the sum so far, of each row's episode
-        self.sums = torch.zeros(3, dtype=torch.float64)  # number of sums seen, their sum, and that of their squares
+    def __init__(self, rows: int, device: torch.device | None = None) -> None:
+        self.discounted = torch.zeros(rows, dtype=torch.float64, device=device)  # the sum so far, of each row's episode
+        self.sums = torch.zeros(
+            3, dtype=torch.float64, device=device
+        )  # number of sums seen, their sum, and that of their squares
 
-    def update(self, reward: Tensor, ended: Tensor, gamma: float, group: Group) -> float:
+    def update(self, reward: Tensor, ended: Tensor, gamma: float, group: Group) -> Tensor:
         """Takes in rewards [T, N] and whether each was its episode's last; the deviation by now, over all processes."""
-        seen = torch.empty(reward.shape, dtype=torch.float64)
+        seen = torch.empty(reward.shape, dtype=torch.float64, device=reward.device)
         for t in range(len(reward)):
             self.discounted = seen[t] = gamma * self.discounted + reward[t]
             self.discounted = self.discounted * (ended[t] == 0)
-        new = torch.stack([torch.tensor(float(seen.numel()), dtype=torch.float64), seen.sum(), seen.square().sum()])
+        new = torch.stack([seen.new_full((), seen.numel()), seen.sum(), seen.square().sum()])
         self.sums = self.sums + group.sum_(new)
-        count, total, square = self.sums.tolist()
-        return max(square / count - (total / count) ** 2, 1e-8) ** 0.5
+        count, total, square = self.sums.unbind()
+        return (square / count - (total / count) ** 2).clamp_min(1e-8).sqrt()

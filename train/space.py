@@ -70,7 +70,7 @@ class Categorical:
 def _passed(chance: Tensor, number: Tensor) -> Tensor:
     """Among the choices with a chance, the last one whose predecessors' sum is not above `number`."""
     before = chance.cumsum(-1) - chance
-    places = torch.arange(chance.shape[-1]).expand_as(chance)
+    places = torch.arange(chance.shape[-1], device=chance.device).expand_as(chance)
     return places.masked_fill((chance == 0) | (before > number), 0).amax(-1, keepdim=True)
 
 
@@ -122,7 +122,8 @@ class Gaussian:
         return log_prob.sum(-1), (log_std + 0.5 + half_log_tau).sum(-1)
 
     def to_env(self, action: Tensor) -> Tensor:
-        return action.clamp(action.new_tensor(self.low), action.new_tensor(self.high))
+        parts = zip(action.unbind(-1), self.low, self.high, strict=True)
+        return torch.stack([part.clamp(low, high) for part, low, high in parts], -1)
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "gaussian", "low": list(self.low), "high": list(self.high)}
