@@ -60,7 +60,6 @@ uint32_t game_heap(void) {
 static minnow_error game_fit(const minnow_policy *policy) {
     const minnow_array *input = minnow_input(policy, 0);
     const minnow_action_spec *action = minnow_action_of(policy);
-    const EnvSpec *spec = env_spec();
     minnow_error error = {MINNOW_OK, 0, 0, 0, 0};
     error.found = minnow_inputs(policy), error.expected = 1;
     if (error.found != error.expected) {
@@ -68,18 +67,18 @@ static minnow_error game_fit(const minnow_policy *policy) {
         return error;
     }
     error.found = input->size, error.expected = ENV_OBS;
-    if (error.found != error.expected || input->dtype != (spec->obs_type == ENV_U8 ? MINNOW_U8 : MINNOW_F32)) {
+    if (error.found != error.expected || input->dtype != (env.spec.obs_type == ENV_U8 ? MINNOW_U8 : MINNOW_F32)) {
         error.code = MINNOW_E_SHAPE;
         return error;
     }
     error.found = action->kind == MINNOW_NONE ? 0 : action->heads, error.expected = ENV_HEADS;
     for (uint32_t head = 0; head < ENV_HEADS && error.code == MINNOW_OK; head++) {
-        if (error.found != ENV_HEADS || (action->kind == MINNOW_BOX) != (spec->action_type == ENV_BOX)) {
+        if (error.found != ENV_HEADS || (action->kind == MINNOW_BOX) != (env.spec.action_type == ENV_BOX)) {
             error.code = MINNOW_E_HEADS;
-        } else if (minnow_head_of(policy, head)->size != (uint32_t)spec->head[head].size) {
+        } else if (minnow_head_of(policy, head)->size != (uint32_t)env.spec.head[head].size) {
             error.code = MINNOW_E_HEADS;
             error.index = head;
-            error.found = minnow_head_of(policy, head)->size, error.expected = (uint32_t)spec->head[head].size;
+            error.found = minnow_head_of(policy, head)->size, error.expected = (uint32_t)env.spec.head[head].size;
         }
     }
     return error;

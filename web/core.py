@@ -48,7 +48,8 @@ def wasm(env: str, policy: bytes | None = None, *, whole: bool = False) -> Path:
         built["defines"] |= {f"MINNOW_NO_{name}": "1" for name in sorted(set(KINDS) - needed)}
         if minnow.envs.spec(env).action_type != "box":
             built["defines"] |= {"MINNOW_NO_BOX": "1"}
-    flags = ["-Oz", "-mbulk-memory"]  # every browser that has SIMD128 copies memory by one instruction
+    # Every browser that has SIMD128 copies memory by one instruction. What a flat function is made into is smaller.
+    flags = ["-Oz", "-mbulk-memory", "-sBINARYEN_EXTRA_PASSES=--flatten,--rereloop,-Oz,-Oz"]
     return compile.wasm([HERE / "core.c"], exports=exports, grow=True, flags=flags, name=env, **built)
 
 
