@@ -20,11 +20,15 @@
 enum { UP, RIGHT, DOWN, LEFT, WAIT, WAYS = 4, TOP = 15, LONGEST = 1 << 17, CHANGE = ENV_EVENT_CUSTOM };
 #define ONES 0x1111111111111111u /* the lowest bit of each cell */
 #define ROWS 0x0001000100010001u /* the lowest bit of each row */
+#define BYTES 0x0101010101010101u
 
 struct State {
     EnvBase base;
+    /* What each way would lead to: the boards, turned so that the way is to the left, and where tiles would merge.
+     * Kept, like `ways`, since masks, steps, endings and observations all ask for it. */
+    uint32_t after[2 * WAYS], merged[2 * WAYS];
     uint32_t board[2];     /* low and high half */
-    uint32_t ways;         /* that are possible, as bits: kept, since masks, steps and endings all ask for them */
+    uint32_t ways;         /* that are possible, as bits */
     int32_t points, moved; /* moved: the last way, or WAIT */
 };
 
@@ -46,10 +50,12 @@ static inline uint64_t mirror(uint64_t x) {
     return (x & 0x00ff00ff00ff00ffu) << 8 | (x >> 8 & 0x00ff00ff00ff00ffu);
 }
 
-/* Turned so that `way` is to the left. */
-static inline uint64_t turned(uint64_t x, int way) {
-    x = way == UP || way == DOWN ? transpose(x) : x;
-    return way == RIGHT || way == DOWN ? mirror(x) : x;
+/* The board turned four ways, so that each way is to the left. */
+static inline void turn(uint64_t x, uint64_t out[WAYS]) {
+    out[UP] = transpose(x);
+    out[RIGHT] = mirror(x);
+    out[DOWN] = mirror(out[UP]);
+    out[LEFT] = x;
 }
 
 static inline uint64_t turned_back(uint64_t x, int way) {
@@ -63,26 +69,6 @@ static inline uint64_t tiles(uint64_t x) {
     return (x | x >> 1) & ONES;
 }
 
-/* Whether something slides or merges to the left (or, mirrored, to the right). */
-static inline int slides(uint64_t x, int right) {
-    const uint64_t pairs = 0x0111011101110111u; /* a cell and the one to its right */
-    uint64_t full = tiles(x), next = full >> 4 & pairs, here = full & pairs;
-    uint64_t equal = ~tiles((x ^ x >> 4) & 0x0fff0fff0fff0fffu) & here & next;
-    uint64_t top = x & x >> 1, most = top & top >> 2 & ONES; /* tiles of the largest kind do not merge */
-    return ((right ? here & ~next : next & ~here) | (equal & ~most)) != 0;
-}
-
-static inline uint32_t possible_ways(uint64_t x) {
-    uint64_t t = transpose(x);
-    return (uint32_t)(slides(t, 0) << UP | slides(x, 1) << RIGHT | slides(t, 1) << DOWN | slides(x, 0) << LEFT);
-}
-
-static inline void put(State *s, uint64_t b) {
-    s->board[0] = (uint32_t)b;
-    s->board[1] = (uint32_t)(b >> 32);
-    s->ways = possible_ways(b);
-}
-
 /* In the given rows (all bits of each), the cells to the right of cell p move up by one, over cell p. */
 static inline uint64_t close_up(uint64_t x, uint64_t rows, int p) {
     uint64_t moving = rows & ROWS * (0xffffu & ~0u << 4 * p);
@@ -91,8 +77,7 @@ static inline uint64_t close_up(uint64_t x, uint64_t rows, int p) {
 
 /* Slides all four rows to the left, side by side. merged: the lowest bits of the tiles that two became. */
 static inline uint64_t slide(uint64_t x, uint64_t *merged) {
-    uint64_t gaps = ~tiles(x);
-    *merged = 0;
+    uint64_t gaps = ~tiles(x), found = 0;
     for (int p = 2; p >= 0; p--) { /* from the right, so that what is beyond is closed already */
         x = close_up(x, (gaps >> 4 * p & ROWS) * 0xffff, p);
     }
@@ -101,9 +86,31 @@ static inline uint64_t slide(uint64_t x, uint64_t *merged) {
         uint64_t top = (here + ROWS) >> 4; /* tiles of the largest kind do not merge */
         uint64_t rows = tiles(here) & ~tiles(here ^ next) & ~top & ROWS;
         x = close_up(x, rows * 0xffff, p + 1) + (rows << 4 * p);
-        *merged |= rows << 4 * p;
+        found |= rows << 4 * p;
     }
+    *merged = found;
     return x;
+}
+
+/* Slides the board all four ways: a loop of its own, which becomes SIMD. */
+static void slides(uint64_t x, uint64_t before[WAYS], uint64_t after[WAYS], uint64_t merged[WAYS]) {
+    turn(x, before);
+    for (int way = 0; way < WAYS; way++) {
+        after[way] = slide(before[way], &merged[way]);
+    }
+}
+
+static void put(State *s, uint64_t b) {
+    uint64_t before[WAYS], after[WAYS], merged[WAYS];
+    slides(b, before, after, merged);
+    s->board[0] = (uint32_t)b;
+    s->board[1] = (uint32_t)(b >> 32);
+    memcpy(s->after, after, sizeof after);
+    memcpy(s->merged, merged, sizeof merged);
+    s->ways = 0;
+    for (int way = 0; way < WAYS; way++) {
+        s->ways |= (uint32_t)(before[way] != after[way]) << way;
+    }
 }
 
 /* The sum of some of a board's tiles. */
@@ -116,19 +123,20 @@ static inline int32_t sum(uint64_t x, uint64_t cells) {
 }
 
 static int count(uint64_t bits) {
-    bits = (bits & 0x0101010101010101u) + (bits >> 4 & 0x0101010101010101u);
-    return (int)(bits * 0x0101010101010101u >> 56);
+    bits = (bits & BYTES) + (bits >> 4 & BYTES);
+    return (int)(bits * BYTES >> 56);
 }
 
 /* The board with a new tile on an empty cell; there must be one. */
 static uint64_t appear(State *s, uint64_t b) {
     EnvBits bits = env_bits(s, 0);
-    uint64_t empty = ~tiles(b) & ONES;
-    for (uint32_t skip = (uint32_t)((uint64_t)bits.a * (uint32_t)count(empty) >> 32); skip; skip--) {
-        empty &= empty - 1;
-    }
-    uint64_t cell = empty & (~empty + 1);
-    return b | (env_unit(bits.b) < PARAM(fours) ? cell << 1 : cell);
+    uint64_t empty = ~tiles(b) & ONES, pairs = (empty & BYTES) + (empty >> 4 & BYTES);
+    uint64_t up_to = pairs * BYTES; /* in each byte, how many are empty in the bytes up to it */
+    uint64_t skip = (uint64_t)bits.a * (up_to >> 56) >> 32;
+    uint64_t before = (((skip | 128) * BYTES - up_to) >> 7 & BYTES) * BYTES >> 56; /* bytes before the chosen cell */
+    uint64_t left = skip - (up_to << 8 >> 8 * before & 255), byte = empty >> 8 * before;
+    uint64_t cell = (uint64_t)(left < (byte & 1) ? 1 : 16) << 8 * before;
+    return b | cell << (env_unit(bits.b) < PARAM(fours));
 }
 
 static void reset(State *s, int lane) {
@@ -140,10 +148,11 @@ static void reset(State *s, int lane) {
 
 static void step(State *s, EnvActions action, EnvResult out) {
     int way = action[0][0][0];
-    uint64_t merged;
     out.truncated[0] |= s->base.tick[0] + 1 >= LONGEST;
     if (way != WAIT && s->ways >> way & 1) {
-        uint64_t after = slide(turned(board(s), way), &merged);
+        uint64_t after, merged;
+        memcpy(&after, s->after + 2 * way, sizeof after);
+        memcpy(&merged, s->merged + 2 * way, sizeof merged);
         int32_t points = sum(after, merged);
         put(s, appear(s, turned_back(after, way)));
         s->points += s->points < 1 << 28 ? points : 0;
@@ -158,9 +167,8 @@ static void step(State *s, EnvActions action, EnvResult out) {
 
 static void mask(const State *s, int lane, int slot, uint8_t *possible) {
     (void)lane, (void)slot;
-    for (int way = 0; way < WAYS; way++) {
-        possible[way] = s->ways >> way & 1;
-    }
+    uint32_t spread = (s->ways * 0x00204081u) & 0x01010101u; /* a byte each */
+    memcpy(possible, &spread, WAYS);
     possible[WAIT] = s->ways == 0;
 }
 
@@ -176,47 +184,52 @@ static inline uint64_t arranged(uint64_t x) {
 }
 
 enum { PART = 96 };
-#define BYTES 0x0101010101010101u
+typedef uint64_t Pair __attribute__((vector_size(16)));
+typedef uint8_t Cells __attribute__((vector_size(16))); /* a byte each: first columns 0 and 2, then 1 and 3 */
 
-/* Eight bytes below 16 at once: 255 where they are 0, else 0. */
-static inline uint64_t where_none(uint64_t x) {
-    uint64_t none = ~(x + 15 * BYTES) >> 4 & BYTES;
-    return (none << 8) - none;
+static inline Cells cells(uint64_t x, int from) {
+    return (Cells)(((Pair){x, x} >> (Pair){(uint64_t)from, (uint64_t)from + 4}) & 15 * BYTES);
 }
 
-/* By how much b is larger than a, in steps of 17. */
-static inline uint64_t rise(uint64_t a, uint64_t b) {
-    uint64_t more = (b | 128 * BYTES) - a, larger = more >> 7 & BYTES;
-    more &= (larger << 7) - larger;
-    return more << 4 | more;
+/* Where they are equal, 255, else 0. */
+static inline Cells equal(Cells a, Cells b) {
+    return (Cells)(a == b);
 }
 
-/* One way's part, six planes [4][4] of the arranged board, of each first columns 0 and 2, then 1 and 3: exponents;
- * empty cells; cells like the one to the right, like the one below; by how much the one to the right, the one below, is
- * larger. */
+/* Bytes below 16, in steps of 17. */
+static inline Cells scaled(Cells x) {
+    return (Cells)((Pair)x << 4 | (Pair)x);
+}
+
+/* By how much b is larger than a. */
+static inline Cells rise(Cells a, Cells b) {
+    return scaled((b - a) & (Cells)(b > a));
+}
+
+static inline void store(uint8_t *out, Cells plane) {
+    memcpy(out, &plane, sizeof plane);
+}
+
+/* One way's part, six planes [4][4] of the arranged board: exponents; empty cells; cells like the one to the right,
+ * like the one below; by how much the one to the right, the one below, is larger. */
 static inline void part(uint64_t x, uint8_t out[PART]) {
-    uint64_t right = x >> 4 & 0x0fff0fff0fff0fffu, below = x >> 16, words[PART / 8];
-    for (int odd = 0; odd < 2; odd++) {
-        uint64_t a = x >> 4 * odd & 15 * BYTES, b = right >> 4 * odd & 15 * BYTES, c = below >> 4 * odd & 15 * BYTES;
-        uint64_t none = where_none(a);
-        words[odd] = a << 4 | a;
-        words[2 + odd] = none;
-        words[4 + odd] = where_none(a ^ b) & ~none;
-        words[6 + odd] = where_none(a ^ c) & ~none;
-        words[8 + odd] = rise(a, b);
-        words[10 + odd] = rise(a, c);
-    }
-    memcpy(out, words, PART);
+    Cells here = cells(x, 0), below = cells(x, 16);
+    Cells right = cells(x, 4) & (Cells)(Pair){15 * BYTES, ROWS * 15};
+    Cells none = equal(here, (Cells){0});
+    store(out, scaled(here));
+    store(out + 16, none);
+    store(out + 32, equal(here, right) & ~none);
+    store(out + 48, equal(here, below) & ~none);
+    store(out + 64, rise(here, right));
+    store(out + 80, rise(here, below));
 }
 
 static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
     (void)slot, (void)stride;
-    uint64_t x[WAYS], merged;
-    for (int way = 0; way < WAYS; way++) {
-        x[way] = turned(board(s), way);
-    }
+    uint64_t x[WAYS];
+    memcpy(x, s->after, sizeof x);
     for (int way = 0; way < WAYS; way++) { /* a loop of its own, which becomes SIMD */
-        x[way] = arranged(slide(x[way], &merged));
+        x[way] = arranged(x[way]);
     }
     for (int way = 0; way < WAYS; way++) {
         part(x[way], obs + PART * way);
@@ -238,22 +251,22 @@ static float worth(uint64_t x) {
 /* The best of the next two moves, new tiles left out of account. */
 static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
     (void)slot;
-    uint64_t b = board(s);
     float best = -1.0f;
     int errs = env_noise(s, 0, 0) >= skill[0];
     action[0][0] = WAIT;
+    uint64_t first[WAYS], merged[WAYS], then[WAYS], second[WAYS], more[WAYS];
+    memcpy(first, s->after, sizeof first);
+    memcpy(merged, s->merged, sizeof merged);
     for (int way = 0; way < WAYS; way++) {
         if (s->ways >> way & 1) {
-            uint64_t merged, x = slide(turned(b, way), &merged);
-            int32_t points = sum(x, merged);
-            x = turned_back(x, way);
-            uint32_t then = possible_ways(x);
+            uint64_t x = turned_back(first[way], way);
+            int32_t points = sum(first[way], merged[way]);
             float value = errs ? env_noise(s, 0, 1 + (uint32_t)way) : 0.5f * worth(x) + (float)points;
+            slides(x, then, second, more);
             for (int next = 0; next < WAYS && !errs; next++) {
-                if (then >> next & 1) {
-                    uint64_t y = slide(turned(x, next), &merged);
-                    int32_t more = points + sum(y, merged);
-                    value = env_max(value, worth(turned_back(y, next)) + (float)more);
+                if (then[next] != second[next]) {
+                    int32_t all = points + sum(second[next], more[next]);
+                    value = env_max(value, worth(turned_back(second[next], next)) + (float)all);
                 }
             }
             if (value > best) {
@@ -266,9 +279,11 @@ static void script(const State *s, int slot, const float skill[ENV_LANES], env_a
 
 static int largest(const State *s) {
     int most = 0;
-    for (int cell = 0; cell < 16; cell++) {
-        int tile = (int)(board(s) >> 4 * cell & 15);
-        most = tile > most ? tile : most;
+    uint64_t left = ONES; /* cells that may hold it */
+    for (int bit = 3; bit >= 0; bit--) {
+        uint64_t with = board(s) >> bit & left;
+        most |= (with != 0) << bit;
+        left = with ? with : left;
     }
     return most;
 }
