@@ -406,6 +406,8 @@ typedef struct mnw_kernels {
     void (*unary)(uint32_t code, float *y, const float *x, size_t n, const float *attr);
     /* a and b advance by `by` numbers from one result to the next: 1, or 0 for a number that stands for all */
     void (*binary)(uint32_t code, float *y, const float *a, size_t by_a, const float *b, size_t by_b, size_t n);
+    /* y[i] = (1 - z[i]) a[i] + z[i] b[i] */
+    void (*mix)(float *y, const float *a, const float *b, const float *z, size_t n);
     /* y[i] = tanh(x[i]) where tangent is 1, or the sigmoid of x[i] */
     void (*gates)(float *y, const float *x, size_t n, int tangent);
     /* one row: the cell from gates [4][n], in the order i, f, g, o */
@@ -995,6 +997,7 @@ static int mnw_check_tensors(mnw_file *f) {
     X(lt, 135, 2, 1, 0, 0, 0)                                                                                          \
     X(le, 136, 2, 1, 0, 0, 0)                                                                                          \
     X(keep, 137, 2, 1, 0, 0, 0)                                                                                        \
+    X(mix, 138, 3, 1, 0, 0, 0)                                                                                         \
     X(softmax, 144, 1, 1, 0, 0, 0)                                                                                     \
     X(log_softmax, 145, 1, 1, 0, 0, 0)                                                                                 \
     X(sum, 146, 1, 1, 0, 0, 0xffff)                                                                                    \
@@ -1239,6 +1242,9 @@ static int mnw_fits(const mnw_file *f, const mnw_call *c) {
     case MNW_slice:
         return attr[0] < axes && mnw_alike(x, y, attr[0]) &&
                attr[1] + (uint64_t)(mnw_size(y, attr[0]) - 1) * attr[2] < mnw_size(x, attr[0]);
+    case MNW_mix:
+        return mnw_alike(x, y, MNW_NO_AXIS) && mnw_alike(h, y, MNW_NO_AXIS) &&
+               mnw_alike(mnw_value_at(f, mnw_in(c, 2)), y, MNW_NO_AXIS);
     case MNW_reshape:
         return mnw_elements(x) == mnw_elements(y);
     case MNW_permute: {
@@ -1894,6 +1900,7 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #define mnw_binary MNW_NAME(mnw_binary)
 #define mnw_lstm_of MNW_NAME(mnw_lstm_of)
 #define mnw_mingru_of MNW_NAME(mnw_mingru_of)
+#define mnw_mix_of MNW_NAME(mnw_mix_of)
 #define mnw_fill MNW_NAME(mnw_fill)
 
 /* Operations of which wide instruction sets have no code of their own where four lanes at a time are there too. */
@@ -2700,6 +2707,9 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
                 mnw_broadcast(k, c->code, y + r * ys->elements, ys, x + r * xs->elements, xs, b + r * bs->elements, bs);
         return;
     }
+    case MNW_mix:
+        k->mix(y, x, mnw_at(s, mnw_in(c, 1), from), mnw_at(s, mnw_in(c, 2), from), all);
+        return;
     case MNW_softmax:
     case MNW_log_softmax:
         for (size_t r = 0; r < lines; r++)
@@ -3729,6 +3739,15 @@ static MNW_NOINLINE void mnw_binary(uint32_t code, float *y, const float *a, siz
     MNW_DONE();
 }
 
+static MNW_NOINLINE void mnw_mix_of(float *y, const float *a, const float *b, const float *z, size_t n) {
+    for (size_t i = 0; i < n; i += MNW_LANES) {
+        size_t left = n - i;
+        mnw_v of = mnw_get(z + i, left), taken = of * mnw_get(b + i, left);
+        mnw_put(y + i, (1.0f - of) * mnw_get(a + i, left) + taken, left);
+    }
+    MNW_DONE();
+}
+
 static MNW_NOINLINE void mnw_lstm_of(float *c, const float *gates, const float *before, size_t n) {
     const float *in = gates, *forget = in + n, *fresh = forget + n;
     for (size_t i = 0; i < n; i += MNW_LANES) {
@@ -3778,6 +3797,7 @@ static void mnw_fill(mnw_kernels *k) {
 #if !MNW_FUSED
     k->unary = mnw_unary;
     k->binary = mnw_binary;
+    k->mix = MNW_mix < 256 ? mnw_mix_of : NULL;
     k->lstm = MNW_lstm < 256 ? mnw_lstm_of : NULL;
     k->mingru = MNW_mingru < 256 ? mnw_mingru_of : NULL;
     k->gru = MNW_gru < 256 ? mnw_gru_of : NULL;

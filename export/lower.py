@@ -19,7 +19,7 @@ from torch import Tensor, fx
 from minnow.export.call import HANDLERS, Batched, Call, Const, Layout, layout_of
 from minnow.export.errors import ExportError, place
 from minnow.export.graph import Graph, Input, Op, Output, State, Value
-from minnow.export.patterns import mingru
+from minnow.export.patterns import mingru, mix
 from minnow.export.trace import DTYPES, Signature
 
 FAMILIES = ("shape", "elementwise", "linear", "reduce", "recurrent", "choose", "window")
@@ -35,6 +35,7 @@ def lower(program: torch.export.ExportedProgram, signature: Signature) -> tuple[
     lowering = Lowering(program, signature)
     lowering.run()
     mingru.fuse(lowering.graph, lowering.derived)
+    mix.fuse(lowering.graph)
     lowering.prune()
     unused = sorted(set(dict(signature.module.named_parameters())) - lowering.used())
     return lowering.graph, unused

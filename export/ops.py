@@ -94,6 +94,7 @@ KINDS: dict[str, Kind] = {
         Kind("pool", 48, 1, 1, (), ("mode", "window*")),
         *(Kind(name, code, 1, 1, (), attrs) for name, code, attrs in UNARY),
         *(Kind(name, code, 2, 1) for name, code in BINARY),
+        Kind("mix", 138, 3, 1),
         Kind("softmax", 144, 1, 1),
         Kind("log_softmax", 145, 1, 1),
         *(Kind(name, code, 1, 1, (), ("axes*",)) for name, code in REDUCTIONS),
@@ -282,6 +283,11 @@ def _binary(item: Given) -> list[Shape]:
     return [tuple(max(m, n) for m, n in zip(*wide, strict=True))]
 
 
+def _mix(item: Given) -> list[Shape]:
+    _need(len(set(item.inputs)) == 1, f"mix: shapes {item.inputs} differ")
+    return _same(item)
+
+
 def _last(item: Given) -> list[Shape]:
     _need(len(item.inputs[0]) >= 1, "softmax needs an axis")
     return _same(item)
@@ -349,6 +355,7 @@ _RULES: dict[str, Callable[[Given], list[Shape]]] = {
     "lstm": _lstm,
     "mingru": _mingru,
     **{name: _binary for name, _ in BINARY},
+    "mix": _mix,
     "softmax": _last,
     "log_softmax": _last,
     **{name: _reduce for name, _ in REDUCTIONS},

@@ -395,6 +395,7 @@ OPERATIONS: dict[int, Callable] = {
     **{64 + i: unary(function) for i, function in enumerate(ACTIVATIONS)},
     **{96 + i: unary(function) for i, function in enumerate(ELEMENTWISE)},
     **{128 + i: broadcast(function) for i, function in enumerate(BINARY)},
+    138: lambda item, given, shapes: (1 - given[2]) * given[0] + given[2] * given[1],
     144: lambda item, given, shapes: np.exp(log_softmax(item, given, shapes)),
     145: log_softmax,
     **{146 + i: reduction(function) for i, function in enumerate((np.sum, np.mean, np.max, np.min, np.prod))},

@@ -222,6 +222,8 @@ def cases() -> list[Case]:
         for a, b in (((9,), (9,)), ((4, 5), (5,)), ((4, 1, 3), (2, 1)), ((), (6,)), ((2, 3), ()), ((), ())):
             whole = kind in ("eq", "lt", "le", "keep")
             found.append(Case(kind, [a, b], wide(function), positive=kind == "div", whole=whole))
+    for shape in ((), (1,), (7,), (16,), (5, 9), (100,)):
+        found.append(Case("mix", [shape] * 3, lambda a, b, z: (1 - z) * a + z * b))
     for shape in ((1,), (5,), (18,), (3, 7)):
         found.append(Case("softmax", [shape], lambda x: x.softmax(-1)))
         found.append(Case("log_softmax", [shape], lambda x: x.log_softmax(-1)))

@@ -259,6 +259,17 @@ def test_recurrent(function, state):
     assert ([op.kind for op in built.graph.ops] == ["mingru"]) == fused
 
 
+@pytest.mark.parametrize("last, kind", ((6, "mix"), (1, "add")))
+def test_a_mixture_of_one_shape_is_one_operation(last: int, kind: str) -> None:
+    def highway(self: Parts, x: torch.Tensor) -> torch.Tensor:
+        p = torch.sigmoid(x[:, :last])
+        return p * torch.tanh(x) + (1 - p) * x
+
+    built = agree(Parts(highway), torch.randn(B, 6), outputs=("out",))
+    assert [op.kind for op in built.graph.ops if op.kind in ("mix", "add", "mul", "sub")][-1] == kind
+    assert ("mul" in {op.kind for op in built.graph.ops}) == (kind == "add")
+
+
 @pytest.mark.parametrize("agents", (1, 2, 5))
 def test_examples_of_any_number_of_agents(agents):
     """One agent and one layer: two axes of size 1, of which only one can count the agents."""

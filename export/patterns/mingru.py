@@ -19,7 +19,7 @@ def fuse(graph: Graph, store: Callable[[np.ndarray, list[int], str], int]) -> No
     made of and a name, and returns its index."""
     made = {value: op for op in graph.ops for value in op.outputs}
     for i, op in enumerate(graph.ops):
-        found = _Match(graph, made).unit(op)
+        found = Match(graph, made).unit(op)
         if found is not None:
             x, h, (hidden, gate) = found
             name = graph.tensor_names[hidden.weight].removesuffix(".weight")
@@ -45,7 +45,7 @@ def _stack(graph: Graph, tensors: list[int], hidden: _Linear, gate: _Linear) -> 
     return np.concatenate([graph.tensors[tensors[0]][hidden.rows], graph.tensors[tensors[1]][gate.rows]])
 
 
-class _Match:
+class Match:
     def __init__(self, graph: Graph, made: dict[int, Op]) -> None:
         self.graph, self.made = graph, made
 
@@ -82,6 +82,10 @@ class _Match:
                 difference = self.op(step, "sub")
                 if difference and difference.inputs[1] == h:
                     yield h, z, difference.inputs[0]
+        yield from self.mixtures(op)
+
+    def mixtures(self, op: Op) -> Iterator[tuple[int, int, int]]:
+        """Every reading of a sum as (1 - z) h + z g: h, z, g."""
         for old, new in (op.inputs, op.inputs[::-1]):
             kept, taken = self.op(old, "mul"), self.op(new, "mul")
             for rest, h in (kept.inputs, kept.inputs[::-1]) if kept and taken else ():
