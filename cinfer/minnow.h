@@ -2217,111 +2217,112 @@ static float mnw_normal(const mnw_kernels *k, float u) {
 
 /* ---- Operations on whole arrays; x and y are rows of agents, one after another. */
 
-/* How far apart neighbours along each axis of y are in an array of shape s that is broadcast to it. */
-static void mnw_strides(const mnw_shape *s, const mnw_shape *y, size_t by[MINNOW_MAX_RANK]) {
-    size_t step = 1;
-    for (uint32_t i = 1; i <= y->rank; i++) {
-        uint32_t n = i <= s->rank ? s->size[s->rank - i] : 1;
-        by[y->rank - i] = n == 1 ? 0 : step;
-        step *= n;
-    }
+/* A way through an array's axes, of which the agents are the first, but for the last one. Two arrays go along: where
+ * each of them is, and how far apart its neighbours along each axis are. */
+enum { MNW_AXES = MINNOW_MAX_RANK + 1 };
+typedef struct mnw_walk {
+    uint32_t axes, size[MNW_AXES], at[MNW_AXES];
+    size_t by[2][MNW_AXES], place[2];
+} mnw_walk;
+
+static void mnw_begin(mnw_walk *w, const mnw_shape *s, size_t rows) {
+    memset(w, 0, sizeof *w);
+    w->axes = s->rank + 1;
+    w->size[0] = (uint32_t)rows;
+    memcpy(w->size + 1, s->size, sizeof s->size);
 }
 
-/* The next position in all but the last axis; moves each offset along. 0 after the last. */
-static int mnw_next(const mnw_shape *s, uint32_t at[MINNOW_MAX_RANK], size_t *a, const size_t *by_a, size_t *b,
-                    const size_t *by_b) {
-    for (uint32_t i = s->rank; i-- > 1;) {
-        uint32_t axis = i - 1;
-        *a += by_a[axis];
-        *b += by_b[axis];
-        if (++at[axis] < s->size[axis])
+/* One of the two has shape s, and is broadcast to that of the way. */
+static MNW_NOINLINE void mnw_follow(mnw_walk *w, const mnw_shape *s, uint32_t which) {
+    size_t step = 1;
+    for (uint32_t i = 1; i < w->axes; i++) {
+        uint32_t n = i <= s->rank ? s->size[s->rank - i] : 1;
+        w->by[which][w->axes - i] = n == 1 ? 0 : step;
+        step *= n;
+    }
+    w->by[which][0] = step;
+}
+
+/* The next position; 0 after the last. */
+static MNW_NOINLINE int mnw_next(mnw_walk *w) {
+    for (uint32_t axis = w->axes - 1; axis-- > 0;) {
+        uint32_t more = ++w->at[axis] < w->size[axis];
+        for (uint32_t i = 0; i < 2; i++)
+            w->place[i] += more ? w->by[i][axis] : w->by[i][axis] - w->by[i][axis] * w->at[axis];
+        if (more)
             return 1;
-        *a -= by_a[axis] * at[axis];
-        *b -= by_b[axis] * at[axis];
-        at[axis] = 0;
+        w->at[axis] = 0;
     }
     return 0;
 }
 
-static void mnw_broadcast(const mnw_kernels *k, uint32_t code, float *y, const mnw_shape *ys, const float *a,
-                          const mnw_shape *as, const float *b, const mnw_shape *bs) {
-    size_t by_a[MINNOW_MAX_RANK] = {0}, by_b[MINNOW_MAX_RANK] = {0}, ia = 0, ib = 0;
-    uint32_t at[MINNOW_MAX_RANK] = {0}, last = ys->rank ? ys->rank - 1 : 0, n = ys->rank ? ys->size[last] : 1;
-    mnw_strides(as, ys, by_a);
-    mnw_strides(bs, ys, by_b);
+/* The second of the two becomes the first. */
+static MNW_NOINLINE void mnw_copy(mnw_walk *w, float *y, const float *x) {
+    uint32_t last = w->axes - 1, n = w->size[last];
+    size_t by = w->by[0][last], to = w->by[1][last];
     do {
-        k->binary(code, y, a + ia, by_a[last], b + ib, by_b[last], n);
-        y += n;
-    } while (mnw_next(ys, at, &ia, by_a, &ib, by_b));
-}
-
-static void mnw_permuted(float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs, const mnw_call *c) {
-    size_t by[MINNOW_MAX_RANK] = {0}, none[MINNOW_MAX_RANK] = {0}, from = 0, unused = 0;
-    uint32_t at[MINNOW_MAX_RANK] = {0}, last = ys->rank ? ys->rank - 1 : 0, n = ys->rank ? ys->size[last] : 1;
-    for (uint32_t i = 0; i < ys->rank; i++)
-        by[i] = mnw_product(xs, mnw_u32(mnw_attr(c, i)) + 1, xs->rank);
-    do {
-        for (uint32_t i = 0; i < n; i++)
-            *y++ = x[from + i * by[last]];
-    } while (mnw_next(ys, at, &from, by, &unused, none));
+        if (by == 1 && to == 1)
+            memcpy(y + w->place[1], x + w->place[0], (size_t)4 * n);
+        else
+            for (uint32_t i = 0; i < n; i++)
+                y[w->place[1] + i * to] = x[w->place[0] + i * by];
+    } while (mnw_next(w));
 }
 
 /* Sum, mean, product or extreme over some axes, in the order in which the elements lie. */
-static void mnw_reduced(float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs, const mnw_call *c) {
-    size_t by[MINNOW_MAX_RANK] = {0}, none[MINNOW_MAX_RANK] = {0}, to = 0, unused = 0, step = 1;
-    uint32_t at[MINNOW_MAX_RANK] = {0}, last = xs->rank - 1, k = c->attrs;
+static void mnw_reduced(float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs, const mnw_call *c,
+                        size_t rows) {
+    const uint32_t code = MNW_NUMBER(c->code), extreme = code == MNW_max || code == MNW_min;
+    mnw_walk w;
+    uint32_t last = xs->rank, k = c->attrs;
+    size_t step = 1, all = rows * ys->elements;
+    mnw_begin(&w, xs, rows);
     for (uint32_t i = xs->rank; i-- > 0;) {
         if (k > 0 && mnw_u32(mnw_attr(c, k - 1)) == i) {
             k--;
         } else {
-            by[i] = step;
+            w.by[1][1 + i] = step;
             step *= xs->size[i];
         }
     }
-    for (size_t i = 0; i < ys->elements; i++)
-        y[i] = c->code == MNW_max   ? mnw_from(0xff800000u)
-               : c->code == MNW_min ? mnw_from(0x7f800000u)
-                                    : (float)(c->code == MNW_prod);
+    w.by[1][0] = step;
+    for (size_t i = 0; i < all; i++)
+        y[i] = code == MNW_max   ? mnw_from(0xff800000u)
+               : code == MNW_min ? mnw_from(0x7f800000u)
+                                 : (float)(code == MNW_prod);
     do {
-        for (uint32_t i = 0; i < xs->size[last]; i++) {
-            float *sum = y + to + i * by[last], v = *x++;
-            if (c->code == MNW_max || c->code == MNW_min)
-                *sum = (c->code == MNW_max ? v > *sum : v < *sum) || v != v ? v : *sum;
+        float *sum = y + w.place[1];
+        for (uint32_t i = 0; i < w.size[last]; i++, sum += w.by[1][last]) {
+            float v = *x++;
+            if (extreme)
+                *sum = (code == MNW_max ? v > *sum : v < *sum) || v != v ? v : *sum;
             else
-                *sum = c->code == MNW_prod ? *sum * v : *sum + v;
+                *sum = code == MNW_prod ? *sum * v : *sum + v;
         }
-    } while (mnw_next(xs, at, &to, by, &unused, none));
-    if (c->code == MNW_mean) {
+    } while (mnw_next(&w));
+    if (code == MNW_mean) {
         float count = (float)(xs->elements / ys->elements);
-        for (size_t i = 0; i < ys->elements; i++)
+        for (size_t i = 0; i < all; i++)
             y[i] /= count;
     }
 }
 
-/* Softmax, or its logarithm, of n numbers. x and y may be the same. */
+/* Softmax, or its logarithm, of n numbers. */
 static void mnw_softmax_of(const mnw_kernels *k, float *y, const float *x, size_t n, int logarithm) {
     float top = x[0], sum = 0.0f;
     for (size_t i = 1; i < n; i++)
         top = x[i] > top || x[i] != x[i] ? x[i] : top;
-    if (logarithm) {
-        k->binary(MNW_sub, y, x, 1, &top, 0, n);
-        for (size_t i = 0; i < n; i++) {
-            float e = y[i];
-            k->unary(MNW_exp, &e, &e, 1, NULL);
-            sum += e;
-        }
-        float shift;
-        k->unary(MNW_log, &shift, &sum, 1, NULL);
-        shift = top + shift;
-        for (size_t i = 0; i < n; i++)
-            y[i] = x[i] - shift;
-        return;
-    }
     k->binary(MNW_sub, y, x, 1, &top, 0, n);
     k->unary(MNW_exp, y, y, n, NULL);
     for (size_t i = 0; i < n; i++)
         sum += y[i];
-    k->binary(MNW_div, y, y, 1, &sum, 0, n);
+    if (logarithm) {
+        k->unary(MNW_log, &sum, &sum, 1, NULL);
+        sum = top + sum;
+        k->binary(MNW_sub, y, x, 1, &sum, 0, n);
+    } else {
+        k->binary(MNW_div, y, y, 1, &sum, 0, n);
+    }
 }
 
 /* The sums are of doubles: what is left when nearly equal numbers lose their mean is scaled up, and its errors too. */
@@ -2431,27 +2432,34 @@ static MNW_NOINLINE void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, 
 #pragma GCC pop_options
 #endif
 
-/* One plane, [in] to [out], of a pool: the maximum (mode 0) or mean (1: padding counts, 2: it does not) of windows. */
-static void mnw_pool_of(const mnw_call *c, float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs) {
-    uint32_t d = mnw_moves(c), kind = mnw_u32(mnw_attr(c, 0)), windows = ys->elements / ys->size[0];
-    for (uint32_t i = 0; i < windows; i++) {
-        uint32_t left = i, begin[3] = {0, 0, 0}, end[3] = {1, 1, 1}, step[3] = {1, 1, 1}, in[3] = {1, 1, 1};
+/* How many of n steps of `by` it takes from 0 to come to `to` or beyond it. */
+static MNW_NOINLINE uint32_t mnw_steps(int64_t to, uint32_t by, uint32_t n) {
+    to = to > 0 ? (to + by - 1) / by : 0;
+    return to < n ? (uint32_t)to : n;
+}
+
+/* A pool: the maximum (mode 0) or mean (1: padding counts, 2: it does not) of windows of each plane. */
+static void mnw_pool_of(const mnw_call *c, float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs,
+                        size_t rows) {
+    uint32_t d = mnw_moves(c), kind = mnw_u32(mnw_attr(c, 0)), windows = ys->elements / ys->size[0], i = 0;
+    for (rows *= ys->elements; rows--; i++) {
+        uint32_t begin[3] = {0, 0, 0}, end[3] = {1, 1, 1}, step[3] = {1, 1, 1}, in[3] = {1, 1, 1};
         float sum = kind ? 0.0f : mnw_from(0xff800000u), count = 1.0f;
-        for (uint32_t axis = d; axis-- > 0;) { /* the part of the window that lies within: [begin, end) by step */
+        if (i == windows) {
+            x += xs->elements / xs->size[0];
+            i = 0;
+        }
+        for (uint32_t axis = d, left = i; axis-- > 0;) { /* the part of the window that lies within: [begin, end) */
             uint32_t n = ys->size[1 + axis], by = mnw_of_axis(c, 3, axis), to = 3 - d + axis;
-            int64_t size = xs->size[1 + axis], padding = mnw_of_axis(c, 2, axis);
-            int64_t at = (int64_t)(left % n) * mnw_of_axis(c, 1, axis) - padding, taps = mnw_of_axis(c, 0, axis);
-            int64_t low = at < 0 ? (-at + by - 1) / by : 0, high = (size - at + by - 1) / by;
-            int64_t most = (size + padding - at + by - 1) / by;
-            high = high < taps ? high : taps;
-            most = most < taps ? most : taps;
-            high = high > low ? high : low;
-            count = count * (float)(kind == 1 ? most : high - low);
-            begin[to] = low < taps ? (uint32_t)(at + low * by) : 0;
-            end[to] = low < taps ? (uint32_t)(at + high * by) : 0;
-            step[to] = by;
-            in[to] = xs->size[1 + axis];
+            uint32_t taps = mnw_of_axis(c, 0, axis), padding = mnw_of_axis(c, 2, axis);
+            int64_t at = (int64_t)(left % n) * mnw_of_axis(c, 1, axis) - padding, size = xs->size[1 + axis];
+            uint32_t low = mnw_steps(-at, by, taps), high = mnw_steps(size - at, by, taps);
             left /= n;
+            count *= (float)(kind == 1 ? mnw_steps(size + padding - at, by, taps) : high - low);
+            in[to] = xs->size[1 + axis];
+            step[to] = by;
+            begin[to] = (uint32_t)(at + (int64_t)low * by);
+            end[to] = low < high ? (uint32_t)(at + (int64_t)high * by) : 0;
         }
         for (uint64_t p = begin[0]; p < end[0]; p += step[0])
             for (uint64_t q = begin[1]; q < end[1]; q += step[1])
@@ -2459,31 +2467,31 @@ static void mnw_pool_of(const mnw_call *c, float *y, const mnw_shape *ys, const 
                     float v = x[(p * in[1] + q) * in[2] + r];
                     sum = kind ? sum + v : v > sum || v != v ? v : sum;
                 }
-        y[i] = kind && count > 0.0f ? sum / count : sum;
+        *y++ = kind && count > 0.0f ? sum / count : sum;
     }
 }
 
-/* The product of matrices, one agent's: a [..., n, k] with b [..., k, m], or [..., m, k] if it is turned. */
-static void mnw_matmul_of(const mnw_kernels *kernels, uint32_t turned, float *y, const mnw_shape *ys, const float *a,
-                          const mnw_shape *as, const float *b, const mnw_shape *bs, float *panels) {
-    size_t by_a[MINNOW_MAX_RANK] = {0}, by_b[MINNOW_MAX_RANK] = {0}, ia = 0, ib = 0;
-    uint32_t at[MINNOW_MAX_RANK] = {0};
-    size_t n = ys->size[ys->rank - 2], m = ys->size[ys->rank - 1], k = as->size[as->rank - 1];
-    mnw_shape ahead = *ys;
-    ahead.rank--;
-    mnw_strides(as, ys, by_a);
-    mnw_strides(bs, ys, by_b);
-    size_t all = (m + MNW_PANEL - 1) / MNW_PANEL * MNW_PANEL;
+/* The product of matrices: a [..., n, k] with b [..., k, m], or [..., m, k] if it is turned. */
+static void mnw_matmul_of(const mnw_kernels *kernels, mnw_product_of *of, uint32_t turned, size_t rows,
+                          const mnw_shape *ys, const mnw_shape *as, const float *b, const mnw_shape *bs,
+                          float *panels) {
+    const float *a = of->x;
+    size_t n = ys->size[ys->rank - 2], m = of->n, k = of->k, all = (m + MNW_PANEL - 1) / MNW_PANEL * MNW_PANEL;
+    mnw_walk w;
+    mnw_begin(&w, ys, rows);
+    mnw_follow(&w, as, 0);
+    mnw_follow(&w, bs, 1);
+    w.axes--;
+    of->w = panels;
     do {
         for (size_t i = 0; i < k; i++)
             for (size_t j = 0; j < all; j++)
-                panels[(j / MNW_PANEL * k + i) * MNW_PANEL + j % MNW_PANEL] = j >= m   ? 0.0f
-                                                                              : turned ? b[ib + j * k + i]
-                                                                                       : b[ib + i * m + j];
-        mnw_product_of of = {panels, NULL, a + ia, y, m, k, NULL, NULL, 0};
-        mnw_linear_of(kernels, &of, n);
-        y += n * m;
-    } while (mnw_next(&ahead, at, &ia, by_a, &ib, by_b));
+                panels[(j / MNW_PANEL * k + i) * MNW_PANEL + j % MNW_PANEL] =
+                    j < m ? b[w.place[1] + (turned ? j * k + i : i * m + j)] : 0.0f;
+        of->x = a + w.place[0];
+        mnw_linear_of(kernels, of, n);
+        of->y += n * m;
+    } while (mnw_next(&w));
 }
 
 /* ---- A session. */
@@ -2579,15 +2587,23 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
     const mnw_call *c = &op->call;
     const minnow_policy *p = s->policy;
     const mnw_kernels *k = &s->kernels;
-    const mnw_shape *ys = &p->value[mnw_out(c, 0)].shape, *xs = ys;
-    float *y = mnw_at(s, mnw_out(c, 0), from), attr[2] = {0.0f, 0.0f};
-    const float *x = y;
+    const uint32_t code = MNW_NUMBER(c->code);
+    const mnw_shape *ys = &p->value[mnw_out(c, 0)].shape, *xs = ys, *bs = ys;
+    float *y = mnw_at(s, mnw_out(c, 0), from), *scratch = s->scratch, attr[2] = {0.0f, 0.0f};
+    const float *x = y, *b = y; /* the first input, and the second, or a state */
     if (c->inputs) {
         xs = &p->value[mnw_in(c, 0)].shape;
         x = mnw_at(s, mnw_in(c, 0), from);
     }
+    if (c->inputs > 1) {
+        bs = &p->value[mnw_in(c, 1)].shape;
+        b = mnw_at(s, mnw_in(c, 1), from);
+    }
     size_t all = rows * ys->elements, last = xs->rank ? xs->size[xs->rank - 1] : 1, lines = rows * xs->elements / last;
-    switch (MNW_NUMBER(c->code)) {
+    size_t n = ys->rank ? ys->size[ys->rank - 1] : 1;
+    mnw_product_of of = {op->tensor[0], op->tensor[1], x, y, n, last, NULL, NULL, 0};
+    mnw_walk w;
+    switch (code) {
     case MNW_reshape:  /* the same memory */
     case MNW_constant: /* filled in when the session begins */
         return;
@@ -2601,90 +2617,82 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
                 y[i] = (float)(int32_t)mnw_bits(x[i]);
         }
         return;
-    case MNW_linear: {
-        if (MNW_IN_PLACE) {
+    case MNW_linear:
+        if (MNW_IN_PLACE)
             mnw_linear_in_place(&p->file, c, x, y, lines);
-            return;
-        }
-        mnw_product_of of = {op->tensor[0], op->tensor[1], x, y, ys->size[ys->rank - 1], last, NULL, NULL, 0};
-        mnw_linear_of(k, &of, lines);
-        return;
-    }
-    case MNW_lstm: {
-        const float *h = mnw_at(s, mnw_in(c, 1), from), *cell = mnw_at(s, mnw_in(c, 2), from);
-        float *next = mnw_at(s, mnw_out(c, 1), from);
-        size_t n = ys->elements;
-        mnw_product_of of = {op->tensor[0], op->tensor[2], x, s->scratch, 4 * n, last, op->tensor[1], h, n};
-        mnw_linear_of(k, &of, rows);
-        for (size_t r = 0; r < rows; r++) {
-            float *gates = s->scratch + r * 4 * n;
-            k->gates(gates, gates, 2 * n, 0);
-            k->gates(gates + 2 * n, gates + 2 * n, n, 1);
-            k->gates(gates + 3 * n, gates + 3 * n, n, 0);
-            k->lstm(next + r * n, gates, cell + r * n, n);
-        }
-        k->gates(y, next, all, 1);
-        for (size_t r = 0; r < rows; r++)
-            k->binary(MNW_mul, y + r * n, y + r * n, 1, s->scratch + (r * 4 + 3) * n, 1, n);
-        return;
-    }
-    case MNW_gru: {
-        const float *h = mnw_at(s, mnw_in(c, 1), from);
-        size_t n = ys->elements;
-        float *of_h = s->scratch + rows * 3 * n;
-        mnw_product_of of = {op->tensor[0], op->tensor[2], x, s->scratch, 3 * n, last, NULL, NULL, 0};
-        mnw_product_of too = {op->tensor[1], op->tensor[3], h, of_h, 3 * n, n, NULL, NULL, 0};
-        mnw_linear_of(k, &of, rows);
-        mnw_linear_of(k, &too, rows);
-        for (size_t r = 0; r < rows; r++)
-            k->gru(y + r * n, s->scratch + r * 3 * n, of_h + r * 3 * n, h + r * n, n);
-        return;
-    }
-    case MNW_rnn: {
-        const float *h = mnw_at(s, mnw_in(c, 1), from);
-        mnw_product_of of = {op->tensor[0], op->tensor[2], x, y, ys->elements, last, op->tensor[1], h, ys->elements};
-        mnw_linear_of(k, &of, rows);
-        if (mnw_u32(mnw_attr(c, 0)))
-            k->unary(MNW_relu, y, y, all, attr);
         else
-            k->gates(y, y, all, 1);
+            mnw_linear_of(k, &of, lines);
         return;
-    }
+    case MNW_lstm:
+    case MNW_rnn:
+        of.bias = op->tensor[2];
+        of.more_w = op->tensor[1];
+        of.more_x = b;
+        of.more_k = n;
+        if (code == MNW_lstm) {
+            of.y = scratch;
+            of.n = 4 * n;
+        }
+        mnw_linear_of(k, &of, rows);
+        if (code == MNW_lstm) {
+            const float *cell = mnw_at(s, mnw_in(c, 2), from);
+            float *next = mnw_at(s, mnw_out(c, 1), from);
+            for (size_t r = 0; r < rows; r++) {
+                float *gates = scratch + r * 4 * n;
+                k->gates(gates, gates, 2 * n, 0);
+                k->gates(gates + 2 * n, gates + 2 * n, n, 1);
+                k->gates(gates + 3 * n, gates + 3 * n, n, 0);
+                k->lstm(next + r * n, gates, cell + r * n, n);
+            }
+            k->gates(y, next, all, 1);
+            for (size_t r = 0; r < rows; r++)
+                k->binary(MNW_mul, y + r * n, y + r * n, 1, scratch + (r * 4 + 3) * n, 1, n);
+        } else if (mnw_u32(mnw_attr(c, 0))) {
+            k->unary(MNW_relu, y, y, all, attr);
+        } else {
+            k->gates(y, y, all, 1);
+        }
+        return;
+    case MNW_gru:
+        of.bias = op->tensor[2];
+        of.y = scratch;
+        of.n = 3 * n;
+        mnw_linear_of(k, &of, rows);
+        of.w = op->tensor[1];
+        of.bias = op->tensor[3];
+        of.x = b;
+        of.y = scratch + rows * 3 * n;
+        of.k = n;
+        mnw_linear_of(k, &of, rows);
+        for (; rows--; y += n, scratch += 3 * n, of.y += 3 * n, b += n)
+            k->gru(y, scratch, of.y, b, n);
+        return;
+    case MNW_mingru:
+        of.y = scratch;
+        of.n = 2 * n;
+        mnw_linear_of(k, &of, rows);
+        for (; rows--; y += n, scratch += 2 * n, b += n) {
+            k->gates(y, scratch, n, 0);
+            k->gates(scratch + n, scratch + n, n, 0);
+            k->mingru(y, scratch, b, n);
+        }
+        return;
     case MNW_conv:
-        mnw_conv(k, op, y, x, rows, s->scratch);
+        mnw_conv(k, op, y, x, rows, scratch);
         return;
     case MNW_pool:
-        for (size_t r = 0; r < rows * ys->size[0]; r++)
-            mnw_pool_of(c, y + r * (ys->elements / ys->size[0]), ys, x + r * (xs->elements / xs->size[0]), xs);
+        mnw_pool_of(c, y, ys, x, xs, rows);
         return;
-    case MNW_matmul: {
-        const mnw_shape *bs = &p->value[mnw_in(c, 1)].shape;
-        const float *b = mnw_at(s, mnw_in(c, 1), from);
-        for (size_t r = 0; r < rows; r++)
-            mnw_matmul_of(k, mnw_u32(mnw_attr(c, 0)), y + r * ys->elements, ys, x + r * xs->elements, xs,
-                          b + r * bs->elements, bs, s->scratch);
+    case MNW_matmul:
+        mnw_matmul_of(k, &of, mnw_u32(mnw_attr(c, 0)), rows, ys, xs, b, bs, scratch);
         return;
-    }
     case MNW_embedding: {
-        size_t width = ys->size[ys->rank - 1];
         float top = (float)(mnw_tensor_at(&p->file, mnw_stored(c, 0)).shape.size[0] - 1);
-        for (size_t r = 0; r < rows * xs->elements; r++) { /* what is negative or not a number counts as 0 */
-            uint32_t bits = mnw_bits(x[r]);                /* compared so that -ffast-math cannot assume numbers */
-            size_t index = bits > 0x7f800000u ? 0 : (size_t)(bits < mnw_bits(top) ? x[r] : top);
-            memcpy(y + r * width, op->tensor[0] + index * width, 4 * width);
-        }
-        return;
-    }
-    case MNW_mingru: {
-        const float *h = mnw_at(s, mnw_in(c, 1), from);
-        size_t n = ys->elements;
-        mnw_product_of of = {op->tensor[0], op->tensor[1], x, s->scratch, 2 * n, last, NULL, NULL, 0};
-        mnw_linear_of(k, &of, rows);
-        for (size_t r = 0; r < rows; r++) {
-            float *parts = s->scratch + r * 2 * n;
-            k->gates(y + r * n, parts, n, 0);
-            k->gates(parts + n, parts + n, n, 0);
-            k->mingru(y + r * n, parts, h + r * n, n);
+        for (size_t i = rows * xs->elements; i--; y += n) { /* what is negative or not a number counts as 0 */
+            float v = *x++;
+            uint32_t bits = mnw_bits(v); /* compared so that -ffast-math cannot assume numbers */
+            size_t index = bits > 0x7f800000u ? 0 : (size_t)(bits < mnw_bits(top) ? v : top);
+            memcpy(y, op->tensor[0] + index * n, 4 * n);
         }
         return;
     }
@@ -2697,69 +2705,69 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
     case MNW_eq:
     case MNW_lt:
     case MNW_le:
-    case MNW_keep: {
-        const mnw_shape *bs = &p->value[mnw_in(c, 1)].shape;
-        const float *b = mnw_at(s, mnw_in(c, 1), from);
-        if (mnw_equal(xs, bs))
-            k->binary(c->code, y, x, 1, b, 1, all);
-        else
-            for (size_t r = 0; r < rows; r++)
-                mnw_broadcast(k, c->code, y + r * ys->elements, ys, x + r * xs->elements, xs, b + r * bs->elements, bs);
+    case MNW_keep:
+        if (mnw_equal(xs, bs)) {
+            k->binary(code, y, x, 1, b, 1, all);
+            return;
+        }
+        mnw_begin(&w, ys, rows);
+        mnw_follow(&w, xs, 0);
+        mnw_follow(&w, bs, 1);
+        do {
+            k->binary(code, y, x + w.place[0], w.by[0][ys->rank], b + w.place[1], w.by[1][ys->rank], n);
+            y += n;
+        } while (mnw_next(&w));
         return;
-    }
     case MNW_mix:
-        k->mix(y, x, mnw_at(s, mnw_in(c, 1), from), mnw_at(s, mnw_in(c, 2), from), all);
+        k->mix(y, x, b, mnw_at(s, mnw_in(c, 2), from), all);
         return;
     case MNW_softmax:
     case MNW_log_softmax:
-        for (size_t r = 0; r < lines; r++)
-            mnw_softmax_of(k, y + r * last, x + r * last, last, c->code == MNW_log_softmax);
+    case MNW_layer_norm:
+    case MNW_rms_norm:
+        for (; lines--; x += last, y += last)
+            if (code == MNW_softmax || code == MNW_log_softmax)
+                mnw_softmax_of(k, y, x, last, code == MNW_log_softmax);
+            else
+                mnw_norm_of(k, y, x, last, op);
         return;
     case MNW_sum:
     case MNW_mean:
     case MNW_max:
     case MNW_min:
     case MNW_prod:
-        for (size_t r = 0; r < rows; r++)
-            mnw_reduced(y + r * ys->elements, ys, x + r * xs->elements, xs, c);
+        mnw_reduced(y, ys, x, xs, c, rows);
         return;
-    case MNW_layer_norm:
-    case MNW_rms_norm:
-        for (size_t r = 0; r < lines; r++)
-            mnw_norm_of(k, y + r * last, x + r * last, last, op);
-        return;
-    case MNW_concat: {
-        uint32_t axis = mnw_u32(mnw_attr(c, 0));
-        size_t outer = rows * mnw_product(ys, 0, axis), width = mnw_product(ys, axis, ys->rank), done = 0;
+    case MNW_concat:
+    case MNW_slice:
+    case MNW_permute: {
+        const uint32_t axis = 1 + mnw_u32(mnw_attr(c, 0));
+        size_t done = 0;
         for (uint32_t i = 0; i < c->inputs; i++) {
-            size_t part = mnw_product(&p->value[mnw_in(c, i)].shape, axis, ys->rank);
-            x = mnw_at(s, mnw_in(c, i), from);
-            for (size_t r = 0; r < outer; r++)
-                memcpy(y + r * width + done, x + r * part, 4 * part);
-            done += part;
+            xs = &p->value[mnw_in(c, i)].shape;
+            mnw_begin(&w, code == MNW_concat ? xs : ys, rows);
+            mnw_follow(&w, xs, 0);
+            mnw_follow(&w, ys, 1);
+            w.place[1] = done * w.by[1][axis];
+            done += w.size[axis];
+            if (code == MNW_slice) {
+                w.place[0] = mnw_u32(mnw_attr(c, 1)) * w.by[0][axis];
+                w.by[0][axis] *= mnw_u32(mnw_attr(c, 2));
+            }
+            for (uint32_t to = 0; code == MNW_permute && to < ys->rank; to++)
+                w.by[0][1 + to] = mnw_product(xs, mnw_u32(mnw_attr(c, to)) + 1, xs->rank);
+            mnw_copy(&w, y, mnw_at(s, mnw_in(c, i), from));
         }
         return;
     }
-    case MNW_slice: {
-        uint32_t axis = mnw_u32(mnw_attr(c, 0)), start = mnw_u32(mnw_attr(c, 1)), step = mnw_u32(mnw_attr(c, 2));
-        size_t inner = mnw_product(ys, axis + 1, ys->rank), outer = rows * mnw_product(ys, 0, axis);
-        for (size_t r = 0; r < outer; r++)
-            for (uint32_t i = 0; i < ys->size[axis]; i++, y += inner)
-                memcpy(y, x + (r * xs->size[axis] + start + (size_t)i * step) * inner, 4 * inner);
-        return;
-    }
-    case MNW_permute:
-        for (size_t r = 0; r < rows; r++)
-            mnw_permuted(y + r * ys->elements, ys, x + r * xs->elements, xs, c);
-        return;
     case MNW_tanh:
     case MNW_sigmoid:
-        k->gates(y, x, all, c->code == MNW_tanh);
+        k->gates(y, x, all, code == MNW_tanh);
         return;
     default:
         for (uint32_t i = 0; i < c->attrs && i < 2; i++)
             attr[i] = mnw_f32(mnw_attr(c, i));
-        k->unary(c->code, y, x, all, attr);
+        k->unary(code, y, x, all, attr);
     }
 }
 
