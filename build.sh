@@ -268,7 +268,7 @@ main() {
     demo) demo "$@" ;;
     test)
         setup --test
-        exec "$VENV/bin/python" -m pytest "$@"
+        exec "$VENV/bin/python" -m pytest -n "$(nproc)" --dist loadfile "$@"
         ;;
     native)
         setup

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,17 +28,18 @@ TURN = 20  # presses from one end of a parameter's range to the other
 SCRIPT, POLICY, PERSON = range(3)  # core.h
 DRIVERS = ("The script", "The policy", "You")
 HELP = (
-    "SPACE      play or pause",
-    ".          one tick",
-    "- +        slower, faster",
-    "R          the same seed again",
-    "ESC        hand back",
-    "F2         next player",
-    "F3         who drives this player",
-    "TAB        next parameter",
-    "PGUP PGDN  turn it (HOME: its default)",
-    "Drop a .minnow file here to try it",
-    "F1 or ?    this help      CTRL Q  close",
+    ("SPACE", "play or pause"),
+    (".", "one tick"),
+    ("- +", "slower, faster"),
+    ("R", "the same seed again"),
+    ("ESC", "hand back"),
+    ("F2", "next player"),
+    ("F3", "who drives this player"),
+    ("TAB", "next parameter"),
+    ("PGUP PGDN", "turn it (HOME: its default)"),
+    ("F1 or ?", "this help"),
+    ("CTRL Q", "close"),
+    ("", "Drop a .minnow file here to try it"),
 )
 F1, F2, F3, TAB, ESCAPE, PAGE_UP, PAGE_DOWN, HOME, SPACE = 290, 291, 292, 258, 256, 266, 267, 268, 32  # GLFW
 CONTROL, QUIT = 341, 81
@@ -80,6 +82,11 @@ def main(argv: list[str]) -> int:
     if chosen.json:
         print(json.dumps(table.told()))
     return 0
+
+
+def key_name(code: str) -> str:
+    """KeyboardEvent.code as keyboards are labelled."""
+    return re.sub("^(Key|Digit|Arrow)", "", code)
 
 
 class Table:
@@ -192,25 +199,27 @@ class Table:
             self.turn(self.param, param.value)
 
     def words(self) -> str:
-        """What stands below the picture."""
+        """What stands below the picture, in two lines."""
         if self.message:
             return self.message
         param = self.spec.param[self.param]
         driver = self.drivers[self.focus]
         who = f" player {self.focus + 1}" if self.spec.slots > 1 else ""
-        parts = [
+        player = [
             f"{DRIVERS[driver]} play{'' if driver == PERSON else 's'}{who}",
             f"{self.spec.score_name} {self.game.score(self.focus):.4g}",
+        ]
+        game = [
             ("" if self.running else "paused, ") + f"speed {self.speed:g}x",
             f"{param.name.replace('_', ' ')} {self.values[param.name]:.3g}",
             "F1 keys",
         ]
-        return "   ".join(parts)
+        return "   ".join(player) + "\n" + "   ".join(game)
 
-    def lines(self) -> list[str]:
-        """The help, while it is asked for."""
-        own = [f"{' '.join(c.keys).replace('Arrow', '').replace('Key', ''):<10} {c.label}" for c in self.spec.control]
-        return [*own, "", *HELP] if self.help else []
+    def lines(self) -> list[tuple[str, str]]:
+        """The help, while it is asked for: keys, and what they do."""
+        own = [(" ".join(map(key_name, control.keys)), control.label) for control in self.spec.control]
+        return [*own, ("", ""), *HELP] if self.help else []
 
     def run(self, window: Window, seconds: float) -> None:
         """Plays until the window is closed, or for so many seconds."""

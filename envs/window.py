@@ -13,7 +13,7 @@ from .raster import KINDS, Shape, view_of
 from .spec import Control, Spec
 
 DEAD_ZONE = 0.35  # of a gamepad's stick
-FOOT = 34  # pixels below the picture, for words
+FOOT = 56  # pixels below the picture, for words
 # KeyboardEvent codes that are not a letter, a digit or an arrow; the numbers of GLFW, which raylib has too.
 CODES = {"Space": 32, "Comma": 44, "Minus": 45, "Period": 46, "Slash": 47, "Enter": 257, "Backspace": 259}
 CODES |= {"ArrowRight": 262, "ArrowLeft": 263, "ArrowDown": 264, "ArrowUp": 265, "ShiftLeft": 340, "ControlLeft": 341}
@@ -69,9 +69,9 @@ class Window:
         scale, left, top = self.place
         return (x - left) / scale, (y - top) / scale
 
-    def draw(self, shapes: list[Shape], words: str, more: Iterable[str] = ()) -> None:
-        """One frame: the picture, `words` below it, and lines that cover it if there are `more`. Waits for the
-        screen."""
+    def draw(self, shapes: list[Shape], words: str, more: Iterable[tuple[str, str]] = ()) -> None:
+        """One frame: the picture, `words` of at most two lines below it, and lines of two columns that cover it if
+        there are `more`. Waits for the screen."""
         rl = self.rl
         wide, high = rl.get_screen_width(), max(rl.get_screen_height() - FOOT, 1)
         x, y, width, height = view_of(shapes, *self.view)
@@ -85,12 +85,15 @@ class Window:
         lines = list(more)
         if lines:
             rl.draw_rectangle(0, 0, wide, high, rl.Color(10, 14, 22, 225))
-        for i, line in enumerate(lines):
-            rl.draw_text(line, 24, 22 + 26 * i, 20, rl.RAYWHITE)
+        column = 44 + max((rl.measure_text(key, 20) for key, _ in lines), default=0)
+        for i, (key, what) in enumerate(lines):
+            rl.draw_text(key, 24, 22 + 26 * i, 20, rl.RAYWHITE)
+            rl.draw_text(what, column, 22 + 26 * i, 20, rl.RAYWHITE)
         rl.end_scissor_mode()
         rl.draw_rectangle(0, high, wide, FOOT, rl.Color(24, 30, 42, 255))
-        size = 20 if rl.measure_text(words, 20) <= wide - 20 else 10
-        rl.draw_text(words, 10, high + (FOOT - size) // 2, size, rl.RAYWHITE)
+        for i, line in enumerate(words.splitlines()):
+            size = 20 if rl.measure_text(line, 20) <= wide - 20 else 10
+            rl.draw_text(line, 10, high + 6 + 24 * i + (20 - size) // 2, size, rl.RAYWHITE)
         rl.end_drawing()
 
     def _shape(self, shape: Shape) -> None:
