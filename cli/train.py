@@ -8,38 +8,25 @@ import json
 import os
 import secrets
 import shlex
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError, unknown
-from minnow.cinfer.files import write_atomic
 from minnow.cli import flags
 from minnow.train import config as configs
 from minnow.train import tracker
 from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfig
 
+if TYPE_CHECKING:
+    from minnow.train.run import Outcome
+
 SUMMARY = "train a policy, export and verify it"
 SETTINGS = ("--policy.", "--train.", "--selfplay.", "--env.", "--randomize", "--seed", "--steps")
-STATUS = "MINNOW_STATUS"  # the environment's word for the file that receives the exit status of several processes
-# torchrun, without its own traces for what a process has said already.
-TORCHRUN = """
-import sys
-from torch.distributed.elastic.multiprocessing.api import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-from torch.distributed.run import main
-try:
-    main()
-except (ChildFailedError, SignalException):
-    sys.exit(1)
-"""
-RESTARTS = 3  # of a run whose processes die
+SHARE = 256  # samples of a minibatch, at least, for each of several processes
 EPISODES = 200  # of the evaluation after training
 WATCHED = 20  # checkpoints, at least, of a run that is watched
 
@@ -58,9 +45,9 @@ class Flags:
     """Agent-steps of the schedule: the same as --train.steps."""
     seed: int | None = None
     """Where every random number comes from; chosen and printed if absent."""
-    processes: int = 1
+    processes: int | None = None
     """Train in so many processes, each with its share of the environments; if one dies, all go on from the last
-    checkpoint."""
+    checkpoint. By default one a core while each gets 256 samples of every minibatch; with a GPU, one."""
     randomize: float = 0.0
     """Draw each physics parameter from its nominal +- this fraction at each reset."""
     out: Path | None = None
@@ -85,8 +72,8 @@ class ResumeFlags:
 
     resume: Path
     """The run's folder."""
-    processes: int = 1
-    """In so many processes, as many as before or not."""
+    processes: int | None = None
+    """In so many processes, as many as before or not; by default as a new run."""
     device: str | None = None
     """On another device than before: auto, cpu, cuda or cuda:N."""
     budget: float | None = None
@@ -112,7 +99,7 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())
         return 0 if argv else 2
-    from minnow.train import checkpoint, group, run
+    from minnow.train import checkpoint, group, run, selfplay
 
     command = shlex.join(["minnow", "train", *argv])
     name = None if argv[0].startswith("-") else argv[0]
@@ -128,13 +115,13 @@ def main(argv: list[str]) -> int:
         chosen = flags.parse(ResumeFlags, rest, "minnow train")
         if name is not None:
             _check_env(chosen.resume, name)
+        file = checkpoint.find(chosen.resume)  # refuses what is no run, once
+        config = configs.from_dict(checkpoint.read(file)[1]["config"], str(file))
+        config.train.device = chosen.device or config.train.device
+        configs.validate(config)
         _check_processes(chosen.processes)
-        if chosen.processes > 1 and not group.launched():
-            checkpoint.find(chosen.resume)  # refuses what is no run, once
-            return _torchrun(argv, chosen.processes, 1)
-        if group.launched():
-            return _reported(functools.partial(_resumed, chosen, command))
-        return _resumed(chosen, command)
+        count = _processes(chosen.processes, config)
+        return _worked(count, chosen, functools.partial(_resumed, chosen, command))
     if name is None:
         raise MinnowError(f"which environment? minnow train ENV; there are: {', '.join(envs.names())}.")
     asked, config = settings(name, rest)
@@ -142,18 +129,20 @@ def main(argv: list[str]) -> int:
     _check_processes(asked.processes)
     if asked.watch:
         config.train.checkpoints = max(config.train.checkpoints, WATCHED)
-    if group.launched():
-        return _reported(functools.partial(_together, config, asked, command))
-    _say(f"{name}: {config.policy.core} policy, seed {config.seed}")
-    out = asked.out or run.new_folder(name)
-    if asked.processes > 1:
-        work = functools.partial(_launch, config, asked, argv, out)
-    else:
-        work = functools.partial(_alone, config, asked, command, out)
-    return _watched(out, asked.port, work) if asked.watch else work()
+    if group.launched() and (asked.out is None or asked.seed is None):
+        raise MinnowError("under torchrun every process must know the run: give --out and --seed.")
+    if not group.launched():
+        asked.out, asked.seed = asked.out or run.new_folder(name), config.seed
+        configs.check_batch(config, selfplay.sides(config))
+        count = _processes(asked.processes, config)
+        run.Folder(asked.out).create()  # refuses a folder that holds a run
+        _say(f"{name}: {config.policy.core} policy, seed {config.seed}, {count} process{'es' * (count > 1)}")
+    work = functools.partial(_trained, config, asked, command)
+    work = functools.partial(_worked, 1 if group.launched() else count, asked, work)
+    return _watched(asked.out, asked.port, work) if asked.watch else work()
 
 
-def _resumed(chosen: ResumeFlags, command: str) -> int:
+def _resumed(chosen: ResumeFlags, command: str) -> Outcome:
     from minnow import train
     from minnow.train import group
 
@@ -164,100 +153,49 @@ def _resumed(chosen: ResumeFlags, command: str) -> int:
         chosen.resume, budget=chosen.budget, command=command, track=chosen.track, group=everyone, on=chosen.device
     )
     group.leave()
-    return finish(outcome, chosen.export, chosen.json) if everyone.leads else 0
+    return outcome
 
 
-def _alone(config: Config, chosen: Flags, command: str, out: Path) -> int:
-    from minnow import train
-
-    outcome = train.train(config, out=out, budget=chosen.budget, command=command, track=chosen.track)
-    return finish(outcome, chosen.export, chosen.json)
-
-
-def _launch(config: Config, chosen: Flags, argv: list[str], out: Path) -> int:
-    """Starts the same command in `--processes` processes by torchrun, on this machine."""
-    from minnow.train import group, run
-    from minnow.train.selfplay import sides
-
-    # Refused here, what is wrong is said once and not by every process.
-    group.Group(0, chosen.processes).share(config.train.envs)
-    configs.check_batch(config, sides(config))
-    run.Folder(out).create()  # refuses a folder that holds a run
-    again = [*argv, "--seed", str(config.seed), "--out", str(out)]
-    return _torchrun(again, chosen.processes, config.train.threads)
-
-
-def _torchrun(argv: list[str], processes: int, threads: int) -> int:
-    """`minnow train` with these words in so many processes; a signal is handed on to them."""
-    from minnow.train import run
-
-    flags = ["--standalone", "--nproc-per-node", str(processes), "--max-restarts", str(RESTARTS)]
-    command = [sys.executable, "-c", TORCHRUN, *flags, "-m", "minnow.cli.main", "train", *argv]
-    with tempfile.TemporaryDirectory() as folder:
-        end = Path(folder) / "status"
-        said = {"OMP_NUM_THREADS": str(threads)} | os.environ | {STATUS: str(end)}  # torchrun warns without the first
-        # In a session of its own, so that Ctrl-C comes once, from here: a second one would not let it save.
-        process = subprocess.Popen(command, env=said, start_new_session=True)
-        told = False
-        try:
-            with run.signals() as caught:
-                while process.poll() is None:
-                    if caught and not told:
-                        process.send_signal(caught[0])
-                        told = True
-                    if end.exists() and end.read_text() != "0":  # the others wait for one that is gone
-                        process.terminate()
-                    time.sleep(0.05)
-        finally:
-            process.terminate()
-            process.wait()
-        if caught:
-            return 128 + caught[0]
-        return int(end.read_text()) if end.exists() else process.returncode
-
-
-def _reported(work: Callable[[], int]) -> int:
-    """In a process that torchrun started: does the work. That it ended, well or by a fault that a person must mend, the
-    first process tells the command that started all, since torchrun would try again what can only fail again."""
-    end = os.environ.get(STATUS)
-    if end is None:  # torchrun was started by hand
-        return work()
-    first = os.environ.get("RANK") == "0"
-    try:
-        status = work()
-    except MinnowError as error:
-        if first:
-            _say(f"minnow: error: {error}")
-        status = 1
-    except RuntimeError:
-        if first or not Path(end).exists():
-            raise
-        return 0  # the first one is gone, and said why
-    if first:
-        write_atomic(Path(end), str(status).encode())
-    return 0
-
-
-def _together(config: Config, chosen: Flags, command: str) -> int:
-    """One of the processes that torchrun started: begins the run, or goes on with it after a restart."""
+def _trained(config: Config, chosen: Flags, command: str) -> Outcome:
+    """In each process: begins the run, or goes on with it after a restart."""
     from minnow import train
     from minnow.train import checkpoint, group
 
-    if chosen.out is None or chosen.seed is None:
-        raise MinnowError("under torchrun every process must know the run: give --out and --seed.")
     everyone = group.join()
-    common = {"budget": chosen.budget, "group": everyone, "track": chosen.track}
+    common = {"budget": chosen.budget, "group": everyone, "track": chosen.track, "command": command}
     restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
     if restarted and checkpoint.all_of(chosen.out):
         if everyone.leads:
             _say(f"a process died: going on with {chosen.out}")
-        outcome = train.resume(chosen.out, command=command, **common)
+        outcome = train.resume(chosen.out, **common)
     else:
         if restarted and everyone.leads:
             (chosen.out / "config.toml").unlink(missing_ok=True)  # of a beginning that left no checkpoint
-        outcome = train.train(config, out=chosen.out, command=command, **common)
+        outcome = train.train(config, out=chosen.out, **common)
     group.leave()
-    return finish(outcome, chosen.export, chosen.json) if everyone.leads else 0
+    return outcome
+
+
+def _worked(processes: int, chosen: Flags | ResumeFlags, work: Callable[[], Outcome]) -> int:
+    """Trains in so many processes, then scores and exports in this one."""
+    from minnow.train import crew, group
+
+    outcome = work() if processes == 1 or group.launched() else crew.together(processes, work)
+    leads = not group.launched() or os.environ.get("RANK") == "0"
+    return finish(outcome, chosen.export, chosen.json) if leads else 0
+
+
+def _processes(asked: int | None, config: Config) -> int:
+    """How many: as asked, or one a core while each has enough of every minibatch to be worth it."""
+    from minnow.train import device, group
+
+    if asked is not None:
+        group.Group(0, asked).share(config.train.envs)  # refused here, it is said before anything begins
+        return asked
+    if device.chosen(config).type != "cpu":
+        return 1
+    most = max(1, min(group.cores(), config.train.minibatch // SHARE))
+    return max(count for count in range(1, most + 1) if config.train.envs % count == 0)
 
 
 def _watched(out: Path, port: int, work: Callable[[], int]) -> int:
@@ -301,8 +239,10 @@ def settings(name: str, argv: list[str]) -> tuple[Flags, Config]:
     return chosen, config
 
 
-def finish(outcome: Any, export: bool, as_json: bool) -> int:
+def finish(outcome: Outcome, export: bool, as_json: bool) -> int:
     """Scores, exports and verifies what training left, and says where everything is."""
+    import torch
+
     from minnow.train import checkpoint, evaluation, run
 
     if outcome.signal:
@@ -311,6 +251,7 @@ def finish(outcome: Any, export: bool, as_json: bool) -> int:
     why = {"budget": "the budget is spent", "schedule": "the schedule is complete", "stop": "stopped as asked"}
     _say(f"trained for {outcome.steps:,} steps in {outcome.seconds:.1f} s: {why[outcome.ended]}")
     policy, meta = checkpoint.load(outcome.checkpoint)
+    torch.set_num_threads(meta["config"]["train"]["threads"])
     score = evaluation.evaluate(evaluation.TorchPlayer(policy), meta["env"], EPISODES)
     if meta["config"]["env"]:
         _say("scoring with the environment's default parameters, not those of training")
@@ -342,8 +283,8 @@ def finish(outcome: Any, export: bool, as_json: bool) -> int:
     return 0 if passed else 1
 
 
-def _check_processes(count: int) -> None:
-    if not 1 <= count <= 1024:
+def _check_processes(count: int | None) -> None:
+    if count is not None and not 1 <= count <= 1024:
         raise MinnowError(f"--processes is {count}, outside 1 .. 1024.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -21,7 +22,7 @@ from safetensors.torch import load_file, save_file
 
 from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
-from minnow.train import checkpoint, group, mailbox
+from minnow.train import checkpoint, crew, group, mailbox
 from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfig
 from minnow.train.device import DevicePPO
 from minnow.train.group import Group
@@ -199,23 +200,14 @@ def test_a_fault_is_told_once_and_not_tried_again(tmp_path):
 
 
 def worker_of(parent: int, rank: int) -> int | None:
-    """The process beneath `parent` that trains as `rank`."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            above = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            variables = (folder / "environ").read_bytes().split(b"\0")
-        except (OSError, ValueError):
-            continue
-        if f"RANK={rank}".encode() not in variables:
-            continue
-        while above > 1 and above != parent:
-            try:
-                above = int(Path(f"/proc/{above}/stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                break
-        if above == parent:
-            return int(folder.name)
-    return None
+    """The process that `parent` forked to train as `rank`."""
+    words = Path(f"/proc/{parent}/cmdline").read_bytes()
+    found = []
+    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{child}/cmdline").read_bytes() == words:
+                found.append(int(child))
+    return sorted(found)[rank] if len(found) == 2 else None
 
 
 def test_environments_must_be_shared_evenly(capsys, tmp_path):
@@ -245,15 +237,46 @@ def test_processes_of_one_machine_add_up_in_shared_memory():
     assert group.together(3, sums) == [*expected, [6.0], [3]]
 
 
-def die(everyone: Group) -> str:
+def die(everyone: Group) -> None:
     if not everyone.leads:
         os.kill(os.getpid(), signal.SIGKILL)
-    try:
-        everyone.sum_(torch.zeros(1))
-    except RuntimeError as error:
-        return str(error)
-    return "nothing"
+    everyone.sum_(torch.zeros(1))
 
 
 def test_a_dead_process_is_noticed():
-    assert "process 1 of 2 has died" in group.together(2, die)
+    with pytest.raises(MinnowError, match="one of 2 processes died, 1 times"):
+        group.together(2, die)
+
+
+def test_who_waits_for_a_dead_process_is_told(tmp_path):
+    """By the memory that they share."""
+    box = tmp_path / "box"
+    box.write_bytes(bytes(mailbox._bytes(2)))
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    mine = mailbox.Mailbox(box, 0, [os.getpid(), dead.pid])
+    with pytest.raises(mailbox.Gone, match="process 1 of 2 has died"):
+        mine.sum_(torch.zeros(1))
+
+
+def unlucky(fault: bool, counter: Path) -> str:
+    """Dies, or meets a fault that a person must mend, the first two times."""
+    attempt, rank = os.environ["TORCHELASTIC_RESTART_COUNT"], os.environ["RANK"]
+    with counter.open("a") as file:
+        file.write(f"{rank}{attempt} ")
+    if fault and rank == "1":
+        raise MinnowError("the disk is full.")
+    if not fault and attempt < "2" and rank == "1":
+        os._exit(9)
+    if attempt < "2":
+        time.sleep(60)  # waits for the other one
+    return f"{rank} at last"
+
+
+def test_all_begin_again_when_one_dies(tmp_path):
+    begun = time.monotonic()
+    assert crew.together(2, unlucky, False, tmp_path / "deaths") == "0 at last"
+    assert {"02", "10", "11", "12"} <= set((tmp_path / "deaths").read_text().split())
+    with pytest.raises(MinnowError, match="the disk is full"):
+        crew.together(2, unlucky, True, tmp_path / "faults")
+    assert "11" not in (tmp_path / "faults").read_text() and time.monotonic() - begun < 20

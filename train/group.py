@@ -1,13 +1,11 @@
 """The processes of one run: who they are, and sums over them. A run in one process is a group of one.
 
-`torchrun` (or `minnow train --processes`) sets RANK, WORLD_SIZE and the like; `join` reads them.
+crew.py (`minnow train --processes`) or torchrun sets RANK, WORLD_SIZE and the like; `join` reads them.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +15,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from minnow.cinfer.errors import MinnowError
+from minnow.train import crew
 from minnow.train.mailbox import Mailbox, meet, shared
 
 
@@ -95,35 +94,13 @@ def cores() -> int:
 
 def together(count: int, call: Callable[..., Any], *given: Any) -> Any:
     """What `call(group, *given)` returns to the first of `count` processes that run it on this machine."""
-    if count == 1:
-        return call(ALONE, *given)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    context = multiprocessing.get_context("fork")
-    answer, told = context.Pipe(duplex=False)
-    common = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return call(ALONE, *given) if count == 1 else crew.together(count, _joined, call, *given, restarts=0)
 
-    def work(rank: int) -> None:
-        os.environ.update(common, RANK=str(rank))
-        everyone = join()
-        found = call(everyone, *given)
-        if everyone.leads:
-            told.send(found)
-        leave()
 
-    started = [context.Process(target=work, args=(rank,), daemon=True) for rank in range(count)]
-    for process in started:
-        process.start()
-    told.close()
-    try:
-        return answer.recv()
-    except EOFError:
-        raise MinnowError(f"one of {count} processes failed: its own message is above.") from None
-    finally:
-        for process in started:
-            process.join(10)
-            process.terminate()
+def _joined(call: Callable[..., Any], *given: Any) -> Any:
+    found = call(join(), *given)
+    leave()
+    return found
 
 
 def leave() -> None:

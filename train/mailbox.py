@@ -22,6 +22,10 @@ LINE = 64  # mailbox.c's
 NAMES = {torch.float32: "float", torch.float64: "double"}
 
 
+class Gone(RuntimeError):
+    """A process with which this one would have added up is dead."""
+
+
 class Mailbox:
     def __init__(self, path: Path, rank: int, pids: list[int]) -> None:
         self.rank, self.pids, self.turn = rank, pids, 0
@@ -36,7 +40,7 @@ class Mailbox:
         return small and tensor.dtype in NAMES and tensor.is_contiguous() and tensor.device.type == "cpu"
 
     def sum_(self, tensor: Tensor) -> None:
-        """The sum over all processes, in place. Raises RuntimeError, as gloo does, once one of them is dead: a
+        """The sum over all processes, in place. Raises Gone, where gloo has a RuntimeError, once one of them is dead: a
         restart mends it."""
         self.turn = (self.turn + 1) & 0xFFFFFFFF
         size, data = len(self.pids), self.ffi.cast("void *", tensor.data_ptr())
@@ -44,7 +48,7 @@ class Mailbox:
         self.lib.mailbox_put(self.memory, self.rank, size, self.turn, CAPACITY, data, bytes_)
         while (late := self.lib.mailbox_wait(self.memory, size, self.turn)) < size:
             if not _alive(self.pids[late]):
-                raise RuntimeError(f"process {late} of {size} has died, and the others cannot go on without it.")
+                raise Gone(f"process {late} of {size} has died, and the others cannot go on without it.")
         add = getattr(self.lib, f"mailbox_sum_{NAMES[tensor.dtype]}")
         add(self.memory, size, self.turn, CAPACITY, data, tensor.numel())
 

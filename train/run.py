@@ -27,6 +27,7 @@ from minnow.cinfer.files import write_atomic
 from minnow.train import checkpoint, device
 from minnow.train import config as configs
 from minnow.train.config import Config
+from minnow.train.crew import signals
 from minnow.train.dashboard import Dashboard
 from minnow.train.group import ALONE, Group
 from minnow.train.ppo import PPO
@@ -332,29 +333,6 @@ def _episodes(trainer: PPO) -> dict[str, float]:
         if trainer.spec.has_success:
             found["success_rate"] = success
     return found
-
-
-@contextlib.contextmanager
-def signals() -> Iterator[list[int]]:
-    """Collects Ctrl-C and SIGTERM, so that training ends between two updates; a second one acts at once."""
-    caught: list[int] = []
-    before: dict[int, Any] = {}
-
-    def handler(number: int, frame: object) -> None:
-        caught.append(number)
-        for other, old in before.items():
-            signal.signal(other, old)
-
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, handler)
-    except ValueError:  # not the main thread: its signals are somebody else's
-        pass
-    try:
-        yield caught
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 def prepare(config: Config) -> None:

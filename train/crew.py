@@ -1,0 +1,127 @@
+"""The processes of one machine that train together: forked from one that has everything loaded, which then watches them
+and begins anew when one dies."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from minnow.cinfer.errors import MinnowError
+from minnow.train.mailbox import Gone
+
+RESTARTS = 3
+PATIENCE = 10.0  # seconds that processes get to end by themselves
+PR_SET_PDEATHSIG = 1  # sys/prctl.h
+
+
+def together(count: int, call: Callable[..., Any], *given: Any, restarts: int = RESTARTS) -> Any:
+    """What `call(*given)` returns to the first of `count` processes; in each of them group.join() finds the others.
+
+    SIGINT and SIGTERM are handed on to all. A MinnowError in any of them is raised here. Where one dies without a word
+    all are started again, at most `restarts` times, with TORCHELASTIC_RESTART_COUNT counted up as torchrun does; after
+    that, MinnowError."""
+    for attempt in range(restarts + 1):
+        with signals() as caught:
+            crew, patience = _start(count, attempt, call, given), 0.0
+            try:
+                answer = _answer(crew, caught)
+                patience = PATIENCE
+                return answer
+            except EOFError:
+                if caught:  # before it could heed it
+                    raise SystemExit(128 + caught[0]) from None
+            finally:
+                for process, pipe in crew:
+                    process.join(patience)
+                    process.kill()
+                    process.join()
+                    pipe.close()
+    raise MinnowError(f"one of {count} processes died, {restarts + 1} times: its own words are above.")
+
+
+def _start(
+    count: int, attempt: int, call: Callable[..., Any], given: tuple[Any, ...]
+) -> list[tuple[BaseProcess, Connection]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    context = multiprocessing.get_context("fork")
+    common = {"WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    common |= {"TORCHELASTIC_RESTART_COUNT": attempt}
+    crew = []
+    for rank in range(count):
+        here, there = context.Pipe(duplex=False)
+        variables = {name: str(value) for name, value in (common | {"RANK": rank, "LOCAL_RANK": rank}).items()}
+        process = context.Process(target=_work, args=(os.getpid(), variables, there, call, given))
+        process.start()
+        there.close()  # so that the end of the process is the end of what can be read
+        crew.append((process, here))
+    return crew
+
+
+def _work(parent: int, variables: dict[str, str], pipe: Connection, call: Callable[..., Any], given: Any) -> None:
+    """In one of the processes."""
+    os.setsid()  # Ctrl-C comes from the parent, once: a second one would not let it save
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            return
+    os.environ.update(variables)
+    try:
+        pipe.send((True, call(*given)))
+    except MinnowError as error:
+        pipe.send((False, str(error)))
+    except Gone:
+        sys.exit(1)  # who is gone had its own words, or none
+
+
+def _answer(crew: list[tuple[BaseProcess, Connection]], caught: list[int]) -> Any:
+    """Of the first process, once all have answered. EOFError: one died."""
+    open_, answer, told = [pipe for _, pipe in crew], None, False
+    while open_:
+        for pipe in wait(open_, timeout=0.05):
+            good, words = pipe.recv()
+            if not good:
+                raise MinnowError(words)
+            answer = words if pipe is crew[0][1] else answer
+            open_.remove(pipe)
+        if caught and not told:
+            told = True
+            for process, _ in crew:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, caught[0])
+    return answer
+
+
+@contextlib.contextmanager
+def signals() -> Iterator[list[int]]:
+    """Collects Ctrl-C and SIGTERM, so that training ends between two updates; a second one acts at once."""
+    caught: list[int] = []
+    before: dict[int, Any] = {}
+
+    def handler(number: int, frame: object) -> None:
+        caught.append(number)
+        for other, old in before.items():
+            signal.signal(other, old)
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, handler)
+    except ValueError:  # not the main thread: its signals are somebody else's
+        pass
+    try:
+        yield caught
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
