@@ -12,7 +12,7 @@ import numpy as np
 
 from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
-from minnow.cinfer.policy import ffi, load
+from minnow.cinfer.policy import ffi, isas, load
 
 HERE = Path(__file__).resolve().parent
 X86 = {"plain": "x86-64", "sse2": "x86-64", "avx2": "x86-64-v3", "avx512": "x86-64-v4"}  # -march of an instruction set
@@ -50,7 +50,7 @@ class Steps:
     """A session of a policy without actions that steps on one observation."""
 
     def __init__(self, policy: bytes, obs: np.ndarray, isa: str, exact: bool) -> None:
-        self._policy = load(policy, isa=isa)
+        self._policy = load(policy, isa=None if isa == isas()[-1] else isa)  # the best one as sessions choose it
         self._session = self._policy.session(len(obs), exact=exact)
         self._obs = np.ascontiguousarray(obs)
         self._inputs = ffi().new("void *[]", [ffi().cast("void *", self._obs.ctypes.data)])
