@@ -51,19 +51,11 @@ static inline int wins(uint64_t x) {
     return ((flat & flat >> 2) | (up & up >> 16) | (rise & rise >> 18) | (fall & fall >> 14)) != 0;
 }
 
-static int row_of(uint64_t cell) {
-    int row = 0;
-    while (cell >> 8 >> 8 * row) {
-        row++;
-    }
-    return row;
-}
-
 static void drop(State *s, int c) {
     uint64_t cell = landings(stones(s, 0) | stones(s, 1)) & column(c);
     s->stones[s->turn][0] |= (uint32_t)cell;
     s->stones[s->turn][1] |= (uint32_t)(cell >> 32);
-    s->last = 8 * row_of(cell) + c;
+    s->last = __builtin_ctzll(cell);
     s->winner = wins(stones(s, s->turn)) ? s->turn : NOBODY;
     s->turn = 1 - s->turn;
 }
@@ -127,25 +119,40 @@ static void mask(const State *s, int lane, int slot, uint8_t *possible) {
     possible[WAIT] = open == 0;
 }
 
-/* The bits of one plane as bytes, [row][column], each 255 or 0. Rows but the last are stored as words, whose eighth
- * byte the next row mends. */
-static inline void plane(uint64_t bits, uint8_t *out) {
-    for (int row = 0; row < ROWS; row++) {
-        uint64_t spread = (bits >> 8 * row & FLOOR) * 0x02040810204081u & 0x01010101010101u;
-        spread = (spread << 8) - spread;
-        memcpy(out + COLUMNS * row, &spread, row + 1 < ROWS ? 8 : COLUMNS);
+typedef uint64_t Pair __attribute__((vector_size(16))); /* two boards side by side */
+
+/* The bits of a board without the eighth column: bit 7 * row + column. */
+static inline Pair packed(Pair x) {
+    x = (x & 0x007f007f007fu) | (x & 0x7f007f007f00u) >> 1;
+    return (x & 0x3fff) | (x & 0x3fff0000u) >> 2 | (x & 0x3fff00000000u) >> 4;
+}
+
+/* 64 bits as bytes, each 255 or 0. Rows of eight bits are made columns (Warren, Hacker's Delight, 2nd edition, 7-3), so
+ * that one shift brings eight bits to the ends of eight bytes. */
+static inline void spread(uint64_t x, uint8_t out[64]) {
+    typedef uint64_t Words __attribute__((vector_size(32)));
+    uint64_t y = (x ^ x >> 7) & 0x00aa00aa00aa00aau;
+    x ^= y ^ y << 7;
+    y = (x ^ x >> 14) & 0x0000cccc0000ccccu;
+    x ^= y ^ y << 14;
+    y = (x ^ x >> 28) & 0x00000000f0f0f0f0u;
+    x ^= y ^ y << 28;
+    for (int i = 0; i < 2; i++, x >>= 4) {
+        Words ones = (Words){x, x, x, x} >> (Words){0, 1, 2, 3} & 0x0101010101010101u, all = (ones << 8) - ones;
+        memcpy(out + 32 * i, &all, sizeof all);
     }
 }
 
 /* The cells with which three of x would be four: three beside them, or two on one side and one on the other. */
-static inline uint64_t completed_along(uint64_t x, int by) {
-    uint64_t up = x << by & x << 2 * by, down = x >> by & x >> 2 * by;
+static inline Pair completed_along(Pair x, int by) {
+    Pair up = x << by & x << 2 * by, down = x >> by & x >> 2 * by;
     return (up & (x << 3 * by | x >> by)) | (down & (x << by | x >> 3 * by));
 }
 
-static inline uint64_t completing(uint64_t x, uint64_t taken) {
-    uint64_t found = completed_along(x, 1) | completed_along(x, 7) | completed_along(x, 9);
-    return (found | (x << 8 & x << 16 & x << 24)) & BOARD & ~taken;
+/* For two players at once. */
+static inline Pair completing(Pair x) {
+    Pair found = completed_along(x, 1) | completed_along(x, 7) | completed_along(x, 9);
+    return (found | (x << 8 & x << 16 & x << 24)) & BOARD & ~(x[0] | x[1]);
 }
 
 /* The columns of some cells, as bits. */
@@ -162,13 +169,16 @@ static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
     (void)stride;
     uint64_t own = stones(s, slot), others = stones(s, 1 - slot), taken = own | others;
     uint64_t now = s->turn == slot ? landings(taken) : 0;
-    uint64_t mine = completing(own, taken), theirs = completing(others, taken);
+    Pair discs = {own, others}, fours = completing(discs);
+    uint64_t mine = fours[0], theirs = fours[1];
     uint64_t columns = columns_of(now & mine) | columns_of(now & theirs) << 8 | columns_of(now << 8 & theirs) << 16 |
                        columns_of(now << 8 & mine) << 24;
-    const uint64_t planes[6] = {own, others, now, mine, theirs, columns};
-    for (int i = 0; i < 6; i++) {
-        plane(planes[i], obs + ROWS * COLUMNS * i);
-    }
+    Pair a = packed(discs), b = packed((Pair){now, columns}), c = packed(fours);
+    /* Side by side they are 252 bits: three words, and one that overlaps with the third. */
+    spread(a[0] | a[1] << 42, obs);
+    spread(a[1] >> 22 | b[0] << 20 | c[0] << 62, obs + 64);
+    spread(c[0] >> 2 | c[1] << 40, obs + 128);
+    spread(c[1] >> 20 | b[1] << 22, obs + ENV_OBS - 64);
 }
 
 /* What the player to move can force within `depth` discs: -1 to 1. A four must be made, the only one of the other
@@ -179,13 +189,14 @@ static int search(uint64_t own, uint64_t others, int depth, int low, int high) {
     if (!cells || depth == 0) {
         return 0;
     }
-    if (completing(own, taken) & cells) {
+    Pair fours = completing((Pair){own, others});
+    if (fours[0] & cells) {
         return 1;
     }
     if (depth == 1) {
         return 0;
     }
-    uint64_t theirs = completing(others, taken), stop = theirs & cells;
+    uint64_t theirs = fours[1], stop = theirs & cells;
     cells = stop ? stop : cells & ~(theirs >> 8);
     if (!cells || stop & (stop - 1)) {
         return -1;
