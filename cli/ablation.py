@@ -14,7 +14,7 @@ from minnow.cinfer.errors import MinnowError, unknown
 from minnow.cinfer.files import write_atomic
 from minnow.cli import flags
 
-GENTLE = 1 / 3  # of the tuned learning rate, which is a plain network's and too much for some seeds of a memory
+GENTLE = 1 / 3  # of the tuned learning rate, which was tuned without memory
 
 # Each row differs from the first, which is train.toml's, in what is written here.
 ROWS: dict[str, dict[str, Any]] = {

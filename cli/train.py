@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "train a policy, export and verify it"
 SETTINGS = ("--policy.", "--train.", "--selfplay.", "--env.", "--randomize", "--seed", "--steps")
-SHARE = 256  # samples of a minibatch, at least, for each of several processes
+SHARE = 512  # samples of a minibatch, at least, for each of several processes
 EPISODES = 200  # of the evaluation after training
 WATCHED = 20  # checkpoints, at least, of a run that is watched
 
@@ -47,7 +47,7 @@ class Flags:
     """Where every random number comes from; chosen and printed if absent."""
     processes: int | None = None
     """Train in so many processes, each with its share of the environments; if one dies, all go on from the last
-    checkpoint. By default one a core while each gets 256 samples of every minibatch; with a GPU, one."""
+    checkpoint. By default one a core while each gets 512 samples of every minibatch; with a GPU, one."""
     randomize: float = 0.0
     """Draw each physics parameter from its nominal +- this fraction at each reset."""
     out: Path | None = None
