@@ -16,11 +16,19 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from minnow.cinfer.errors import MinnowError
-from minnow.train.mailbox import Gone
 
 RESTARTS = 3
 PATIENCE = 10.0  # seconds that processes get to end by themselves
 PR_SET_PDEATHSIG = 1  # sys/prctl.h
+
+
+class Gone(RuntimeError):
+    """A process with which this one would have added up is dead."""
+
+
+def die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def together(count: int, call: Callable[..., Any], *given: Any, restarts: int = RESTARTS) -> Any:
@@ -73,10 +81,9 @@ def _work(parent: int, variables: dict[str, str], pipe: Connection, call: Callab
     os.setsid()  # Ctrl-C comes from the parent, once: a second one would not let it save
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            return
+    die_with_parent()
+    if os.getppid() != parent:
+        return
     os.environ.update(variables)
     try:
         pipe.send((True, call(*given)))

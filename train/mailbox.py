@@ -16,14 +16,12 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from minnow.train.crew import Gone
+
 SHARED = Path("/dev/shm")
 CAPACITY = 1 << 20  # bytes of a box
 LINE = 64  # mailbox.c's
 NAMES = {torch.float32: "float", torch.float64: "double"}
-
-
-class Gone(RuntimeError):
-    """A process with which this one would have added up is dead."""
 
 
 class Mailbox:

@@ -6,12 +6,10 @@ killed at the deadline: what its checkpoints had scored until then is its result
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import json
 import multiprocessing
 import os
-import signal
 import sys
 import time
 import traceback
@@ -22,9 +20,9 @@ from typing import Any
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.train.config import Config
+from minnow.train.crew import die_with_parent
 
 BEAT = 2.0  # seconds between signs of life
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +82,9 @@ def work(plan: Plan, slot: int, device: int | None) -> None:
     """One worker, until no trial is left."""
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
-    _die_with_parent()
+    else:
+        os.environ.setdefault("MINNOW_DEVICE", "cpu")
+    die_with_parent()
     import torch
 
     from minnow.train import run  # noqa: F401 (imported before the forks)
@@ -135,7 +135,7 @@ def _drain(receive: Connection, curve: list[tuple[int, float, float]], wait: flo
 
 def _trial(plan: Plan, found: list[Any], params: dict[str, Any], number: int, folder: Path, send: Connection) -> None:
     """In the child: trains, and sends (steps, score, seconds) of each checkpoint."""
-    _die_with_parent()
+    die_with_parent()
     folder.mkdir(parents=True, exist_ok=True)
     log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
@@ -159,8 +159,3 @@ def _trial(plan: Plan, found: list[Any], params: dict[str, Any], number: int, fo
         sys.stderr.flush()
         send.close()
         os._exit(status)  # nothing of the worker's, which this is a copy of, must be closed here
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
