@@ -17,7 +17,7 @@ from minnow import envs
 from minnow.cinfer.errors import MinnowError, unknown
 from minnow.cli import flags
 from minnow.train import config as configs
-from minnow.train import evaluation, group, run
+from minnow.train import device, evaluation, group, run
 from minnow.train.config import Core
 from minnow.train.ppo import PPO
 
@@ -61,6 +61,8 @@ class SolveFlags:
     """Another network: its memory, in place of train.toml's."""
     processes: int = field(default_factory=group.cores)
     """Processes that train together, one thread each; as many as there are cores by default."""
+    device: str = "cpu"
+    """Where it learns: cpu, cuda or cuda:N; see --train.device of minnow train."""
     peers: float = 0.0
     """Measure other trainers too, on as many seeds, each for at most so many seconds; 0: do not."""
     json: bool = False
@@ -177,7 +179,7 @@ def solve(argv: list[str]) -> int:
     _processes(chosen.processes)
     found = []
     for seed in range(chosen.seeds):
-        found.append(group.together(chosen.processes, solved, named[0], seed, bar, chosen.core))
+        found.append(group.together(chosen.processes, solved, named[0], seed, bar, chosen.core, chosen.device))
         took = found[-1]["seconds"]
         line = f"seed {seed}: " + (f"{took:.2f} s, {found[-1]['steps']:,} steps" if took is not None else "not reached")
         print(f"{line}, score {found[-1]['score']:.2f}", file=sys.stderr if chosen.json else sys.stdout, flush=True)
@@ -207,14 +209,18 @@ def others(name: str, seeds: int, bar: float, budget: float, quiet: bool) -> lis
     return found
 
 
-def solved(everyone: group.Group, name: str, seed: int, bar: float, core: str | None = None) -> dict[str, Any] | None:
+def solved(
+    everyone: group.Group, name: str, seed: int, bar: float, core: str | None = None, where: str = "cpu"
+) -> dict[str, Any] | None:
     """When one seed reached the score; None for seconds and steps where it did not, with the last score. Of several
     processes the first one answers."""
     config = dataclasses.replace(configs.defaults(name), seed=seed)
     if core is not None:
         config = dataclasses.replace(config, policy=dataclasses.replace(config.policy, core=core))
+    config.train.device = where
+    configs.validate(config)
     run.prepare(config)
-    trainer = PPO(config, everyone)
+    trainer = device.trainer(config, everyone)
     every = max(1, trainer.updates // SNAPSHOTS)
     snapshots = []
     everyone.sum_(torch.zeros(1))  # all begin together
@@ -222,13 +228,15 @@ def solved(everyone: group.Group, name: str, seed: int, bar: float, core: str | 
     while trainer.update_index < trainer.updates:
         trainer.update(measure=False)
         if trainer.update_index % every == 0 or trainer.update_index == trainer.updates:
-            weights = {key: leaf.clone() for key, leaf in trainer.policy.state_dict().items()}
+            weights = {
+                key: leaf.clone().cpu() for key, leaf in trainer.policy.state_dict().items()
+            }  # now, on a GPU too
             passed = (time.perf_counter() - start, time.process_time() - processor)
             snapshots.append((*passed, trainer.steps, weights))
     if not everyone.leads:
         return None
-    player = evaluation.TorchPlayer(trainer.policy)
-    return {"seed": seed} | held(snapshots, name, bar, player, trainer.policy.load_state_dict)
+    policy = trainer.policy.cpu()
+    return {"seed": seed} | held(snapshots, name, bar, evaluation.TorchPlayer(policy), policy.load_state_dict)
 
 
 def held(

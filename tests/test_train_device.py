@@ -161,8 +161,8 @@ def test_a_graph_counts_its_calls(name):
 
 BAD = [  # device, processes, GPUs at hand, self-play, words of the error
     ("cuda", 1, 0, False, "--train.device cpu"),
-    ("cuda:1", 1, 1, False, "has 1 GPUs"),
-    ("cuda", 2, 1, False, "2 processes, but this machine has 1"),
+    ("cuda:1", 1, 1, False, "has 1: give fewer"),
+    ("cuda", 2, 1, False, "each of 2 processes, but this machine has 1"),
     ("cuda:0", 2, 2, False, "one GPU for 2 processes"),
     ("cuda", 1, 1, True, "on the processor only"),
 ]
