@@ -1057,13 +1057,21 @@ static const uint8_t *mnw_rule_of(uint32_t code) {
 
 typedef struct mnw_call { /* one operation as it stands in the file */
     uint32_t code, inputs, outputs, tensors, attrs;
-    const uint8_t *args; /* inputs, outputs, tensors, attributes */
+    const uint8_t *args;          /* inputs, outputs, */
+    const uint8_t *stored, *attr; /* tensors, attributes */
 } mnw_call;
 
 static mnw_call mnw_call_at(const mnw_file *f, uint32_t index) {
     const uint8_t *r = f->part[MNW_OPER].at + (size_t)16 * index;
-    mnw_call c = {mnw_u16(r),     mnw_u16(r + 4),  mnw_u16(r + 6),
-                  mnw_u16(r + 8), mnw_u16(r + 10), f->part[MNW_ARGS].at + (size_t)4 * mnw_u32(r + 12)};
+    mnw_call c;
+    c.code = mnw_u16(r);
+    c.inputs = mnw_u16(r + 4);
+    c.outputs = mnw_u16(r + 6);
+    c.tensors = mnw_u16(r + 8);
+    c.attrs = mnw_u16(r + 10);
+    c.args = f->part[MNW_ARGS].at + (size_t)4 * mnw_u32(r + 12);
+    c.stored = c.args + (size_t)4 * (c.inputs + c.outputs);
+    c.attr = c.stored + (size_t)4 * c.tensors;
     return c;
 }
 
@@ -1074,10 +1082,10 @@ MNW_INLINE uint32_t mnw_out(const mnw_call *c, uint32_t i) {
     return mnw_in(c, c->inputs + i);
 }
 MNW_INLINE uint32_t mnw_stored(const mnw_call *c, uint32_t i) {
-    return mnw_in(c, c->inputs + c->outputs + i);
+    return mnw_u32(c->stored + (size_t)4 * i);
 }
 MNW_INLINE const uint8_t *mnw_attr(const mnw_call *c, uint32_t i) {
-    return c->args + (size_t)4 * (c->inputs + c->outputs + c->tensors + i);
+    return c->attr + (size_t)4 * i;
 }
 
 static int mnw_begins(const mnw_shape *a, const mnw_shape *b, uint32_t axes) {
@@ -1625,48 +1633,42 @@ static const mnw_windows *mnw_build_windows(mnw_block *b, const mnw_call *c, con
 /* scratch[0]: floats for each agent, scratch[1]: for all together. */
 static void mnw_build_op(const mnw_file *f, mnw_block *b, const mnw_call *c, mnw_op *op, uint64_t scratch[2]) {
     const float *tensor[4] = {NULL, NULL, NULL, NULL};
-    const uint32_t none = MNW_ABSENT;
+    const uint32_t code = MNW_NUMBER(c->code);
     uint64_t need = 0, once = 0;
     mnw_shape y = mnw_value_shape(f, mnw_out(c, 0)), x = c->inputs ? mnw_value_shape(f, mnw_in(c, 0)) : y;
-    uint32_t k = x.rank ? x.size[x.rank - 1] : 1, n = y.rank ? y.size[y.rank - 1] : 1;
-    switch (MNW_NUMBER(c->code)) {
-    case MNW_lstm:
-    case MNW_gru:
-    case MNW_rnn: {
-        uint32_t rows = (c->code == MNW_lstm ? 4u : c->code == MNW_gru ? 3u : 1u) * n;
-        tensor[0] = mnw_pack(f, b, mnw_stored(c, 0), none, 1, rows, k);
-        tensor[1] = mnw_pack(f, b, mnw_stored(c, 1), none, 1, rows, n);
-        if (c->code == MNW_gru) { /* the biases stay apart: one of them is gated */
-            tensor[2] = mnw_pack(f, b, mnw_stored(c, 2), none, 1, rows, 1);
-            tensor[3] = mnw_pack(f, b, mnw_stored(c, 3), none, 1, rows, 1);
-            need = (uint64_t)2 * rows;
-        } else {
-            tensor[2] = mnw_pack(f, b, mnw_stored(c, 2), mnw_stored(c, 3), 1, rows, 1);
-            need = c->code == MNW_lstm ? rows : 0;
-        }
-        break;
-    }
+    uint32_t k = x.rank ? x.size[x.rank - 1] : 1, n = y.rank ? y.size[y.rank - 1] : 1, rows = n, groups = 1;
+    switch (code) {
     case MNW_linear:
         if (MNW_IN_PLACE)
             break;
         /* fall through */
-    case MNW_mingru: {
-        uint32_t rows = c->code == MNW_mingru ? 2 * n : n;
-        tensor[0] = mnw_pack(f, b, mnw_stored(c, 0), none, 1, rows, k);
-        tensor[1] = mnw_pack(f, b, mnw_stored(c, 1), none, 1, rows, 1);
-        need = c->code == MNW_mingru ? rows : 0;
+    case MNW_lstm:
+    case MNW_gru:
+    case MNW_mingru:
+    case MNW_rnn:
+    case MNW_conv:
+        if (code == MNW_conv) {
+            mnw_shape w = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
+            groups = mnw_u32(mnw_attr(c, 0));
+            rows = w.size[0] / groups;
+            k = w.elements / w.size[0];
+            tensor[2] = (const float *)(const void *)mnw_build_windows(b, c, &w, &x, &y);
+            once = MNW_BLOCK * ((uint64_t)k + rows) + 3;
+        } else {
+            rows *= code == MNW_lstm ? 4 : code == MNW_gru ? 3 : code == MNW_mingru ? 2 : 1;
+            need = (uint64_t)rows * (code == MNW_gru ? 2 : code == MNW_lstm || code == MNW_mingru);
+        }
+        for (uint32_t i = 0; i < c->tensors; i++) { /* weights, weights of the state, and biases: one, but for gru,
+                                                     * which gates one of them */
+            const uint32_t two = i == 2 && code != MNW_gru;
+            tensor[i] = mnw_pack(f, b, mnw_stored(c, i), two ? mnw_stored(c, 3) : MNW_ABSENT, groups, rows,
+                                 !i                          ? k
+                                 : i == 1 && c->tensors == 4 ? n
+                                                             : 1);
+            if (two)
+                break;
+        }
         break;
-    }
-    case MNW_conv: {
-        mnw_shape w = mnw_tensor_at(f, mnw_stored(c, 0)).shape;
-        uint32_t groups = mnw_u32(mnw_attr(c, 0)), rows = w.size[0] / groups;
-        k = w.elements / w.size[0];
-        tensor[0] = mnw_pack(f, b, mnw_stored(c, 0), none, groups, rows, k);
-        tensor[1] = mnw_pack(f, b, mnw_stored(c, 1), none, groups, rows, 1);
-        tensor[2] = (const float *)(const void *)mnw_build_windows(b, c, &w, &x, &y);
-        once = MNW_BLOCK * ((uint64_t)k + rows) + 3;
-        break;
-    }
     case MNW_matmul: /* the second input as panels */
         once = (((uint64_t)n + MNW_PANEL - 1) / MNW_PANEL) * MNW_PANEL * k;
         break;
@@ -2194,39 +2196,41 @@ MNW_INLINE float mnw_uniform(const uint32_t key[2], uint32_t step, uint32_t draw
     return ((float)(out[0] >> 8) + 0.5f) * 5.9604644775390625e-8f;
 }
 
+/* c[0] x^5 + ... + c[5]. */
+static MNW_NOINLINE float mnw_quintic(const float *c, float x) {
+    float sum = c[0];
+    for (int i = 1; i < 6; i++)
+        sum = sum * x + c[i];
+    return sum;
+}
+
 /* The normal distribution's quantile, absolute error 4e-6 for u in (0, 1): P. J. Acklam's rational approximation. */
 static float mnw_normal(const mnw_kernels *k, float u) {
-    float tail = u < 0.5f ? u : 1.0f - u;
+    static const float inner[] = {-3.969683028665376e+01f, 2.209460984245205e+02f,  -2.759285104469687e+02f,
+                                  1.383577518672690e+02f,  -3.066479806614716e+01f, 2.506628277459239e+00f,
+                                  -5.447609879822406e+01f, 1.615858368580409e+02f,  -1.556989798598866e+02f,
+                                  6.680131188771972e+01f,  -1.328068155288572e+01f, 1.0f};
+    static const float outer[] = {-7.784894002430293e-03f,
+                                  -3.223964580411365e-01f,
+                                  -2.400758277161838e+00f,
+                                  -2.549732539343734e+00f,
+                                  4.374664141464968e+00f,
+                                  2.938163982698783e+00f,
+                                  0.0f,
+                                  7.784695709041462e-03f,
+                                  3.224671290700398e-01f,
+                                  2.445134137142996e+00f,
+                                  3.754408661907416e+00f,
+                                  1.0f};
+    float tail = u < 0.5f ? u : 1.0f - u, q;
     if (tail >= 0.02425f) {
-        float q = u - 0.5f, r = q * q;
-        float a = -3.969683028665376e+01f;
-        a = a * r + 2.209460984245205e+02f;
-        a = a * r + -2.759285104469687e+02f;
-        a = a * r + 1.383577518672690e+02f;
-        a = a * r + -3.066479806614716e+01f;
-        a = a * r + 2.506628277459239e+00f;
-        float b = -5.447609879822406e+01f;
-        b = b * r + 1.615858368580409e+02f;
-        b = b * r + -1.556989798598866e+02f;
-        b = b * r + 6.680131188771972e+01f;
-        b = b * r + -1.328068155288572e+01f;
-        return a * q / (b * r + 1.0f);
+        q = u - 0.5f;
+        return mnw_quintic(inner, q * q) * q / mnw_quintic(inner + 6, q * q);
     }
-    float q;
     k->unary(MNW_log, &q, &tail, 1, NULL);
     q = mnw_sqrt(-2.0f * q);
-    float c = -7.784894002430293e-03f;
-    c = c * q + -3.223964580411365e-01f;
-    c = c * q + -2.400758277161838e+00f;
-    c = c * q + -2.549732539343734e+00f;
-    c = c * q + 4.374664141464968e+00f;
-    c = c * q + 2.938163982698783e+00f;
-    float d = 7.784695709041462e-03f;
-    d = d * q + 3.224671290700398e-01f;
-    d = d * q + 2.445134137142996e+00f;
-    d = d * q + 3.754408661907416e+00f;
-    float z = c / (d * q + 1.0f);
-    return u < 0.5f ? z : -z;
+    q = mnw_quintic(outer, q) / mnw_quintic(outer + 6, q);
+    return u < 0.5f ? q : -q;
 }
 
 /* ---- Operations on whole arrays; x and y are rows of agents, one after another. */
@@ -2362,6 +2366,21 @@ static void mnw_norm_of(const mnw_kernels *k, float *y, const float *x, size_t n
         k->binary(MNW_add, y, y, 1, op->tensor[1], 1, n);
 }
 
+/* Lays out a window of which a part is padding, as [channels][size...]; it begins at `from`. */
+static MNW_NOINLINE void mnw_cut(const mnw_windows *w, float *to, const float *x, const int64_t from[3]) {
+    for (uint32_t channel = 0; channel < w->channels; channel++, x += (size_t)w->in[0] * w->in[1] * w->in[2])
+        for (uint32_t p = 0; p < w->size[0]; p++)
+            for (uint32_t q = 0; q < w->size[1]; q++) {
+                int64_t u = from[0] + (int64_t)p * w->dilation[0], v = from[1] + (int64_t)q * w->dilation[1];
+                int inside = u >= 0 && u < w->in[0] && v >= 0 && v < w->in[1];
+                const float *line = inside ? x + (u * w->in[1] + v) * w->in[2] : x;
+                for (uint32_t r = 0; r < w->size[2]; r++) {
+                    int64_t t = from[2] + (int64_t)r * w->dilation[2];
+                    *to++ = inside && t >= 0 && t < w->in[2] ? line[t] : 0.0f;
+                }
+            }
+}
+
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC push_options
 #pragma GCC optimize("O2")
@@ -2377,21 +2396,6 @@ static MNW_NOINLINE void mnw_lines(float *to, const float *x, const uint32_t *of
     }
 }
 
-/* Lays out a window of which a part is padding, as [channels][size...]; it begins at `from`. */
-static void mnw_cut(const mnw_windows *w, float *to, const float *x, const int64_t from[3]) {
-    for (uint32_t channel = 0; channel < w->channels; channel++, x += (size_t)w->in[0] * w->in[1] * w->in[2])
-        for (uint32_t p = 0; p < w->size[0]; p++)
-            for (uint32_t q = 0; q < w->size[1]; q++) {
-                int64_t u = from[0] + (int64_t)p * w->dilation[0], v = from[1] + (int64_t)q * w->dilation[1];
-                int inside = u >= 0 && u < w->in[0] && v >= 0 && v < w->in[1];
-                const float *line = inside ? x + (u * w->in[1] + v) * w->in[2] : x;
-                for (uint32_t r = 0; r < w->size[2]; r++) {
-                    int64_t t = from[2] + (int64_t)r * w->dilation[2];
-                    *to++ = inside && t >= 0 && t < w->in[2] ? line[t] : 0.0f;
-                }
-            }
-}
-
 /* A convolution. Blocks of windows are laid out as rows [windows][k], k running over channels, then each axis of the
  * kernel; their products with the weights, [windows][outputs of the group], are turned into place. */
 static MNW_NOINLINE void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, float *y, const float *x, size_t rows,
@@ -2401,10 +2405,10 @@ static MNW_NOINLINE void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, 
     size_t n = w->n, k = w->k, windows = (size_t)w->out[0] * w->out[1] * w->out[2], all = rows * windows;
     size_t inputs = (size_t)w->channels * w->in[0] * w->in[1] * w->in[2]; /* of a group's part of an image */
     size_t panels = (n + MNW_PANEL - 1) / MNW_PANEL * MNW_PANEL;
-    float *product = scratch + MNW_BLOCK * k + 3;
-    for (uint32_t g = 0; g < w->groups; g++) {
-        const float *image = x + g * inputs; /* of the next window to lay out, and where it is */
-        float *to = y + g * n * windows;     /* and the image of the next one to put into place */
+    mnw_product_of of = {op->tensor[0], op->tensor[1], scratch, scratch + MNW_BLOCK * k + 3, n, k, NULL, NULL, 0};
+    for (uint32_t g = w->groups; g--; x += inputs, y += n * windows, of.w += panels * k, of.bias += panels) {
+        const float *image = x; /* of the next window to lay out, and where it is */
+        float *to = y;          /* and the image of the next one to put into place */
         uint32_t at[3] = {0, 0, 0};
         size_t place = 0;
         for (size_t first = 0; first < all; first += MNW_BLOCK) {
@@ -2428,12 +2432,10 @@ static MNW_NOINLINE void mnw_conv(const mnw_kernels *kernels, const mnw_op *op, 
                 if (axis < 0)
                     image += w->groups * inputs;
             }
-            mnw_product_of of = {
-                op->tensor[0] + g * panels * k, op->tensor[1] + g * panels, scratch, product, n, k, NULL, NULL, 0};
             mnw_linear_of(kernels, &of, count);
             for (size_t i = 0; i < count; i++) {
                 for (size_t j = 0; j < n; j++)
-                    to[j * windows + place] = product[i * n + j];
+                    to[j * windows + place] = of.y[i * n + j];
                 if (++place == windows) {
                     place = 0;
                     to += w->groups * n * windows;
@@ -2456,8 +2458,8 @@ static MNW_NOINLINE uint32_t mnw_steps(int64_t to, uint32_t by, uint32_t n) {
 static void mnw_pool_of(const mnw_call *c, float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs,
                         size_t rows) {
     uint32_t d = mnw_moves(c), kind = mnw_u32(mnw_attr(c, 0)), windows = ys->elements / ys->size[0], i = 0;
+    uint32_t begin[3] = {0, 0, 0}, end[3] = {1, 1, 1}, step[3] = {1, 1, 1}, in[3] = {1, 1, 1};
     for (rows *= ys->elements; rows--; i++) {
-        uint32_t begin[3] = {0, 0, 0}, end[3] = {1, 1, 1}, step[3] = {1, 1, 1}, in[3] = {1, 1, 1};
         float sum = kind ? 0.0f : mnw_from(0xff800000u), count = 1.0f;
         if (i == windows) {
             x += xs->elements / xs->size[0];
@@ -2475,9 +2477,9 @@ static void mnw_pool_of(const mnw_call *c, float *y, const mnw_shape *ys, const 
             begin[to] = (uint32_t)(at + (int64_t)low * by);
             end[to] = low < high ? (uint32_t)(at + (int64_t)high * by) : 0;
         }
-        for (uint64_t p = begin[0]; p < end[0]; p += step[0])
-            for (uint64_t q = begin[1]; q < end[1]; q += step[1])
-                for (uint64_t r = begin[2]; r < end[2]; r += step[2]) {
+        for (uint32_t p = begin[0]; p < end[0]; p += step[0])
+            for (uint32_t q = begin[1]; q < end[1]; q += step[1])
+                for (uint32_t r = begin[2]; r < end[2]; r += step[2]) {
                     float v = x[(p * in[1] + q) * in[2] + r];
                     sum = kind ? sum + v : v > sum || v != v ? v : sum;
                 }
