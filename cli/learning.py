@@ -228,9 +228,8 @@ def solved(
     while trainer.update_index < trainer.updates:
         trainer.update(measure=False)
         if trainer.update_index % every == 0 or trainer.update_index == trainer.updates:
-            weights = {
-                key: leaf.clone().cpu() for key, leaf in trainer.policy.state_dict().items()
-            }  # now, on a GPU too
+            # Copied to the processor now, so that the clock waits for a GPU.
+            weights = {key: leaf.clone().cpu() for key, leaf in trainer.policy.state_dict().items()}
             passed = (time.perf_counter() - start, time.process_time() - processor)
             snapshots.append((*passed, trainer.steps, weights))
     if not everyone.leads:

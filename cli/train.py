@@ -194,6 +194,8 @@ def _processes(asked: int | None, config: Config) -> int:
         return asked
     if device.chosen(config).type != "cpu":
         return 1
+    if os.environ.get("MINNOW_BUSY"):  # somebody else has the other cores
+        return 1
     most = max(1, min(group.cores(), config.train.minibatch // SHARE))
     return max(count for count in range(1, most + 1) if config.train.envs % count == 0)
 

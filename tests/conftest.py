@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if "PYTEST_XDIST_WORKER" in os.environ:  # one thread each, where tests run in a process a core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+os.environ["MINNOW_BUSY"] = "1"  # tests run side by side: each trains in one process, unless it asks for more
 os.environ["MINNOW_DEVICE"] = "cpu"  # bit for bit is promised there; tests/test_train_device.py asks for GPUs itself
 
 # Files that take long run last, the longest at the end; all others run before them, in the order of their names.

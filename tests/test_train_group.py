@@ -22,7 +22,9 @@ from safetensors.torch import load_file, save_file
 
 from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
+from minnow.cli.train import _processes as processes
 from minnow.train import checkpoint, crew, group, mailbox
+from minnow.train import config as configs
 from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfig
 from minnow.train.device import DevicePPO
 from minnow.train.group import Group
@@ -208,6 +210,18 @@ def worker_of(parent: int, rank: int) -> int | None:
             if Path(f"/proc/{child}/cmdline").read_bytes() == words:
                 found.append(int(child))
     return sorted(found)[rank] if len(found) == 2 else None
+
+
+@pytest.mark.parametrize(
+    ("name", "cores", "count"), [("pong", 2, 2), ("pong", 64, 4), ("pong", 3, 2), ("cartpole", 8, 1), ("maze", 16, 4)]
+)
+def test_how_many_processes_train_by_default(monkeypatch, name, cores, count):
+    """One a core that gets 512 samples of a minibatch, if they can share the environments evenly."""
+    monkeypatch.setattr(group, "cores", lambda: cores)
+    config = configs.defaults(name)
+    assert processes(None, config) == 1 and processes(2, config) == 2  # while the tests keep the cores busy
+    monkeypatch.delenv("MINNOW_BUSY")
+    assert processes(None, config) == count
 
 
 def test_environments_must_be_shared_evenly(capsys, tmp_path):

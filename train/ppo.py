@@ -262,8 +262,7 @@ class PPO:
             ended &= self.rivals.judged
         self.ended(ended, self.episode)
 
-    def carry(self) -> None:
-        """What the last rollout ended with, this one begins with."""
+    def carry(self) -> None:  # what the last rollout ended with, this one begins with
         for carried in (self.obs, self.mask, self.alive, self.resets):
             carried[0] = carried[self.train.horizon]
 
