@@ -31,7 +31,8 @@
  *     MINNOW_HEADER          this file's name if it is another: it includes itself, once for each instruction set
  *     MINNOW_API             linkage of the functions, e.g. `static`: then MINNOW_IMPLEMENTATION goes into that file
  *     MINNOW_NO_conv ...     leaves an operation out (-DMINNOW_NO_conv), for less code: any of MINNOW_OPERATIONS below
- *                            but add, sub, mul, div, exp, log, tanh and relu. A file that needs it is refused
+ *                            but add, sub, mul, div, exp, tanh and relu; log goes only with log_softmax and boxes. A
+ *                            file that needs it is refused
  *
  * WORDS. A *policy* is a loaded file; any number of sessions, on any threads, may share it. A *session* runs it for a
  * fixed number of *agents*, each with its own recurrent state; one thread at a time may use a session. Arrays are in C
@@ -1020,7 +1021,9 @@ static int mnw_check_tensors(mnw_file *f) {
 #undef MINNOW_NO_mul
 #undef MINNOW_NO_div
 #undef MINNOW_NO_exp
+#if !(defined(MINNOW_NO_BOX) && defined(MINNOW_NO_log_softmax))
 #undef MINNOW_NO_log
+#endif
 #undef MINNOW_NO_tanh
 #undef MINNOW_NO_relu
 #define MNW_COMMA_1 0,
