@@ -40,8 +40,8 @@
  *
  * MEMORY. The caller gives one block to a policy and one to each session; `..._size` says how large. A block need not
  * be aligned and belongs to the caller again once nothing made in it is used. The file's bytes are borrowed: they must
- * stay in place while the policy is used; they may be unaligned and in read-only memory. Calls need less than 6 KB of
- * stack, in plain C less than 4.
+ * stay in place while the policy is used; they may be unaligned and in read-only memory. Calls need less than 8 KB of
+ * stack, in plain C less than 5.
  *
  * ERRORS. Every fault has a number from the list below, the same in C, Python and on the page. A file is validated
  * whole before any of it is used: no file can make these functions read or write outside file and blocks.
