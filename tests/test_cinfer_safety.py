@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nets import NETS
 
 from minnow.cinfer import Policy, load
 from minnow.export import format
@@ -80,3 +81,16 @@ def test_eight_threads_share_a_policy(compiler: str, tmp_path: Path) -> None:
     assert len(hashes) == 1
     wrong = run(program, policy, "shared", check=False)
     assert wrong.returncode and "data race" in wrong.stderr
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("compiler", ["clang", pytest.param("gcc", marks=pytest.mark.full)])
+def test_calls_take_as_little_stack_as_the_header_says(compiler: str, plain: bool, tmp_path: Path) -> None:
+    said = re.search(r"less than (\d+) KB of\s+\* stack, in plain C less than (\d+)\.", HEADER.read_text())
+    policies = [tmp_path / f"{name}.minnow" for name in NETS]
+    for path, net in zip(policies, NETS.values(), strict=True):
+        path.write_bytes(net())
+    program, switch = tmp_path / "stack", ["-DMINNOW_SCALAR"] if plain else []
+    source = ROOT / "tests" / "stack.c"
+    run(compiler, "-O2", "-w", "-Wl,-z,now", *switch, f"-I{HEADER.parent}", source, "-o", program)
+    assert 1000 < int(run(program, *policies).stdout) < 1024 * int(said[1 + plain])
