@@ -37,8 +37,9 @@ class Flags:
     """Only this environment."""
     threads: int = 0
     """Threads in C. 0: once with 1 and once with 2."""
-    agents: int = 1024
-    """Agents stepped together, in as many environments as that takes."""
+    agents: int = 4096
+    """Agents stepped together, in as many environments as that takes: enough that a step takes tens of microseconds, so
+    that two threads have something to share."""
     json: bool = False
     """Print one JSON list on standard output."""
 

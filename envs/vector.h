@@ -58,6 +58,7 @@ void *env_vector_group(EnvVector *vector, uint32_t i); /* its group; its lane is
 /* cffi: end */
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,13 @@ typedef struct EnvRow { /* sums over the episode so far */
     uint32_t length;
 } EnvRow;
 
+/* What one thread of the pool begins with in each round, on a cache line of its own. */
+typedef struct EnvShare {
+    _Alignas(64) atomic_size_t next; /* the first of its groups that is not claimed */
+    size_t first, end;
+    EnvVector *vector;
+} EnvShare;
+
 struct EnvVector {
     EnvVectorConfig config; /* its pointers lead to `numbers` */
     float *numbers;
@@ -76,19 +84,24 @@ struct EnvVector {
     EnvRow *row;          /* [count][lanes][agents] */
     int skill;            /* the parameter's index, or -1 */
 
-    /* The pool: the caller and `started` threads. Each claims the next few groups until all are claimed, so a thread
-     * whose core is busy is not waited for, but for the groups that it has claimed. `round` counts jobs. */
+    /* The pool: the caller and `started` threads. Each does its own share of the groups, the same ones in every round,
+     * since they are in its core's cache. Who has waited for the others for some time does what they have not begun, a
+     * few groups a claim, so a thread whose core is busy is waited for only with what it has claimed. What threads
+     * write while others look on has its own cache line. */
     pthread_t *thread;
     uint32_t started;
     pid_t process;
     pthread_mutex_t lock;
     pthread_cond_t work, done;
-    atomic_uint round;
-    size_t share; /* groups of one claim */
-    atomic_size_t claimed, finished;
-    int quit;
+    size_t claim; /* groups of one claim */
+    size_t shares;
+    EnvShare *share; /* [shares] */
     void (*job)(EnvVector *, const EnvBuffers *, size_t group);
     const EnvBuffers *buffers;
+    _Alignas(64) atomic_uint round; /* counts jobs */
+    atomic_uint quit;
+    _Alignas(64) atomic_size_t finished;
+    _Alignas(64) atomic_uint sleeping, waiting; /* threads that want to be woken: for work, or since it is done */
 };
 
 static State *env_group(const EnvVector *v, size_t group) {
@@ -308,59 +321,74 @@ static void env_step_group(EnvVector *v, const EnvBuffers *b, size_t group) {
     env_show(v, b, group);
 }
 
-/* Claims and does work while there is some. `job` and `buffers` are those of the round that a claim succeeds in: they
- * are set before `claimed` goes back to 0, and not changed until everything that was claimed is finished. */
-static void env_work(EnvVector *v) {
-    for (;;) {
-        size_t first = atomic_fetch_add(&v->claimed, v->share);
-        if (first >= v->count) {
-            return;
+/* Claims and does the work of some shares while there is some. `job` and `buffers` are those of the round that a claim
+ * succeeds in: they are set before any share's `next` goes back, and not changed until everything that was claimed is
+ * finished. */
+static void env_work(EnvVector *v, size_t from, size_t to) {
+    size_t done = 0;
+    for (EnvShare *share = v->share + from; share < v->share + to; share++) {
+        while (atomic_load(&share->next) < share->end) {
+            size_t first = atomic_fetch_add(&share->next, v->claim);
+            size_t end = first + v->claim < share->end ? first + v->claim : share->end;
+            for (size_t group = first; group < end; group++) {
+                v->job(v, v->buffers, group);
+            }
+            done += first < end ? end - first : 0;
         }
-        size_t end = first + v->share < v->count ? first + v->share : v->count;
-        for (size_t group = first; group < end; group++) {
-            v->job(v, v->buffers, group);
-        }
-        if (atomic_fetch_add(&v->finished, end - first) + (end - first) == v->count) {
-            pthread_mutex_lock(&v->lock);
-            pthread_cond_signal(&v->done);
-            pthread_mutex_unlock(&v->lock);
-        }
+    }
+    if (done && atomic_fetch_add(&v->finished, done) + done == v->count && atomic_load(&v->waiting)) {
+        pthread_mutex_lock(&v->lock);
+        pthread_cond_signal(&v->done);
+        pthread_mutex_unlock(&v->lock);
     }
 }
 
-static inline void env_pause(void) {
+enum { ENV_SPINS = 2000 }; /* looks before sleeping: some microseconds, about the time it takes to wake a thread */
+
+/* Between two looks. Where there are fewer cores than threads, the one that is looked for may need this core. */
+static inline void env_pause(int look) {
+    if (look % 64 == 63) {
+        sched_yield();
+        return;
+    }
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #endif
 }
 
-enum { ENV_SPINS = 2000 }; /* looks before sleeping: a few microseconds, about the time it takes to wake a thread */
-
 static void *env_worker(void *argument) {
-    EnvVector *v = argument;
+    EnvShare *share = argument;
+    EnvVector *v = share->vector;
+    size_t me = (size_t)(share - v->share);
     for (unsigned round = 0;;) {
         for (int i = 0; i < ENV_SPINS && atomic_load(&v->round) == round; i++) {
-            env_pause();
+            env_pause(i);
         }
-        pthread_mutex_lock(&v->lock);
-        while (atomic_load(&v->round) == round) {
-            pthread_cond_wait(&v->work, &v->lock);
+        if (atomic_load(&v->round) == round) {
+            env_work(v, 0, v->shares);
+            pthread_mutex_lock(&v->lock);
+            atomic_fetch_add(&v->sleeping, 1); /* before the next look at `round`, so that no wake is missed */
+            while (atomic_load(&v->round) == round) {
+                pthread_cond_wait(&v->work, &v->lock);
+            }
+            atomic_fetch_sub(&v->sleeping, 1);
+            pthread_mutex_unlock(&v->lock);
         }
         round = atomic_load(&v->round);
-        int quit = v->quit;
-        pthread_mutex_unlock(&v->lock);
-        if (quit) {
+        if (atomic_load(&v->quit)) {
             return NULL;
         }
-        env_work(v);
+        env_work(v, me, me + 1);
     }
 }
 
 static void env_wake(EnvVector *v) {
-    pthread_mutex_lock(&v->lock);
     atomic_fetch_add(&v->round, 1);
-    pthread_cond_broadcast(&v->work);
-    pthread_mutex_unlock(&v->lock);
+    if (atomic_load(&v->sleeping)) {
+        pthread_mutex_lock(&v->lock);
+        pthread_cond_broadcast(&v->work);
+        pthread_mutex_unlock(&v->lock);
+    }
 }
 
 static void env_all_groups(EnvVector *v, const EnvBuffers *b,
@@ -374,17 +402,24 @@ static void env_all_groups(EnvVector *v, const EnvBuffers *b,
     v->job = job;
     v->buffers = b;
     atomic_store(&v->finished, 0);
-    atomic_store(&v->claimed, 0);
+    for (size_t i = 0; i < v->shares; i++) {
+        atomic_store(&v->share[i].next, v->share[i].first);
+    }
     env_wake(v);
-    env_work(v);
+    env_work(v, 0, 1);
     for (int i = 0; i < ENV_SPINS && atomic_load(&v->finished) < v->count; i++) {
-        env_pause();
+        env_pause(i);
     }
-    pthread_mutex_lock(&v->lock);
-    while (atomic_load(&v->finished) < v->count) {
-        pthread_cond_wait(&v->done, &v->lock);
+    if (atomic_load(&v->finished) < v->count) {
+        env_work(v, 0, v->shares);
+        pthread_mutex_lock(&v->lock);
+        atomic_store(&v->waiting, 1);
+        while (atomic_load(&v->finished) < v->count) {
+            pthread_cond_wait(&v->done, &v->lock);
+        }
+        atomic_store(&v->waiting, 0);
+        pthread_mutex_unlock(&v->lock);
     }
-    pthread_mutex_unlock(&v->lock);
 }
 
 ENV_EXPORT void env_vector_free(EnvVector *v) {
@@ -392,9 +427,7 @@ ENV_EXPORT void env_vector_free(EnvVector *v) {
         return;
     }
     if (v->started && v->process == getpid()) {
-        pthread_mutex_lock(&v->lock); /* a thread may come late to a round that is over */
-        v->quit = 1;
-        pthread_mutex_unlock(&v->lock);
+        atomic_store(&v->quit, 1);
         env_wake(v);
         for (uint32_t i = 0; i < v->started; i++) {
             pthread_join(v->thread[i], NULL);
@@ -404,6 +437,7 @@ ENV_EXPORT void env_vector_free(EnvVector *v) {
         pthread_mutex_destroy(&v->lock);
     }
     free(v->thread);
+    free(v->share);
     free(v->row);
     free(v->groups);
     free(v->numbers);
@@ -412,10 +446,11 @@ ENV_EXPORT void env_vector_free(EnvVector *v) {
 
 ENV_EXPORT EnvVector *env_vector_new(const EnvVectorConfig *config) {
     const size_t params = ENV_PARAM_COUNT, slots = ENV_SLOTS;
-    EnvVector *v = calloc(1, sizeof *v);
+    EnvVector *v = aligned_alloc(64, sizeof *v);
     if (!v) {
         return NULL;
     }
+    memset(v, 0, sizeof *v);
     v->config = *config;
     v->count = (config->num_envs + ENV_LANES - 1) / ENV_LANES;
     v->stride = (sizeof(State) + 63) / 64 * 64;
@@ -424,7 +459,8 @@ ENV_EXPORT EnvVector *env_vector_new(const EnvVectorConfig *config) {
     v->groups = aligned_alloc(64, v->count * v->stride);
     v->row = calloc(v->count * ENV_LANES * config->agents, sizeof *v->row);
     v->thread = calloc(config->threads, sizeof *v->thread);
-    if (!v->numbers || !v->groups || !v->row || !v->thread) {
+    v->share = aligned_alloc(64, config->threads * sizeof *v->share);
+    if (!v->numbers || !v->groups || !v->row || !v->thread || !v->share) {
         env_vector_free(v);
         return NULL;
     }
@@ -436,13 +472,19 @@ ENV_EXPORT EnvVector *env_vector_new(const EnvVectorConfig *config) {
         env_seed_lane(v, i, config->seed, config->first_index + (uint32_t)i);
     }
     v->process = getpid();
-    v->share = v->count / (8u * config->threads) + 1;
-    atomic_store(&v->claimed, v->count); /* nothing to do yet */
+    v->shares = config->threads < v->count ? config->threads : v->count;
+    v->claim = v->count / (32 * v->shares) + 1;
     pthread_mutex_init(&v->lock, NULL);
     pthread_cond_init(&v->work, NULL);
     pthread_cond_init(&v->done, NULL);
-    while (v->started + 1 < config->threads && v->started + 1 < v->count &&
-           pthread_create(&v->thread[v->started], NULL, env_worker, v) == 0) {
+    for (size_t i = 0; i < v->shares; i++) {
+        v->share[i].first = v->count * i / v->shares;
+        v->share[i].end = v->count * (i + 1) / v->shares;
+        v->share[i].vector = v;
+        atomic_store(&v->share[i].next, v->share[i].end); /* nothing to do yet */
+    }
+    while (v->started + 1 < v->shares &&
+           pthread_create(&v->thread[v->started], NULL, env_worker, &v->share[v->started + 1]) == 0) {
         v->started++;
     }
     return v;
