@@ -37,7 +37,7 @@ class Flags:
     """Only this environment."""
     threads: int = 0
     """Threads in C. 0: once with 1 and once with 2."""
-    agents: int = 4096
+    agents: int = 2048
     """Agents stepped together, in as many environments as that takes: enough that a step takes tens of microseconds, so
     that two threads have something to share."""
     json: bool = False
