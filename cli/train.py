@@ -99,8 +99,11 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())
         return 0 if argv else 2
+    import torch
+
     from minnow.train import checkpoint, group, run, selfplay
 
+    torch.set_num_threads(1)  # processes forked from here would wait for the threads of a pool, which are not forked
     command = shlex.join(["minnow", "train", *argv])
     name = None if argv[0].startswith("-") else argv[0]
     rest = argv if name is None else argv[1:]

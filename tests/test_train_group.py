@@ -294,3 +294,35 @@ def test_all_begin_again_when_one_dies(tmp_path):
     with pytest.raises(MinnowError, match="the disk is full"):
         crew.together(2, unlucky, True, tmp_path / "faults")
     assert "11" not in (tmp_path / "faults").read_text() and time.monotonic() - begun < 20
+
+
+POOLED = """
+import torch
+from minnow.train import crew
+
+def work(threads):
+    torch.set_num_threads(threads or torch.get_num_threads())
+    return float(torch.ones(1 << 20).clone().sum())
+
+torch.set_num_threads(2)
+assert work(0) == 1 << 20  # by a pool of two threads
+assert crew.together(2, work, 0) == 1 << 20
+"""
+
+
+def test_processes_need_no_threads_of_the_one_they_were_forked_from():
+    """They would wait for them for ever."""
+    done = subprocess.run([sys.executable, "-c", POOLED], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_resumed_in_processes_after_reading_large_weights(tmp_path):
+    """With two OpenMP threads for the one that reads them first."""
+    command = [sys.executable, "-m", "minnow.cli.main", "train"]
+    out, environment = tmp_path / "run", os.environ | {"OMP_NUM_THREADS": "2"}
+    flags = ["--policy.hidden", "256", "--train.steps", "200000", "--budget", "2", "--no-export", "--seed", "1"]
+    for rest in (["cartpole", *flags, "--out", out], ["--resume", out, "--budget", "1", "--no-export"]):
+        done = subprocess.run(
+            [*command, *map(str, rest), "--processes", "2"], env=environment, capture_output=True, timeout=200
+        )
+        assert done.returncode == 0, done.stderr

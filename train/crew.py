@@ -85,6 +85,8 @@ def _work(parent: int, variables: dict[str, str], pipe: Connection, call: Callab
     if os.getppid() != parent:
         return
     os.environ.update(variables)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)  # a pool of the parent's has no threads here, and would be waited for
     try:
         pipe.send((True, call(*given)))
     except MinnowError as error:
