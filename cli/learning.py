@@ -135,8 +135,9 @@ def speed(everyone: group.Group, net: str, seconds: float) -> dict[str, Any]:
     spent, before, processor = dict.fromkeys(spent, 0.0), trainer.steps, time.process_time()
     for _ in range(count):
         trainer.update(measure=False)
-    passed, processor = time.perf_counter() - start, time.process_time() - processor
-    spent["rest"] += time.perf_counter() - since
+    end = time.perf_counter()  # once: a busy machine may do something else between two readings
+    passed, processor = end - start, time.process_time() - processor
+    spent["rest"] += end - since
     # Of each product and sum of a weight: one forward to act; forward and twice that backward for each sample learned.
     weights = sum(leaf.numel() for leaf in trainer.parameters if leaf.ndim == 2)
     work = 2 * weights * (1 + 3 * config.train.epochs)
