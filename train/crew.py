@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -19,11 +20,8 @@ from minnow.cinfer.errors import MinnowError
 
 RESTARTS = 3
 PATIENCE = 10.0  # seconds that processes get to end by themselves
+GRACE = 1.0  # in which one that fails because another has is ended, before it adds words that tell nothing
 PR_SET_PDEATHSIG = 1  # sys/prctl.h
-
-
-class Gone(RuntimeError):
-    """A process with which this one would have added up is dead."""
 
 
 def die_with_parent() -> None:
@@ -91,8 +89,9 @@ def _work(parent: int, variables: dict[str, str], pipe: Connection, call: Callab
         pipe.send((True, call(*given)))
     except MinnowError as error:
         pipe.send((False, str(error)))
-    except Gone:
-        sys.exit(1)  # who is gone had its own words, or none
+    except Exception:
+        time.sleep(GRACE)
+        raise
 
 
 def _answer(crew: list[tuple[BaseProcess, Connection]], caught: list[int]) -> Any:

@@ -16,8 +16,6 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from minnow.train.crew import Gone
-
 SHARED = Path("/dev/shm")
 CAPACITY = 1 << 20  # bytes of a box
 LINE = 64  # mailbox.c's
@@ -38,15 +36,14 @@ class Mailbox:
         return small and tensor.dtype in NAMES and tensor.is_contiguous() and tensor.device.type == "cpu"
 
     def sum_(self, tensor: Tensor) -> None:
-        """The sum over all processes, in place. Raises Gone, where gloo has a RuntimeError, once one of them is dead: a
-        restart mends it."""
+        """The sum over all processes, in place. RuntimeError, as gloo's, once one of them is dead: a restart mends it."""
         self.turn = (self.turn + 1) & 0xFFFFFFFF
         size, data = len(self.pids), self.ffi.cast("void *", tensor.data_ptr())
         bytes_ = tensor.numel() * tensor.element_size()
         self.lib.mailbox_put(self.memory, self.rank, size, self.turn, CAPACITY, data, bytes_)
         while (late := self.lib.mailbox_wait(self.memory, size, self.turn)) < size:
             if not _alive(self.pids[late]):
-                raise Gone(f"process {late} of {size} has died, and the others cannot go on without it.")
+                raise RuntimeError(f"process {late} of {size} has died, and the others cannot go on without it.")
         add = getattr(self.lib, f"mailbox_sum_{NAMES[tensor.dtype]}")
         add(self.memory, size, self.turn, CAPACITY, data, tensor.numel())
 
