@@ -14,7 +14,8 @@ SUMMARY = "prove that a policy file does what torch does"
 USAGE = """usage: minnow verify FILE.minnow [options]    a policy file, or a run's folder with one
 
 The file is run beside what torch computed at export (FILE.parity.safetensors), or, without that, beside its own golden
-vectors. The exit status is 0 only if every back end ran and agrees to 1e-5.
+vectors. The exit status is 0 only if every back end ran and agrees to 1e-5, or, where a network magnifies rounding, to
+what the export wrote into the parity file.
 
 minnow verify FILE --help lists the options."""
 
@@ -48,6 +49,8 @@ def main(argv: list[str]) -> int:
 
 def lines(verdict: Any, passed: bool) -> list[str]:
     """A verdict for people."""
+    from minnow.export.parity import LIMIT
+
     reference = verdict.reference
     result = "agrees with" if passed else "FAILS against"
     out = [f"{verdict.path} {result} {reference.origin} over {reference.steps} steps of {reference.agents} agents"]
@@ -58,4 +61,6 @@ def lines(verdict: Any, passed: bool) -> list[str]:
             mark = "" if found.passed else "  TOO FAR"
             words = f"difference {found.max_diff:.1e}, absolute {found.max_abs_diff:.1e}{mark}"
         out.append(f"  {name:<5} {words}")
+    if reference.limit > LIMIT:
+        out.append(f"  note: this network magnifies rounding, of torch's too: up to {reference.limit:.1g} is agreement")
     return out + [f"  note: {note}" for note in verdict.notes]

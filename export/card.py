@@ -14,7 +14,7 @@ from minnow.cinfer import Policy, load
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.policy import ffi
 from minnow.export import backends, files, parity
-from minnow.export.parity import LIMIT, Reference
+from minnow.export.parity import Reference
 
 PROVENANCE = ("environment", "source_hash", "steps", "seed", "command", "created", "library", "algorithm", "config")
 TIMED = 0.05  # seconds of steps to take the speed from
@@ -74,7 +74,7 @@ def card(path: Path, reference: Reference, operations: list[str], unused: list[s
         },
         "parity": {
             "reference": f"torch, {reference.steps} steps of {reference.agents} agents",
-            "limit": LIMIT,
+            "limit": reference.limit,
             **agreement(path, data, reference),
         },
         "weights": {"dtype": meta.get("weights", "f32"), "rounding": meta.get("rounding")},
@@ -234,7 +234,7 @@ def agreements(card: dict[str, Any]) -> str:
         item = found[key]
         far = f"{item['max_diff']:.1e}" if isinstance(item, dict) else f"could not run: {item}"
         rows.append([name, far])
-    words = f"Against {found['reference']}; up to {found['limit']:g} is agreement. `minnow verify` measures it anew."
+    words = f"Against {found['reference']}; up to {found['limit']:.1g} is agreement. `minnow verify` measures it anew."
     return table(["back end", "difference"], rows) + f"\n\n{words}"
 
 

@@ -22,7 +22,7 @@ from minnow.export.errors import ExportError
 from minnow.export.graph import Graph
 from minnow.export.lower import lower
 from minnow.export.parity import Difference, Reference
-from minnow.export.record import record
+from minnow.export.record import limit, record
 from minnow.export.trace import Signature, trace
 
 GOLDEN_STEPS = 4
@@ -193,6 +193,7 @@ def build(
     signature.check_repeats()
     clock.lap("lower")
     reference = record(signature)
+    reference = dataclasses.replace(reference, limit=limit(signature, reference))
     clock.lap("torch")
     data = _bytes(graph, action, meta or {}, reference, dtypes or {})
     reference = dataclasses.replace(reference, sha256=parity.sha256(data))
@@ -200,7 +201,7 @@ def build(
     clock.lap("c")
     if not c.passed:
         raise ExportError(
-            f"the policy in C is {c.max_diff:.1e} from torch, over the limit of {parity.LIMIT:g}: no file was written. "
+            f"the policy in C is {c.max_diff:.1e} from torch, over the limit of {c.limit:.1g}: no file was written. "
             "This is a fault of Minnow, or the module computes with numbers too large for float32; please report it."
         )
     return Built(data, graph, reference, c, unused, program, signature)

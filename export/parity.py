@@ -20,7 +20,7 @@ from minnow.export.errors import ExportError
 
 STEPS = 64
 AGENTS = 16
-LIMIT = 1e-5  # of max_diff
+LIMIT = 1e-5  # of max_diff, but for networks that magnify rounding
 FORMAT = 1
 GROUPS = ("obs", "outputs", "states", "start")
 LARGEST = float(np.finfo(np.float32).max)  # stands for "not a number" and infinity in reports
@@ -39,6 +39,7 @@ class Reference:
     start: Arrays  # what every agent's state starts from, without the first two axes
     sha256: str  # of the policy file
     origin: str = "torch"  # or "golden"
+    limit: float = LIMIT  # a max_diff up to this is agreement
 
     @property
     def steps(self) -> int:
@@ -53,7 +54,7 @@ class Reference:
         tensors = {"reset": self.reset}
         for group in GROUPS:
             tensors |= {f"{group}/{name}": np.ascontiguousarray(item) for name, item in getattr(self, group).items()}
-        meta = {"format": FORMAT, "policy_sha256": self.sha256}
+        meta = {"format": FORMAT, "policy_sha256": self.sha256, "limit": self.limit}
         files.write(path, safetensors.numpy.save(tensors, metadata={"minnow": json.dumps(meta)}))
 
     @staticmethod
@@ -72,7 +73,9 @@ class Reference:
             group, _, name = key.partition("/")
             if group in groups:
                 groups[group][name] = item
-        return Reference(**groups, reset=tensors["reset"], sha256=meta["policy_sha256"])
+        return Reference(
+            **groups, reset=tensors["reset"], sha256=meta["policy_sha256"], limit=float(meta.get("limit", LIMIT))
+        )
 
 
 def beside(policy: Path) -> Path:
@@ -90,10 +93,11 @@ class Difference:
 
     max_abs_diff: float
     max_diff: float
+    limit: float = LIMIT
 
     @property
     def passed(self) -> bool:
-        return self.max_diff <= LIMIT
+        return self.max_diff <= self.limit
 
     def to_dict(self) -> dict[str, float]:
         return {"max_abs_diff": self.max_abs_diff, "max_diff": self.max_diff}
@@ -110,7 +114,7 @@ def difference(found: tuple[Arrays, Arrays], reference: Reference) -> Difference
             distance, size = _distance(ours[name].astype(np.float64), expected.astype(np.float64))
             worst = max(worst, distance)
             worst_scaled = max(worst_scaled, distance / max(1.0, size))
-    return Difference(worst, worst_scaled)
+    return Difference(worst, worst_scaled, reference.limit)
 
 
 def _distance(found: np.ndarray, expected: np.ndarray) -> tuple[float, float]:

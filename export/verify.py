@@ -12,7 +12,7 @@ import numpy as np
 from minnow.cinfer.errors import MinnowError
 from minnow.export import backends, format, parity
 from minnow.export.graph import Graph, State
-from minnow.export.parity import LIMIT, Difference, Reference
+from minnow.export.parity import Difference, Reference
 
 BACKENDS = ("c", "wasm", "onnx")
 
@@ -42,7 +42,7 @@ class Verdict:
             "steps": self.reference.steps,
             "agents": self.reference.agents,
             **{name: item.to_dict() if item else None for name, item in self.found.items()},
-            "limit": LIMIT,
+            "limit": self.reference.limit,
             "notes": [*self.notes, *(f"{name}: {text}" for name, text in self.faults.items())],
         }
 

@@ -36,7 +36,8 @@ class Mailbox:
         return small and tensor.dtype in NAMES and tensor.is_contiguous() and tensor.device.type == "cpu"
 
     def sum_(self, tensor: Tensor) -> None:
-        """The sum over all processes, in place. RuntimeError, as gloo's, once one of them is dead: a restart mends it."""
+        """The sum over all processes, in place. RuntimeError, as gloo's, once one of them is dead: a restart mends
+        it."""
         self.turn = (self.turn + 1) & 0xFFFFFFFF
         size, data = len(self.pids), self.ffi.cast("void *", tensor.data_ptr())
         bytes_ = tensor.numel() * tensor.element_size()
