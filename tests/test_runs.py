@@ -38,6 +38,8 @@ def test_list(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("a", "budget", 2000, 3.0),
         ("c", "unfinished", 2000, None),
     ]
+    assert runs.main(["--folder", str(folder / "pong"), "--json"]) == 0  # as --out runs/NAME makes them
+    assert len(json.loads(capsys.readouterr().out)) == 2
     assert runs.main(["--folder", str(folder), "--env", "cartpole", "--json"]) == 0
     assert [row["env"] for row in json.loads(capsys.readouterr().out)] == ["cartpole"]
     assert runs.main(["--folder", str(folder)]) == 0

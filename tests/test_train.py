@@ -255,3 +255,5 @@ def test_foreign_and_damaged_checkpoints_are_refused(tmp_path):
     (tmp_path / "runs/pong/7/checkpoints").mkdir(parents=True)
     with pytest.raises(MinnowError, match=r"has no checkpoints.*runs/pong/7"):
         checkpoint.find(tmp_path / "runs")
+    with pytest.raises(MinnowError, match=r"has no checkpoint: it ended before its first one. Train again"):
+        checkpoint.find(tmp_path / "runs/pong/7")

@@ -235,8 +235,8 @@ def test_environments_must_be_shared_evenly(capsys, tmp_path):
 def sums(everyone: Group) -> list[list[float]]:
     """Many small sums in both types, one too large for a box, one of another type."""
     assert everyone.mailbox is not None
-    maps = [line for line in Path("/proc/self/maps").read_text().splitlines() if "/shm/minnow-" in line]
-    assert not everyone.leads or (maps and all(line.endswith("(deleted)") for line in maps))  # nothing is left behind
+    maps = [line for line in Path("/proc/self/maps").read_text().splitlines() if "/memfd:minnow" in line]
+    assert maps and not list(Path("/dev/shm").glob("minnow*"))  # nothing stays when they are killed
     found = []
     for turn in range(300):
         tensor = torch.full((5,), float(turn + everyone.rank), dtype=(torch.float32, torch.float64)[turn % 2])

@@ -62,6 +62,8 @@ def find(path: Path) -> Path:
     found = all_of(path)
     if found:
         return found[-1]
+    if (path / "checkpoints").is_dir():
+        raise MinnowError(f"{path} has no checkpoint: it ended before its first one. Train again, into another folder.")
     runs = sorted(path.glob("**/checkpoints"))[-3:] if path.is_dir() else []
     hint = f" Did you mean {' or '.join(str(item.parent) for item in runs)}?" if runs else ""
     what = "has no checkpoints" if path.is_dir() else "does not exist"

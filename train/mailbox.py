@@ -3,10 +3,10 @@ long for the gradient of a small network as a process for its share of a minibat
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import mmap
 import os
-import secrets
 import socket
 import zlib
 from pathlib import Path
@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-SHARED = Path("/dev/shm")
 CAPACITY = 1 << 20  # bytes of a box
 LINE = 64  # mailbox.c's
 NAMES = {torch.float32: "float", torch.float64: "double"}
@@ -51,22 +50,20 @@ class Mailbox:
 
 def shared(rank: int, size: int) -> Mailbox | None:
     """A mailbox of the processes of torch's group, or None where they do not share one machine's memory."""
-    mine = torch.tensor([_machine(), os.getpid(), secrets.randbits(60)])
+    memory = _memory(_bytes(size)) if rank == 0 else -1
+    mine = torch.tensor([_machine(), os.getpid(), memory])
     parts = [torch.empty_like(mine) for _ in range(size)]
     dist.all_gather(parts, mine)
-    machines, pids, tokens = torch.stack(parts).T.tolist()
-    if len(set(machines)) > 1 or machines[0] == 0:
-        return None
-    path = SHARED / f"minnow-{tokens[0]:x}"
-    made = torch.tensor([rank != 0 or _made(path, _bytes(size))], dtype=torch.uint8)
-    dist.broadcast(made, 0)
-    if not made:
-        return None
-    found = Mailbox(path, rank, pids)
-    meet()
-    if rank == 0:
-        path.unlink()  # the memory stays while it is mapped
-    return found
+    machines, pids, memories = torch.stack(parts).T.tolist()
+    found = None
+    if len(set(machines)) == 1 and machines[0] != 0 and memories[0] >= 0:
+        with contextlib.suppress(OSError):
+            found = Mailbox(Path(f"/proc/{pids[0]}/fd/{memories[0]}"), rank, pids)
+    all_ = torch.tensor([found is not None], dtype=torch.uint8)
+    dist.all_reduce(all_, dist.ReduceOp.MIN)
+    if memory >= 0:
+        os.close(memory)  # the memory stays while it is mapped
+    return found if all_ else None
 
 
 def meet() -> None:
@@ -74,18 +71,17 @@ def meet() -> None:
     dist.all_reduce(torch.zeros(1))
 
 
-def _made(path: Path, size: int) -> bool:
-    """Whether there was room for it."""
+def _memory(size: int) -> int:
+    """A descriptor of memory without a name, which ends with the last process that maps it; -1: there is none."""
+    if not hasattr(os, "memfd_create"):
+        return -1
+    descriptor = os.memfd_create("minnow")
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.posix_fallocate(descriptor, 0, size)
-        finally:
-            os.close(descriptor)
+        os.posix_fallocate(descriptor, 0, size)
     except OSError:
-        path.unlink(missing_ok=True)
-        return False
-    return True
+        os.close(descriptor)
+        return -1
+    return descriptor
 
 
 def _bytes(size: int) -> int:
@@ -96,7 +92,7 @@ def _machine() -> int:
     """A number that two processes have in common if they run on one machine and can see each other; 0 if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()
-        names = (boot, socket.gethostname(), str(Path("/proc/self/ns/pid").readlink()), str(SHARED.stat().st_dev))
+        names = (boot, socket.gethostname(), str(Path("/proc/self/ns/pid").readlink()))
     except OSError:
         return 0
     return zlib.crc32("".join(names).encode()) + 1

@@ -55,7 +55,8 @@ def read(path: Path) -> Record:
 
 def find(folder: Path, env: str | None = None) -> list[Record]:
     """Every run below a folder, oldest first; only those of one environment if named. Sweeps keep theirs apart."""
-    files = [file for file in folder.glob("*/*/config.toml") if file.parent.name != "sweeps"]
+    files = [*folder.glob("*/config.toml"), *folder.glob("*/*/config.toml")]
+    files = [file for file in files if file.parent.name != "sweeps"]
     files.sort(key=lambda file: file.stat().st_mtime)
     found = [read(file.parent) for file in files]
     return [record for record in found if env is None or record.config.name == env]
