@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,12 @@ def main(argv: list[str]) -> int:
     chosen = flags.parse(Flags, rest, "minnow runs")
     if chosen.sort not in ORDERS:
         raise unknown("order", chosen.sort, ORDERS)
-    found = [records.read(Path(name)) for name in named] if named else records.find(chosen.folder, chosen.env)
+    if named:
+        found, faults = [records.read(Path(name)) for name in named], []
+    else:
+        found, faults = records.find(chosen.folder, chosen.env)
+    for fault in faults:
+        print(f"left out: {fault}", file=sys.stderr)
     if not found:
         raise MinnowError(f"there is no run below {chosen.folder}. Make one with: minnow train pong")
     if chosen.sort == "score":

@@ -79,6 +79,9 @@ def main(argv: list[str]) -> int:
         print(USAGE)
         return 0 if argv else 2
     action, rest = (argv[0], argv[1:]) if argv[0] in ("show", "apply") else ("run", argv)
+    if rest and rest[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0
     if not rest or rest[0].startswith("-"):
         raise MinnowError(f"minnow sweep {action} wants an environment's name; there are: {', '.join(envs.names())}.")
     base = configs.defaults(envs.spec(rest[0]).name)

@@ -46,6 +46,15 @@ def test_list(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "+18.50 ± 0.25" in capsys.readouterr().out
 
 
+def test_a_damaged_run_hides_no_other(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = folder / "pong" / "a" / "config.toml"
+    damaged.write_text(damaged.read_text().replace("steps = ", 'steps = "many" # ', 1))
+    assert runs.main(["--folder", str(folder), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert len(json.loads(captured.out)) == 2
+    assert "left out: " in captured.err and "pong/a/config.toml" in captured.err and "'many'" in captured.err
+
+
 def test_compare(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     named = [str(folder / "pong" / name) for name in "ab"]
     assert runs.main([*named, "--json"]) == 0

@@ -290,3 +290,28 @@ def test_bad_input(argv: list[str], words: str, tmp_path: Path, monkeypatch: pyt
 def test_sampler_explores_choices() -> None:
     sampler = Sampler([Axis("policy.core", "choice", choices=("mlp", "lstm"))], 0)
     assert {sampler._anywhere("policy.core") for _ in range(50)} == {"mlp", "lstm"}
+
+
+@pytest.mark.parametrize(
+    ("junk", "words"),
+    [
+        (b"half a li\n{}\n", r"damaged in line \d+ \(b'half a li'\): remove"),
+        (b'{"a": 1}\n', "damaged or no journal: remove"),
+    ],
+)
+def test_a_damaged_journal(junk: bytes, words: str, tmp_path: Path) -> None:
+    journal = tmp_path / "s.journal"
+    Study.join(small(), "s", str(journal))
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + junk)
+    for opened in (Study.join, Study.open):
+        with pytest.raises(MinnowError, match=words):
+            opened(small(), "s", str(journal))
+    journal.write_bytes(whole)
+    Study.open(small(), "s", str(journal))
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in (["--help"], ["show", "--help"], ["apply", "-h"]):
+        assert verb.main(argv) == 0
+        assert "usage: minnow sweep" in capsys.readouterr().out

@@ -53,13 +53,19 @@ def read(path: Path) -> Record:
     )
 
 
-def find(folder: Path, env: str | None = None) -> list[Record]:
-    """Every run below a folder, oldest first; only those of one environment if named. Sweeps keep theirs apart."""
+def find(folder: Path, env: str | None = None) -> tuple[list[Record], list[str]]:
+    """Every run below a folder, oldest first; only those of one environment if named. Sweeps keep theirs apart. And
+    what is wrong with those that cannot be read."""
     files = [*folder.glob("*/config.toml"), *folder.glob("*/*/config.toml")]
     files = [file for file in files if file.parent.name != "sweeps"]
     files.sort(key=lambda file: file.stat().st_mtime)
-    found = [read(file.parent) for file in files]
-    return [record for record in found if env is None or record.config.name == env]
+    found, faults = [], []
+    for file in files:
+        try:
+            found.append(read(file.parent))
+        except MinnowError as error:
+            faults.append(str(error))
+    return [record for record in found if env is None or record.config.name == env], faults
 
 
 def differences(records: Sequence[Record]) -> dict[str, list[Any]]:

@@ -91,7 +91,22 @@ def storage(url: str) -> BaseStorage | str:
     if "://" in url:
         return url
     Path(url).parent.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(url))
+    try:
+        return JournalStorage(JournalFileBackend(url))
+    except (ValueError, KeyError, TypeError, AttributeError):  # whatever comes of lines that are not a journal's
+        raise MinnowError(
+            f"{url} is damaged{_damage(Path(url))}: remove what does not belong there, or choose another --study."
+        ) from None
+
+
+def _damage(journal: Path) -> str:
+    """Where the first line is that is not JSON."""
+    for number, line in enumerate(journal.read_bytes().splitlines(), 1):
+        try:
+            json.loads(line)
+        except ValueError:
+            return f" in line {number} ({line[:30]!r})"
+    return " or no journal"
 
 
 class Study:
