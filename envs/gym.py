@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium
@@ -19,6 +20,7 @@ from minnow.cinfer.errors import MinnowError, unknown
 from .spec import Spec, spec
 from .vector import EPISODE, Vector
 
+PIXELS = 480  # of a picture, across
 _OPTIONS = set(inspect.signature(Vector).parameters) - {"name", "num_envs", "params"}
 
 
@@ -55,12 +57,17 @@ def vector_of(name: str, num_envs: int, options: dict[str, Any]) -> Vector:
 
 class GymEnv(gymnasium.Env):
     """One environment, driven by one agent; the script plays the other slots. `info` holds `action_mask` where actions
-    can be impossible and, after the last step, `episode` (score, return, length, success). options: those of Vector,
-    and parameters by name."""
+    can be impossible and, after the last step, `outcome` (score, return, length, success); `episode` is left to
+    Gymnasium's wrappers. options: those of Vector, and parameters by name."""
 
-    metadata = {"render_modes": []}  # noqa: RUF012 (Gymnasium's name and type)
+    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (Gymnasium's name and type)
 
-    def __init__(self, name: str, **options: Any) -> None:
+    def __init__(self, name: str, render_mode: str | None = None, **options: Any) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise unknown("render mode", render_mode, self.metadata["render_modes"])
+        self.render_mode = render_mode
+        self._raster: Any = None
+        self._picture: np.ndarray | None = None
         self.vector = vector_of(name, 1, {"agents": 1, **options})
         if self.vector.agents != 1:
             raise MinnowError(f"a single Env has one agent, got agents = {self.vector.agents}: use num_envs=1.")
@@ -89,10 +96,25 @@ class GymEnv(gymnasium.Env):
         over = bool(b.terminated[0] or b.truncated[0])
         info = self._info()
         if over:
-            info = {"episode": dict(zip(EPISODE, b.episode[0].tolist(), strict=True))}
+            info = {"outcome": dict(zip(EPISODE, b.episode[0].tolist(), strict=True))}
             self._fresh, self._playing = True, False
         obs = (b.final_obs if over else b.obs)[0].copy()
         return obs, float(b.reward[0]), bool(b.terminated[0]), bool(b.truncated[0]), info
+
+    def render(self) -> np.ndarray | None:
+        """u8 [height][width][3], 480 pixels wide, or None without a render mode. The vector has begun the next episode
+        when one is over, so what was drawn last is shown until the reset."""
+        if self.render_mode is None:
+            return None
+        if self._picture is None or not self._fresh:
+            from .raster import Raster
+
+            world = (self.vector.spec.view_width, self.vector.spec.view_height)
+            size = (PIXELS, round(PIXELS * world[1] / world[0]))
+            self._raster = self._raster or Raster(*size, world)
+            shapes = [SimpleNamespace(**shape) for shape in self.vector.draw(0, aspect=size[0] / size[1])]
+            self._picture = self._raster.draw(shapes)
+        return self._picture
 
     def _info(self) -> dict[str, Any]:
         return {"action_mask": self._buffers.mask[0].copy()} if self.vector.spec.masked else {}
@@ -101,7 +123,7 @@ class GymEnv(gymnasium.Env):
 class GymVectorEnv(gymnasium.vector.VectorEnv):
     """Many environments in one C call, the same step for step as single ones made with `first_index` = 0, 1, ... in
     Gymnasium's SyncVectorEnv. The caller drives one agent of each; with `agents` several, each is a row of its own,
-    environment by environment. Where an episode ended, `info` holds `final_obs` and `final_info` with `episode`."""
+    environment by environment. Where an episode ended, `info` holds `final_obs` and `final_info` with `outcome`."""
 
     metadata = {"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012
 
@@ -138,10 +160,10 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
             final_obs = np.full(self.num_envs, None, object)
             for row in np.flatnonzero(over):
                 final_obs[row] = b.final_obs[row].copy()
-            episode: dict[str, np.ndarray] = {}
+            outcome: dict[str, np.ndarray] = {}
             for column, key in enumerate(EPISODE):
-                episode |= {key: np.where(over, b.episode[:, column], 0).astype(np.float64), f"_{key}": over.copy()}
-            final_info = {"episode": episode, "_episode": over.copy()}
+                outcome |= {key: np.where(over, b.episode[:, column], 0).astype(np.float64), f"_{key}": over.copy()}
+            final_info = {"outcome": outcome, "_outcome": over.copy()}
             info = {"final_obs": final_obs, "_final_obs": over.copy(), "final_info": final_info, "_final_info": over}
         info |= self._info()
         return b.obs.copy(), b.reward.astype(np.float64), b.terminated.copy(), b.truncated.copy(), info

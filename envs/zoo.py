@@ -25,7 +25,7 @@ except ImportError:
 
 class ZooEnv(ParallelEnv):
     """One environment of which the caller drives all slots, or the first `agents`. options: those of Vector, and
-    parameters by name. After the last step each agent's `info` holds `episode` (score, return, length, success)."""
+    parameters by name. After the last step each agent's `info` holds `outcome` (score, return, length, success)."""
 
     metadata = {"render_modes": [], "is_parallelizable": True}  # noqa: RUF012 (PettingZoo's name and type)
 
@@ -73,7 +73,7 @@ class ZooEnv(ParallelEnv):
         over = bool(b.terminated[0] or b.truncated[0])
         if over:
             for i, agent in enumerate(self.agents):
-                infos[agent] = {"episode": dict(zip(EPISODE, b.episode[i].tolist(), strict=True))}
+                infos[agent] = {"outcome": dict(zip(EPISODE, b.episode[i].tolist(), strict=True))}
         flags = [dict.fromkeys(self.agents, bool(flag[0])) for flag in (b.terminated, b.truncated)]
         rewards = {agent: float(reward) for agent, reward in zip(self.agents, b.reward, strict=True)}
         answer = self._each(b.final_obs if over else b.obs), rewards, *flags, infos

@@ -8,6 +8,8 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
+from gymnasium.wrappers import RecordEpisodeStatistics, TimeLimit
+from gymnasium.wrappers.vector import RecordEpisodeStatistics as VectorStatistics
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
@@ -67,7 +69,7 @@ def test_stepping_a_finished_environment_is_refused(name: str) -> None:
     while not over:
         *_, terminated, truncated, info = env.step(env.action_space.sample())
         over = terminated or truncated
-    assert set(info["episode"]) == {"score", "return", "length", "success"}
+    assert set(info["outcome"]) == {"score", "return", "length", "success"}
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(env.action_space.sample())
 
@@ -87,3 +89,43 @@ def test_parameters_are_keywords(name: str) -> None:
 def test_unknown_environment() -> None:
     with pytest.raises(MinnowError, match="did you mean pong"):
         envs.make("pongg")
+
+
+@each
+def test_gymnasiums_wrappers(name: str) -> None:
+    """They own `info["episode"]`, and film what `render` gives."""
+    env = envs.make(name, render_mode="rgb_array")
+    env.reset(seed=0)
+    before = env.render()
+    assert before.dtype == np.uint8 and before.shape[1:] == (480, 3) and before.std() > 1
+    env = TimeLimit(RecordEpisodeStatistics(env), 3)
+    env.reset()
+    over = False
+    while not over:
+        *_, terminated, truncated, info = env.step(env.action_space.sample())
+        over = terminated or truncated
+        assert env.render().shape == before.shape
+    assert info["episode"]["l"] <= 3
+    assert envs.make(name).render() is None
+    with pytest.raises(MinnowError, match="unknown render mode 'human'"):
+        envs.make(name, render_mode="human")
+
+
+def test_an_episode_ends_under_the_wrappers() -> None:
+    env = RecordEpisodeStatistics(envs.make("cartpole", render_mode="rgb_array"))
+    env.reset(seed=0)
+    over, picture = False, None
+    while not over:
+        last, picture = picture, env.render()
+        *_, over, _, info = env.step(1)
+    assert info["episode"]["l"] == info["outcome"]["length"] and info["episode"]["r"] == info["outcome"]["return"]
+    assert (env.render() == picture).all() and (picture != last).any()  # not yet of the next episode
+    env.reset()
+    assert (env.render() != picture).any()
+    many = VectorStatistics(envs.make("cartpole", num_envs=3))
+    many.reset(seed=0)
+    for _ in range(40):
+        *_, info = many.step(np.ones(3, int))
+        if info.get("final_info"):
+            break
+    assert info["episode"]["l"].max() == info["final_info"]["outcome"]["length"].max() > 0
