@@ -236,7 +236,8 @@ def _apply(base: Any, argv: list[str]) -> int:
 
 def set_value(text: str, table: str, key: str, value: Any) -> str:
     """TOML with one value of one table set; everything else, comments too, stays as it is."""
-    written = f"{key} = {_short(value) if isinstance(value, float) else json.dumps(value)}"
+    # Seven digits: of a discount such as 0.99975, four would leave little of its distance from 1.
+    written = f"{key} = {f'{value:.7g}' if isinstance(value, float) else json.dumps(value)}"
     lines = text.splitlines()
     inside, last = False, None
     for i, line in enumerate(lines):

@@ -236,6 +236,7 @@ def test_apply_keeps_comments_and_the_rest() -> None:
     assert text == (
         "# why\n[policy]\ncore = 'mlp'\n\n[train]\nsteps = 9 # few\ngamma = 0.5\n# tail\n\n[env]\ngravity = 2\n"
     )
+    assert "gamma = 0.999963\n" in verb.set_value(text, "train", "gamma", 0.999963), "four digits would make it 1"
 
 
 def test_show_and_apply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
