@@ -98,7 +98,7 @@ def test_gymnasiums_wrappers(name: str) -> None:
     env.reset(seed=0)
     before = env.render()
     assert before.dtype == np.uint8 and before.shape[1:] == (480, 3) and before.std() > 1
-    env = TimeLimit(RecordEpisodeStatistics(env), 3)
+    env = RecordEpisodeStatistics(TimeLimit(env, 3))
     env.reset()
     over = False
     while not over:

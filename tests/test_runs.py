@@ -12,6 +12,7 @@ from minnow.cinfer.errors import MinnowError
 from minnow.cli import plot, runs
 from minnow.train import config as configs
 from minnow.train import records
+from minnow.train.run import Folder
 
 
 @pytest.fixture
@@ -53,6 +54,38 @@ def test_a_damaged_run_hides_no_other(folder: Path, capsys: pytest.CaptureFixtur
     captured = capsys.readouterr()
     assert len(json.loads(captured.out)) == 2
     assert "left out: " in captured.err and "pong/a/config.toml" in captured.err and "'many'" in captured.err
+
+
+def test_damaged_metrics_are_told(folder: Path) -> None:
+    run = folder / "pong" / "a"
+    lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+    for damage in ('{"ste\n', "3\n", '{"loss": 1.0}\n', "\x00\n"):
+        (run / "metrics.jsonl").write_text(lines[0] + damage + lines[1])
+        with pytest.raises(MinnowError, match=r"metrics.jsonl: line 2 is damaged .*remove it"):
+            records.read(run)
+        with pytest.raises(MinnowError, match=r"metrics.jsonl: line 2 is damaged .*remove it"):
+            Folder(run).open_metrics(configs.defaults("pong"), 1000)
+    (run / "metrics.jsonl").write_text(lines[0] + lines[1])
+    opened = Folder(run)
+    opened.open_metrics(configs.defaults("pong"), 1000)
+    opened.close()
+    assert (run / "metrics.jsonl").read_text() == lines[0]  # what came after the checkpoint is written again
+
+
+def test_a_result_edited_by_hand(folder: Path) -> None:
+    file = folder / "pong" / "a" / "config.toml"
+    whole = file.read_text()
+    head = whole[: whole.index("[result]")]
+    for result in ("result = 3\n", '[result]\nsteps = "many"\n', "[result]\nended = 3\n"):
+        file.write_text(result + head if result[0] == "r" else head + result)
+        for read in (lambda: records.read(file.parent), lambda: configs.load(file)):
+            with pytest.raises(MinnowError, match="result is a table of numbers"):
+                read()
+    file.write_text(head + '[result]\nended = "budget"\n')
+    assert configs.load(file).train.stop == 0
+    file.write_text(head.replace("[env]", "[env]\nspeed = true") + "[result]\n")
+    with pytest.raises(MinnowError, match="env is a table of numbers"):
+        configs.load(file)
 
 
 def test_compare(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -316,3 +316,14 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     for argv in (["--help"], ["show", "--help"], ["apply", "-h"]):
         assert verb.main(argv) == 0
         assert "usage: minnow sweep" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("core", "priority"), [("mlp", 0.5), ("lstm", 0.0)])
+def test_minibatches_of_whole_sequences(core: str, priority: float) -> None:
+    base = configs.override(
+        small(),
+        {"policy.core": core, "train.priority": priority, "train.envs": 16, "train.horizon": 64, "train.minibatch": 32},
+    )
+    with pytest.raises(MinnowError, match="no multiple of the horizon"):
+        configs.check_batch(base, 1)
+    configs.check_batch(settings(base, [], {}), 1)

@@ -168,10 +168,20 @@ def load(path: Path) -> Config:
         raise MinnowError(f"cannot read {path}: {error.strerror}.") from None
     tables = parse(text, str(path))
     config = from_dict(tables, str(path))
-    result = tables.get("result", {})
-    if result.get("ended") == "budget":
-        config.train.stop = result["steps"]
+    result = result_of(tables, str(path))
+    if result.get("ended") == "budget" and "steps" in result:
+        config.train.stop = int(result["steps"])
     return config
+
+
+def result_of(tables: dict[str, Any], origin: str) -> dict[str, Any]:
+    """The table [result], which a finished run wrote: numbers, but for `ended`. Empty where there is none."""
+    result = tables.get("result", {})
+    if not isinstance(result, dict) or any(
+        not isinstance(value, str if name == "ended" else int | float) for name, value in result.items()
+    ):
+        raise MinnowError(f"{origin}: result is a table of numbers, with a text `ended`, got {result!r}.")
+    return result
 
 
 def parse(text: str, origin: str) -> dict[str, Any]:
@@ -194,7 +204,7 @@ def merge(config: Config, tables: dict[str, Any], origin: str) -> Config:
         if key in ("result", "sweep"):  # a record; what a sweep turns
             continue
         if key == "env":
-            if not isinstance(value, dict) or not all(isinstance(number, int | float) for number in value.values()):
+            if not isinstance(value, dict) or not all(type(number) in (int, float) for number in value.values()):
                 raise MinnowError(f"{origin}: env is a table of numbers, got {value!r}.")
             changes[key] = config.env | {name: float(number) for name, number in value.items()}
         elif key in ("policy", "train", "selfplay"):

@@ -31,7 +31,7 @@ class Record:
 
     def curve(self) -> list[dict[str, float]]:
         """Its metrics, a line after another; each holds `steps` and `seconds`."""
-        return _lines(self.path / "metrics.jsonl")
+        return metrics(self.path / "metrics.jsonl")
 
 
 def read(path: Path) -> Record:
@@ -40,8 +40,8 @@ def read(path: Path) -> Record:
     if not file.exists():
         raise MinnowError(f"{path} holds no run: it wants a folder with a config.toml, such as runs/<env>/<id>.")
     tables = configs.parse(file.read_text(), str(file))
-    result = tables.get("result", {})
-    last = (_lines(path / "metrics.jsonl") or [{}])[-1]
+    result = configs.result_of(tables, str(file))
+    last = (metrics(path / "metrics.jsonl") or [{}])[-1]
     return Record(
         path,
         configs.from_dict(tables, str(file)),
@@ -83,8 +83,18 @@ def _flat(tables: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return rows
 
 
-def _lines(path: Path) -> list[dict[str, float]]:
-    """The whole lines of a file of metrics; one that is being written is left out."""
+def metrics(path: Path) -> list[dict[str, float]]:
+    """The whole lines of a file of metrics; one that is being written is left out. Raises MinnowError where one is
+    damaged."""
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    found = []
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(keepends=True), 1):
+        if not line.endswith("\n"):
+            continue
+        try:
+            found.append(json.loads(line))
+            found[-1]["steps"]
+        except (ValueError, TypeError, KeyError):
+            raise MinnowError(f"{path}: line {number} is damaged ({line[:30].strip()!r}): remove it.") from None
+    return found

@@ -24,7 +24,7 @@ import torch
 import minnow
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.files import write_atomic
-from minnow.train import checkpoint, device
+from minnow.train import checkpoint, device, records
 from minnow.train import config as configs
 from minnow.train.config import Config
 from minnow.train.crew import signals
@@ -97,9 +97,8 @@ class Folder:
         path = self.path / "metrics.jsonl"
         with self.guard():
             if path.exists():
-                lines = path.read_text().splitlines(keepends=True)
-                kept = [line for line in lines if line.endswith("\n") and json.loads(line)["steps"] <= steps]
-                write_atomic(path, "".join(kept).encode())
+                kept = [row for row in records.metrics(path) if row["steps"] <= steps]
+                write_atomic(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
             self.metrics = path.open("a")
             self.board = SummaryWriter(str(self.path / "tb"), purge_step=steps, flush_secs=5)
 

@@ -184,6 +184,6 @@ def settings(base: Config, found: list[Axis], positions: dict[str, Any]) -> Conf
     if train.minibatch > rollout or rollout % train.minibatch:
         fits = [size for size in (2**k for k in range(40)) if size <= train.minibatch and rollout % size == 0]
         train = dataclasses.replace(train, minibatch=max(fits))
-    if config.policy.core != "mlp" and train.minibatch % train.horizon:
+    if (config.policy.core != "mlp" or train.priority > 0) and train.minibatch % train.horizon:
         train = dataclasses.replace(train, minibatch=rollout)
     return dataclasses.replace(config, train=train)
