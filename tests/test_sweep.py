@@ -18,7 +18,7 @@ from minnow.cli import sweep as verb
 from minnow.train import config as configs
 from minnow.train.config import Config
 from minnow.train.sweep import study as studies
-from minnow.train.sweep.axes import AROUND, STEPS, Axis, axes, setting, settings
+from minnow.train.sweep.axes import AROUND, STEPS, Axis, axes, override, setting, settings
 from minnow.train.sweep.study import Result, Sampler, Study, busy, front
 from minnow.train.sweep.worker import Plan, sweep
 
@@ -320,7 +320,7 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(("core", "priority"), [("mlp", 0.5), ("lstm", 0.0)])
 def test_minibatches_of_whole_sequences(core: str, priority: float) -> None:
-    base = configs.override(
+    base = override(
         small(),
         {"policy.core": core, "train.priority": priority, "train.envs": 16, "train.horizon": 64, "train.minibatch": 32},
     )
