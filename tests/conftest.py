@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one thread each, where tests run in a
 
 os.environ["MINNOW_BUSY"] = "1"  # tests run side by side: each trains in one process, unless it asks for more
 os.environ["MINNOW_DEVICE"] = "cpu"  # bit for bit is promised there; tests/test_train_device.py asks for GPUs itself
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a command that a script puts into the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Files that take long run last, the longest at the end; all others run before them, in the order of their names.
 LATE = (
