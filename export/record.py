@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from minnow.export.errors import ExportError
 from minnow.export.parity import AGENTS, LIMIT, STEPS, Reference, difference
@@ -22,21 +20,23 @@ def limit(signature: Signature, reference: Reference) -> float:
     """The difference from `reference` up to which a back end agrees with torch: 1e-5. A recurrent network may magnify
     what one step rounds, and then torch does not agree so closely with itself: if its results move further when each
     weight moves by its last bit, four times as far as they do, at most 1e-3."""
-    module, random = copy.deepcopy(signature.module), torch.Generator().manual_seed(0)
+    random, weights = torch.Generator().manual_seed(0), [*signature.module.parameters()]
+    weights = [weight for weight in weights if weight.dtype == torch.float32]
+    kept = [weight.detach().clone() for weight in weights]
     with torch.no_grad():
-        for weight in module.parameters():
-            if weight.dtype == torch.float32:
+        try:
+            for weight in weights:
                 way = torch.where(torch.rand(weight.shape, generator=random) < 0.5, torch.inf, -torch.inf)
                 weight.copy_(torch.where(weight.isfinite(), torch.nextafter(weight, way), weight))
-    moved = record(signature, reference.steps, reference.agents, module=module)
+            moved = record(signature, reference.steps, reference.agents)
+        finally:
+            for weight, before in zip(weights, kept, strict=True):
+                weight.copy_(before)
     return min(max(LIMIT, SLACK * difference((moved.outputs, moved.states), reference).max_diff), MOST)
 
 
-def record(
-    signature: Signature, steps: int = STEPS, agents: int = AGENTS, seed: int = 0, module: nn.Module | None = None
-) -> Reference:
-    """Runs the module (or `module`, a copy of it) over random observations like the examples, some agents starting anew
-    on the way."""
+def record(signature: Signature, steps: int = STEPS, agents: int = AGENTS, seed: int = 0) -> Reference:
+    """Runs the module over random observations like the examples, some agents starting anew on the way."""
     random = np.random.default_rng(seed)
     reset = (random.random((steps, agents)) < RESETS).astype(np.uint8)
     reset[:QUIET] = 0
@@ -49,7 +49,7 @@ def record(
     for step in range(steps):
         again = torch.from_numpy(reset[step].astype(bool))
         states = [_choose(again, *pair, leaf.axis) for *pair, leaf in zip(start, states, signature.states, strict=True)]
-        out, states = signature.call([torch.from_numpy(item[step]) for item in obs.values()], states, module)
+        out, states = signature.call([torch.from_numpy(item[step]) for item in obs.values()], states)
         outputs.append([item.numpy() for item in out])
         after.append([item.movedim(leaf.axis, 0).numpy() for item, leaf in zip(states, signature.states, strict=True)])
     reference = Reference(
