@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable
+from pathlib import Path
+
+DISTRIBUTION = "minnow-rl"  # what package indexes call us: `minnow` there is another project
+HOME = Path(__file__).resolve().parent.parent  # the package, or the checkout it runs from
 
 
 class MinnowError(Exception):
@@ -22,3 +27,16 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> MinnowError:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}."
     return MinnowError(f"unknown {kind} {name!r}: {hint}")
+
+
+def install(extra: str) -> str:
+    """The command that installs one of our extras: for the checkout that this runs from, or for the wheel."""
+    if not (HOME / "pyproject.toml").is_file():
+        return f"pip install '{DISTRIBUTION}[{extra}]'"
+    here = "." if Path.cwd() == HOME else HOME
+    return f"pip install -e {shlex.quote(f'{here}[{extra}]')}"
+
+
+def missing(library: str, extra: str) -> MinnowError:
+    """The error for a library that only one of our extras brings."""
+    return MinnowError(f"{library} is not installed: {install(extra)}")

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from minnow.cinfer.errors import MinnowError
+from minnow.cinfer.errors import MinnowError, missing
 from minnow.envs.gym import GymEnv, GymVectorEnv
 
 Snapshot = tuple[float, float, int, dict[str, torch.Tensor]]  # seconds, the processor's, steps, weights
@@ -57,7 +57,7 @@ def stable_baselines3(name: str, seed: int, budget: float) -> tuple[list[Snapsho
         from stable_baselines3.common.monitor import Monitor
         from stable_baselines3.common.vec_env import DummyVecEnv
     except ImportError:
-        raise MinnowError("--peers wants Stable-Baselines3: pip install 'minnow[importers]'.") from None
+        raise missing("Stable-Baselines3, which --peers measures,", "importers") from None
     settings: dict[str, Any] = {}
     steps = STEPS
     if name == "cartpole":

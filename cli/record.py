@@ -14,7 +14,7 @@ import numpy as np
 import tyro
 
 from minnow import envs
-from minnow.cinfer.errors import MinnowError
+from minnow.cinfer.errors import MinnowError, missing
 from minnow.cli import flags
 
 SUMMARY = "record a game as GIF, PNG or MP4"
@@ -130,7 +130,7 @@ def write(out: Path, pictures: Iterator[np.ndarray], size: tuple[int, int], rate
     try:
         from PIL import Image
     except ImportError:
-        raise MinnowError("Pillow is not installed: pip install pillow (or 'minnow[record]').") from None
+        raise missing("Pillow", "record") from None
     frames = [Image.fromarray(picture) for picture in pictures]
     if out.suffix == ".png":
         frames[-1].save(out)

@@ -59,7 +59,7 @@ class Flags:
     watch: bool = False
     """Open a page on which the newest checkpoint plays while the curves grow (and write at least 20 checkpoints)."""
     track: tracker.Kind = "none"
-    """Send the metrics to Weights & Biases or trackio as well (pip install wandb, or trackio)."""
+    """Send the metrics to Weights & Biases or trackio as well (the extra `track` brings both)."""
     port: int = 8001
     """Of that page, on 127.0.0.1."""
     json: bool = False

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from minnow.cinfer.errors import MinnowError
+from minnow.cinfer.errors import missing
 
 from .spec import HERE
 
@@ -49,7 +49,7 @@ def pygame() -> Any:
     try:
         import pygame
     except ImportError:
-        raise MinnowError("pygame is not installed: pip install pygame (or 'minnow[record]').") from None
+        raise missing("pygame", "record") from None
     pygame.font.init()
     return pygame
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from minnow.cinfer.errors import MinnowError
+from minnow.cinfer.errors import MinnowError, missing
 
 from .raster import KINDS, Shape, view_of
 from .spec import Control, Spec
@@ -26,7 +26,7 @@ def raylib() -> Any:
     try:
         import pyray
     except ImportError:
-        raise MinnowError("raylib is not installed: pip install raylib (or 'minnow[play]').") from None
+        raise missing("raylib", "play") from None
     pyray.set_trace_log_level(pyray.TraceLogLevel.LOG_ERROR)
     return pyray
 

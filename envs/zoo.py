@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from minnow.cinfer.errors import MinnowError
+from minnow.cinfer.errors import MinnowError, missing
 
 from .gym import action_space, observation_space, vector_of
 from .spec import spec
@@ -20,7 +20,7 @@ from .vector import EPISODE
 try:
     from pettingzoo import ParallelEnv
 except ImportError:
-    raise MinnowError("PettingZoo is not installed: pip install 'pettingzoo>=1.25' (or 'minnow[zoo]').") from None
+    raise missing("PettingZoo", "zoo") from None
 
 
 class ZooEnv(ParallelEnv):

@@ -64,7 +64,7 @@ def test_a_missing_package_is_named_before_anything_else(monkeypatch, capsys, tm
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "trackio" else find(name))
     monkeypatch.chdir(tmp_path)
     assert main(["train", "cartpole", "--track", "trackio"]) == 1
-    assert "not installed: pip install trackio" in capsys.readouterr().err
+    assert "trackio, which --track asks for, is not installed: pip install -e" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

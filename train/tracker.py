@@ -12,7 +12,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any, Literal
 
-from minnow.cinfer.errors import MinnowError
+from minnow.cinfer.errors import MinnowError, missing
 from minnow.train.config import Config
 
 Kind = Literal["none", "wandb", "trackio"]
@@ -22,7 +22,7 @@ PROJECT = "minnow"
 def check(kind: Kind) -> None:
     """Raises MinnowError where the package is not installed."""
     if kind != "none" and importlib.util.find_spec(kind) is None:
-        raise MinnowError(f"--track {kind} wants the package {kind}, which is not installed: pip install {kind}.")
+        raise missing(f"{kind}, which --track asks for,", "track")
 
 
 class Tracker:
