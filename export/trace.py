@@ -64,6 +64,8 @@ class Signature:
         state_axes: Any = None,
     ) -> None:
         self.module = _copy(module)  # probing and tracing leave the caller's module alone
+        if self.module is not module:
+            _free_empty_buffers(self.module)
         self.outputs = tuple(outputs)
         self.obs, self.obs_spec = _leaves(example_obs, "obs")
         self.recurrent = example_state is not None
@@ -353,6 +355,14 @@ def _copy(module: nn.Module) -> nn.Module:
         return copy.deepcopy(module).cpu()
     except Exception:  # of a module that holds what cannot be copied
         return module
+
+
+def _free_empty_buffers(module: nn.Module) -> None:
+    """Makes buffers that were registered as None plain attributes: torch.export loses count of buffers beside them."""
+    for part in module.modules():
+        for name in [name for name, buffer in part._buffers.items() if buffer is None]:
+            delattr(part, name)
+            setattr(part, name, None)
 
 
 def _leaves(tree: Any, root: str) -> tuple[list[Leaf], pytree.TreeSpec]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from minnow.cli.main import main
 from minnow.export import ExportError, importers
+from minnow.export.exporter import build
 
 SIZE = 5
 VECTOR = spaces.Box(-np.inf, np.inf, (SIZE,), np.float32)
@@ -78,6 +79,26 @@ def test_rsl_rl(memory: str | None, tmp_path: Path) -> None:
         model.reset(torch.from_numpy(again.astype(np.int64)))
 
     play(file, lambda row: model(group(row)).clamp(-1.5, 1.5).numpy(), clear, obs)
+
+
+def test_buffers_registered_as_none_beside_used_ones() -> None:
+    """What optional statistics look like: nothing of the caller's module is changed either."""
+
+    class Policy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("mean", None)
+            self.register_buffer("log_std", torch.zeros(2))
+            self.register_buffer("rest", None, persistent=False)
+            self.net = nn.Linear(SIZE, 2)
+
+        def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+            out = self.net(obs if self.mean is None else obs - self.mean)
+            return out, self.log_std.expand_as(out)
+
+    policy = Policy().eval()
+    assert build(policy, torch.randn(4, SIZE), outputs=("mean", "log_std")).c.passed
+    assert set(policy._buffers) == {"mean", "log_std", "rest"}
 
 
 def test_rsl_rl_older_names_and_other_distributions(tmp_path: Path) -> None:
