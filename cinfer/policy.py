@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,7 +174,7 @@ class Policy:
     def session(
         self,
         agents: int = 1,
-        seed: int = 0,
+        seed: int | None = None,
         exact: bool = True,
         sample: bool = False,
         *,
@@ -182,9 +183,9 @@ class Policy:
         isa: str | None = None,
     ) -> Session:
         """Runs the policy for `agents` agents. sample: draw actions by their probabilities, agent i as agent first + i
-        of a larger session does; else take the likeliest, or the mean. keep: intermediate values stay readable.
-        isa: the instruction set, one of `isas()`; that of the policy if None."""
-        return Session(self, agents, seed, exact, sample, first, keep, isa or self.isa)
+        of a larger session does; else take the likeliest, or the mean. seed: of the draws (None: fresh entropy). keep:
+        intermediate values stay readable. isa: the instruction set, one of `isas()`; that of the policy if None."""
+        return Session(self, agents, _seed(seed, sample), exact, sample, first, keep, isa or self.isa)
 
     def selftest(self) -> float:
         """Replays the golden vectors; returns the largest difference. Raises MinnowError if it is above 1e-5."""
@@ -255,7 +256,7 @@ class Session:
         keep: bool,
         isa: str | None,
     ) -> None:
-        self.policy, self.agents, self.c = policy, agents, policy.c
+        self.policy, self.agents, self.c, self.sample = policy, agents, policy.c, sample
         if not 1 <= agents < 2**31:
             raise MinnowError(f"a session has at least one agent, not {agents}.")
         flags = self.c.MINNOW_SAMPLE * sample + self.c.MINNOW_FAST * (not exact) + self.c.MINNOW_KEEP * keep
@@ -315,9 +316,9 @@ class Session:
                 raise MinnowError(f"error 3: {messages()[3]}: {agent}, the session has {self.agents}.", 3)
             self.c.minnow_reset(self.at, agent)
 
-    def restart(self, seed: int = 0) -> None:
-        """Back to the start with another seed."""
-        self.c.minnow_restart(self.at, seed % 2**64)
+    def restart(self, seed: int | None = None) -> None:
+        """Back to the start with another seed (None: fresh entropy)."""
+        self.c.minnow_restart(self.at, _seed(seed, self.sample) % 2**64)
 
     def states(self) -> list[Array]:
         """Each leaf of the recurrent state as [agents, ...]."""
@@ -387,6 +388,11 @@ def empty_trace(policy: Policy, steps: int, agents: int) -> Trace:
     if action.choices:
         trace.probabilities = np.zeros((*ahead, action.choices), np.float32)
     return trace
+
+
+def _seed(seed: int | None, sample: bool) -> int:
+    """Fresh entropy where draws are made and no seed is given."""
+    return seed if seed is not None else secrets.randbits(64) if sample else 0
 
 
 def _block(size: int) -> Any:

@@ -89,7 +89,7 @@ def steps_per_second(name: str, threads: int, agents: int) -> tuple[float, float
     """Agent-steps a second, and a second of processor time (which others on the machine disturb less): medians of
     several tries."""
     slots = envs.spec(name).slots  # none is the script's, which may think for long
-    vector = envs.Vector(name, max(1, agents // slots), agents=slots, threads=threads)
+    vector = envs.Vector(name, max(1, agents // slots), seed=0, agents=slots, threads=threads)
     made = vector.buffers()
     # What a trainer without shaping passes.
     made = replace(made, mask=made.mask if vector.spec.masked else None, potential=None)

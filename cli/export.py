@@ -159,7 +159,7 @@ def examples(name: str) -> np.ndarray:
     """Observations of an environment's first agents in mid-game, [EXAMPLES, *obs_shape]."""
     from minnow import envs
 
-    vector = envs.Vector(name, EXAMPLES)
+    vector = envs.Vector(name, EXAMPLES, seed=0)
     buffers, random = vector.buffers(), np.random.default_rng(0)
     vector.reset(buffers)
     for _ in range(WARM_UP):

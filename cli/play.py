@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,8 +53,8 @@ class Flags:
 
     policy: str = ""
     """A .minnow file. Empty: the one that is shipped, if there is one; `none`: the script."""
-    seed: int = 1
-    """Which game."""
+    seed: int | None = None
+    """Which game; drawn and printed if absent."""
     height: int = 640
     """Of the picture, in pixels; its width follows."""
     seconds: float = 0.0
@@ -72,7 +74,9 @@ def main(argv: list[str]) -> int:
         raise MinnowError(f"--height is {chosen.height}: it wants 100 to 4096.")
     from minnow.envs.window import Window
 
-    table = Table(spec, policy_of(name, chosen.policy), chosen.seed)
+    seed = secrets.randbits(32) if chosen.seed is None else chosen.seed
+    print(f"seed {seed}: --seed {seed} plays this game again", file=sys.stderr)
+    table = Table(spec, policy_of(name, chosen.policy), seed)
     width = round(chosen.height * spec.view_width / spec.view_height)
     window = Window(f"minnow: {spec.title}", max(width, 200), chosen.height, (spec.view_width, spec.view_height))
     try:
@@ -287,6 +291,7 @@ class Table:
     def told(self) -> dict[str, object]:
         return {
             "env": self.spec.name,
+            "seed": self.seed,
             "ticks": self.ticks,
             "episodes": self.episodes,
             "score": self.game.score(self.focus),

@@ -42,7 +42,7 @@ class Flags:
     fps: int = 30
     """Pictures a second, at most one a tick."""
     seed: int = 1
-    """Which game."""
+    """Which game: a film is the same each time unless another seed is given."""
     json: bool = False
     """Print one JSON object on standard output: the file, its size, pictures and the score."""
 

@@ -1,7 +1,8 @@
 """Gymnasium's view of the environments: one (`GymEnv`) or many in one C call (`GymVectorEnv`, autoreset SAME_STEP).
 
-Random streams: an environment made with `seed` and `first_index` plays the stream (seed, first_index + i). Gymnasium's
-`reset(seed=s)` starts environment i anew on the stream (s + i, 0), as N single environments would."""
+Random streams: an environment made with `seed` and `first_index` plays the stream (seed, first_index + i); made without
+a seed it draws one, so that no two are alike. Gymnasium's `reset(seed=s)` starts environment i anew on the stream
+(s + i, 0), as N single environments would; `reset()` goes on with the stream. Both kinds can be copied and pickled."""
 
 from __future__ import annotations
 
@@ -55,10 +56,19 @@ def vector_of(name: str, num_envs: int, options: dict[str, Any]) -> Vector:
     return Vector(name, num_envs, params=params, **options)
 
 
+def masks(spec: Spec, row: np.ndarray) -> np.ndarray | tuple[np.ndarray, ...]:
+    """One agent's mask [choices] in the form that `sample` of its action space takes: 1 where a choice is possible, one
+    array for each head where there are several."""
+    flags = row.astype(np.int8)
+    if spec.action_type == "discrete":
+        return flags
+    return tuple(np.split(flags, np.cumsum([head.size for head in spec.head])[:-1]))
+
+
 class GymEnv(gymnasium.Env):
     """One environment, driven by one agent; the script plays the other slots. `info` holds `action_mask` where actions
-    can be impossible and, after the last step, `outcome` (score, return, length, success); `episode` is left to
-    Gymnasium's wrappers. options: those of Vector, and parameters by name."""
+    can be impossible, as `action_space.sample(mask)` takes it, and, after the last step, `outcome` (score, return,
+    length, success); `episode` is left to Gymnasium's wrappers. options: those of Vector, and parameters by name."""
 
     metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (Gymnasium's name and type)
 
@@ -117,13 +127,19 @@ class GymEnv(gymnasium.Env):
         return self._picture
 
     def _info(self) -> dict[str, Any]:
-        return {"action_mask": self._buffers.mask[0].copy()} if self.vector.spec.masked else {}
+        spec = self.vector.spec
+        return {"action_mask": masks(spec, self._buffers.mask[0])} if spec.masked else {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_raster": None}  # surfaces cannot be copied; the next picture makes them anew
 
 
 class GymVectorEnv(gymnasium.vector.VectorEnv):
     """Many environments in one C call, the same step for step as single ones made with `first_index` = 0, 1, ... in
     Gymnasium's SyncVectorEnv. The caller drives one agent of each; with `agents` several, each is a row of its own,
-    environment by environment. Where an episode ended, `info` holds `final_obs` and `final_info` with `outcome`."""
+    environment by environment. Where an episode ended, `info` holds `final_obs` and `final_info` with `outcome`.
+    `action_mask` is i8 [rows, choices], 1 where a choice is possible: `action_space.sample(tuple(mask))` of one
+    head."""
 
     metadata = {"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012
 
@@ -171,4 +187,4 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
     def _info(self) -> dict[str, Any]:
         if not self.vector.spec.masked:
             return {}
-        return {"action_mask": self._buffers.mask.copy(), "_action_mask": np.ones(self.num_envs, bool)}
+        return {"action_mask": self._buffers.mask.astype(np.int8), "_action_mask": np.ones(self.num_envs, bool)}

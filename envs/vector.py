@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -39,11 +41,14 @@ class Vector:
     """The raw binding of one environment: `num_envs` of them, stepped together.
 
     name: of the environment; params: values in place of the defaults. agents: how many slots the caller drives (None:
-    as the environment says). seed: 64 bits; environment i plays the stream (seed, first_index + i). randomize: in
-    [0, 1], the fraction by which physics parameters spread at each reset; ranges: {parameter: (low, high)} in place of
-    that. action_repeat: ticks a step (None: the environment's). shaping: what is added to rewards of the progress
-    measure P: "none", "difference" P(s') - P(s), "discounted" gamma P(s') - P(s). script_skill: of the slots the
-    script plays, in [0, 1], or one for each slot (None: the parameter `skill`). Call `reset` before `step`.
+    as the environment says). seed: 64 bits; environment i plays the stream (seed, first_index + i); None: fresh
+    entropy, so that no two vectors made without a seed are alike. randomize: in [0, 1], the fraction by which physics
+    parameters spread at each reset; ranges: {parameter: (low, high)} in place of that. action_repeat: ticks a step
+    (None: the environment's). shaping: what is added to rewards of the progress measure P: "none", "difference" P(s') -
+    P(s), "discounted" gamma P(s') - P(s). script_skill: of the slots the script plays, in [0, 1], or one for each slot
+    (None: the parameter `skill`). Call `reset` before `step`.
+
+    A vector can be copied (`copy.deepcopy`) and pickled: the copy goes on from the same states as the vector would.
 
     Raises MinnowError for an unknown name and a value out of range."""
 
@@ -52,7 +57,7 @@ class Vector:
         name: str,
         num_envs: int,
         *,
-        seed: int = 0,
+        seed: int | None = None,
         first_index: int = 0,
         agents: int | None = None,
         threads: int = 1,
@@ -64,6 +69,22 @@ class Vector:
         script_skill: float | Sequence[float | None] | None = None,
         params: Mapping[str, float] | None = None,
     ) -> None:
+        seed = secrets.randbits(64) if seed is None else seed
+        self._made = {
+            "name": name,
+            "num_envs": num_envs,
+            "seed": seed,
+            "first_index": first_index,
+            "agents": agents,
+            "threads": threads,
+            "randomize": randomize,
+            "ranges": dict(ranges or {}),
+            "action_repeat": action_repeat,
+            "shaping": shaping,
+            "gamma": gamma,
+            "script_skill": script_skill,
+            "params": dict(params or {}),
+        }
         self.spec: Spec = spec(name)
         self.lib, self._ffi = library(name), ffi()
         self.agents = self.spec.agents if agents is None else agents
@@ -106,7 +127,23 @@ class Vector:
         if pointer == self._ffi.NULL:
             raise MinnowError(f"no memory for {num_envs} environments of {self.lib.env_saved_size()} bytes.")
         self._vector = self._ffi.gc(pointer, self.lib.env_vector_free)
-        self._bound: dict[int, tuple[Buffers, Any]] = {}
+        # The C view of each Buffers, for as long as its owner keeps it.
+        self._bound: weakref.WeakKeyDictionary[Buffers, Any] = weakref.WeakKeyDictionary()
+
+    def __getstate__(self) -> dict[str, Any]:
+        states = [self.save(i) for i in range(self.num_envs)]
+        return {"made": self._made, "source_hash": self.spec.source_hash, "states": states}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        name = kept["made"]["name"]
+        if kept["source_hash"] != spec(name).source_hash:
+            raise MinnowError(
+                f"this {name} was pickled with another version of the environment: its source has changed "
+                "since, so its states mean something else. Make it anew."
+            )
+        self.__init__(**kept["made"])
+        for i, saved in enumerate(kept["states"]):
+            self.load(i, saved)
 
     def _floats(self, array: np.ndarray) -> Any:
         return self._ffi.from_buffer("float[]", array)
@@ -137,9 +174,9 @@ class Vector:
 
     def _bind(self, buffers: Buffers) -> Any:
         """The C view of `buffers`, checked and made once for each."""
-        bound = self._bound.get(id(buffers))
-        if bound is not None and bound[0] is buffers:
-            return bound[1]
+        bound = self._bound.get(buffers)
+        if bound is not None:
+            return bound
         shapes = self._shapes()
         view = self._ffi.new("EnvBuffers *")
         for field in fields(Buffers):
@@ -160,9 +197,7 @@ class Vector:
                 raise MinnowError(f"buffers.{field.name} is read-only.")
             if array.size:
                 setattr(view, field.name, self._ffi.cast(f"{_C[field.name]} *", array.ctypes.data))
-        if len(self._bound) >= 4096:
-            self._bound.clear()
-        self._bound[id(buffers)] = (buffers, view)
+        self._bound[buffers] = view
         return view
 
     def reset(self, buffers: Buffers) -> None:

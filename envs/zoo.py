@@ -1,8 +1,9 @@
 """PettingZoo's view of the environments: every slot is an agent, and all act at once (`ParallelEnv`).
 
 Agents are called player_0, player_1, ... in the order of slots. All stay to the end of the episode, since one that has
-died may come back: `info["alive"]` says whether it plays now. `info["action_mask"]` holds a byte a choice where actions
-can be impossible. Random streams are those of Gymnasium's view (gym.py)."""
+died may come back: `info["alive"]` says whether it plays now. `info["action_mask"]` is what
+`action_space(agent).sample` takes, where actions can be impossible. Random streams are those of Gymnasium's view
+(gym.py)."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from gymnasium import spaces
 
 from minnow.cinfer.errors import MinnowError, missing
 
-from .gym import action_space, observation_space, vector_of
+from .gym import action_space, masks, observation_space, vector_of
 from .spec import spec
 from .vector import EPISODE
 
@@ -91,8 +92,8 @@ class ZooEnv(ParallelEnv):
         return {agent: row.copy() for agent, row in zip(self.agents, rows, strict=True)}
 
     def _infos(self) -> dict[str, dict[str, Any]]:
-        b, masked = self._buffers, self.vector.spec.masked
+        b, spec = self._buffers, self.vector.spec
         return {
-            agent: {"alive": bool(b.alive[i])} | ({"action_mask": b.mask[i].copy()} if masked else {})
+            agent: {"alive": bool(b.alive[i])} | ({"action_mask": masks(spec, b.mask[i])} if spec.masked else {})
             for i, agent in enumerate(self.agents)
         }

@@ -173,6 +173,15 @@ def test_restart_is_a_new_session(any_policy: Policy) -> None:
     assert session.state == any_policy.session(2, seed=5, sample=True).state
 
 
+def test_without_a_seed_no_two_sessions_draw_alike(any_policy: Policy) -> None:
+    one, other = (any_policy.session(2, sample=True) for _ in range(2))
+    assert one.state != other.state
+    before = one.state
+    one.restart()
+    assert one.state != before
+    assert any_policy.session(2).state == any_policy.session(2).state, "nothing is drawn: the seed is of no account"
+
+
 def test_wasm_plays_the_same(any_policy: Policy) -> None:
     xs = observations(50, 18)
     masks = None

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import re
+import tomllib
 import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
-from gymnasium.wrappers import RecordEpisodeStatistics, TimeLimit
+from gymnasium.wrappers import RecordEpisodeStatistics, RecordVideo, TimeLimit
 from gymnasium.wrappers.vector import RecordEpisodeStatistics as VectorStatistics
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
+from minnow.envs.gym import masks
 
 SAME_STEP = gymnasium.vector.AutoresetMode.SAME_STEP
 each = pytest.mark.parametrize("name", envs.names())
@@ -57,6 +66,107 @@ def test_a_seed_means_the_same_in_the_constructor_and_in_reset(name: str) -> Non
     a, b = envs.make(name, seed=21), envs.make(name)
     assert (a.reset()[0] == b.reset(seed=21)[0]).all()
     assert a.vector.hash(0) == b.vector.hash(0)
+
+
+def test_made_without_a_seed_no_two_are_alike() -> None:
+    sync = gymnasium.vector.SyncVectorEnv([lambda: envs.make("pong")] * 4)
+    assert len(np.unique(sync.reset()[0], axis=0)) == 4
+    for made in (lambda: envs.make("pong"), lambda: envs.make("pong", num_envs=2), lambda: envs.parallel("pong")):
+        one, other = made(), made()
+        one.reset(), other.reset()
+        assert one.vector.hash(0) != other.vector.hash(0)
+        before = one.vector.hash(0)
+        one.reset(seed=7), other.reset(seed=7)
+        assert one.vector.hash(0) == other.vector.hash(0) != before
+        one.reset()  # goes on with the stream
+        assert one.vector.hash(0) != other.vector.hash(0)
+    assert len({envs.Vector("pong", 1).hash(0) for _ in range(4)}) == 4
+
+
+@pytest.mark.parametrize("name", [name for name in envs.names() if envs.spec(name).masked])
+def test_masks_are_what_sample_takes(name: str) -> None:
+    """A choice that is drawn under the mask is a possible one."""
+    env, many, zoo = envs.make(name), envs.make(name, num_envs=3), envs.parallel(name)
+    _, info = env.reset()
+    _, told = many.reset()
+    _, infos = zoo.reset()
+    ruled_out = 0
+    for _ in range(100):
+        action, actions = (
+            env.action_space.sample(info["action_mask"]),
+            many.action_space.sample(tuple(told["action_mask"])),
+        )
+        each = {agent: zoo.action_space(agent).sample(infos[agent]["action_mask"]) for agent in zoo.agents}
+        assert info["action_mask"][action] and told["action_mask"][range(3), actions].all()
+        assert all(infos[agent]["action_mask"][choice] for agent, choice in each.items())
+        ruled_out += int((info["action_mask"] == 0).sum())
+        *_, terminated, truncated, info = env.step(action)
+        if terminated or truncated:
+            _, info = env.reset()
+        told = many.step(actions)[4]
+        infos = zoo.step(each)[4]
+        if not zoo.agents:
+            _, infos = zoo.reset()
+    assert ruled_out, "no choice was ever impossible"
+
+
+def test_masks_of_several_heads() -> None:
+    heads = SimpleNamespace(action_type="multi_discrete", head=[SimpleNamespace(size=3), SimpleNamespace(size=2)])
+    found = masks(heads, np.array([0, 1, 0, 0, 1], bool))
+    assert gymnasium.spaces.MultiDiscrete([3, 2]).sample(found).tolist() == [1, 1]
+
+
+COPIES = [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))]
+MADE = {
+    "single": lambda name: envs.make(name, render_mode="rgb_array", randomize=0.2),
+    "vector": lambda name: envs.make(name, num_envs=3, randomize=0.2),
+    "zoo": lambda name: envs.parallel(name, randomize=0.2),
+}
+
+
+@pytest.mark.parametrize("copied", COPIES, ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize("made", MADE.values(), ids=list(MADE))
+@each
+def test_a_copy_goes_on_as_the_original(name: str, made: Callable[[str], Any], copied: Callable[[Any], Any]) -> None:
+    env = made(name)
+    env.reset()
+    many = isinstance(env, gymnasium.vector.VectorEnv)
+
+    def action(t: int) -> Any:
+        if not hasattr(env, "possible_agents"):
+            env.action_space.seed(t)
+            return env.action_space.sample()
+        found = {}
+        for i, agent in enumerate(env.agents):
+            env.action_space(agent).seed(1000 * i + t)
+            found[agent] = env.action_space(agent).sample()
+        return found
+
+    def on(env: Any, action: Any) -> Any:
+        result = env.step(action)
+        over = not env.agents if hasattr(env, "agents") else not many and bool(result[2] or result[3])
+        return (result, env.reset()) if over else result
+
+    for t in range(20):
+        on(env, action(t))
+    if env.render_mode:
+        env.render()
+    other = copied(env)
+    assert other.vector.hash(0) == env.vector.hash(0)
+    for t in range(20, 120):
+        chosen = action(t)
+        assert data_equivalence(on(env, chosen), on(other, chosen))
+    if env.render_mode:
+        assert (env.render() == other.render()).all()
+    before = other.vector.hash(0)
+    on(env, action(1))
+    assert other.vector.hash(0) == before, "the copy shares memory with the original"
+
+
+def test_a_pickle_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = envs.Vector("pong", 1).__getstate__()
+    with pytest.raises(MinnowError, match="pickled with another version"):
+        envs.Vector.__new__(envs.Vector).__setstate__(kept | {"source_hash": "0"})
 
 
 @each
@@ -109,6 +219,25 @@ def test_gymnasiums_wrappers(name: str) -> None:
     assert envs.make(name).render() is None
     with pytest.raises(MinnowError, match="unknown render mode 'human'"):
         envs.make(name, render_mode="human")
+
+
+@pytest.mark.full
+def test_record_video_makes_a_film(tmp_path: Path) -> None:
+    env = RecordVideo(envs.make("cartpole", render_mode="rgb_array"), str(tmp_path))
+    env.reset(seed=0)
+    while not env.step(1)[2]:
+        pass
+    env.close()
+    (film,) = tmp_path.iterdir()
+    assert film.suffix == ".mp4" and film.read_bytes()[4:8] == b"ftyp"
+
+
+def test_what_record_video_wants_is_an_extra() -> None:
+    """The extra that the document names brings what Gymnasium's wrapper and our pictures import."""
+    root = Path(envs.__file__).resolve().parent.parent
+    named = re.search(r"`RecordVideo` makes films \(extra `(\w+)`\)", (root / "docs/environments.md").read_text())
+    extra = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"][named[1]]
+    assert {re.match(r"\w+", line)[0] for line in extra} >= {"moviepy", "pygame"}
 
 
 def test_an_episode_ends_under_the_wrappers() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 
@@ -360,6 +361,18 @@ def test_masks_and_life(name: str) -> None:
     assert b.mask.any() and b.alive.all()
     if not vector.spec.masked:
         assert b.mask.all()
+
+
+def test_buffers_live_as_long_as_their_owner_keeps_them() -> None:
+    vector = Vector(NAMES[0], 2, seed=1)
+    gone = []
+    for _ in range(50):
+        buffers = vector.buffers()
+        vector.reset(buffers)
+        vector.step(buffers)
+        gone.append(weakref.ref(buffers.obs))
+    del buffers
+    assert [ref() for ref in gone] == [None] * 50
 
 
 @each

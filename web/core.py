@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -112,9 +113,12 @@ class Game:
     """One game, natively; the same calls as the page's game.js.
 
     `policy` is the bytes of a `.minnow` file, or None; a refused one is a MinnowError with its number. As in the page,
-    the first `agents` slots are driven by the policy if there is one, all others by the script."""
+    the first `agents` slots are driven by the policy if there is one, all others by the script. seed: 64 bits, of the
+    game (None: fresh entropy)."""
 
-    def __init__(self, env: str, policy: bytes | None = None, *, seed: int = 1, library: Path | None = None) -> None:
+    def __init__(
+        self, env: str, policy: bytes | None = None, *, seed: int | None = None, library: Path | None = None
+    ) -> None:
         self.spec = minnow.envs.spec(env)
         self.c = _library(library or shared(env))
         self._policy = policy  # borrowed by the game
@@ -133,7 +137,7 @@ class Game:
         self.at = self.c.game_open(loaded, self._block, need)
         for slot in range(self.spec.agents):
             self.drive(slot, POLICY)
-        self.start(seed)
+        self.start(secrets.randbits(64) if seed is None else seed)
 
     def selftest(self) -> tuple[bool, float]:
         """Whether the policy reproduces its golden vectors, and the largest difference."""

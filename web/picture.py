@@ -41,7 +41,7 @@ def _element(shape: Shape) -> str:
 
 def svg(env: str, policy: bytes | None, *, seconds: float = 3.0) -> str:
     """The game as it looks after some seconds."""
-    game = Game(env, policy)
+    game = Game(env, policy, seed=1)
     game.tick(int(seconds * game.spec.tick_rate))
     width, height = game.spec.view_width, game.spec.view_height
     shapes = game.draw(0, width / height)
