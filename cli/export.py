@@ -68,6 +68,8 @@ def main(argv: list[str]) -> int:
     else:
         with tempfile.TemporaryDirectory() as folder:
             report = export_run(source, Path(folder) / out.with_suffix(".minnow").name, chosen.dtype)
+            if chosen.format == "onnx" and report.onnx is None:
+                raise MinnowError(f"there is no ONNX model of {source}: {report.no_onnx}.")
             print(write_header(report.path, out) if chosen.format == "c" else copy(report.onnx, out))
     return 0
 

@@ -21,9 +21,11 @@ TIMED = 0.05  # seconds of steps to take the speed from
 BACKENDS = {"c": "C", "wasm": "WebAssembly", "onnx": "ONNX Runtime"}
 
 
-def write(policy: Path, reference: Reference, operations: list[str], unused: list[str]) -> dict[str, Any]:
+def write(
+    policy: Path, reference: Reference, operations: list[str], unused: list[str], warnings: list[str]
+) -> dict[str, Any]:
     """Writes the card of a policy file that was just exported, beside it as .md and .json; returns its content."""
-    made = card(policy, reference, operations, unused)
+    made = card(policy, reference, operations, unused, warnings)
     files.write(policy.with_suffix(".json"), (json.dumps(made, ensure_ascii=False, indent=1) + "\n").encode())
     files.write(policy.with_suffix(".md"), markdown(made).encode())
     return made
@@ -38,7 +40,9 @@ def beside(policy: Path) -> dict[str, Any] | None:
         return None
 
 
-def card(path: Path, reference: Reference, operations: list[str], unused: list[str]) -> dict[str, Any]:
+def card(
+    path: Path, reference: Reference, operations: list[str], unused: list[str], warnings: list[str]
+) -> dict[str, Any]:
     """What there is to say about a policy file, in JSON's terms. Runs it in every back end that is here."""
     data = path.read_bytes()
     policy = load(data)
@@ -75,13 +79,15 @@ def card(path: Path, reference: Reference, operations: list[str], unused: list[s
         "parity": {
             "reference": f"torch, {reference.steps} steps of {reference.agents} agents",
             "limit": reference.limit,
-            **agreement(path, data, reference),
+            **agreement(path, data, reference, meta.get("onnx")),
         },
+        "no_onnx": meta.get("onnx"),
         "weights": {"dtype": meta.get("weights", "f32"), "rounding": meta.get("rounding")},
         "sha256": reference.sha256,
         "bytes": len(data),
         "operations": operations,
         "unused": unused,
+        "warnings": warnings,
         "speed": {"us": round(speed(policy), 2), "agents": 1, "machine": machine()},
     }
 
@@ -91,8 +97,8 @@ def number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def agreement(path: Path, data: bytes, reference: Reference) -> dict[str, Any]:
-    """The difference from the reference by back end; a sentence where it could not run."""
+def agreement(path: Path, data: bytes, reference: Reference, no_onnx: str | None) -> dict[str, Any]:
+    """The difference from the reference by back end; a sentence where it could not run, or why there is no ONNX."""
     runs = {
         "c": lambda: backends.run_c(data, reference),
         "wasm": lambda: backends.run_wasm(data, reference),
@@ -100,6 +106,9 @@ def agreement(path: Path, data: bytes, reference: Reference) -> dict[str, Any]:
     }
     found: dict[str, Any] = {}
     for name, run in runs.items():
+        if name == "onnx" and no_onnx:
+            found[name] = f"there is no model: {no_onnx}"
+            continue
         try:
             found[name] = parity.difference(run(), reference).to_dict()
         except MinnowError as error:
@@ -137,6 +146,7 @@ def markdown(card: dict[str, Any]) -> str:
         head(card),
         f"# {card['name']}",
         card["description"] or "",
+        *(f"> **Warning**: {words}." for words in card["warnings"]),
         facts(card),
         "## Observation",
         observation(card),
@@ -151,7 +161,8 @@ def head(card: dict[str, Any]) -> str:
     """YAML; JSON's scalars and lists are YAML too."""
     say = lambda value: json.dumps(value, ensure_ascii=False)  # noqa: E731
     environment = card["provenance"].get("environment")
-    tags = ["reinforcement-learning", "minnow", "onnx", *([environment] if environment else [])]
+    tags = ["reinforcement-learning", "minnow", *([] if card["no_onnx"] else ["onnx"])]
+    tags += [environment] if environment else []
     lines = ["---", "library_name: minnow", "pipeline_tag: reinforcement-learning", f"tags: {say(tags)}"]
     if card["score"] and environment:
         lines += [

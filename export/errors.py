@@ -7,6 +7,8 @@ import linecache
 import re
 import sysconfig
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from minnow.cinfer.errors import MinnowError
@@ -16,6 +18,24 @@ class ExportError(MinnowError):
     """A module, or a part of one, that cannot become a policy file. No file is written."""
 
 
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turns whatever torch, NumPy or ONNX Runtime raise into an ExportError, and lets our own errors through."""
+    try:
+        yield
+    except MinnowError:
+        raise
+    except Exception as error:
+        where = place_of(error)
+        remedy = (
+            "run that line on the example alone, and write it so that it takes any observation of its kind"
+            if where
+            else "this is a fault of Minnow, please report it with the module"
+        )
+        raise ExportError(f"export stopped{where} by {type(error).__name__}: {first_line(error)}; {remedy}.") from error
+
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 _HOME = str(Path(__file__).parent)
 _TORCH = str(Path(importlib.util.find_spec("torch").origin).parent)  # found, not imported
@@ -66,6 +86,17 @@ def _library(name: str) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an exception's message, without its full stop."""
-    text = str(error).strip() or type(error).__name__
+    """The first line of an exception's message, without its full stop and terminal colours."""
+    text = _COLOUR.sub("", str(error)).strip() or type(error).__name__
     return text.splitlines()[0].rstrip(".")
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """An exception and what led to it, the first cause last."""
+    found = [error]
+    while (cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
+        if cause in found:
+            break
+        error = cause
+        found.append(error)
+    return found

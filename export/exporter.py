@@ -18,8 +18,8 @@ from torch import nn
 from minnow.export import card, files, format, onnx, parity, rounding
 from minnow.export.action import Action
 from minnow.export.backends import run_c
-from minnow.export.errors import ExportError
-from minnow.export.graph import Graph
+from minnow.export.errors import ExportError, refusals
+from minnow.export.graph import Graph, Op
 from minnow.export.lower import lower
 from minnow.export.parity import Difference, Reference
 from minnow.export.record import limit, record
@@ -33,7 +33,7 @@ class Report:
     """What an export wrote. `c`: how far the file in C is from torch, over the parity file's steps."""
 
     path: Path
-    onnx: Path
+    onnx: Path | None  # None: torch's exporter could not make one, and `no_onnx` says why
     parity: Path
     size: int  # of the policy file, bytes
     sha256: str
@@ -43,15 +43,19 @@ class Report:
     c: Difference
     seconds: dict[str, float]  # of each stage
     rounding: dict[str, float] | None = None  # f16 and int8: the difference from the unrounded network
+    no_onnx: str = ""
+    warnings: list[str] = dataclasses.field(default_factory=list)
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def line(self) -> str:
-        """One sentence for people."""
+        """One sentence for people, and one for each thing to know."""
         rounded = f", {self.rounding['max_diff']:.1e} from the unrounded network" if self.rounding else ""
         left_out = f"; left out as unused: {', '.join(self.unused)}" if self.unused else ""
         return (
             f"{self.path}: {self.parameters:,} parameters, {len(self.operations)} operations, {self.size:,} bytes, "
             f"{self.c.max_diff:.1e} from torch in C{rounded}{left_out}; {self.time()}"
+            + "".join(f"\nwarning: {words}" for words in self.warnings)
+            + (f"\nno ONNX model beside it: {self.no_onnx}" if self.no_onnx else "")
         )
 
     def time(self) -> str:
@@ -84,6 +88,7 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
+@refusals()
 @one_thread()
 @uncollected()
 def export(
@@ -92,7 +97,7 @@ def export(
     path: Path | str,
     *,
     example_state: Any = None,
-    outputs: Sequence[str] = ("logits", "value"),
+    outputs: Sequence[str] | None = None,
     action: Action | None = None,
     observation: Any = None,
     state_axes: Any = None,
@@ -101,13 +106,18 @@ def export(
 ) -> Report:
     """Writes `path` (a .minnow file) and beside it the same as .onnx, the parity file, and the card (.md and .json).
 
-    module: `forward(obs)` or `forward(obs, state)`, which returns a tensor per name in `outputs`, then the state,
-    nested as it came; in evaluation mode. example_obs: a tensor or NumPy array, or any nest of them, [agents, ...]
-    each, float32, uint8 or int32. example_state: float32, what every agent starts an episode with; its agent axis is
-    found by tracing unless `state_axes`, nested alike, says it. action: how the outputs `logits`, or `mean` and
-    `log_std`, become actions. observation: what the inputs mean, and meta: provenance; both JSON.
+    module: `forward(obs)` or `forward(obs, state)`, which returns a tensor per name in `outputs`, or a dict of them,
+    then the state, nested as it came; in evaluation mode. example_obs: a tensor or NumPy array, or any nest of them,
+    [agents, ...] each, float32, uint8 or int32. example_state: float32, what every agent starts an episode with; its
+    agent axis is found by tracing unless `state_axes`, nested alike, says it. outputs: their names; without it a
+    dict's keys, else `logits` (`mean` where the action is a Box) and, after logits, `value`. action: how the outputs
+    `logits`, or `mean` and `log_std`, become actions. observation: what the inputs mean, and meta: provenance; both
+    JSON.
     dtype: how weight matrices are stored, "f32", "f16" or "int8"; the parity is then that of the rounded network, and
     its distance from `module` is recorded.
+
+    ONNX is a witness: where torch's exporter cannot make the model, the rest is written, the report and the card say
+    why, and so does the file (`onnx` in its META).
 
     Raises ExportError, and writes nothing, where the module cannot be expressed or C does not agree with torch."""
     path = Path(path)
@@ -118,7 +128,8 @@ def export(
     clock = Clock()
     stored: list[str] = []
     if dtype != "f32":
-        rounded = rounding.rounded(Signature(module, example_obs, example_state, outputs, state_axes), dtype)
+        signature = Signature(module, example_obs, example_state, outputs, state_axes, action)
+        rounded = rounding.rounded(signature, dtype)
         module, stored = rounded.module, rounded.names
         meta |= {"weights": dtype, "rounding": rounded.difference.to_dict()}
         clock.lap("round")
@@ -133,11 +144,16 @@ def export(
         meta=meta,
         dtypes=dict.fromkeys(stored, dtype),
     )
-    twin = onnx.convert(built.program, built.signature, meta | {"policy_sha256": built.reference.sha256})
+    reason = ""
+    try:
+        twin = onnx.convert(built.program, built.signature, meta | {"policy_sha256": built.reference.sha256})
+    except ExportError as error:
+        twin, reason = None, str(error)
+        built = built.again(meta | {"onnx": reason})
     clock.lap("onnx")
     report = Report(
         path=path,
-        onnx=path.with_suffix(".onnx"),
+        onnx=path.with_suffix(".onnx") if twin else None,
         parity=parity.beside(path),
         size=len(built.data),
         sha256=built.reference.sha256,
@@ -147,12 +163,17 @@ def export(
         c=built.c,
         seconds=clock.laps,
         rounding=meta.get("rounding"),
+        no_onnx=reason,
+        warnings=warnings(built.graph),
     )
-    files.write(report.onnx, twin)
+    if twin:
+        files.write(report.onnx, twin)
+    else:
+        files.remove(path.with_suffix(".onnx"))  # of an earlier export, another policy's
     built.reference.save(report.parity)
     files.write(path, built.data)
     clock.lap("files")
-    report.card = card.write(path, built.reference, report.operations, report.unused)
+    report.card = card.write(path, built.reference, report.operations, report.unused, report.warnings)
     clock.lap("card")
     return report
 
@@ -168,8 +189,17 @@ class Built:
     unused: list[str]
     program: Any  # torch.export.ExportedProgram
     signature: Signature
+    action: Action | None = None
+    dtypes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def again(self, meta: Mapping[str, Any]) -> Built:
+        """The same policy with other metadata."""
+        data = _bytes(self.graph, self.action, meta, self.reference, self.dtypes)
+        reference = dataclasses.replace(self.reference, sha256=parity.sha256(data))
+        return dataclasses.replace(self, data=data, reference=reference)
 
 
+@refusals()
 @one_thread()
 def build(
     module: nn.Module,
@@ -177,7 +207,7 @@ def build(
     clock: Clock | None = None,
     *,
     example_state: Any = None,
-    outputs: Sequence[str] = ("logits", "value"),
+    outputs: Sequence[str] | None = None,
     action: Action | None = None,
     state_axes: Any = None,
     meta: Mapping[str, Any] | None = None,
@@ -186,7 +216,7 @@ def build(
     """The policy file of a module, held against torch in C. Arguments and errors are those of `export`. dtypes: how
     tensors are stored, by name, where it is not f32."""
     clock = clock or Clock()
-    signature = Signature(module, example_obs, example_state, outputs, state_axes)
+    signature = Signature(module, example_obs, example_state, outputs, state_axes, action)
     program = trace(signature)
     clock.lap("trace")
     graph, unused = lower(program, signature)
@@ -204,7 +234,26 @@ def build(
             f"the policy in C is {c.max_diff:.1e} from torch, over the limit of {c.limit:.1g}: no file was written. "
             "This is a fault of Minnow, or the module computes with numbers too large for float32; please report it."
         )
-    return Built(data, graph, reference, c, unused, program, signature)
+    return Built(data, graph, reference, c, unused, program, signature, action, dtypes or {})
+
+
+def warnings(graph: Graph) -> list[str]:
+    """What is right as a file and probably not meant."""
+    made = {value: op for op in graph.ops for value in op.outputs}
+
+    def probabilities(value: int) -> bool:
+        """Whether a value is nothing but results of softmax, moved about."""
+        op: Op | None = made.get(value)
+        if op is None or op.kind not in ("softmax", "concat", "slice", "reshape", "permute"):
+            return False
+        return op.kind == "softmax" or all(map(probabilities, op.inputs))
+
+    return [
+        f"the output {output.name!r} holds probabilities, the results of softmax, and actions are drawn by the softmax "
+        "of logits: return what goes into that softmax"
+        for output in graph.outputs
+        if output.role == "logits" and probabilities(output.value)
+    ]
 
 
 class Clock:

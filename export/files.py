@@ -8,6 +8,14 @@ from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.files import write_atomic
 
 
+def remove(path: Path) -> None:
+    """Removes a file if it is there. Raises MinnowError where that fails."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise MinnowError(f"cannot remove {path}, which is of an earlier export: {error.strerror}.") from None
+
+
 def write(path: Path, data: bytes) -> None:
     """Writes a file, its folder included. Raises MinnowError where that fails; an old file is then still there."""
     try:

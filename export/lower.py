@@ -103,9 +103,11 @@ class Lowering:
 
     def _outputs(self, node: fx.Node) -> None:
         results = list(node.args[0])
-        names = self.signature.outputs
+        names = self.signature.returned
         layouts = [Layout(leaf.resize(1).shape, leaf.axis) for leaf in self.signature.states]
-        for name, item in zip(names, results, strict=False):
+        found = dict(zip(names, results, strict=False))
+        for name in self.signature.outputs:
+            item = found[name]
             ref = self._result(item, f"output {name!r}", None)
             role = name if name in ROLES else "other"
             self.graph.outputs.append(Output(name, ref.value, role))

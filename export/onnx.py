@@ -7,12 +7,13 @@ state leaf NAME is the input `state.NAME` and the output `next_state.NAME`, as t
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from typing import Any
 
 import torch
 
-from minnow.export.errors import ExportError, first_line
+from minnow.export.errors import ExportError, brief, causes, first_line
 from minnow.export.trace import Signature, quiet
 
 
@@ -25,18 +26,38 @@ def state_name(leaf: str) -> str:
 
 
 def convert(program: torch.export.ExportedProgram, signature: Signature, meta: dict[str, Any]) -> bytes:
-    """The bytes of an ONNX model, checked by onnx.checker. `meta` goes into its properties, one each."""
-    import onnx
+    """The bytes of an ONNX model, checked by onnx.checker. `meta` goes into its properties, one each.
 
+    Raises ExportError, with the operation and the first cause, where torch's exporter cannot make one."""
     try:
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = torch.onnx.export(program, dynamo=True, verbose=False, external_data=False).model_proto
+        return _finish(model, signature, meta)
+    except ExportError:
+        raise
+    except ImportError as error:
+        raise ExportError(f"{first_line(error)} (pip install onnx onnxscript)") from error
     except Exception as error:
-        raise ExportError(f"torch.onnx.export cannot convert the module: {first_line(error)}.") from error
+        raise ExportError(_reason(program, error)) from error
+
+
+def _reason(program: torch.export.ExportedProgram, error: Exception) -> str:
+    """Why torch's exporter failed: the operation it was at, where that stands in the module, and the first cause."""
+    chain = causes(error)
+    quoted = re.compile(r"translating node %(\w+).*?target=torch\.ops\.([\w.]+)")
+    found = next(filter(None, (quoted.search(str(item)) for item in chain)), None)
+    places = [brief(node.meta.get("stack_trace")) for node in program.graph.nodes if found and node.name == found[1]]
+    at = f" {found[2]}" + "".join(f" ({where})" for where in places if where) if found else " the module"
+    return f"torch.onnx.export cannot convert{at}: {first_line(chain[-1])}"
+
+
+def _finish(model: Any, signature: Signature, meta: dict[str, Any]) -> bytes:
+    import onnx
+
     states = [state_name(leaf.name) for leaf in signature.states]
     inputs = [*(obs_name(leaf.name) for leaf in signature.obs), *states]
-    outputs = [*signature.outputs, *(f"next_{name}" for name in states)]
+    outputs = [*signature.returned, *(f"next_{name}" for name in states)]
     _rename(model.graph, inputs, outputs)
     axes = [leaf.axis for leaf in (*signature.obs, *signature.states)]
     axes += [0] * len(signature.outputs) + [leaf.axis for leaf in signature.states]

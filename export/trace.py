@@ -12,7 +12,7 @@ import io
 import itertools
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
+from minnow.export.action import Action, Box
 from minnow.export.errors import ExportError, first_line, place_here, place_of
 
 DTYPES = {torch.float32: "f32", torch.uint8: "u8", torch.int32: "i32"}
@@ -53,24 +54,31 @@ class Leaf:
 
 
 class Signature:
-    """What a module takes and gives: named leaves of the observation and the state, names of the outputs."""
+    """What a module takes and gives: named leaves of the observation and the state, names of the outputs.
+
+    `outputs` None takes the names from what forward returns: the keys of a dict; else `logits`, or `mean` where the
+    action is a Box, and `value` after logits. `returned` are the same names in the order that forward has them."""
 
     def __init__(
         self,
         module: nn.Module,
         example_obs: Any,
         example_state: Any = None,
-        outputs: Sequence[str] = ("logits", "value"),
+        outputs: Sequence[str] | None = None,
         state_axes: Any = None,
+        action: Action | None = None,
     ) -> None:
         self.module = _copy(module)  # probing and tracing leave the caller's module alone
         if self.module is not module:
             _free_empty_buffers(self.module)
-        self.outputs = tuple(outputs)
+        self.outputs: tuple[str, ...] | None = None if outputs is None else tuple(outputs)
+        self.returned: tuple[str, ...] = self.outputs or ()
+        self._guess = ("mean",) if isinstance(action, Box) else ("logits", "value")
         self.obs, self.obs_spec = _leaves(example_obs, "obs")
         self.recurrent = example_state is not None
         self.states, self.state_spec = _leaves(example_state, "state") if self.recurrent else ([], None)
-        _check_outputs(self.outputs)
+        if self.outputs is not None:
+            _check_outputs(self.outputs)
         self.agents = self.obs[0].tensor.shape[0] if self.obs[0].tensor.dim() else 0
         for leaf in self.obs:
             if leaf.tensor.dim() == 0 or leaf.tensor.shape[0] != self.agents:
@@ -99,24 +107,15 @@ class Signature:
             return self._split((module or self.module)(*args))
 
     def _split(self, result: Any) -> tuple[list[Tensor], list[Tensor]]:
-        given = list(result) if isinstance(result, tuple | list) else [result]
-        want = len(self.outputs) + self.recurrent
-        if len(given) != want:
-            names = ", ".join((*self.outputs, "state") if self.recurrent else self.outputs)
-            hint = (
-                "pass example_state if the module is recurrent, or name what it returns with outputs=(...)"
-                if not self.recurrent
-                else "return the outputs in that order, then the state, nested as it came"
-            )
-            raise ExportError(f"forward returned {len(given)} values where {want} are expected ({names}): {hint}.")
-        outputs = given[: len(self.outputs)]
-        for name, output in zip(self.outputs, outputs, strict=True):
+        given = list(result) if isinstance(result, tuple | list) and not _by_name(result) else [result]
+        named = self._named(given[: len(given) - self.recurrent], len(given))
+        for name, output in named.items():
             if not isinstance(output, Tensor):
                 raise ExportError(
                     f"output {name!r} is a {type(output).__name__}, not a tensor: return each tensor as an output of "
                     "its own, named with outputs=(...)."
                 )
-        outputs = [item.detach() for item in outputs]
+        outputs = [named[name].detach() for name in self.outputs]
         if not self.recurrent:
             return outputs, []
         after, _ = _leaves(given[-1], "state")
@@ -126,6 +125,37 @@ class Signature:
                 "it came."
             )
         return outputs, [leaf.tensor for leaf in after]
+
+    def _named(self, found: list[Any], count: int) -> dict[str, Any]:
+        """The outputs by name, in the order they came; `count` values were returned in all."""
+        if len(found) == 1 and (fields := _by_name(found[0])):
+            if self.outputs is None:
+                _check_outputs(tuple(fields))
+                self.outputs = tuple(fields)
+            elif set(fields) != set(self.outputs):
+                raise ExportError(
+                    f"forward returns {', '.join(map(str, fields))} by name, and outputs= says "
+                    f"{', '.join(self.outputs)}: name the same there, or leave outputs= out."
+                )
+            self.returned = tuple(fields)
+            return fields
+        if self.outputs is None:
+            if not 1 <= len(found) <= len(self._guess):
+                raise ExportError(
+                    f"forward returned {len(found)} outputs{' and the state' if self.recurrent else ''}, and nothing "
+                    "says what they are: name them with outputs=(...), or return them in a dict."
+                )
+            self.returned = self.outputs = self._guess[: len(found)]
+        if len(found) != len(self.outputs):
+            want = len(self.outputs) + self.recurrent
+            names = ", ".join((*self.outputs, "state") if self.recurrent else self.outputs)
+            hint = (
+                "pass example_state if the module is recurrent, or name what it returns with outputs=(...)"
+                if not self.recurrent
+                else "return the outputs in that order, then the state, nested as it came"
+            )
+            raise ExportError(f"forward returned {count} values where {want} are expected ({names}): {hint}.")
+        return dict(zip(self.outputs, found, strict=True))
 
     def _find_axes(self, state_axes: Any) -> None:
         candidates: list[Sequence[int]] = []
@@ -389,6 +419,12 @@ def _leaves(tree: Any, root: str) -> tuple[list[Leaf], pytree.TreeSpec]:
             raise ExportError(f"{root} {name!r} is {_dtype(item)}: it must be a dense array of {known}; convert it.")
         leaves.append(Leaf(name, item.detach().cpu()))
     return leaves, spec
+
+
+def _by_name(item: Any) -> dict[str, Any]:
+    """What a dict or a named tuple holds by name; nothing of anything else."""
+    fields = getattr(item, "_asdict", lambda: item)()
+    return dict(fields) if isinstance(fields, Mapping) else {}
 
 
 def _check_outputs(outputs: tuple[str, ...]) -> None:

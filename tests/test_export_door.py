@@ -1,0 +1,197 @@
+"""What export takes and says at its door: names of outputs, the ONNX witness, warnings, faults of torch's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from minnow.cinfer import load
+from minnow.cli.main import main
+from minnow.export import Box, Discrete, ExportError, MultiDiscrete, export, exporter
+from minnow.export.errors import first_line
+from minnow.export.exporter import build
+from minnow.export.trace import Signature
+
+B = 3  # agents in the examples
+OBS, STATE = torch.linspace(-2, 2, 4 * B).view(B, 4), torch.zeros(B, 4)
+
+
+class Net(nn.Module):
+    """A layer, and a function of it and the arguments."""
+
+    def __init__(self, function: Callable) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.function, self.linear, self.value = function, nn.Linear(4, 3), nn.Linear(4, 1)
+
+    def forward(self, *args):
+        return self.function(self, *args)
+
+
+# Names of outputs
+
+Heads = namedtuple("Heads", "value logits")
+OUTPUTS = {
+    "one": (lambda m, x: m.linear(x), None, None, ["logits"]),
+    "one, a box": (lambda m, x: m.linear(x), None, Box([-1] * 3, [1] * 3), ["mean"]),
+    "one in a list": (lambda m, x: [m.linear(x)], None, None, ["logits"]),
+    "two": (lambda m, x: (m.linear(x), m.value(x)), None, None, ["logits", "value"]),
+    "dict": (lambda m, x: {"value": m.value(x), "logits": m.linear(x)}, None, Discrete(3), ["value", "logits"]),
+    "named tuple": (lambda m, x: Heads(m.value(x), m.linear(x)), None, None, ["value", "logits"]),
+    "dict of one": (lambda m, x: {"features": m.linear(x)}, None, None, ["features"]),
+    "dict, ordered": (
+        lambda m, x: {"value": m.value(x), "logits": m.linear(x)},
+        ("logits", "value"),
+        Discrete(3),
+        ["logits", "value"],
+    ),
+}
+
+
+@pytest.mark.parametrize("function, outputs, action, names", OUTPUTS.values(), ids=OUTPUTS)
+def test_names_of_outputs(function, outputs, action, names) -> None:
+    module = Net(function)
+    built = build(module, OBS, outputs=outputs, action=action)
+    assert [item.name for item in built.graph.outputs] == names
+    assert [item.role for item in built.graph.outputs] == [name if name != "features" else "other" for name in names]
+    sizes = {"value": 1}
+    assert [built.graph.values[item.value].shape for item in built.graph.outputs] == [(sizes.get(n, 3),) for n in names]
+
+
+def test_a_dict_beside_a_state(tmp_path: Path) -> None:
+    def forward(m: Net, x: Tensor, state: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        state = torch.tanh(x + state)
+        return {"value": m.value(state), "logits": m.linear(state)}, state
+
+    outputs = ("logits", "value")  # not in the order that forward has them
+    report = export(Net(forward), OBS, tmp_path / "p.minnow", example_state=STATE, outputs=outputs, action=Discrete(3))
+    assert [item.name for item in load(report.path).outputs] == ["logits", "value"]
+    assert all(report.card["parity"][name]["max_diff"] <= 1e-5 for name in ("c", "wasm", "onnx"))
+
+
+NAMES = {
+    "three": (lambda m, x: (x, x, x), None, None, "returned 3 outputs, and nothing says what they are: name them"),
+    "two of a box": (lambda m, x: (x, x), None, Box([-1] * 4, [1] * 4), "returned 2 outputs, and nothing says"),
+    "no": (lambda m, x: (), None, None, "returned 0 outputs, and nothing says"),
+    "other keys": (lambda m, x: {"a": x}, ("b",), None, "returns a by name, and outputs= says b: name the same"),
+    "numbers": (lambda m, x: {0: x, 1: x}, None, None, r"outputs=\(0, 1\): name every output"),
+    "a nest": (lambda m, x: {"logits": {"a": x}}, None, None, "'logits' is a dict, not a tensor"),
+    "too few": (lambda m, x: x, ("a", "b"), None, r"returned 1 values where 2 are expected \(a, b\)"),
+}
+
+
+@pytest.mark.parametrize("function, outputs, action, expected", NAMES.values(), ids=NAMES)
+def test_names_that_are_refused(function, outputs, action, expected) -> None:
+    with pytest.raises(ExportError, match=expected):
+        Signature(Net(function), OBS, outputs=outputs, action=action)
+
+
+# Probabilities for logits
+
+LIKELY = {
+    "softmax": (lambda m, x: m.linear(x).softmax(-1), True),
+    "reshaped": (lambda m, x: m.linear(x).view(-1, 3, 1).softmax(1).flatten(1), True),
+    "of several heads": (lambda m, x: torch.cat([x[:, :2].softmax(1), F.softmax(x[:, 2:], 1)], 1), True),
+    "log": (lambda m, x: m.linear(x).log_softmax(-1), False),
+    "logits": (lambda m, x: m.linear(x), False),
+    "attention": (lambda m, x: m.linear(x * x.softmax(-1)), False),
+    "one head of two": (lambda m, x: torch.cat([x[:, :2].softmax(1), x[:, 2:]], 1), False),
+}
+
+
+@pytest.mark.parametrize("function, told", LIKELY.values(), ids=LIKELY)
+def test_probabilities_for_logits(function, told) -> None:
+    built = build(Net(function), OBS)
+    assert [("softmax" in words) for words in exporter.warnings(built.graph)] == [True] * told
+    assert not exporter.warnings(build(Net(function), OBS, outputs=("p",)).graph)
+
+
+# ONNX is a witness
+
+
+class Attention(nn.Module):
+    def forward(self, obs):
+        return F.scaled_dot_product_attention(obs, obs, obs).softmax(-1).flatten(1)  # HERE
+
+
+def orthogonal() -> nn.Module:
+    return nn.utils.parametrizations.orthogonal(nn.Linear(4, 4))
+
+
+NO_ONNX = {
+    "attention": (
+        Attention,
+        torch.randn(B, 2, 4),
+        r"cannot convert aten.scaled_dot_product_attention.default "
+        r"\(tests/test_export_door.py:\d+ .*# HERE`\)\): only 4D query, key, and value are supported$",
+    ),
+    "orthogonal": (
+        orthogonal,
+        OBS,
+        r"cannot convert aten.linalg_matrix_exp.default.*No ONNX function found for .*linalg_matrix_exp",
+    ),
+}
+
+
+@pytest.mark.parametrize("make, obs, expected", NO_ONNX.values(), ids=NO_ONNX)
+def test_without_onnx(make, obs, expected, tmp_path: Path) -> None:
+    """The file is written, and the reason stands wherever one looks."""
+    path = tmp_path / "p.minnow"
+    path.with_suffix(".onnx").write_bytes(b"of an earlier export")
+    report = export(make().eval(), obs, path)
+    assert report.onnx is None and not path.with_suffix(".onnx").exists()
+    assert report.c.max_diff <= 1e-5 and load(path).sha256 == report.sha256
+    reason = report.no_onnx
+    assert re.search(expected, reason) and "\x1b" not in reason and "\n" not in reason
+    assert reason in report.line() and load(path).meta["onnx"] == reason
+    assert report.card["no_onnx"] == reason and reason in report.card["parity"]["onnx"]
+    assert json.loads(path.with_suffix(".json").read_text())["no_onnx"] == reason
+    card = path.with_suffix(".md").read_text()
+    assert reason.replace("|", "\\|") in card and 'tags: ["reinforcement-learning", "minnow"]' in card
+    assert ("warning: the output 'logits' holds probabilities" in report.line()) == (make is Attention)
+    assert ("> **Warning**: the output 'logits' holds probabilities" in card) == (make is Attention)
+
+
+# Faults of others
+
+
+def test_no_raw_exception_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever stage it comes from: with the line of the module where there is one."""
+
+    def table(m: Net, x: Tensor) -> Tensor:
+        return m.linear.weight.new_zeros(3, 4)[x[:, 0].long()] + x  # TABLE
+
+    monkeypatch.setattr(exporter, "record", int)  # fails, and in no line of the user's
+    with pytest.raises(ExportError, match=r"export stopped by TypeError: int\(\) argument .*report it") as caught:
+        export(Net(lambda m, x: m.linear(x)), OBS, tmp_path / "p.minnow")
+    assert isinstance(caught.value.__cause__, TypeError)
+
+    monkeypatch.setattr(exporter, "record", lambda signature: signature.call([OBS + 100], []))
+    with pytest.raises(ExportError, match=r"export stopped at .*# TABLE`\) by IndexError: index 98 is out of bounds"):
+        export(Net(table), OBS.abs(), tmp_path / "p.minnow")
+    assert not list(tmp_path.iterdir())
+    assert first_line(ValueError("\x1b[96mno\x1b[0m luck.\nmore")) == "no luck"
+
+
+def test_the_command_line_says_that_there_is_no_onnx(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from minnow.cli import export as verb
+
+    monkeypatch.setattr(verb, "export_run", lambda source, out, dtype: export(orthogonal(), OBS, out))
+    assert main(["export", str(tmp_path), "--format", "onnx"]) == 1
+    assert re.search("no ONNX model of .*linalg_matrix_exp", capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_several_heads_in_a_dict() -> None:
+    built = build(Net(lambda m, x: {"logits": m.linear(x)}), OBS, action=MultiDiscrete([2, 1]))
+    assert [item.role for item in built.graph.outputs] == ["logits"]
