@@ -38,6 +38,15 @@ def cache() -> Path:
     return folder
 
 
+def _executable(folder: Path) -> None:
+    """Raises MinnowError where what a folder holds can be neither loaded nor run."""
+    if hasattr(os, "ST_NOEXEC") and os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        raise MinnowError(
+            f"the cache {folder} is on a file system mounted noexec: what is compiled there cannot be loaded. "
+            "Set MINNOW_CACHE to a folder on another one."
+        )
+
+
 def compiler(cc: str | None = None) -> str:
     """The C compiler to use: `cc`, else `$CC`, else gcc, clang or cc, whichever is found first."""
     wanted = [cc or os.environ.get("CC") or ""]
@@ -189,6 +198,8 @@ def _native(
     name: str | None,
     suffix: str,
 ) -> Path:
+    if kind != "object":
+        _executable(cache())
     return _build(kind, compiler(cc).split(), sources, defines, include, [*EXACT, *options], name, suffix)
 
 

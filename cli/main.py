@@ -6,7 +6,12 @@ summaries too, so that `minnow --help` imports no verb.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import importlib
+import io
+import os
+import select
 import sys
 
 VERBS = {
@@ -29,6 +34,8 @@ VERBS = {
     "serve": "serve the site on loopback, rebuilding as files change",
     "bench": "measure environments and inference",
 }
+# What stands for a character on a terminal that cannot show it.
+PLAIN = {"±": "+-", "×": "x", "–": "-", "—": "-", "…": "...", "→": "->", "≤": "<=", "≥": ">=", "·": "*", "°": " deg"}
 
 
 def usage() -> str:
@@ -41,8 +48,33 @@ def usage() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one verb. 0 is success, 1 a failed verb, 2 bad usage, 130 Ctrl-C."""
-    argv = sys.argv[1:] if argv is None else argv
+    """Runs one verb. 0 is success, 1 a failed verb, 2 bad usage, 130 Ctrl-C, 141 a reader that has gone."""
+    plain()
+    from minnow.cinfer.errors import MinnowError
+
+    try:
+        status = _dispatch(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+        return status
+    except MinnowError as error:
+        # A fault of a policy file begins with "error N:", or has it after the file's name.
+        numbered = error.number is not None and f"error {error.number}:" in str(error)
+        return _failed(f"{'' if numbered else 'error: '}{error}")
+    except KeyboardInterrupt:
+        return _failed("interrupted", 130)
+    except UnicodeError as error:
+        return _failed(
+            f"error: a file or a stream is not the text that it should be: {error}. "
+            "If your locale is not one of UTF-8, set PYTHONUTF8=1."
+        )
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) and _reader_gone():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that the end of this process writes nothing more to it
+            return 141
+        return _failed(f"error: {in_words(error)}")
+
+
+def _dispatch(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(usage())
         return 0
@@ -51,20 +83,46 @@ def main(argv: list[str] | None = None) -> int:
 
         print(f"minnow {minnow.__version__}")
         return 0
-    from minnow.cinfer.errors import MinnowError, unknown
+    if argv[0] not in VERBS:
+        from minnow.cinfer.errors import unknown
 
-    try:
-        if argv[0] not in VERBS:
-            raise unknown("verb", argv[0], VERBS)
-        return importlib.import_module(f"minnow.cli.{argv[0]}").main(argv[1:])
-    except MinnowError as error:
-        # A fault of a policy file begins with "error N:", or has it after the file's name.
-        numbered = error.number is not None and f"error {error.number}:" in str(error)
-        print(f"minnow: {'' if numbered else 'error: '}{error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("minnow: interrupted", file=sys.stderr)
-        return 130
+        raise unknown("verb", argv[0], VERBS)
+    return importlib.import_module(f"minnow.cli.{argv[0]}").main(argv[1:])
+
+
+def in_words(error: OSError) -> str:
+    """What the system refused, and of which file or folder."""
+    name = error.filename2 or error.filename
+    why = error.strerror or str(error) or type(error).__name__
+    return f"{why}." if name is None else f"cannot use {os.fsdecode(name)}: {why}. Is it there, and are you allowed to?"
+
+
+def _reader_gone() -> bool:
+    """Whether nobody reads standard output any more, as after `| head`."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def plain() -> None:
+    """Lets a terminal that cannot show a character show another one."""
+    codecs.register_error("minnow", _replaced)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="minnow")
+
+
+def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    there = error.object[error.start : error.end]
+    return "".join(PLAIN.get(letter, "?") for letter in there), error.end
+
+
+def _failed(words: str, status: int = 1) -> int:
+    with contextlib.suppress(OSError):  # of a terminal that has closed
+        print(f"minnow: {words}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ USAGE = """usage: minnow record NAME -o FILE.gif|FILE.png|FILE.mp4 [options]
 
 minnow record NAME --help lists the options."""
 KINDS = (".gif", ".png", ".mp4")
+FASTEST_GIF = 50  # pictures a second: browsers show shorter ones for a tenth of a second each
 
 
 @dataclass
@@ -40,7 +42,7 @@ class Flags:
     width: int = 480
     """Of the picture, in pixels; its height follows."""
     fps: int = 30
-    """Pictures a second, at most one a tick."""
+    """Pictures a second, at most one a tick; of a GIF at most 50."""
     seed: int = 1
     """Which game: a film is the same each time unless another seed is given."""
     json: bool = False
@@ -75,6 +77,8 @@ def main(argv: list[str]) -> int:
     raster = Raster(*size, (spec.view_width, spec.view_height))
     game.tick(round(chosen.skip * spec.tick_rate))
     ticks = max(1, round(spec.tick_rate / chosen.fps))
+    if out.suffix == ".gif":
+        ticks = max(ticks, math.ceil(spec.tick_rate / FASTEST_GIF))
     count = max(1, round(chosen.seconds * spec.tick_rate / ticks))
 
     def pictures() -> Iterator[np.ndarray]:
@@ -137,4 +141,7 @@ def write(out: Path, pictures: Iterator[np.ndarray], size: tuple[int, int], rate
         return
     palette = frames[-1].quantize(128)  # one for all, so that nothing flickers
     small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    small[0].save(out, save_all=True, append_images=small[1:], duration=round(1000 / rate), loop=0, optimize=True)
+    # GIF counts in hundredths of a second: what rounding takes from one picture the next ones get.
+    ends = [round(100 * (i + 1) / rate) for i in range(len(small))]
+    lengths = [10 * (end - begin) for begin, end in zip([0, *ends], ends, strict=False)]
+    small[0].save(out, save_all=True, append_images=small[1:], duration=lengths, loop=0, optimize=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -95,7 +96,8 @@ def usage() -> str:
 
 
 def main(argv: list[str]) -> int:
-    """0 once all is done and verified; 130 or 143 if interrupted by Ctrl-C or SIGTERM, a checkpoint being written."""
+    """0 once all is done and verified; 128 and the number of the signal if one ended it (crew.ENDING: Ctrl-C, kill,
+    ...), a checkpoint being written."""
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())
         return 0 if argv else 2
@@ -135,10 +137,10 @@ def main(argv: list[str]) -> int:
     if group.launched() and (asked.out is None or asked.seed is None):
         raise MinnowError("under torchrun every process must know the run: give --out and --seed.")
     if not group.launched():
-        asked.out, asked.seed = asked.out or run.new_folder(name), config.seed
         configs.check_batch(config, selfplay.sides(config))
         count = _processes(asked.processes, config)
-        run.Folder(asked.out).create()  # refuses a folder that holds a run
+        asked.out, asked.seed = asked.out or run.new_folder(name), config.seed
+        run.Folder(asked.out).prepare()  # refuses a folder that holds a run
         _say(f"{name}: {config.policy.core} policy, seed {config.seed}, {count} process{'es' * (count > 1)}")
     work = functools.partial(_trained, config, asked, command)
     work = functools.partial(_worked, 1 if group.launched() else count, asked, work)
@@ -303,4 +305,5 @@ def _check_env(path: Path, name: str) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    with contextlib.suppress(OSError):  # of a terminal that has closed
+        print(text, file=sys.stderr)

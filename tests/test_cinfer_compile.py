@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,6 +88,15 @@ def test_faults_of_the_caller(source: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("MINNOW_CACHE", str(source / "below-a-file"))
     with pytest.raises(MinnowError, match="MINNOW_CACHE"):
         compile.shared(source, defines={"FACTOR": 1})
+
+
+def test_a_cache_that_nothing_can_be_loaded_from(source: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MINNOW_CACHE", str(tmp_path))
+    monkeypatch.setattr(os, "statvfs", lambda folder: SimpleNamespace(f_flag=os.ST_NOEXEC | os.ST_NOSUID))
+    for build in (compile.shared, compile.program):
+        with pytest.raises(MinnowError, match=f"{tmp_path} is on a file system mounted noexec.*Set MINNOW_CACHE"):
+            build(source)
+    assert compile.object(source, defines={"FACTOR": 1}).exists()
 
 
 def test_wasm_stands_alone(source: Path, tmp_path: Path) -> None:

@@ -73,6 +73,20 @@ def test_a_film_moves_and_repeats(tmp_path: Path) -> None:
     assert film("--policy", "none")[0] != once
 
 
+@pytest.mark.parametrize(("fps", "pictures"), [(30, 60), (7, 14), (120, 60)])
+def test_a_gif_runs_at_the_games_own_speed(fps: int, pictures: int, tmp_path: Path) -> None:
+    """GIF counts in hundredths of a second, and browsers take pictures of less than two for slow ones."""
+    out = tmp_path / "film.gif"
+    assert main(["record", "pong", "-o", str(out), "--seconds", "2", "--width", "64", "--fps", str(fps)]) == 0
+    opened, lengths = Image.open(out), []
+    for frame in range(opened.n_frames):
+        opened.seek(frame)
+        lengths.append(opened.info["duration"])
+    ticks = round(envs.spec("pong").tick_rate / min(fps, 30))
+    assert abs(sum(lengths) - 2000) <= 1000 * ticks / envs.spec("pong").tick_rate / 2 + 10
+    assert min(lengths) >= 20 and len(lengths) <= pictures
+
+
 def test_a_film_for_everybody_s_players(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "film.mp4"
     assert main(["record", "cartpole", "-o", str(out), "--seconds", "1", "--width", "121", "--json"]) == 0

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
+import os
 import resource
 import signal
 import subprocess
 import sys
+import termios
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,7 @@ import torch
 from minnow import envs, train
 from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
-from minnow.train import checkpoint
+from minnow.train import checkpoint, crew, run
 from minnow.train import config as configs
 from minnow.train.config import Config, PolicyConfig, TrainConfig
 from minnow.train.group import Group
@@ -172,6 +176,64 @@ def test_signals_leave_a_checkpoint_and_say_how_to_go_on(tmp_path, number, statu
     assert steps == sorted(set(steps))
 
 
+@pytest.mark.parametrize("number", crew.ENDING)
+def test_what_ends_a_training(number):
+    with crew.signals() as caught:
+        os.kill(os.getpid(), number)
+        assert caught == [number]
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with crew.signals() as caught:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert caught == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_terminal_that_closes_leaves_a_checkpoint(tmp_path):
+    """The kernel sends SIGHUP, and nothing can be shown any more."""
+    run, (mine, theirs) = tmp_path / "run", os.openpty()
+    command = [*MINNOW, "train", "cartpole", "--steps", str(10**10), "--out", str(run), "--seed", "1", "--no-export"]
+    process = subprocess.Popen(
+        [*command, "--train.logs", "1000000"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    wait_for(run / "metrics.jsonl", process)
+    os.close(mine)
+    assert process.wait(60) == 128 + signal.SIGHUP
+    assert len(checkpoint.all_of(run)) == 1
+
+
+def test_tensorboard_has_every_point_of_a_resumed_run(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = tmp_path / "run"
+    with pytest.raises(Killed):
+        train.train(small("cartpole", "mlp"), out=run, on_checkpoint=kill)
+    train.resume(run)
+    board = EventAccumulator(str(run / "tb")).Reload()
+    steps = [json.loads(line)["steps"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert len(steps) == 6 and [event.step for event in board.Scalars("entropy")] == steps
+
+
+def test_runs_that_begin_at_one_instant_have_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(time, "strftime", lambda form: "now")
+    config = small("cartpole", "mlp")
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(run.new_folder, ["cartpole"] * 16))
+        assert len(set(made)) == 16 and all(path.is_dir() for path in made)
+        tried = [pool.submit(run.Folder(tmp_path / "one").create, config) for _ in range(8)]
+        refused = [future.exception() for future in tried if future.exception()]
+    assert len(refused) == 7 and all("already holds a run" in str(error) for error in refused)
+    assert configs.load(tmp_path / "one" / "config.toml") == config
+
+
 def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path):
     """The limit on a file's size fails a write in the kernel, half way through, as a full disk does."""
     config = small("cartpole", "mlp")
@@ -212,6 +274,31 @@ def test_divergence_is_told(tmp_path, monkeypatch):
     with pytest.raises(MinnowError, match=r"not finite after 512 steps.*last good checkpoint is .*000000000256"):
         train.train(small("cartpole", "mlp"), out=tmp_path / "run")
     assert len(checkpoint.all_of(tmp_path / "run")) == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (("obs", 3, 5, 2), r"the observation 'angle' of cartpole is nan \(step 3 of a rollout, environment 5\)"),
+        (("reward", 7, 1), r"a reward of cartpole is inf \(step 7 of a rollout, environment 1\)"),
+    ],
+)
+def test_an_environments_nan_is_no_divergence(tmp_path, monkeypatch, place, words):
+    """Once, in the middle of a rollout: not the learning rate is at fault, and the value is named."""
+    collect = PPO.collect
+    name, *where = place
+
+    def poisoned(self):
+        collect(self)
+        if self.update_index == 3:
+            numbers = self.learned_reward if name == "reward" else self.obs
+            getattr(self, name)[tuple(where)] = numbers[tuple(where)] = float("inf" if name == "reward" else "nan")
+
+    monkeypatch.setattr(PPO, "collect", poisoned)
+    config = small("cartpole", "mlp", logs=1)
+    with pytest.raises(MinnowError, match=words + r".*the environment is at fault.*minnow check cartpole") as told:
+        train.train(config, out=tmp_path / "run")
+    assert "learning-rate" not in str(told.value) and "000000000256.safetensors" in str(told.value)
 
 
 BAD_FLAGS = [

@@ -6,7 +6,6 @@ import importlib.util
 import json
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -27,7 +26,7 @@ def test_wandb_gets_every_line(tmp_path):
     done = subprocess.run([*command, *SHORT, "--json"], capture_output=True, text=True, env=home, timeout=120)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["steps"] == 4096  # wandb's words go elsewhere
-    (file,) = run.glob("wandb/offline-run-*/run-cartpole-run.wandb")
+    (file,) = run.glob(f"wandb/offline-run-*/run-{(run / 'track-id').read_text()}.wandb")
     kept = file.read_bytes()
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert len(lines) == 2
@@ -53,10 +52,24 @@ def test_what_a_tracker_is_told(kind, monkeypatch, tmp_path):
     module = ModuleType(kind)
     module.init, module.__spec__ = init, importlib.util.spec_from_loader(kind, None)
     monkeypatch.setitem(sys.modules, kind, module)
-    assert main(["train", "cartpole", "--track", kind, "--out", str(tmp_path / "7"), *SHORT]) == 0
-    more = {"id": "cartpole-7", "dir": str(tmp_path / "7")} if kind == "wandb" else {}
-    assert told[0] == ("minnow", "cartpole/7", "cartpole", "allow", more)
+    run = tmp_path / "7"
+    assert main(["train", "cartpole", "--track", kind, "--out", str(run), *SHORT]) == 0
+    own = (run / "track-id").read_text()
+    if kind == "wandb":
+        assert told[0] == ("minnow", "cartpole/7", "cartpole", "allow", {"id": own, "dir": str(run)})
+    else:
+        assert told[0] == ("minnow", f"cartpole/7-{own}", "cartpole", "allow", {})
     assert [told[1][0], told[2][0], told[3:]] == [2048, 4096, ["finished"]] and "entropy" in told[1][1]
+    assert main(["train", "--resume", str(run), "--track", kind, "--no-export"]) == 0
+    assert told[4] == told[0], "a resumed run goes on under its id"
+
+
+def test_runs_of_two_machines_do_not_merge(tmp_path):
+    """Their folders may have one name; ids are drawn."""
+    folders = [tmp_path / machine / "20260101-120000" for machine in "ab"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    assert len({tracker.run_id(folder) for folder in folders * 2}) == 2
 
 
 def test_a_missing_package_is_named_before_anything_else(monkeypatch, capsys, tmp_path):
@@ -81,4 +94,4 @@ def test_a_tracker_that_does_not_start_is_one_clear_error(monkeypatch, tmp_path,
     with pytest.raises(
         MinnowError, match=r"did not start: api_key not configured \(no-tty\). Try: .*WANDB_MODE=offline"
     ):
-        tracker.Tracker("wandb", Config("cartpole"), Path("runs/cartpole/7"))
+        tracker.Tracker("wandb", Config("cartpole"), tmp_path / "7")

@@ -22,6 +22,8 @@ RESTARTS = 3
 PATIENCE = 10.0  # seconds that processes get to end by themselves
 GRACE = 1.0  # in which one that fails because another has is ended, before it adds words that tell nothing
 PR_SET_PDEATHSIG = 1  # sys/prctl.h
+# What ends a training with a checkpoint: Ctrl-C, kill, a terminal that closes, and what schedulers send ahead of time.
+ENDING = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name))
 
 
 def die_with_parent() -> None:
@@ -32,9 +34,9 @@ def die_with_parent() -> None:
 def together(count: int, call: Callable[..., Any], *given: Any, restarts: int = RESTARTS) -> Any:
     """What `call(*given)` returns to the first of `count` processes; in each of them group.join() finds the others.
 
-    SIGINT and SIGTERM are handed on to all. A MinnowError in any of them is raised here. Where one dies without a word
-    all are started again, at most `restarts` times, with TORCHELASTIC_RESTART_COUNT counted up as torchrun does; after
-    that, MinnowError."""
+    The signals of ENDING are handed on to all. A MinnowError in any of them is raised here. Where one dies without a
+    word all are started again, at most `restarts` times, with TORCHELASTIC_RESTART_COUNT counted up as torchrun does;
+    after that, MinnowError."""
     for attempt in range(restarts + 1):
         with signals() as caught:
             crew, patience = _start(count, attempt, call, given), 0.0
@@ -77,7 +79,7 @@ def _start(
 def _work(parent: int, variables: dict[str, str], pipe: Connection, call: Callable[..., Any], given: Any) -> None:
     """In one of the processes."""
     os.setsid()  # Ctrl-C comes from the parent, once: a second one would not let it save
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, signal.SIG_DFL)
     die_with_parent()
     if os.getppid() != parent:
@@ -114,7 +116,8 @@ def _answer(crew: list[tuple[BaseProcess, Connection]], caught: list[int]) -> An
 
 @contextlib.contextmanager
 def signals() -> Iterator[list[int]]:
-    """Collects Ctrl-C and SIGTERM, so that training ends between two updates; a second one acts at once."""
+    """Collects the signals of ENDING, so that training ends between two updates; a second one acts at once. SIGHUP
+    stays ignored under nohup."""
     caught: list[int] = []
     before: dict[int, Any] = {}
 
@@ -124,7 +127,9 @@ def signals() -> Iterator[list[int]]:
             signal.signal(other, old)
 
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ENDING:
+            if number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) is signal.SIG_IGN:
+                continue
             before[number] = signal.signal(number, handler)
     except ValueError:  # not the main thread: its signals are somebody else's
         pass

@@ -4,6 +4,7 @@ Both go to standard error."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from types import TracebackType
 
@@ -30,7 +31,8 @@ PAIRS = (
 
 
 class Dashboard:
-    """Shows metrics as they come. `title` names the run; `total` is the schedule's length in steps."""
+    """Shows metrics as they come. `title` names the run; `total` is the schedule's length in steps. A terminal that has
+    closed is no reason to stop training: what cannot be shown is left out."""
 
     def __init__(self, title: str, total: int, budget: float | None, console: Console | None = None) -> None:
         self.title, self.total, self.budget = title, total, budget
@@ -40,13 +42,15 @@ class Dashboard:
         self.last = 0.0
 
     def __enter__(self) -> Dashboard:
-        if self.live:
-            self.live.start()
+        with contextlib.suppress(OSError):
+            if self.live:
+                self.live.start()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self.live:
-            self.live.stop()
+        with contextlib.suppress(OSError):
+            if self.live:
+                self.live.stop()
 
     def show(self, metrics: dict[str, float], final: bool = False) -> None:
         """Draws at most four tables, or writes at most one line, a second; the final one always."""
@@ -54,13 +58,11 @@ class Dashboard:
         if not final and now - self.last < (0.25 if self.live else 1.0):
             return
         self.last = now
-        if self.live:
-            self.live.update(self._table(metrics), refresh=True)
-        else:
-            self.console.print(self._line(metrics), highlight=False, soft_wrap=True)
-
-    def say(self, text: str) -> None:
-        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+        with contextlib.suppress(OSError):
+            if self.live:
+                self.live.update(self._table(metrics), refresh=True)
+            else:
+                self.console.print(self._line(metrics), highlight=False, soft_wrap=True)
 
     def _clock(self, metrics: dict[str, float]) -> str:
         of = f" of {self.budget:g}" if self.budget else ""

@@ -122,6 +122,7 @@ class PPO:
         self.passes = Passes(self.policy, products) if suits(self.policy) else None
         self.reward_scale = RewardScale(rows, device) if train.normalize_reward else None
         self.update_index = 0
+        self.norm = torch.zeros(())  # of the gradients of the last update, summed over its minibatches
         self.batch = train.horizon * self.all_rows  # of all processes
         self.updates = math.ceil(train.steps / self.batch)  # of the whole schedule
         self.rivals = self._rivals(first_env) if config.selfplay.on and config.selfplay.share > 0 else None
@@ -201,6 +202,10 @@ class PPO:
             first_env,
             self.group,
         )
+
+    def finite(self) -> bool:
+        """Whether the last update was by finite gradients. What is not finite in a rollout makes some that are not."""
+        return bool(self.norm.isfinite())
 
     @property
     def steps(self) -> int:
@@ -359,6 +364,7 @@ class PPO:
                 sums += self.backward(whole, index, importance, entropy_weight)
             self.group.sum_(self.bucket)
             norm += self.step(learning_rate)
+        self.norm = norm
         if not measure:
             return {}
         sums = self.group.sum_(sums)

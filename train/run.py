@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
+import itertools
 import json
 import math
 import signal
@@ -17,14 +18,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
 import minnow
 from minnow.cinfer.errors import MinnowError
-from minnow.cinfer.files import write_atomic
-from minnow.train import checkpoint, device, records
+from minnow.cinfer.files import write_atomic, write_new
+from minnow.train import checkpoint, device, fault, records
 from minnow.train import config as configs
 from minnow.train.config import Config
 from minnow.train.crew import signals
@@ -69,14 +70,26 @@ class Folder:
             )
             raise MinnowError(f"cannot write to {self.path}: {error.strerror or error}.{last}") from error
 
-    def create(self) -> None:
+    def prepare(self) -> None:
+        """Makes the folder. Raises MinnowError where it cannot be made, and where it holds a run."""
         with self.guard():
             if (self.path / "config.toml").exists():
-                raise MinnowError(
-                    f"{self.path} already holds a run: choose another --out, or go on with: "
-                    f"minnow train --resume {self.path}"
-                )
+                raise self._taken()
             (self.path / "checkpoints").mkdir(parents=True, exist_ok=True)
+
+    def create(self, config: Config) -> None:
+        """Begins a run in it; of several that do so at one instant, one."""
+        self.prepare()
+        with self.guard():
+            try:
+                write_new(self.path / "config.toml", configs.dump(config).encode())
+            except FileExistsError:
+                raise self._taken() from None
+
+    def _taken(self) -> MinnowError:
+        return MinnowError(
+            f"{self.path} already holds a run: choose another --out, or go on with: minnow train --resume {self.path}"
+        )
 
     def write_config(self, config: Config, result: dict[str, Any] | None = None) -> None:
         with self.guard():
@@ -89,7 +102,8 @@ class Folder:
 
         if self.track != "none":
             try:
-                self.tracker = Tracker(self.track, config, self.path)
+                with self.guard():
+                    self.tracker = Tracker(self.track, config, self.path)
             except MinnowError:
                 if not checkpoint.all_of(self.path):  # so that the same command may be tried again
                     (self.path / "config.toml").unlink(missing_ok=True)
@@ -100,7 +114,7 @@ class Folder:
                 kept = [row for row in records.metrics(path) if row["steps"] <= steps]
                 write_atomic(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
             self.metrics = path.open("a")
-            self.board = SummaryWriter(str(self.path / "tb"), purge_step=steps, flush_secs=5)
+            self.board = SummaryWriter(str(self.path / "tb"), purge_step=steps + 1, flush_secs=5)
 
     def write_metrics(self, metrics: dict[str, float]) -> None:
         with self.guard():
@@ -119,19 +133,24 @@ class Folder:
         if self.tracker:
             self.tracker.close()
 
-    def finite(self, trainer: PPO) -> None:
-        """Raises MinnowError once the policy holds a number that is none."""
-        if not all(bool(leaf.isfinite().all()) for leaf in trainer.parameters):
-            good = checkpoint.all_of(self.path)
-            last = f"The last good checkpoint is {good[-1]}. " if good else ""
+    def fail(self, trainer: PPO) -> NoReturn:
+        """Says whose fault it is that the policy cannot learn any more. All processes call it."""
+        good = checkpoint.all_of(self.path)
+        last = f"The last good checkpoint is {good[-1]}. " if good else ""
+        if theirs := fault.of_environment(trainer):
             raise MinnowError(
-                f"the policy's weights are not finite after {trainer.steps:,} steps: training has diverged. {last}"
-                "Try a smaller --train.learning-rate or --train.reward-scale."
+                f"{theirs}, after {trainer.steps:,} steps: the environment is at fault, not the training. {last}"
+                f"To look for it: minnow check {trainer.config.name}"
             )
+        raise MinnowError(
+            f"the policy's weights are not finite after {trainer.steps:,} steps: training has diverged. {last}"
+            "Try a smaller --train.learning-rate or --train.reward-scale."
+        )
 
     def save(self, trainer: PPO, seconds: float, command: str) -> Path:
         """All processes call it; the leader writes."""
-        self.finite(trainer)
+        if not all(bool(leaf.isfinite().all()) for leaf in trainer.parameters):
+            self.fail(trainer)
         tensors = trainer.tensors()
         path = self.path / "checkpoints" / f"{trainer.steps:012d}.safetensors"
         meta = {
@@ -180,10 +199,13 @@ def train(
         config = fit(config, budget, group)
         if config.train.steps != trainer.config.train.steps:
             trainer = device.trainer(config, group)
-    folder = Folder(out or new_folder(config.name), track)
+    if out is None:
+        if group.size > 1:
+            raise MinnowError("several processes train one run: tell each its folder by `out`.")
+        out = new_folder(config.name)
+    folder = Folder(out, track)
     if group.leads:
-        folder.create()
-        folder.write_config(config)
+        folder.create(config)
     return _loop(trainer, folder, budget, time.perf_counter() - started, on_checkpoint, command)
 
 
@@ -287,13 +309,15 @@ def _loop(
             path = None
             log = (trainer.update_index + 1) % log_every == 0 or trainer.update_index + 1 == end
             learned = trainer.update(measure=log)
+            # On another device asking means waiting for it.
+            if (log or trainer.device.type == "cpu") and not trainer.finite():
+                folder.fail(trainer)
             if log:
                 seconds = time.perf_counter() - begun
                 speed = (trainer.steps - last_steps) / max(seconds - last_log, 1e-9)
                 last_log, last_steps = seconds, trainer.steps
                 metrics = {"steps": trainer.steps, "seconds": seconds, "steps_per_second": speed}
                 metrics |= _episodes(trainer) | learned
-                folder.finite(trainer)
                 if group.leads:
                     folder.write_metrics(metrics)
                     dashboard.show(metrics, final=trainer.update_index == end)
@@ -345,11 +369,10 @@ def prepare(config: Config) -> None:
 
 
 def new_folder(name: str) -> Path:
-    """Where a run goes by default: runs/<env>/<time>."""
+    """Makes the folder where a run goes by default, runs/<env>/<time>. No other call gets the same one."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    path = Path("runs") / name / stamp
-    count = 1
-    while path.exists():
-        count += 1
-        path = Path("runs") / name / f"{stamp}-{count}"
-    return path
+    for count in itertools.count(1):
+        path = Path("runs") / name / (stamp if count == 1 else f"{stamp}-{count}")
+        with Folder(path).guard(), contextlib.suppress(FileExistsError):
+            path.mkdir(parents=True)
+            return path

@@ -1,6 +1,7 @@
 """Metrics to Weights & Biases or trackio as well, where `--track` asks for it. Neither is needed otherwise.
 
-Both packages have the same functions. A run is NAME/ID of the project `minnow`; a resumed run goes on under its name.
+Both packages have the same functions. A run is ENV/FOLDER of the project `minnow`. Folders of two machines may have one
+name, so a random id is drawn and kept in the run's folder; a resumed run goes on under it.
 Where the numbers go is theirs to say: WANDB_MODE=offline keeps them in the run's folder, trackio keeps them on this
 machine.
 """
@@ -9,10 +10,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import secrets
 from pathlib import Path
 from typing import Any, Literal
 
 from minnow.cinfer.errors import MinnowError, missing
+from minnow.cinfer.files import write_atomic
 from minnow.train.config import Config
 
 Kind = Literal["none", "wandb", "trackio"]
@@ -25,15 +28,25 @@ def check(kind: Kind) -> None:
         raise missing(f"{kind}, which --track asks for,", "track")
 
 
+def run_id(folder: Path) -> str:
+    """The id of the run in a folder; drawn at the first call. Raises OSError where it cannot be kept."""
+    file = folder / "track-id"
+    if not file.exists():
+        write_atomic(file, secrets.token_hex(8).encode())
+    return file.read_text()
+
+
 class Tracker:
     """One run of `kind`. Raises MinnowError where the service cannot be reached or does not know who asks."""
 
     def __init__(self, kind: Kind, config: Config, folder: Path) -> None:
         check(kind)
-        name = f"{config.name}/{folder.name}"
-        given: dict[str, Any] = {"project": PROJECT, "name": name, "config": config.to_dict(), "resume": "allow"}
+        name, own = f"{config.name}/{folder.name}", run_id(folder)
+        given: dict[str, Any] = {"project": PROJECT, "config": config.to_dict(), "resume": "allow"}
         if kind == "wandb":
-            given |= {"id": name.replace("/", "-"), "dir": str(folder)}
+            given |= {"name": name, "id": own, "dir": str(folder)}
+        else:  # which tells runs by their names
+            given |= {"name": f"{name}-{own}"}
         try:
             self.run = importlib.import_module(kind).init(**given)
         except Exception as error:
