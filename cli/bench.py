@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import statistics
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from minnow import envs
-from minnow.cinfer.errors import unknown
+from minnow.cinfer.bench import hosts
+from minnow.cinfer.errors import MinnowError, unknown
 from minnow.cli import flags
+from minnow.envs import pace
 
 SUMMARY = "measure environments and inference"
 USAGE = """usage: minnow bench envs [options]    agent-steps a second of each environment
@@ -26,6 +31,7 @@ USAGE = """usage: minnow bench envs [options]    agent-steps a second of each en
 Each lists its options with --help."""
 
 TRIES, SECONDS = 9, 0.25  # the median of so many tries of about so long
+TURNS, TURN, WARM_UP = 31, 0.02, 0.3  # with --isa: so many turns of about so many seconds, after as long a start
 
 
 @dataclass
@@ -40,6 +46,9 @@ class Flags:
     agents: int = 2048
     """Agents stepped together, in as many environments as that takes: enough that a step takes tens of microseconds, so
     that two threads have something to share."""
+    isa: bool = False
+    """Compile each environment for x86-64-v2, v3 and v4, as far as the machine has them, and for WebAssembly in Node,
+    and measure these beside each other in turn, one thread each, everything in C."""
     json: bool = False
     """Print one JSON list on standard output."""
 
@@ -72,6 +81,8 @@ def main(argv: list[str]) -> int:
         raise unknown("benchmark", argv[0], ["envs", "infer", "load", "train", "solve", "seeds", "ablate"])
     chosen = flags.parse(Flags, argv[1:], "minnow bench envs")
     names = [chosen.env] if chosen.env else envs.names()
+    if chosen.isa:
+        return compare(names, chosen)
     results = []
     for name in names:
         for threads in [chosen.threads] if chosen.threads else [1, 2]:
@@ -108,6 +119,54 @@ def steps_per_second(name: str, threads: int, agents: int) -> tuple[float, float
     wall, cpu = zip(*(measure(repeats) for _ in range(TRIES)), strict=True)
     steps = vector.rows * len(rounds) * repeats
     return steps / statistics.median(wall), steps / statistics.median(cpu)
+
+
+def compare(names: list[str], chosen: Flags) -> int:
+    """`bench envs --isa`: each environment for each instruction set, a line an environment."""
+    if chosen.threads > 1:
+        raise MinnowError(f"--isa compares single threads, got --threads {chosen.threads}: leave one of them out.")
+    if chosen.agents < 1:
+        raise MinnowError(f"--agents {chosen.agents}: at least one agent must step.")
+    out = sys.stderr if chosen.json else sys.stdout
+    isas, results = pace.isas(), []
+    print(f"{'':<12}" + "".join(f"{isa:>11}" for isa in isas) + "   million steps a second", file=out, flush=True)
+    for name in names:
+        speeds = by_isa(name, isas, chosen.agents)
+        print(f"{name:<12}" + "".join(f"{speeds[isa][0] / 1e6:11.1f}" for isa in isas), file=out, flush=True)
+        for isa, (median, best) in speeds.items():
+            results.append({"env": name, "isa": isa, "steps_per_second": round(median)})
+            results[-1]["steps_per_second_best"] = round(best)
+    if chosen.json:
+        print(json.dumps(results))
+    return 0
+
+
+def by_isa(name: str, isas: list[str], agents: int) -> dict[str, tuple[float, float]]:
+    """Agent-steps a second for each instruction set: the median of its turns and the best, which others on the machine
+    disturb less. Raises MinnowError where two builds play different games."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(hosts.Node(Path(folder))) as node:
+        paces = {isa: pace.make(name, isa, agents, node) for isa in isas}
+        for each in paces.values():
+            each.run(1)
+        played = {isa: f"{each.hash():08x}" for isa, each in paces.items()}
+        if len(set(played.values())) > 1:
+            hashes = ", ".join(f"{isa} {hash}" for isa, hash in played.items())
+            raise MinnowError(f"{name} goes otherwise where it is compiled otherwise; hashes of its states: {hashes}.")
+        times = {isa: settle(each) for isa, each in paces.items()}
+        seconds: dict[str, list[float]] = {isa: [] for isa in isas}
+        for _ in range(TURNS):
+            for isa, each in paces.items():
+                seconds[isa].append(each.run(times[isa]) / times[isa])
+    return {isa: (paces[isa].steps / statistics.median(s), paces[isa].steps / min(s)) for isa, s in seconds.items()}
+
+
+def settle(each: pace.Pace) -> int:
+    """Runs for WARM_UP seconds; returns how many times take about TURN seconds then."""
+    end = time.perf_counter() + WARM_UP
+    seconds = each.run(1)
+    while time.perf_counter() < end:
+        seconds = each.run(1)
+    return max(1, round(TURN / seconds))
 
 
 def random_actions(vector: envs.Vector, count: int) -> np.ndarray:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from minnow import envs
 from minnow.cli import bench, main, scores
+from minnow.envs import pace
 
 
 def test_envs_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,9 +46,45 @@ def test_bench_measures(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     assert len(json.loads(capsys.readouterr().out)) == 1
 
 
+def test_bench_compares_instruction_sets(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One environment with lanes and floats; all builds play the same game, or none is measured."""
+    monkeypatch.setattr(bench, "TURNS", 1)
+    monkeypatch.setattr(bench, "WARM_UP", 0.0)
+    argv = ["bench", "envs", "--isa", "--env", "pong", "--agents", "100", "--json"]
+    assert main.main(argv) == 0
+    said = capsys.readouterr()
+    rows = json.loads(said.out)
+    assert [(row["env"], row["isa"]) for row in rows] == [("pong", isa) for isa in pace.isas()]
+    assert pace.isas()[-1] == "wasm" and len(rows) >= 2
+    assert all(0 < row["steps_per_second"] <= row["steps_per_second_best"] for row in rows)
+    table = said.err.splitlines()
+    assert table[0].split()[: len(rows)] == pace.isas() and len(table[1].split()) == 1 + len(rows)
+
+    native = pace.make
+    monkeypatch.setattr(pace, "make", lambda name, isa, agents, node: Other(native(name, isa, agents, node), isa))
+    assert main.main(argv) == 1
+    assert "pong goes otherwise where it is compiled otherwise" in capsys.readouterr().err
+
+
+@dataclass
+class Other:
+    """A build whose WebAssembly plays another game."""
+
+    made: pace.Pace
+    isa: str
+
+    def run(self, times: int) -> float:
+        return self.made.run(times + (self.isa == "wasm"))
+
+    def hash(self) -> int:
+        return self.made.hash()
+
+
 @pytest.mark.parametrize(
     "argv, words",
     [
+        (["bench", "envs", "--isa", "--threads", "2"], "--isa compares single threads, got --threads 2"),
+        (["bench", "envs", "--isa", "--agents", "0"], "--agents 0: at least one agent must step"),
         (["envs", "pnog"], "did you mean pong"),
         (["envs", "--jsn"], "did you mean --json"),
         (["bench", "env"], "did you mean envs"),

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minnow.cinfer import compile, wasm
+from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
 
 HERE = Path(__file__).resolve().parent
@@ -72,8 +72,11 @@ class Host(ABC):
 
     def __init__(self, folder: Path, ort: Path | None) -> None:
         self.folder, self.ort = folder, ort
-        for module in (loops(), wasm.module()):
-            shutil.copyfile(module, folder / f"{module.name.split('-')[0]}.wasm")
+
+    def add(self, module: Path) -> str:
+        """A WebAssembly module that commands may name, from now on. Returns the name."""
+        shutil.copyfile(module, self.folder / module.name)
+        return module.name
 
     def ask(self, op: str, **command: Any) -> dict[str, Any]:
         """Sends a command. Raises MinnowError if it fails."""
@@ -92,7 +95,7 @@ class Host(ABC):
 class Node(Host):
     name = "node"
 
-    def __init__(self, folder: Path, ort: Path | None) -> None:
+    def __init__(self, folder: Path, ort: Path | None = None) -> None:
         super().__init__(folder, ort)
         node = shutil.which("node")
         if not node:
@@ -117,7 +120,7 @@ class Node(Host):
 class Chromium(Host):
     name = "chromium"
 
-    def __init__(self, folder: Path, ort: Path | None) -> None:
+    def __init__(self, folder: Path, ort: Path | None = None) -> None:
         super().__init__(folder, ort)
         try:
             from playwright.sync_api import sync_playwright

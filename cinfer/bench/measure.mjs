@@ -22,12 +22,14 @@ export class Measure {
         return /** @type {any} */ ((await WebAssembly.instantiate(module)).exports);
     }
 
-    /** A loop of loops.c. @param {{ key: string, module: string, kind: "multiply" | "read" }} c */
+    /** A loop in C, by the names of its functions: `body` takes a number of times, `amount` says what one of them does,
+     * `result`, where there is one, what came of all so far.
+     * @param {{ key: string, module: string, body: string, amount: string, result?: string }} c */
     async loop(c) {
-        const loops = await this.instance(c.module);
-        const body = loops[`bench_${c.kind}`];
-        this.#items.set(c.key, { run: (times) => timed(() => body(times)) });
-        return { amount: (c.kind === "multiply" ? loops.bench_flops : loops.bench_bytes)() };
+        const w = await this.instance(c.module);
+        const output = c.result ? () => [w[/** @type {string} */ (c.result)]()] : undefined;
+        this.#items.set(c.key, { run: (times) => timed(() => w[c.body](times)), output });
+        return { amount: w[c.amount]() };
     }
 
     /** minnow.h. `count`: numbers of the first output.

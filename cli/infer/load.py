@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from minnow import cinfer
+from minnow.cinfer import wasm
 from minnow.cli import flags
 
 
@@ -38,7 +39,7 @@ def main(argv: list[str]) -> int:
         made = {net: nets.make(net, folder) for net in nets.KINDS}
         for net in made.values():
             (folder / f"{net.name}.obs").write_bytes(net.obs(1).tobytes())
-        places = {"native": None, "node": hosts.Node(folder, None), "chromium": hosts.Chromium(folder, None)}
+        places = {"native": None, "node": hosts.Node(folder), "chromium": hosts.Chromium(folder)}
         try:
             for host, place in places.items():
                 for net in made.values():
@@ -67,5 +68,5 @@ def _native(net: Any) -> Callable[[], float]:
 
 
 def _there(host: Any, net: str) -> Callable[[], float]:
-    command = {"key": net, "module": "minnow.wasm", "policy": f"{net}.minnow", "obs": f"{net}.obs"}
+    command = {"key": net, "module": host.add(wasm.module()), "policy": f"{net}.minnow", "obs": f"{net}.obs"}
     return lambda: host.ask("load", agents=1, flags=0, count=1, **command)["seconds"]

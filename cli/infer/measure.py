@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from minnow import cinfer
+from minnow.cinfer import wasm
 from minnow.cinfer.bench import hosts, native
 from minnow.cinfer.errors import MinnowError
 from minnow.cli.infer import nets, runners
@@ -123,7 +124,8 @@ def _rates(series: Sequence[Series], places: dict[str, hosts.Host]) -> dict[tupl
     def loop(host: str, isa: str, kind: str) -> Rate:
         if host == "native":
             return Rate(native.Loop(isa, kind))
-        return Rate(hosts.Item(places[host], "loop", kind, module="loops.wasm", kind=kind))
+        names = {"body": f"bench_{kind}", "amount": "bench_flops" if kind == "multiply" else "bench_bytes"}
+        return Rate(hosts.Item(places[host], "loop", kind, module=places[host].add(hosts.loops()), **names))
 
     return {
         (host, isa): (loop(host, isa, "multiply"), loop(host, isa, "read"))
@@ -169,7 +171,7 @@ def _runner(item: Series, net: nets.Net, agents: int, places: dict[str, hosts.Ho
             count = agents * int(np.prod(policy.outputs[0].shape))
             flags = 0 if item.mode == EXACT else policy.c.MINNOW_FAST
             command = {"policy": f"{net.name}.minnow", "flags": flags, "count": count, "agents": agents}
-            made = hosts.Item(host, "minnow", key, module="minnow.wasm", obs=obs, **command)
+            made = hosts.Item(host, "minnow", key, module=host.add(wasm.module()), obs=obs, **command)
         else:
             (host.folder / f"{net.name}.onnx").write_bytes(net.model)
             states = [{"name": f"state.{i}", "shape": list(leaf.shape)} for i, leaf in enumerate(net.state(agents))]

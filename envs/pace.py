@@ -1,0 +1,82 @@
+"""How fast an environment steps, compiled for one instruction set: natively, or as WebAssembly in Node."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from pathlib import Path
+from typing import Protocol
+
+from minnow import cinfer
+from minnow.cinfer import compile
+from minnow.cinfer.bench import hosts
+from minnow.cinfer.errors import MinnowError
+
+from .spec import FLAGS, folder
+
+HERE = Path(__file__).resolve().parent
+WASM = "wasm"
+LEVELS = {"x86-64-v2": "sse2", "x86-64-v3": "avx2", "x86-64-v4": "avx512"}  # and what minnow.h calls such a machine
+
+
+def isas() -> list[str]:
+    """What environments can be compiled for and run here: the levels of x86-64 (elsewhere `native`), and `wasm`."""
+    have = set(cinfer.isas())
+    return [*([level for level, isa in LEVELS.items() if isa in have] or ["native"]), WASM]
+
+
+class Pace(Protocol):
+    """About so many agents as were asked for, in one thread, with random actions. steps: agent-steps of one time."""
+
+    steps: int
+
+    def run(self, times: int) -> float:
+        """Seconds of so many times."""
+
+    def hash(self) -> int:
+        """32 bits of all states and observations, the same for every instruction set after equally many times."""
+
+
+def make(name: str, isa: str, agents: int, node: hosts.Node) -> Pace:
+    """Environment `name` compiled for `isa`, one of `isas()`; WebAssembly runs in `node`. Raises MinnowError where a
+    compiler is missing or there is no memory."""
+    defines = {"ENV_SOURCE": f'"{folder(name) / name}.c"', "ENV_VECTOR": 1, "PACE_AGENTS": agents}
+    made = _Wasm(name, defines, agents, node) if isa == WASM else _Native(name, defines, isa)
+    if not made.steps:
+        raise MinnowError(f"no memory for {agents} agents of {name}: take fewer (--agents).")
+    return made
+
+
+class _Native:
+    def __init__(self, name: str, defines: compile.Defines, isa: str) -> None:
+        # What instructions there are is all that differs: they are ordered for this machine.
+        flags = [] if isa == "native" else [f"-march={isa}", "-mtune=native"]
+        defines = {**defines, "_POSIX_C_SOURCE": "200809L"}
+        made = compile.shared([HERE / "pace.c"], defines=defines, flags=[*FLAGS, *flags], name=f"pace_{name}")
+        self._c = ctypes.CDLL(str(made))
+        self._c.pace_start.restype = self._c.pace_hash.restype = ctypes.c_uint32
+        self.steps: int = self._c.pace_start()
+
+    def run(self, times: int) -> float:
+        start = time.perf_counter()
+        self._c.pace_run(times)
+        return time.perf_counter() - start
+
+    def hash(self) -> int:
+        return self._c.pace_hash()
+
+
+class _Wasm:
+    def __init__(self, name: str, defines: compile.Defines, agents: int, node: hosts.Node) -> None:
+        names = {"amount": "pace_start", "body": "pace_run", "result": "pace_hash"}
+        flags = [flag for flag in FLAGS if flag != "-pthread"]
+        room = {"memory": (64 << 20) + (agents << 14), "name": f"pace_{name}"}  # 16 KB an agent
+        made = compile.wasm([HERE / "pace.c"], exports=names.values(), defines=defines, flags=flags, **room)
+        self._item = hosts.Item(node, "loop", f"pace {name}", module=node.add(made), **names)
+        self.steps = self._item.amount
+
+    def run(self, times: int) -> float:
+        return self._item.run(times)
+
+    def hash(self) -> int:
+        return self._item.host.ask("output", key=self._item.key)["output"][0] % 2**32
