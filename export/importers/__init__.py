@@ -21,7 +21,7 @@ NAMES = {  # as the command line has them: the module of this package, and what 
     "cleanrl": ("cleanrl", "CleanRL: state dicts of its published agents"),
     "maniskill": ("maniskill", "ManiSkill: ckpt_N.pt of its PPO baseline"),
     "pufferlib": ("pufferlib", "PufferLib 3: state dicts of Default and LSTM policies"),
-    "onnx": ("onnx", "ONNX, opset 13 and later: model.onnx"),
+    "onnx": ("onnx", "ONNX, opset 7 and later: model.onnx"),
 }
 
 
