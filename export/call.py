@@ -71,6 +71,7 @@ class Call:
 
     lowering: Lowering
     node: fx.Node
+    outer: Call | None = None  # the call of the module that this one is a part of, once taken apart
     args: list[Any] = field(init=False)
     kwargs: dict[str, Any] = field(init=False)
     bound: dict[str, Any] = field(init=False)  # by the names of the operation's schema
@@ -96,7 +97,7 @@ class Call:
 
     @property
     def _schema(self) -> Any:
-        return getattr(self.node.target, "_schema", None)
+        return _schema(self.node)
 
     def _bind(self) -> dict[str, Any]:
         if self._schema is None:
@@ -121,42 +122,20 @@ class Call:
 
     @property
     def inplace(self) -> bool:
-        return self._schema is not None and bool(self._schema.arguments) and self._writes(self._schema.arguments[0])
-
-    @property
-    def view(self) -> bool:
-        """Whether the result may share memory with the first argument."""
-        if self._schema is None:
-            return True  # getitem
-        first = self._schema.arguments[0] if self._schema.arguments else None
-        return (first is not None and first.alias_info is not None) or "dropout" in self.name
-
-    @staticmethod
-    def _writes(argument: Any) -> bool:
-        return argument.alias_info is not None and argument.alias_info.is_write
+        return writes(self.node)
 
     @property
     def source(self) -> str:
-        return brief(self.node.meta.get("stack_trace"))
-
-    def describe(self) -> str:
-        """`aten.name on [B, 4] float32 and [4] float32`, B being the agents."""
-        shapes = []
-        for arg in self.node.all_input_nodes:
-            for val in torch.utils._pytree.tree_leaves(arg.meta.get("val")):
-                if isinstance(val, Tensor):
-                    free = free_axes(val)
-                    dims = ["B" if i in free else str(n) for i, n in enumerate(val.shape)]
-                    shapes.append(f"[{', '.join(dims)}] {str(val.dtype).removeprefix('torch.')}")
-        return f"{self.node.target}" + (f" on {' and '.join(shapes)}" if shapes else "")
+        return brief((self.outer or self).node.meta.get("stack_trace"))
 
     def refuse(self, why: str, instead: str) -> ExportError:
-        return ExportError(
-            f"{self.describe()}{place(self.node.meta.get('stack_trace'))} cannot be exported: {why}; {instead}."
-        )
+        return refusal(self.outer.node if self.outer else self.node, why, instead)
 
     def unknown(self) -> ExportError:
-        return self.refuse("minnow.h has no such operation", "write it with the operations that docs/format.md lists")
+        inner = f", nor {self.node.target}, which it comes down to" if self.outer else ""
+        return self.refuse(
+            f"minnow.h has no such operation{inner}", "write it with the operations that docs/format.md lists"
+        )
 
     def mixing(self) -> ExportError:
         return self.refuse(
@@ -185,6 +164,10 @@ class Call:
         if self.inplace:
             self.lowering.env[self.node.args[0]] = result
         return result
+
+    def apart(self) -> Any:
+        """The result by the operations that this one is made of, for a handler that knows only some of its forms."""
+        return self.lowering.apart(self)
 
     # What handlers use
 
@@ -258,6 +241,43 @@ class Call:
                 raise self.refuse(
                     f"it was lowered to {found} where torch has {layout}", "please report this fault of Minnow"
                 )
+
+
+def refusal(node: fx.Node, why: str, instead: str) -> ExportError:
+    """The error for one call: the operation, the shapes it is on, the line of the module."""
+    return ExportError(f"{describe(node)}{place(node.meta.get('stack_trace'))} cannot be exported: {why}; {instead}.")
+
+
+def describe(node: fx.Node) -> str:
+    """`aten.name on [B, 4] float32 and [4] float32`, B being the agents."""
+    shapes = []
+    for arg in node.all_input_nodes:
+        for val in torch.utils._pytree.tree_leaves(arg.meta.get("val")):
+            if isinstance(val, Tensor):
+                free = free_axes(val)
+                dims = ["B" if i in free else str(n) for i, n in enumerate(val.shape)]
+                shapes.append(f"[{', '.join(dims)}] {str(val.dtype).removeprefix('torch.')}")
+    return f"{node.target}" + (f" on {' and '.join(shapes)}" if shapes else "")
+
+
+def _schema(node: fx.Node) -> Any:
+    return getattr(node.target, "_schema", None)
+
+
+def _alias(node: fx.Node) -> Any:
+    """What an operation's schema says of its first argument's memory."""
+    schema = _schema(node)
+    return schema.arguments[0].alias_info if schema is not None and schema.arguments else None
+
+
+def writes(node: fx.Node) -> bool:
+    """Whether a call writes in place into its first argument."""
+    return _alias(node) is not None and _alias(node).is_write
+
+
+def shares(node: fx.Node) -> bool:
+    """Whether the result of a call may share memory with its first argument."""
+    return _schema(node) is None or _alias(node) is not None or "dropout" in str(node.target)
 
 
 def free_axes(val: Tensor) -> list[int]:

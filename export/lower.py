@@ -9,6 +9,8 @@ file a family.
 from __future__ import annotations
 
 import importlib
+import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,13 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from minnow.export.call import HANDLERS, Batched, Call, Const, Layout, layout_of
-from minnow.export.errors import ExportError, place
+from minnow.export import apart
+from minnow.export.call import HANDLERS, Batched, Call, Const, Layout, layout_of, refusal, shares, writes
+from minnow.export.errors import ExportError, first_line, place
 from minnow.export.graph import Graph, Input, Op, Output, State, Value
 from minnow.export.patterns import mingru, mix
-from minnow.export.trace import DTYPES, Signature
+from minnow.export.trace import DTYPES, Signature, quiet
 
-FAMILIES = ("shape", "elementwise", "linear", "reduce", "recurrent", "choose", "window")
+FAMILIES = ("shape", "elementwise", "linear", "reduce", "recurrent", "choose", "window", "write")
 ROLES = ("logits", "mean", "log_std", "value")
 
 
@@ -33,6 +36,11 @@ def lower(program: torch.export.ExportedProgram, signature: Signature) -> tuple[
     for family in FAMILIES:
         importlib.import_module(f"minnow.export.aten.{family}")
     lowering = Lowering(program, signature)
+    if lowering.entangled():
+        with quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = program.run_decompositions({})  # nothing is taken apart, and no array is written into
+        lowering = Lowering(program, signature)
     lowering.run()
     mingru.fuse(lowering.graph, lowering.derived)
     mix.fuse(lowering.graph)
@@ -54,12 +62,41 @@ class Lowering:
         self.constants: dict[int, int] = {}  # tensor -> value of its constant op
         self.casts: dict[int, int] = {}  # 8-bit or integer value -> the same as f32
         self.reshaped: dict[int, int] = {}  # result of a reshape -> what it was made of
-        self.order = {node: i for i, node in enumerate(program.graph.nodes)}
-        self.root: dict[fx.Node, fx.Node] = {}  # the first node of each alias chain
         self.argument: set[fx.Node] = set()
+        self._inputs()
+
+    def entangled(self) -> bool:
+        """Whether the graph must be made functional first: something is written into that is also seen through another
+        view, or vmap has left its marks. Raises ExportError where forward writes into its arguments or memory on self.
+
+        Writing in place into anything else becomes making a new array."""
+        order = {node: i for i, node in enumerate(self.program.graph.nodes)}
+        root: dict[fx.Node, fx.Node] = {}  # the first node of each chain of views
+        found = False
+        for node in order:
+            source = node.args[0] if node.args and isinstance(node.args[0], fx.Node) else None
+            found |= "_functorch" in getattr(node.target, "__module__", "")
+            if node.op != "call_function" or source is None:
+                continue
+            if shares(node):
+                root[node] = root.get(source, source)
+            if not writes(node) or str(node.target) == "aten.detach_.default":
+                continue
+            first = root[node]
+            if first in self.argument:
+                if any("num_batches_tracked" in name for name in getattr(self.env[first], "names", ())):
+                    raise refusal(node, "batch norm in training mode mixes agents", "call module.eval() before export")
+                what = "memory on self" if isinstance(self.env[first], Const) else "forward's own arguments"
+                raise refusal(
+                    node,
+                    f"it writes in place into {what}",
+                    "make a new tensor, and pass memory in and return it as state",
+                )
+            for other in [first, *(n for n, r in root.items() if r is first)]:
+                found |= other not in (source, node) and any(order[user] > order[node] for user in other.users)
+        return found
 
     def run(self) -> None:
-        self._inputs()
         for node in self.program.graph.nodes:
             if node.op == "call_function":
                 self.env[node] = self._call(node)
@@ -133,14 +170,13 @@ class Lowering:
 
     # Operations
 
-    def _call(self, node: fx.Node) -> Any:
+    def _call(self, node: fx.Node, outer: Call | None = None) -> Any:
         val = node.meta.get("val")
         if isinstance(val, torch.SymInt | torch.SymFloat | torch.SymBool | int | float | bool):
             return val
-        call = Call(self, node)
         if val is None:
             return None  # an assertion
-        self._alias(node, call)
+        call = Call(self, node, outer)
         if call.name == "getitem":
             return call.args[0][call.args[1]]
         handler = HANDLERS.get(call.name)
@@ -149,38 +185,39 @@ class Lowering:
         # An array made for so many agents is the same for each of them; anything else without agents is a constant.
         if not call.batched and not call.agents:
             return call.fold()
-        if handler is None:
-            raise call.unknown()
         if call.batched and not call.agents:
             raise call.mixing()
-        result = handler(call)
+        result = self.apart(call) if handler is None else handler(call)
         call.check(result)
         if call.inplace:
             self.env[node.args[0]] = result
         return result
 
-    def _alias(self, node: fx.Node, call: Call) -> None:
-        """Writing in place becomes making a new array, which is right unless somebody looks through another view."""
-        source = node.args[0] if node.args and isinstance(node.args[0], fx.Node) else None
-        if source is None:
-            return
-        if call.inplace or call.view:
-            self.root[node] = self.root.get(source, source)
-        if not call.inplace or call.name == "detach.default":
-            return
-        root = self.root[node]
-        if root in self.argument:
-            if any("num_batches_tracked" in name for name in getattr(self.env[root], "names", ())):
-                raise call.refuse("batch norm in training mode mixes agents", "call module.eval() before export")
-            what = "memory on self" if isinstance(self.env[root], Const) else "forward's own arguments"
+    def apart(self, call: Call) -> Any:
+        """An operation by those that it is made of."""
+        try:
+            graph = apart.graph_of(call.node, call.name)
+        except apart.OverAgents:
+            raise call.mixing() from None
+        except Exception as error:
             raise call.refuse(
-                f"it writes in place into {what}", "make a new tensor, and pass memory in and return it as state"
-            )
-        for other in [root, *(n for n, r in self.root.items() if r is root)]:
-            if other not in (source, node) and any(self.order[user] > self.order[node] for user in other.users):
-                raise call.refuse(
-                    "it writes in place into a part of a tensor that is used later", "make a new tensor instead"
-                )
+                f"minnow.h has no such operation, and taking it apart fails ({first_line(error)})",
+                "write it with the operations that docs/format.md lists",
+            ) from error
+        if graph is None:
+            raise call.unknown()
+        graph.eliminate_dead_code()
+        given = iter(call.node.all_input_nodes)
+        for node in graph.nodes:
+            if node.op == "placeholder":
+                self.env[node] = self.env[next(given)]
+            elif node.op == "call_function":
+                self.env[node] = self._call(node, call.outer or call)
+            elif node.op == "output":
+                return fx.node.map_arg(node.args[0], self.env.__getitem__)
+            else:
+                raise call.unknown()
+        raise AssertionError("a graph ends with its output")
 
     def float(self, ref: Batched) -> Batched:
         """The same array as f32."""
@@ -237,6 +274,10 @@ class Lowering:
 
     def constant(self, const: Const) -> int:
         """An array as a value."""
+        lost = const.tensor.isnan()
+        if lost.any():  # a file holds no NaN, which comes of infinity minus infinity
+            parts = (const.tensor.masked_fill(lost, math.inf), torch.where(lost, math.inf, 0.0))
+            return self.op("sub", [self.constant(Const(part, const.names)) for part in parts], const.tensor.shape)
         tensor = self.tensor(const)
         if tensor not in self.constants:
             self.constants[tensor] = self.op("constant", [], const.tensor.shape, [tensor])

@@ -6,6 +6,7 @@ keeps nothing to itself between calls.
 
 from __future__ import annotations
 
+import builtins
 import copy
 import inspect
 import io
@@ -305,7 +306,7 @@ def trace(signature: Signature) -> torch.export.ExportedProgram:
     ):
         shapes = (shapes,)  # forward(*args): torch wants the shapes of args together
     try:
-        with torch.no_grad(), quiet(), warnings.catch_warnings(record=True) as said:
+        with torch.no_grad(), quiet(), _free_length(), warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             program = torch.export.export(signature.module, tuple(args), dynamic_shapes=shapes, strict=False)
     except Exception as error:
@@ -378,6 +379,21 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def _free_length() -> Iterator[None]:
+    """`len(x)` of a tensor as `x.shape[0]`, which stays free; Python's own makes a number of it."""
+    plain = builtins.len
+
+    def free(item: Any) -> Any:
+        return item.shape[0] if isinstance(item, Tensor) and item.dim() else plain(item)
+
+    builtins.len = free
+    try:
+        yield
+    finally:
+        builtins.len = plain
 
 
 def _copy(module: nn.Module) -> nn.Module:

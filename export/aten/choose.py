@@ -29,11 +29,15 @@ def negated(call: Call, ref: Batched) -> Batched:
 
 def truth(call: Call, name: str) -> Batched | Const:
     """An argument as 1 where it is not 0."""
-    item = call[name]
+    return truth_of(call, call[name], call.dtype(name))
+
+
+def truth_of(call: Call, item: Batched | Const, dtype: torch.dtype | None) -> Batched | Const:
+    """An array that torch has in `dtype`, as 1 where it is not 0."""
     if isinstance(item, Const):
         return Const((item.tensor != 0).float(), item.names)
     ref = call.lowering.float(item)
-    return ref if call.dtype(name) == torch.bool else negated(call, negated(call, ref))
+    return ref if dtype == torch.bool else negated(call, negated(call, ref))
 
 
 @aten("logical_not.default", "bitwise_not.default")

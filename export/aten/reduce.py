@@ -66,15 +66,23 @@ def cumsum(call: Call) -> Batched:
     """A product with a triangle of ones."""
     call.float_result()
     ref = call.batch("self")
-    shape, axis = call.shape(ref), call.axis(ref, call["dim"])
+    axis = call.axis(ref, call["dim"])
+    n = call.shape(ref)[axis]
+    return call.result(along(call, ref.value, axis, Const(torch.ones(n, n).tril())))
+
+
+def along(call: Call, value: int, axis: int, weight: Const) -> int:
+    """A product with a matrix [out, in] along our axis."""
+    shape = list(call.lowering.graph.values[value].shape)
     order = [i for i in range(len(shape)) if i != axis] + [axis]
     turned = [shape[i] for i in order]
-    value = call.emit("permute", [ref.value], turned, axes=order) if axis != len(shape) - 1 else ref.value
-    triangle = call.lowering.tensor(Const(torch.ones(shape[axis], shape[axis]).tril()))
-    value = call.emit("linear", [value], turned, [triangle, -1])
+    if axis != len(shape) - 1:
+        value = call.emit("permute", [value], turned, axes=order)
+    shape[axis] = turned[-1] = weight.tensor.shape[0]
+    value = call.emit("linear", [value], turned, [call.lowering.tensor(weight), -1])
     if axis != len(shape) - 1:
         value = call.emit("permute", [value], shape, axes=[order.index(i) for i in range(len(order))])
-    return call.result(value)
+    return value
 
 
 @aten("softmax.int", "log_softmax.int", "special_softmax.int", "_softmax.default", "_log_softmax.default")
@@ -120,7 +128,7 @@ def norm(call: Call) -> Batched:
         value = reduce(call, "sum" if order == 1 else "max", size, axes_of(call, ref, call["dim"]))
         return call.result(to_shape(call, value, call.layout.one))
     if order not in (None, 2):
-        raise call.refuse(f"the norm of order {order} is not known", "use order 1, 2 or infinity")
+        return call.apart()
     squares = call.emit("square", [ref.value], call.shape(ref))
     value = reduce(call, "sum", squares, axes_of(call, ref, call["dim"]))
     value = call.emit("sqrt", [value], call.lowering.graph.values[value].shape)

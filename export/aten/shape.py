@@ -145,10 +145,8 @@ def cat(call: Call) -> Batched:
     return call.result(join(call, values, axis))
 
 
-@aten("stack.default", "hstack.default", "column_stack.default")
+@aten("stack.default")
 def stack(call: Call) -> Batched:
-    if not call.name.startswith("stack"):
-        raise call.refuse("this way of joining is not known", "use torch.cat with a dim")
     call.float_result()
     dim = call["dim"] % len(call.layout.shape)
     if dim == call.layout.axis:
@@ -266,16 +264,32 @@ def index(call: Call) -> Batched:
         where = [(call["dim"] % call.rank(ref), call["index"])]
     else:
         where = [(dim, item) for dim, item in enumerate(call["indices"]) if item is not None]
-    if len(where) != 1 or not isinstance(where[0][1], Const) or where[0][1].tensor.dim() != 1:
+    dims = [dim for dim, _ in where]
+    if not all(isinstance(item, Const) for _, item in where) or dims != list(range(dims[0], dims[0] + len(dims))):
         raise call.refuse(
-            "only one axis can be indexed, by a fixed list of numbers", "select with slices and torch.cat"
+            "only neighbouring axes can be indexed, by fixed lists of numbers", "select with slices and torch.cat"
         )
-    dim, const = where[0]
-    axis = call.axis(ref, dim)
-    positions = const.tensor
-    if positions.dtype == torch.bool:
-        positions = positions.nonzero().squeeze(1)
-    return call.result(gather(call, ref.value, axis, [int(i) % call.shape(ref)[axis] for i in positions]))
+    found = [part for _, item in where for part in _numbers(item.tensor)]
+    axes = [call.axis(ref, dims[0] + i) for i in range(len(found))]
+    sizes = [call.shape(ref)[axis] for axis in axes]
+    if axes != list(range(axes[0], axes[0] + len(axes))):
+        raise call.mixing()
+    flat = torch.zeros((), dtype=torch.int64)
+    for part, size in zip(found, sizes, strict=True):
+        flat = flat * size + part % size
+    shape = call.shape(ref)
+    value = to_shape(call, ref.value, [*shape[: axes[0]], math.prod(sizes), *shape[axes[-1] + 1 :]])
+    return call.result(to_shape(call, gather(call, value, axes[0], flat.flatten().tolist()), call.layout.one))
+
+
+def _numbers(index: torch.Tensor) -> list[torch.Tensor]:
+    """An index as numbers along each axis that it is for: a mask is for as many as it has."""
+    return list(index.nonzero(as_tuple=True)) if index.dtype in (torch.bool, torch.uint8) else [index]
+
+
+def positions_of(index: torch.Tensor) -> torch.Tensor:
+    """The same for an index of one axis."""
+    return _numbers(index)[0]
 
 
 def look_up(call: Call) -> Batched:
@@ -366,8 +380,11 @@ def repeat(call: Call) -> Batched:
     "zeros_like.default",
     "ones_like.default",
     "full_like.default",
+    "empty.memory_format",
+    "new_empty.default",
+    "empty_like.default",
 )
 def fill(call: Call) -> Batched:
-    call.float_result()
-    number = 0.0 if "zeros" in call.name else 1.0 if "ones" in call.name else call["fill_value"]
+    call.float_result(torch.bool, torch.int32, torch.int64)
+    number = 1.0 if "ones" in call.name else call["fill_value"] if "full" in call.name else 0.0
     return call.result(call.lowering.constant(Const(torch.full(call.layout.one, float(number)))))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from minnow.export.aten.reduce import reduce
+from minnow.export.aten.reduce import along, reduce
 from minnow.export.aten.shape import cut, gather, join, to_shape
 from minnow.export.call import Batched, Call, Const, aten
 from minnow.export.ops import POOLS
@@ -257,6 +257,32 @@ def upsample_nearest(call: Call) -> Batched:
         n, m = call.shape(ref)[axis], call.layout.shape[dim]
         step = 1 / factors[dim - 2] if factors else n / m
         value = gather(call, value, axis, [min(n - 1, math.floor(j * step)) for j in range(m)])
+    return call.result(value)
+
+
+@aten(
+    "upsample_linear1d.vec",
+    "upsample_bilinear2d.vec",
+    "upsample_trilinear3d.vec",
+    "upsample_bicubic2d.vec",
+    "_upsample_bilinear2d_aa.vec",
+    "_upsample_bicubic2d_aa.vec",
+    *(f"_upsample_nearest_exact{axes}d.vec" for axes in (1, 2, 3)),
+)
+def upsample(call: Call) -> Batched:
+    """Along each axis a product with a fixed matrix: what torch makes of a picture whose rows are 1 at one place."""
+    call.float_result()
+    ref, factors = call.batch("input"), call["scale_factors"]
+    value, axes = ref.value, call.rank(ref) - 2
+    aligned = [call["align_corners"]] if "align_corners" in call.bound else []
+    before = [call.shape(ref)[call.axis(ref, 2 + i)] for i in range(axes)]
+    for i, n in enumerate(before):
+        ones = torch.eye(n).reshape(n, 1, *(n if j == i else 1 for j in range(axes))).expand(n, 1, *before)
+        sizes = None if factors else [call.layout.shape[2 + j] if j == i else before[j] for j in range(axes)]
+        scale = [factors[i] if j == i else 1.0 for j in range(axes)] if factors else None
+        found = call.node.target(ones.contiguous(), sizes, *aligned, scale)[:, 0].movedim(1 + i, 1)
+        matrix = found.reshape(n, call.layout.shape[2 + i], -1)[:, :, 0].t()
+        value = along(call, value, call.axis(ref, 2 + i), Const(matrix.contiguous()))
     return call.result(value)
 
 
