@@ -106,14 +106,14 @@ def _run(base: Any, argv: list[str]) -> int:
         chosen.workers if chosen.workers is not None else len(devices) * chosen.per_gpu or len(os.sched_getaffinity(0))
     )
     storage = _where(base, chosen)
-    study = Study.join(base, chosen.study, storage, chosen.seed)
+    Study.join(base, chosen.study, storage, chosen.seed)  # what is wrong with it is said before workers start
     folder = Path("runs") / base.name / "sweeps" / chosen.study
     plan = Plan(base, chosen.study, storage, chosen.trials, chosen.deadline, chosen.episodes, folder, chosen.seed)
     print(
         f"{slots} at once until {chosen.trials} trials are done; study {chosen.study!r} in {storage}", file=sys.stderr
     )
     sweep(plan, slots, devices, None if chosen.seconds is None else time.time() + chosen.seconds)
-    return _print(study, chosen.json)
+    return _print(Study.open(base, chosen.study, storage), chosen.json)
 
 
 def _show(base: Any, argv: list[str]) -> int:

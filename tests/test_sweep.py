@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import json
+import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from minnow.cinfer.errors import MinnowError
 from minnow.cli import sweep as verb
+from minnow.cli.main import main
 from minnow.train import config as configs
 from minnow.train.config import Config
 from minnow.train.sweep import study as studies
+from minnow.train.sweep import worker
 from minnow.train.sweep.axes import AROUND, STEPS, Axis, axes, override, setting, settings
-from minnow.train.sweep.study import Result, Sampler, Study, busy, front
-from minnow.train.sweep.worker import Plan, sweep
+from minnow.train.sweep.journal import Changed, Journal
+from minnow.train.sweep.study import Result, Sampler, Study, busy, front, worker_name
+from minnow.train.sweep.worker import Plan, serve, sweep
 
 
 def small() -> Config:
@@ -192,40 +201,224 @@ def test_deadline(tmp_path: Path) -> None:
     assert only.user_attrs["ended"] - only.user_attrs["began"] < 4 * 1.2
 
 
+def curve(params: dict[str, Any]) -> list[tuple[int, float, float]]:
+    """What a trial that takes no time comes to: its settings decide."""
+    return [(params[STEPS], 1000 * params["train.learning_rate"], params["train.max_grad_norm"])]
+
+
+def pretend(study: Study, trial: Any, folder: Path) -> tuple[list[tuple[int, float, float]], bool]:
+    time.sleep(random.random() / 50)
+    study.beat(trial)
+    return curve(trial.params), False
+
+
+def storm(job: Plan, rounds: int, cuts: int) -> None:
+    """Two workers; in each round one of them is killed at a random moment, and in some the journal is cut at a random
+    byte. All the while the study can be shown."""
+    context, chance = multiprocessing.get_context("fork"), random.Random(5)
+    journal = Path(job.storage)
+
+    def start(slot: int) -> Any:
+        process = context.Process(target=serve, args=(job, worker_name(slot), None, pretend))
+        process.start()
+        return process
+
+    workers = [start(0), start(1)]
+    for i in range(rounds):
+        time.sleep(chance.random() / 5)
+        slot = chance.randrange(2)
+        workers[slot].kill()
+        workers[slot].join()
+        if journal.exists() and i % (rounds // cuts) == 1:
+            os.truncate(journal, chance.randrange(journal.stat().st_size + 1))
+        show(job)
+        workers[slot] = start(slot)
+    for process in workers:
+        process.join()
+        assert process.exitcode == 0
+    show(job)
+
+
+def show(job: Plan) -> None:
+    """An answer, or words that say why there is none yet."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as words:
+        status = main(["sweep", "show", job.base.name, "--study", job.study, "--storage", job.storage, "--json"])
+    assert status == 0 or words.getvalue().startswith("minnow: error: ")
+
+
+def test_a_study_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every trial is counted once, with what its own settings come to."""
+    monkeypatch.setattr(studies, "STALE", 1.0)
+    job = plan(tmp_path, 40, 60)
+    storm(job, rounds=10, cuts=3)
+    results = Study.open(job.base, job.study, job.storage).results()
+    assert len(results) == len({result.number for result in results}) == 40
+    for result in results:
+        assert result.curve == curve(result.params) and result.score == result.curve[0][1]
+    folders = [path.name for path in job.folder.iterdir()]
+    assert {name.partition("-")[0] for name in folders} >= {f"{result.number:04d}" for result in results}
+
+
 @pytest.mark.full
-def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
-    """kill -9 of a worker in mid-trial: another goes on, and the trial is tried again with the same settings."""
+@pytest.mark.timeout(900)
+def test_a_sweep_survives(tmp_path: Path) -> None:
+    """The same of real trainings in `sweep`'s own workers."""
     (tmp_path / "tests_sweep.py").write_text(Path(__file__).read_text())
     (tmp_path / "main.py").write_text(
         "import pathlib, sys\n"
         "from minnow.train.sweep import study\n"
         "from minnow.train.sweep.worker import sweep\n"
         "from tests_sweep import plan\n"
-        "study.STALE = 3.0  # in every worker: each imports this file\n"
+        "study.STALE = 10.0  # in every worker: each imports this file\n"
         "if __name__ == '__main__':\n"
-        "    sweep(plan(pathlib.Path(sys.argv[1]), 4, 60, steps=400_000), 2, [])\n"
+        "    sweep(plan(pathlib.Path(sys.argv[1]), 40, 60), 2, [])\n"
     )
     process = subprocess.Popen([sys.executable, str(tmp_path / "main.py"), str(tmp_path)])
-    url = tmp_path / "s.journal"
-    victim = None
-    for _ in range(300):
-        time.sleep(0.2)
-        if not url.exists():
-            continue
-        rows = [json.loads(line) for line in url.read_text().splitlines() if line.endswith("}")]
+    job, chance, kills = plan(tmp_path, 40, 60), random.Random(5), 0
+    journal = Path(job.storage)
+    while kills < 10:
+        time.sleep(1 + 4 * chance.random())
+        assert process.poll() is None, "the sweep ended before it was disturbed"
+        rows = [json.loads(line) for line in journal.read_text().splitlines()[:-1]] if journal.exists() else []
         names = [row["user_attr"]["worker"] for row in rows if "worker" in row.get("user_attr", {})]
-        if names:
-            victim = int(names[0].split("-")[-2])
-            break
-    assert victim is not None
-    time.sleep(0.5)
-    os.kill(victim, signal.SIGKILL)
-    assert process.wait(200) == 0
-    study = Study.open(plan(tmp_path, 4, 60, steps=400_000).base, "s", str(url))
-    assert len(study.results()) == 4
-    retried = [trial for trial in study.study.get_trials() if "retry_of" in trial.user_attrs]
-    assert len(retried) == 1
-    assert retried[0].params == study.study.get_trials()[retried[0].user_attrs["retry_of"]].params
+        if not names:
+            continue
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(names[-1].split("-")[-2]), signal.SIGKILL)
+            kills += 1
+            if kills in (2, 5, 8):
+                os.truncate(journal, chance.randrange(journal.stat().st_size + 1))
+        show(job)
+    assert process.wait(600) == 0
+    results = Study.open(job.base, job.study, job.storage).results()
+    assert len(results) == len({result.number for result in results}) == 40
+
+
+def test_a_lock_that_somebody_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As older versions did when they were killed: a link that leads to the journal, or nowhere."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.journal", "folder/b.journal"):
+        path = Path(name)
+        path.parent.mkdir(exist_ok=True)
+        Path(f"{name}.lock").symlink_to(name)
+        study = Study.join(small(), "s", name)
+        monkeypatch.chdir("/")  # a journal stays where it was
+        assert study.ask(1, "w") is not None
+        monkeypatch.chdir(tmp_path)
+        assert Study.open(small(), "s", name).waits()
+
+
+def test_a_worker_that_dies_with_the_lock_leaves_none(tmp_path: Path) -> None:
+    url = str(tmp_path / "s.journal")
+    study = Study.join(small(), "s", url)
+    holding, told = multiprocessing.get_context("fork").Pipe(duplex=False)
+
+    def hold() -> None:
+        with Journal(url).lock():
+            told.send(None)
+            time.sleep(1000)
+
+    worker = multiprocessing.get_context("fork").Process(target=hold)
+    worker.start()
+    holding.recv()
+    worker.kill()
+    assert study.ask(1, "w") is not None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:-7],
+        lambda text: text + b"\n\n  \n",
+        lambda text: text + b"\0" * 100,
+        lambda text: text + b"\0" * 100 + b"\n",
+        lambda text: text[:-30] + b"\0" * 50,
+        lambda text: text + text.splitlines(keepends=True)[-1][:20] + text.splitlines(keepends=True)[-1],
+    ],
+    ids=["torn", "blank", "zeros", "a line of zeros", "torn, then zeros", "written on"],
+)
+def test_a_journal_that_a_crash_left(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """Whoever reads passes over it, whoever joins goes on; what was whole counts, once."""
+    url = tmp_path / "s.journal"
+    study = Study.join(small(), "s", str(url))
+    for _ in range(3):
+        trial = study.ask(5, "w")
+        assert trial is not None
+        study.tell(trial, curve(trial.params), time.time(), False)
+    study.beat(study.ask(5, "dead"))
+    url.write_bytes(damage(url.read_bytes()))
+    before = url.read_bytes()
+    assert len(Study.open(small(), "s", str(url)).results()) == 3
+    assert url.read_bytes() == before, "who only looks changes nothing"
+    study = Study.join(small(), "s", str(url))
+    trial = study.ask(5, "w")
+    assert trial is not None and trial.number == 4
+    study.tell(trial, curve(trial.params), time.time(), False)
+    assert [result.number for result in Study.open(small(), "s", str(url)).results()] == [0, 1, 2, 4]
+
+
+@pytest.mark.parametrize("change", ["cut", "deleted", "replaced", "grown again"])
+def test_a_worker_whose_journal_changes_says_so(change: str, tmp_path: Path) -> None:
+    """It does not write what it knows of one study into another."""
+    url = tmp_path / "s.journal"
+    study = Study.join(small(), "s", str(url))
+    trial = study.ask(5, "w")
+    assert trial is not None
+    whole = url.read_bytes()
+    if change == "deleted":
+        url.unlink()
+    elif change == "replaced":
+        url.rename(tmp_path / "old")
+        Study.join(small(), "s", str(url))
+    else:
+        os.truncate(url, len(whole) // 2)
+        if change == "grown again":
+            other = Study.join(small(), "s", str(url))
+            while url.stat().st_size <= len(whole):
+                other.ask(100, "other")
+    before = url.read_bytes() if url.exists() else b""
+    with pytest.raises(Changed, match=r"s\.journal was cut, deleted or replaced"):
+        study.tell(trial, curve(trial.params), time.time(), False)
+    assert (url.read_bytes() if url.exists() else b"") == before
+
+
+def test_trials_of_another_study_by_that_name_are_left_alone(tmp_path: Path) -> None:
+    """The journal was deleted, or lies elsewhere: trials get folders of their own, and none fails."""
+    job = plan(tmp_path, 2, 60)
+    for _ in range(2):
+        serve(job, "w", None, pretend)
+        Path(job.storage).unlink()
+    serve(dataclasses.replace(job, storage=str(tmp_path / "other.journal")), "w", None, pretend)
+    assert sorted(path.name for path in job.folder.iterdir()) == [
+        "0000",
+        "0000-2",
+        "0000-3",
+        "0001",
+        "0001-2",
+        "0001-3",
+    ]
+
+
+def test_what_a_worker_leaves_behind_at_each_step_is_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after any of the lines that it writes: the study still comes to its two trials, done or failed."""
+    job = plan(tmp_path, 2, 60)
+    monkeypatch.setattr(worker, "PAUSE", 0.0)
+
+    def fail_once(study: Study, trial: Any, folder: Path) -> tuple[list[tuple[int, float, float]], bool]:
+        return ([] if trial.number == 0 else curve(trial.params)), False
+
+    serve(job, "w", None, fail_once)
+    lines = Path(job.storage).read_bytes().splitlines(keepends=True)
+    monkeypatch.setattr(studies, "STALE", -1.0)
+    for count in range(0, len(lines), 3):
+        url = tmp_path / f"{count}.journal"
+        url.write_bytes(b"".join(lines[:count]))
+        serve(dataclasses.replace(job, storage=str(url)), "w", None, fail_once)
+        study = Study.open(job.base, job.study, str(url))
+        failed = [trial for trial in study.study.get_trials() if "failed" in trial.user_attrs]
+        assert len(failed) + len(study.results()) == 2 and not study.waits(), count
 
 
 def test_apply_keeps_comments_and_the_rest() -> None:

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -31,6 +31,7 @@ from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.train.config import Config
 from minnow.train.sweep.axes import STEPS, Axis, axes, setting
+from minnow.train.sweep.journal import Journal
 
 FORMAT = 1
 STALE = 60.0  # seconds
@@ -81,7 +82,7 @@ class Result:
     overrun: bool  # stopped by its deadline
 
 
-def storage(url: str) -> BaseStorage | str:
+def storage(url: str, journal: Journal | None = None) -> BaseStorage | str:
     """A journal file by its path, grpc://HOST:PORT, or a database as SQLAlchemy names it (postgresql://...)."""
     if url.startswith("grpc://"):
         host, _, port = url.removeprefix("grpc://").partition(":")
@@ -90,30 +91,19 @@ def storage(url: str) -> BaseStorage | str:
         return GrpcStorageProxy(host=host, port=int(port))
     if "://" in url:
         return url
-    Path(url).parent.mkdir(parents=True, exist_ok=True)
     try:
-        return JournalStorage(JournalFileBackend(url))
+        return JournalStorage(journal or Journal(url))
     except (ValueError, KeyError, TypeError, AttributeError):  # whatever comes of lines that are not a journal's
         raise MinnowError(
-            f"{url} is damaged{_damage(Path(url))}: remove what does not belong there, or choose another --study."
+            f"{url} is damaged or no journal: remove what does not belong there, or choose another --study."
         ) from None
 
 
-def _damage(journal: Path) -> str:
-    """Where the first line is that is not JSON."""
-    for number, line in enumerate(journal.read_bytes().splitlines(), 1):
-        try:
-            json.loads(line)
-        except ValueError:
-            return f" in line {number} ({line[:30]!r})"
-    return " or no journal"
-
-
 class Study:
-    """One study and what this machine asks of it."""
+    """One study and what this machine asks of it. Where its storage is a journal, every method may raise Changed."""
 
-    def __init__(self, study: optuna.Study, base: Config, found: list[Axis]) -> None:
-        self.study, self.base, self.axes = study, base, found
+    def __init__(self, study: optuna.Study, base: Config, found: list[Axis], journal: Journal | None = None) -> None:
+        self.study, self.base, self.axes, self.journal = study, base, found, journal
         self.distributions = {axis.name: axis.distribution for axis in found}
 
     @classmethod
@@ -121,30 +111,32 @@ class Study:
         """Makes the study, or joins the one of that name. Raises MinnowError where it is of another environment,
         other settings or another version."""
         found = axes(base)
-        where = storage(url)
-        study = optuna.create_study(
-            storage=where,
-            study_name=name,
-            directions=["maximize", "minimize"],
-            load_if_exists=True,
-            sampler=Sampler(found, seed),
-        )
         mine = {
             "format": FORMAT,
             "env": base.name,
             "source_hash": envs.spec(base.name).source_hash,
             "axes": json.dumps([asdict(axis) for axis in found]),
         }
-        theirs = study.user_attrs
-        if not theirs:
-            for key, value in mine.items():
-                study.set_user_attr(key, value)
-            self = cls(study, base, found)
-            # What was set by hand is the first trial, so that everything is compared with it.
-            study.enqueue_trial(self.hand_set(), user_attrs={"hand_set": True}, skip_if_exists=True)
-            return self
-        _check(theirs, mine, name)
-        return cls(study, base, found)
+        journal = None if "://" in url else Journal(url)
+        with journal.lock() if journal else contextlib.nullcontext():
+            if journal:
+                journal.mend()
+            study = optuna.create_study(
+                storage=storage(url, journal),
+                study_name=name,
+                directions=["maximize", "minimize"],
+                load_if_exists=True,
+                sampler=Sampler(found, seed),
+            )
+            self = cls(study, base, found, journal)
+            theirs = study.user_attrs
+            _check(mine | theirs, mine, name)
+            for key in mine.keys() - theirs.keys():  # it is new, or whoever made it was killed
+                study.set_user_attr(key, mine[key])
+            if not study.get_trials(deepcopy=False):
+                # What was set by hand is the first trial, so that everything is compared with it.
+                study.enqueue_trial(self.hand_set(), user_attrs={"hand_set": True}, skip_if_exists=True)
+        return self
 
     @classmethod
     def open(cls, base: Config, name: str, url: str) -> Study:
@@ -157,8 +149,9 @@ class Study:
             raise MinnowError(f"{url} holds no study {name!r}; it holds: {', '.join(names) or 'none'}.")
         study = optuna.load_study(study_name=name, storage=where)
         attrs = study.user_attrs
-        if attrs.get("format") != FORMAT or attrs.get("env") != base.name:
-            _check(attrs, {"format": FORMAT, "env": base.name}, name)
+        _check({"format": FORMAT, "env": base.name} | attrs, {"format": FORMAT, "env": base.name}, name)
+        if "axes" not in attrs:
+            raise MinnowError(f"the study {name!r} has hardly begun: go on with it by minnow sweep {base.name}.")
         stored = [Axis(**{**row, "choices": tuple(row["choices"])}) for row in json.loads(attrs["axes"])]
         return cls(study, base, stored)
 
@@ -168,31 +161,39 @@ class Study:
 
     def ask(self, trials: int, worker: str) -> optuna.Trial | None:
         """The next trial, or None once `trials` are done or taken."""
-        self.retry_lost()
-        if self.taken() >= trials:
-            return None
-        trial = self.study.ask(self.distributions)
-        trial.set_user_attr("worker", worker)
-        self.beat(trial)
-        mine = sorted(item.number for item in self._own(TrialState.RUNNING, TrialState.COMPLETE))
-        if mine.index(trial.number) >= trials:  # another worker took the last one in between
-            trial.set_user_attr("surplus", True)
-            self.study.tell(trial, state=TrialState.FAIL)
-            return None
-        return trial
+        with self._alone():
+            self.retry_lost()
+            if len(self._taken()) >= trials:
+                return None
+            trial = self.study.ask(self.distributions)
+            trial.set_user_attr("worker", worker)
+            self.beat(trial)
+            # Without a lock another worker may have taken the last one in between.
+            if sorted(item.number for item in self._taken()).index(trial.number) >= trials:
+                trial.set_user_attr("surplus", True)
+                self.study.tell(trial, state=TrialState.FAIL)
+                return None
+            return trial
+
+    def waits(self) -> bool:
+        """Whether somebody still has a trial, which will be tried again if that is lost."""
+        return bool(self._own(TrialState.RUNNING))
 
     def beat(self, trial: optuna.Trial) -> None:
+        """A sign of life. Raises optuna's UpdateFinishedTrialError where the trial was given up as lost."""
         trial.set_user_attr("alive", time.time())
 
     def tell(self, trial: optuna.Trial, curve: list[tuple[int, float, float]], began: float, overrun: bool) -> None:
-        """The points of a trial's curve; none: it failed, and is not tried again."""
+        """The points of a trial's curve; none: it failed, and is not tried again. Raises as `beat` does."""
         trial.set_user_attr("began", began)
         trial.set_user_attr("ended", time.time())
         trial.set_user_attr("curve", curve)
         trial.set_user_attr("overrun", overrun)
         if not curve or not math.isfinite(curve[-1][1]):
+            trial.set_user_attr("failed", True)
             self.study.tell(trial, state=TrialState.FAIL)
             return
+        self.study.tell(trial, [curve[-1][1], curve[-1][2]])
         length = next((axis for axis in self.axes if axis.name == STEPS), None)
         for steps, score, seconds in curve[:-1]:
             if length is None or not length.low <= steps <= length.high or not math.isfinite(score):
@@ -205,21 +206,25 @@ class Study:
                     user_attrs={"point_of": trial.number},
                 )
             )
-        self.study.tell(trial, [curve[-1][1], curve[-1][2]])
 
     def retry_lost(self) -> None:
         """Puts the trials of dead workers back in the queue."""
         for trial in self._own(TrialState.RUNNING):
             if time.time() - trial.user_attrs.get("alive", trial.datetime_start.timestamp()) < STALE:
                 continue
-            with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):  # another worker was first
+            with contextlib.suppress(UpdateFinishedTrialError):  # another worker was first
                 self.study.tell(trial.number, state=TrialState.FAIL)
-                self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
+                if "failed" not in trial.user_attrs:
+                    self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
 
-    def taken(self) -> int:
-        return len(self._own(TrialState.RUNNING, TrialState.COMPLETE)) + len(
-            [t for t in self._own(TrialState.FAIL) if "ended" in t.user_attrs]
-        )
+    def _taken(self) -> list[FrozenTrial]:
+        """Trials that count: those at work, done, or failed by themselves."""
+        found = self._own(TrialState.RUNNING, TrialState.COMPLETE, TrialState.FAIL)
+        return [trial for trial in found if trial.state != TrialState.FAIL or "failed" in trial.user_attrs]
+
+    def _alone(self) -> contextlib.AbstractContextManager[object]:
+        """Nobody else changes the study within, where its storage can see to that."""
+        return self.journal.lock() if self.journal else contextlib.nullcontext()
 
     def _own(self, *states: TrialState) -> list[FrozenTrial]:
         found = self.study.get_trials(deepcopy=False, states=states)

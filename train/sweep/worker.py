@@ -6,23 +6,33 @@ killed at the deadline: what its checkpoints had scored until then is its result
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
+import itertools
 import json
 import multiprocessing
 import os
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.train.config import Config
 from minnow.train.crew import die_with_parent
 
+if TYPE_CHECKING:
+    from optuna import Trial
+
+    from minnow.train.sweep.study import Study
+
 BEAT = 2.0  # seconds between signs of life
+PAUSE = 0.5  # between looks at a study whose last trials others have
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +89,7 @@ def sweep(plan: Plan, slots: int, devices: list[int], until: float | None = None
 
 
 def work(plan: Plan, slot: int, device: int | None) -> None:
-    """One worker, until no trial is left."""
+    """One slot's worker, until no trial is left."""
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
     else:
@@ -88,41 +98,91 @@ def work(plan: Plan, slot: int, device: int | None) -> None:
     import torch
 
     from minnow.train import run  # noqa: F401 (imported before the forks)
-    from minnow.train.sweep.study import Study, worker_name
+    from minnow.train.sweep.study import worker_name
 
     torch.set_num_threads(1)
     # A worker's name tells its trials from others' even after a restart; its seed must differ too.
-    name, seed = worker_name(slot), None if plan.seed is None else plan.seed + slot
-    study = Study.join(plan.base, plan.study, plan.storage, seed)
-    while trial := study.ask(plan.trials, name):
-        began, beat = time.time(), time.time()
-        folder = plan.folder / f"{trial.number:04d}"
-        receive, send = multiprocessing.Pipe(duplex=False)
-        child = multiprocessing.get_context("fork").Process(
-            target=_trial, args=(plan, study.axes, dict(trial.params), trial.number, folder, send)
-        )
-        child.start()
-        send.close()
-        curve: list[tuple[int, float, float]] = []
-        overrun = False
-        while not _drain(receive, curve, 0.1):
-            now = time.time()
-            if now - began > plan.deadline:
-                overrun = True
-                child.kill()
-                break
-            if now - beat > BEAT:
-                study.beat(trial)
-                beat = now
-        child.join()
-        _drain(receive, curve, 0)
-        receive.close()
-        study.tell(trial, curve, began, overrun)
+    try:
+        serve(plan, worker_name(slot), None if plan.seed is None else plan.seed + slot, functools.partial(_run, plan))
+    except (MinnowError, OSError) as error:
+        print(f"worker {slot}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+Curve = list[tuple[int, float, float]]  # (steps, score, seconds), oldest first
+
+
+def serve(plan: Plan, name: str, seed: int | None, run: Callable[[Study, Trial, Path], tuple[Curve, bool]]) -> None:
+    """Asks for trials and tells what `run(study, trial, folder)` makes of them, its curve and whether it was stopped by
+    its deadline, until the study has enough. A trial that others have some reason to hold for lost is theirs."""
+    from minnow.train.sweep.journal import Changed
+    from minnow.train.sweep.study import Study, UpdateFinishedTrialError
+
+    study: Study | None = None
+    while True:
+        try:
+            study = study or Study.join(plan.base, plan.study, plan.storage, seed)
+            trial = study.ask(plan.trials, name)
+            if trial is None:
+                if not study.waits():
+                    return
+                time.sleep(PAUSE)
+                continue
+            began, folder = time.time(), claim(plan.folder, trial.number)
+            curve, overrun = run(study, trial, folder)
+            study.tell(trial, curve, began, overrun)
+        except Changed:
+            print(f"{plan.storage} was cut or replaced: joining the study anew", file=sys.stderr, flush=True)
+            study = None
+            continue
+        except UpdateFinishedTrialError:
+            print(f"trial {trial.number} was given up as lost, and is tried again", file=sys.stderr, flush=True)
+            continue
         score = f"score {curve[-1][1]:+.2f} after {curve[-1][2]:.1f} s" if curve else f"failed: see {folder}/log.txt"
         print(f"trial {trial.number}: {score}{' (deadline)' if overrun else ''}", file=sys.stderr, flush=True)
 
 
-def _drain(receive: Connection, curve: list[tuple[int, float, float]], wait: float) -> bool:
+def claim(folder: Path, number: int) -> Path:
+    """Makes a trial's own folder: NNNN, or NNNN-2 and so on where another study of that name, or a trial that its
+    journal has lost, was there before."""
+    for count in itertools.count(1):
+        path = folder / (f"{number:04d}" if count == 1 else f"{number:04d}-{count}")
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(parents=True)
+            return path
+
+
+def _run(plan: Plan, study: Study, trial: Trial, folder: Path) -> tuple[Curve, bool]:
+    """Trains in a child, giving signs of life meanwhile."""
+    began = beat = time.time()
+    receive, send = multiprocessing.Pipe(duplex=False)
+    child = multiprocessing.get_context("fork").Process(
+        target=_trial, args=(plan, study.axes, dict(trial.params), trial.number, folder, send)
+    )
+    child.start()
+    send.close()
+    curve: Curve = []
+    overrun = False
+    try:
+        while not _drain(receive, curve, 0.1):
+            now = time.time()
+            if now - began > plan.deadline:
+                overrun = True
+                break
+            if now - beat > BEAT:
+                study.beat(trial)
+                beat = now
+        else:
+            child.join()  # it has closed its end, and is about to go
+    finally:
+        child.kill()
+        child.join()
+    _drain(receive, curve, 0)
+    receive.close()
+    return curve, overrun
+
+
+def _drain(receive: Connection, curve: Curve, wait: float) -> bool:
     """Takes the points that have come; True once the child has closed its end."""
     try:
         while receive.poll(wait):
@@ -136,7 +196,6 @@ def _drain(receive: Connection, curve: list[tuple[int, float, float]], wait: flo
 def _trial(plan: Plan, found: list[Any], params: dict[str, Any], number: int, folder: Path, send: Connection) -> None:
     """In the child: trains, and sends (steps, score, seconds) of each checkpoint."""
     die_with_parent()
-    folder.mkdir(parents=True, exist_ok=True)
     log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
