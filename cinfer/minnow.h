@@ -76,6 +76,7 @@ extern "C" {
     X(STATE, 6, "the saved state is of another policy, or of another number of agents")                                \
     X(MEMORY, 7, "the policy needs more memory than this machine can address")                                         \
     X(ISA, 8, "this machine or this build lacks the instruction set that was asked for")                               \
+    X(DOMAIN, 9, "an index is outside its table, or a whole number is divided by zero or beyond 32 bits")              \
     X(SHORT, 10, "the file is shorter than a header")                                                                  \
     X(MAGIC, 11, "this is not a .minnow file")                                                                         \
     X(VERSION, 12, "the file has another format version: use a newer Minnow, or export it again")                      \
@@ -218,8 +219,10 @@ MINNOW_API minnow_session *minnow_session_init(const minnow_policy *policy, uint
 MINNOW_API uint32_t minnow_isa(const minnow_session *session);
 
 /* One step of all agents. obs: [agents][...] of the policy's only input, in its dtype. mask: NULL, or one byte a
- * choice, 0 where it is impossible, [agents][choices]. Returns MINNOW_OK, or a fault, after which nothing has changed.
- */
+ * choice, 0 where it is impossible, [agents][choices]. Returns MINNOW_OK, or a fault, after which nothing has changed;
+ * but for MINNOW_E_DOMAIN, after which the step is made: an index outside its table took the nearest row, a whole
+ * number that was divided by 0 gave 0, and one beyond 32 bits the bound it had passed (torch raises an error, or has 64
+ * bits). */
 MINNOW_API int32_t minnow_step(minnow_session *session, const void *obs, const uint8_t *mask);
 /* The same for a policy with several inputs: inputs[i] is input i, [agents][...]. */
 MINNOW_API int32_t minnow_step_inputs(minnow_session *session, const void *const *inputs, const uint8_t *mask);
@@ -951,6 +954,7 @@ static int mnw_check_tensors(mnw_file *f) {
 #define MINNOW_OPERATIONS(X)                                                                                           \
     X(constant, 1, 0, 1, 1, 1, 0)                                                                                      \
     X(cast, 2, 1, 1, 0, 0, 0)                                                                                          \
+    X(whole, 3, 1, 1, 0, 0, 0)                                                                                         \
     X(linear, 16, 1, 1, 2, 1, 0)                                                                                       \
     X(conv, 17, 1, 1, 2, 1, 0xffff)                                                                                    \
     X(matmul, 18, 2, 1, 0, 0, 1)                                                                                       \
@@ -989,6 +993,11 @@ static int mnw_check_tensors(mnw_file *f) {
     X(round, 107, 1, 1, 0, 0, 0)                                                                                       \
     X(sign, 108, 1, 1, 0, 0, 0)                                                                                        \
     X(erf, 109, 1, 1, 0, 0, 0)                                                                                         \
+    X(log2, 110, 1, 1, 0, 0, 0)                                                                                        \
+    X(log10, 111, 1, 1, 0, 0, 0)                                                                                       \
+    X(log1p, 112, 1, 1, 0, 0, 0)                                                                                       \
+    X(exp2, 113, 1, 1, 0, 0, 0)                                                                                        \
+    X(expm1, 114, 1, 1, 0, 0, 0)                                                                                       \
     X(add, 128, 2, 1, 0, 0, 0)                                                                                         \
     X(sub, 129, 2, 1, 0, 0, 0)                                                                                         \
     X(mul, 130, 2, 1, 0, 0, 0)                                                                                         \
@@ -1000,6 +1009,11 @@ static int mnw_check_tensors(mnw_file *f) {
     X(le, 136, 2, 1, 0, 0, 0)                                                                                          \
     X(keep, 137, 2, 1, 0, 0, 0)                                                                                        \
     X(mix, 138, 3, 1, 0, 0, 0)                                                                                         \
+    X(fmod, 139, 2, 1, 0, 0, 0)                                                                                        \
+    X(remainder, 140, 2, 1, 0, 0, 0)                                                                                   \
+    X(floor_divide, 141, 2, 1, 0, 0, 0)                                                                                \
+    X(atan2, 142, 2, 1, 0, 0, 0)                                                                                       \
+    X(integer, 143, 2, 1, 0, 0, 2)                                                                                     \
     X(softmax, 144, 1, 1, 0, 0, 0)                                                                                     \
     X(log_softmax, 145, 1, 1, 0, 0, 0)                                                                                 \
     X(sum, 146, 1, 1, 0, 0, 0xffff)                                                                                    \
@@ -1012,7 +1026,10 @@ static int mnw_check_tensors(mnw_file *f) {
     X(concat, 176, 0xffff, 1, 0, 0, 1)                                                                                 \
     X(slice, 177, 1, 1, 0, 0, 3)                                                                                       \
     X(reshape, 178, 1, 1, 0, 0, 0)                                                                                     \
-    X(permute, 179, 1, 1, 0, 0, 0xffff)
+    X(permute, 179, 1, 1, 0, 0, 0xffff)                                                                                \
+    X(gather, 180, 2, 1, 0, 0, 1)                                                                                      \
+    X(scatter, 181, 3, 1, 0, 0, 2)                                                                                     \
+    X(sort, 182, 1, 2, 0, 0, 2)
 
 /* Whether an operation was left out: 1 if MINNOW_NO_<name> is defined as 1, as -D does. A number that begins with
  * MNW_COMMA_1 has one argument more. */
@@ -1271,10 +1288,23 @@ static int mnw_fits(const mnw_file *f, const mnw_call *c) {
         }
         return 1;
     }
+    case MNW_gather:
+        return attr[0] < axes && mnw_alike(h, y, MNW_NO_AXIS) && mnw_alike(x, y, attr[0]);
+    case MNW_scatter:
+        return attr[0] < axes && mnw_alike(x, y, MNW_NO_AXIS) && mnw_alike(x, h, attr[0]) &&
+               mnw_alike(mnw_value_at(f, mnw_in(c, 2)), h, MNW_NO_AXIS);
+    case MNW_sort:
+        return attr[0] < axes && mnw_alike(x, y, attr[0]) && mnw_size(y, attr[0]) <= mnw_size(x, attr[0]) &&
+               mnw_alike(mnw_value_at(f, mnw_out(c, 1)), y, MNW_NO_AXIS);
     default:
         return c->inputs == 1 ? mnw_alike(x, y, MNW_NO_AXIS) : mnw_fits_both(x, h, y, 0);
     }
 }
+
+/* What `integer` does with two whole numbers. */
+enum { MNW_I_ADD, MNW_I_SUB, MNW_I_MUL, MNW_I_FLOOR_DIVIDE, MNW_I_REMAINDER, MNW_I_DIVIDE, MNW_I_FMOD };
+enum { MNW_I_MINIMUM = MNW_I_FMOD + 1, MNW_I_MAXIMUM, MNW_I_EQ, MNW_I_LT, MNW_I_LE, MNW_I_AND, MNW_I_OR, MNW_I_XOR };
+enum { MNW_WAYS = MNW_I_XOR + 1 };
 
 /* The least that attribute i of an operation may be, and the first number that it may not be any more. */
 static void mnw_range(const mnw_call *c, uint32_t i, uint32_t range[2]) {
@@ -1287,8 +1317,10 @@ static void mnw_range(const mnw_call *c, uint32_t i, uint32_t range[2]) {
             range[0] = 0;
             range[1] = 3;
         }
-    } else if (c->code == MNW_matmul || c->code == MNW_rnn) {
+    } else if (c->code == MNW_matmul || c->code == MNW_rnn || (c->code >= MNW_NUMBER(MNW_gather) && i)) {
         range[1] = 2;
+    } else if (c->code == MNW_integer) {
+        range[1] = i ? 2 : MNW_WAYS;
     } else if (c->code == MNW_slice) {
         range[0] = i == 2;
     }
@@ -1321,9 +1353,22 @@ static int mnw_check_next(const mnw_file *f, const uint8_t *at, uint32_t next) {
            mnw_field(f, MINNOW_E_GAP, at, 0, next + 1);
 }
 
-/* Whether the value at `at` is of numbers. */
+/* Whether the value at `at` has a dtype. */
+static int mnw_check_dtype(const mnw_file *f, const uint8_t *at, uint32_t dtype) {
+    return mnw_same(f, MINNOW_E_DTYPE, at, mnw_value_dtype(f, mnw_u32(at)), dtype);
+}
 static int mnw_check_real(const mnw_file *f, const uint8_t *at) {
-    return mnw_same(f, MINNOW_E_DTYPE, at, mnw_value_dtype(f, mnw_u32(at)), MINNOW_F32);
+    return mnw_check_dtype(f, at, MINNOW_F32);
+}
+
+/* The dtype of an operation's inputs and outputs, where they have one: what moves elements moves whole numbers too. */
+static uint32_t mnw_dtype_of(const mnw_file *f, const mnw_call *c) {
+    const uint32_t code = c->code;
+    int whole = code == MNW_integer;
+    if (code >= MNW_NUMBER(MNW_concat) && code < MNW_NUMBER(MNW_sort) &&
+        !(code == MNW_scatter && mnw_u32(mnw_attr(c, 1))))
+        whole = mnw_value_dtype(f, mnw_in(c, 0)) == MINNOW_I32;
+    return whole ? MINNOW_I32 : MINNOW_F32;
 }
 
 static int mnw_check_operations(mnw_file *f, uint32_t given) {
@@ -1349,13 +1394,19 @@ static int mnw_check_operations(mnw_file *f, uint32_t given) {
             return 0;
         next = (uint32_t)total;
         mnw_call c = mnw_call_at(f, i);
-        for (uint32_t k = 0; k < c.inputs; k++, at += 4)
-            if (!mnw_field(f, MINNOW_E_VALUE, at, 0, values) || !mnw_field(f, MINNOW_E_ORDER, at, 0, given) ||
-                (c.code == MNW_cast ? !mnw_within(f, MINNOW_E_DTYPE, at, mnw_value_dtype(f, mnw_u32(at)), 1, 256)
-                                    : !mnw_check_real(f, at)))
+        uint32_t dtype = MINNOW_F32;
+        for (uint32_t k = 0; k < c.inputs; k++, at += 4) {
+            if (!mnw_field(f, MINNOW_E_VALUE, at, 0, values) || !mnw_field(f, MINNOW_E_ORDER, at, 0, given))
                 return 0;
+            dtype = k ? dtype : mnw_dtype_of(f, &c);
+            const int index = k == 1 && (c.code == MNW_gather || c.code == MNW_scatter);
+            if (c.code == MNW_cast ? !mnw_within(f, MINNOW_E_DTYPE, at, mnw_value_dtype(f, mnw_u32(at)), 1, 256)
+                                   : !mnw_check_dtype(f, at, index ? (uint32_t)MINNOW_F32 : dtype))
+                return 0;
+        }
         for (uint32_t k = 0; k < c.outputs; k++, at += 4)
-            if (!mnw_check_next(f, at, given++) || !mnw_check_real(f, at))
+            if (!mnw_check_next(f, at, given++) ||
+                !mnw_check_dtype(f, at, c.code == MNW_whole ? (uint32_t)MINNOW_I32 : dtype))
                 return 0;
         for (uint32_t k = 0; k < c.tensors; k++, at += 4)
             if ((k < rule[5] || mnw_u32(at) != MNW_ABSENT) && !mnw_field(f, MINNOW_E_TENSOR, at, 0, tensors))
@@ -2236,6 +2287,220 @@ static float mnw_normal(const mnw_kernels *k, float u) {
     return u < 0.5f ? q : -q;
 }
 
+/* ---- Functions that few policies call: one number at a time, one code for every instruction set. */
+
+/* What is left of x when it is divided by y, with the sign of x: exact. */
+static float mnw_fmod_of(float x, float y) {
+    uint32_t a = mnw_bits(x) & 0x7fffffffu, b = mnw_bits(y) & 0x7fffffffu, left = a >> 23, e = b >> 23;
+    if (a >= 0x7f800000u || b > 0x7f800000u || b == 0)
+        return mnw_from(0x7fc00000u);
+    if (a < b)
+        return x;
+    uint64_t rest = (a & 0x7fffffu) | (left ? 0x800000u : 0u), by = (b & 0x7fffffu) | (e ? 0x800000u : 0u);
+    left += !left;
+    e += !e;
+    for (left -= e; rest %= by, left;) {
+        uint32_t some = left < 40 ? left : 40;
+        rest <<= some;
+        left -= some;
+    }
+    float size = (float)(uint32_t)rest * mnw_from(e > 23 ? (e - 23) << 23 : 1u << (e - 1)); /* times 2^(e - 150) */
+    return mnw_from(mnw_bits(size) | (mnw_bits(x) & 0x80000000u));
+}
+
+/* x + x^3 / 3 z ... : x times the sum of z^k / (2 k + 1). With z = x^2 it is atanh, with -x^2 atan, for |x| < 0.42. */
+static MNW_NOINLINE double mnw_odd(double x, double z) {
+    double sum = 0.0;
+    for (int k = 27; k > 0; k -= 2)
+        sum = sum * z + 1.0 / (double)k;
+    return sum * x;
+}
+
+/* The angle of the point (x, y), in (-pi, pi]; zeros have signs. */
+static float mnw_atan2_of(float y, float x) {
+    uint32_t a = mnw_bits(y) & 0x7fffffffu, b = mnw_bits(x) & 0x7fffffffu, most = a > b ? a : b;
+    if (most > 0x7f800000u)
+        return mnw_from(0x7fc00000u);
+    double t = a == b ? a != 0 : (double)mnw_from(a < b ? a : b) / (double)mnw_from(most), angle = 0.0;
+    if (t > 0.41421356237309503) { /* tan(pi / 8) */
+        angle = 0.78539816339744828;
+        t = (t - 1.0) / (t + 1.0);
+    }
+    angle += mnw_odd(t, -t * t);
+    if (a > b)
+        angle = 1.5707963267948966 - angle;
+    if (mnw_bits(x) >> 31)
+        angle = 3.1415926535897931 - angle;
+    return mnw_from(mnw_bits((float)angle) | (mnw_bits(y) & 0x80000000u));
+}
+
+/* fmod, remainder, floor_divide and atan2. The second and third are torch's formulas with its roundings. */
+static MNW_NOINLINE float mnw_pair(uint32_t code, float x, float y) {
+    if (code == MNW_atan2)
+        return mnw_atan2_of(x, y);
+    float rest = mnw_fmod_of(x, y), quotient = x / y, whole;
+    int other = rest != 0.0f && (rest < 0.0f) != (y < 0.0f);
+    if (code == MNW_fmod)
+        return rest;
+    if (code == MNW_remainder)
+        return other ? rest + y : rest;
+    if (y == 0.0f)
+        return quotient;
+    whole = (x - rest) / y - (float)other;
+    if (whole == 0.0f)
+        return mnw_from(mnw_bits(quotient) & 0x80000000u);
+    quotient = whole;
+    if ((mnw_bits(whole) & 0x7fffffffu) < 0x4b000000u) { /* 2^23 */
+        whole = (float)(int32_t)whole;
+        whole -= (float)(whole > quotient);
+        whole += (float)(quotient - whole > 0.5f);
+    }
+    return whole;
+}
+
+/* log2, log10 and log1p. */
+static MNW_NOINLINE float mnw_logarithm(uint32_t code, float x) {
+    double v = code == MNW_log1p ? 1.0 + (double)x : (double)x;
+    uint64_t bits;
+    if (!(v > 0.0))
+        return mnw_from(v == 0.0 ? 0xff800000u : 0x7fc00000u);
+    if (mnw_bits(x) == 0x7f800000u)
+        return x;
+    memcpy(&bits, &v, 8); /* v = 2^whole (1 + f), 1 + f in [sqrt(1/2), sqrt(2)) */
+    int32_t whole = (int32_t)((bits - 0x3fe6a09e667f3bcdu) >> 32) >> 20;
+    bits -= (uint64_t)(uint32_t)whole << 52;
+    memcpy(&v, &bits, 8);
+    double f = code == MNW_log1p && !whole ? (double)x : v - 1.0, s = f / (2.0 + f), e = (double)whole;
+    f = mnw_odd(2.0 * s, s * s);
+    return (float)(code == MNW_log2    ? e + f * 1.4426950408889634
+                   : code == MNW_log10 ? e * 0.30102999566398120 + f * 0.43429448190325183
+                   : whole             ? e * 0.69314718055994531 + f
+                                       : f);
+}
+
+/* exp2 and expm1. */
+static MNW_NOINLINE float mnw_power(uint32_t code, float x) {
+    const double ln2 = 0.69314718055994531, magic = 6755399441055744.0;
+    const int minus = code == MNW_expm1;
+    double v = (double)x, sum = 1.0, scale;
+    if (x != x)
+        return x;
+    v = v > 300.0 ? 300.0 : v < -300.0 ? -300.0 : v;
+    double n = ((minus ? v * 1.4426950408889634 : v) + magic) - magic, r = minus ? v - n * ln2 : (v - n) * ln2;
+    for (int k = 13; k > 1; k--)
+        sum = sum * (r * (1.0 / (double)k)) + 1.0;
+    uint64_t bits = (uint64_t)(uint32_t)((int32_t)n + 1023) << 52;
+    memcpy(&scale, &bits, 8);
+    r *= sum; /* e^r - 1 */
+    return (float)(!minus ? r * scale + scale : n == 0.0 ? r : r * scale + (scale - 1.0));
+}
+
+/* ---- Whole numbers of 32 bits, which lie in the memory of floats. */
+MNW_INLINE void mnw_put_word(float *to, uint32_t word) {
+    memcpy(to, &word, 4);
+}
+
+/* A number without what is behind its point; the nearest one that there is, and 0 of a NaN. */
+static MNW_NOINLINE uint32_t mnw_whole_of(float x, uint32_t *told) {
+    const uint32_t sign = mnw_bits(x) >> 31, size = mnw_bits(x) & 0x7fffffffu;
+    if (size < 0x4f000000u) /* 2^31 */
+        return (uint32_t)(int32_t)x;
+    *told |= mnw_bits(x) != 0xcf000000u; /* -2^31 */
+    return size > 0x7f800000u ? 0u : 0x7fffffffu + sign;
+}
+
+/* The row that a number names in a table of so many: cut to a whole one; the nearest if there is none. */
+static MNW_NOINLINE size_t mnw_row(float x, uint32_t rows, uint32_t *told) {
+    const uint32_t sign = mnw_bits(x) >> 31, size = mnw_bits(x) & 0x7fffffffu; /* -ffast-math cannot assume numbers */
+    uint32_t row = size < 0x4f000000u ? (uint32_t)mnw_from(size) : rows;
+    if (row < rows && !(sign && row))
+        return row;
+    *told = 1;
+    return sign || size > 0x7f800000u ? 0 : rows - 1;
+}
+
+/* One of MNW_I_ADD ... of two whole numbers. Where the result has more than 32 bits, it wraps, or, if `wide`, it is the
+ * nearest one that has not, and the step tells. */
+static MNW_NOINLINE uint32_t mnw_integer_of(const mnw_call *c, uint32_t a, uint32_t b, uint32_t *told) {
+    const int64_t u = (int32_t)a, v = (int32_t)b;
+    const uint32_t way = mnw_u32(mnw_attr(c, 0)), wide = mnw_u32(mnw_attr(c, 1));
+    int64_t r = 0;
+    if (way <= MNW_I_MUL) {
+        r = way == MNW_I_ADD ? u + v : way == MNW_I_SUB ? u - v : u * v;
+    } else if (way <= MNW_I_FMOD) {
+        if (!v) {
+            *told = 1;
+            return 0;
+        }
+        int64_t rest = u % v;
+        r = u / v;
+        if (way <= MNW_I_REMAINDER && rest && (rest < 0) != (v < 0)) {
+            r--;
+            rest += v;
+        }
+        r = way & 1 ? r : rest;
+    } else {
+        const int64_t of[8] = {u < v ? u : v, u > v ? u : v, u == v, u < v, u <= v, u & v, u | v, u ^ v};
+        r = of[way - MNW_I_MINIMUM];
+    }
+    if (wide && r != (int32_t)(uint32_t)(uint64_t)r) {
+        *told = 1;
+        r = r < 0 ? INT32_MIN : INT32_MAX;
+    }
+    return (uint32_t)(uint64_t)r;
+}
+
+/* ---- Elements at places that vary. */
+
+/* gather: y = x at the places `index` along an axis; scatter, where there are values: x, with these at the places. */
+static void mnw_gathered(const mnw_call *c, float *y, const float *x, const mnw_shape *xs, const float *index,
+                         const mnw_shape *is, const float *values, size_t rows, uint32_t *told) {
+    const uint32_t axis = mnw_u32(mnw_attr(c, 0)), n = xs->size[axis], add = values && mnw_u32(mnw_attr(c, 1));
+    const size_t inner = mnw_product(xs, axis + 1, xs->rank);
+    if (values)
+        memcpy(y, x, 4 * rows * xs->elements);
+    for (rows *= mnw_product(xs, 0, axis); rows--; x += n * inner) {
+        for (uint32_t k = 0; k < is->size[axis]; k++)
+            for (size_t i = 0; i < inner; i++) {
+                const size_t at = mnw_row(*index++, n, told) * inner + i;
+                if (!values)
+                    *y++ = x[at];
+                else if (add)
+                    y[at] += *values++;
+                else
+                    y[at] = *values++;
+            }
+        y += values ? n * inner : 0;
+    }
+}
+
+/* The first numbers along an axis in their order, and their places: equal ones as they stand, a NaN as the largest. */
+static void mnw_sorted(const mnw_call *c, float *y, float *places, const mnw_shape *ys, const float *x,
+                       const mnw_shape *xs, size_t rows) {
+    const uint32_t axis = mnw_u32(mnw_attr(c, 0)), falling = mnw_u32(mnw_attr(c, 1)), n = xs->size[axis];
+    const size_t inner = mnw_product(xs, axis + 1, xs->rank), count = ys->size[axis];
+    for (rows *= mnw_product(xs, 0, axis); rows--; x += n * inner, y += count * inner, places += count * inner)
+        for (size_t line = 0; line < inner; line++)
+            for (uint32_t i = 0; i < n; i++) {
+                const float v = x[i * inner + line];
+                size_t k = i < count ? i : count; /* so many are in order */
+                for (; k; k--) {
+                    const float *before = y + (k - 1) * inner + line;
+                    const float low = falling ? *before : v, high = falling ? v : *before;
+                    if (!(low < high || (high != high && low == low)))
+                        break;
+                    if (k < count) {
+                        y[k * inner + line] = *before;
+                        places[k * inner + line] = places[(k - 1) * inner + line];
+                    }
+                }
+                if (k < count) {
+                    y[k * inner + line] = v;
+                    places[k * inner + line] = (float)i;
+                }
+            }
+}
+
 /* ---- Operations on whole arrays; x and y are rows of agents, one after another. */
 
 /* A way through an array's axes, of which the agents are the first, but for the last one. Two arrays go along: where
@@ -2527,6 +2792,7 @@ struct minnow_session {
     uint32_t isa;
     uint32_t agents, flags, first;
     uint32_t tile; /* agents that go through the network together */
+    uint32_t told; /* 1: the step that is being made returns MINNOW_E_DOMAIN */
     mnw_state *state;
     float *memory;      /* the floats behind it */
     float *floats;      /* all values of a tile */
@@ -2602,7 +2868,7 @@ static void mnw_linear_in_place(const mnw_file *f, const mnw_call *c, const floa
 }
 
 /* Runs an operation for agents from `from` on, `rows` of them. */
-static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, size_t rows) {
+static void mnw_run(minnow_session *s, const mnw_op *op, uint32_t from, size_t rows) {
     const mnw_call *c = &op->call;
     const minnow_policy *p = s->policy;
     const mnw_kernels *k = &s->kernels;
@@ -2706,13 +2972,9 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
         mnw_matmul_of(k, &of, mnw_u32(mnw_attr(c, 0)), rows, ys, xs, b, bs, scratch);
         return;
     case MNW_embedding: {
-        float top = (float)(mnw_tensor_at(&p->file, mnw_stored(c, 0)).shape.size[0] - 1);
-        for (size_t i = rows * xs->elements; i--; y += n) { /* what is negative or not a number counts as 0 */
-            float v = *x++;
-            uint32_t bits = mnw_bits(v); /* compared so that -ffast-math cannot assume numbers */
-            size_t index = bits > 0x7f800000u ? 0 : (size_t)(bits < mnw_bits(top) ? v : top);
-            memcpy(y, op->tensor[0] + index * n, 4 * n);
-        }
+        const uint32_t table = mnw_tensor_at(&p->file, mnw_stored(c, 0)).shape.size[0];
+        for (size_t i = rows * xs->elements; i--; y += n)
+            memcpy(y, op->tensor[0] + mnw_row(*x++, table, &s->told) * n, 4 * n);
         return;
     }
     case MNW_add:
@@ -2736,6 +2998,51 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
             k->binary(code, y, x + w.place[0], w.by[0][ys->rank], b + w.place[1], w.by[1][ys->rank], n);
             y += n;
         } while (mnw_next(&w));
+        return;
+    case MNW_fmod:
+    case MNW_remainder:
+    case MNW_floor_divide:
+    case MNW_atan2:
+    case MNW_integer:
+        n = ys->rank ? n : rows;
+        mnw_begin(&w, ys, rows);
+        mnw_follow(&w, xs, 0);
+        mnw_follow(&w, bs, 1);
+        do {
+            x += w.place[0];
+            b += w.place[1];
+            for (size_t i = 0; i < n; i++, y++) {
+                const float *u = x + i * w.by[0][ys->rank], *v = b + i * w.by[1][ys->rank];
+                if (code == MNW_integer)
+                    mnw_put_word(y, mnw_integer_of(c, mnw_bits(*u), mnw_bits(*v), &s->told));
+                else
+                    *y = mnw_pair(code, *u, *v);
+            }
+            x -= w.place[0];
+            b -= w.place[1];
+        } while (mnw_next(&w));
+        return;
+    case MNW_log2:
+    case MNW_log10:
+    case MNW_log1p:
+        while (all--)
+            *y++ = mnw_logarithm(code, *x++);
+        return;
+    case MNW_exp2:
+    case MNW_expm1:
+        while (all--)
+            *y++ = mnw_power(code, *x++);
+        return;
+    case MNW_whole:
+        while (all--)
+            mnw_put_word(y++, mnw_whole_of(*x++, &s->told));
+        return;
+    case MNW_gather:
+    case MNW_scatter:
+        mnw_gathered(c, y, x, xs, b, bs, code == MNW_scatter ? mnw_at(s, mnw_in(c, 2), from) : NULL, rows, &s->told);
+        return;
+    case MNW_sort:
+        mnw_sorted(c, y, mnw_at(s, mnw_out(c, 1), from), ys, x, xs, rows);
         return;
     case MNW_mix:
         k->mix(y, x, b, mnw_at(s, mnw_in(c, 2), from), all);
@@ -2791,7 +3098,7 @@ static void mnw_run(const minnow_session *s, const mnw_op *op, uint32_t from, si
 }
 
 /* The network for agents from `from` on. */
-static void mnw_forward(const minnow_session *s, const void *const *inputs, uint32_t from, uint32_t rows) {
+static void mnw_forward(minnow_session *s, const void *const *inputs, uint32_t from, uint32_t rows) {
     const minnow_policy *p = s->policy;
     float *memory = s->memory;
     for (uint32_t i = 0; i < p->inputs; i++)
@@ -2824,7 +3131,8 @@ static int32_t mnw_choose(const mnw_kernels *k, float *p, const float *logits, c
     uint32_t best = n;
     float sum = 0.0f, target;
     for (uint32_t i = 0; i < n; i++)
-        if ((!mask || mask[i]) && (best == n || logits[i] > logits[best]))
+        if ((!mask || mask[i]) &&
+            (best == n || (logits[best] == logits[best] && !(logits[i] <= logits[best])))) /* a NaN is the largest */
             best = i;
     for (uint32_t i = 0; i < n; i++)
         p[i] = logits[i] - logits[best];
@@ -2946,6 +3254,7 @@ MINNOW_API int32_t minnow_step_inputs(minnow_session *session, const void *const
             }
     }
     uint64_t was = mnw_enter();
+    session->told = 0;
     for (uint32_t from = 0; from < session->agents; from += session->tile) {
         uint32_t left = session->agents - from;
         mnw_forward(session, inputs, from, left < session->tile ? left : session->tile);
@@ -2954,7 +3263,7 @@ MINNOW_API int32_t minnow_step_inputs(minnow_session *session, const void *const
     mnw_leave(was);
     session->state->step[0]++;
     session->state->step[1] += session->state->step[0] == 0;
-    return MINNOW_OK;
+    return session->told ? MINNOW_E_DOMAIN : MINNOW_OK;
 }
 
 MINNOW_API int32_t minnow_step(minnow_session *session, const void *obs, const uint8_t *mask) {

@@ -20,7 +20,7 @@ from minnow.cinfer import load
 from minnow.export import files
 from minnow.export.action import Action, Box, Discrete, MultiDiscrete
 from minnow.export.graph import Graph, Input, Op, Output, State, Value
-from minnow.export.ops import BY_CODE, FLOATS, KINDS, MAX_RANK, infer
+from minnow.export.ops import BY_CODE, FLOATS, KINDS, MAX_RANK, dtype_of, infer
 
 MAGIC = b"\x89MNW\r\n\x1a\n"
 VERSION = 1
@@ -175,22 +175,20 @@ def check(graph: Graph) -> None:
         for value in op.inputs:
             if not 0 <= value < len(known) or not known[value]:
                 raise ValueError(f"{what} uses value {value} before it is computed")
-            dtype = graph.values[value].dtype
-            if (dtype == "f32") == (op.kind == "cast"):
-                raise ValueError(f"{what} cannot take a value of dtype {dtype}")
         shapes = [graph.values[value].shape for value in op.inputs]
         tensors = [None if t < 0 else graph.tensors[t].shape for t in op.tensors]
         said = [tuple(graph.values[value].shape) for value in op.outputs]
         try:
             found = infer(op.kind, shapes, op.attrs, tensors, said)
+            dtype = dtype_of(op.kind, [graph.values[value].dtype for value in op.inputs], op.attrs)
         except ValueError as error:
             raise ValueError(f"{what}: {error}") from error
         if found != said:
             raise ValueError(f"{what} gives shapes {found}, not {said}")
         for value in op.outputs:
             define(value, what)
-            if graph.values[value].dtype != "f32":
-                raise ValueError(f"{what} gives dtype {graph.values[value].dtype}, expected f32")
+            if graph.values[value].dtype != dtype:
+                raise ValueError(f"{what} gives dtype {graph.values[value].dtype}, expected {dtype}")
     for state in graph.states:
         shape = tuple(graph.values[state.before].shape)
         if not known[state.after] or tuple(graph.values[state.after].shape) != shape:

@@ -14,7 +14,7 @@ import numpy as np
 
 @dataclass
 class Value:
-    """One array per agent. `dtype` is "f32", "u8" or "i32"; only inputs may be u8 or i32."""
+    """One array per agent. `dtype` is "f32", "u8" (inputs alone) or "i32"."""
 
     shape: tuple[int, ...]
     dtype: str = "f32"

@@ -62,6 +62,11 @@ UNARY = (
     ("round", 107, ()),
     ("sign", 108, ()),
     ("erf", 109, ()),
+    ("log2", 110, ()),
+    ("log10", 111, ()),
+    ("log1p", 112, ()),
+    ("exp2", 113, ()),
+    ("expm1", 114, ()),
 )
 BINARY = (
     ("add", 128),
@@ -74,15 +79,25 @@ BINARY = (
     ("lt", 135),
     ("le", 136),
     ("keep", 137),
+    ("fmod", 139),
+    ("remainder", 140),
+    ("floor_divide", 141),
+    ("atan2", 142),
 )
 REDUCTIONS = (("sum", 146), ("mean", 147), ("max", 148), ("min", 149), ("prod", 150))
 POOLS = ("max", "mean", "mean_inside")  # the modes of `pool`, by number
+# What `integer` does, by number: arithmetic, the quotients and remainders rounded down and towards 0, the extremes, the
+# comparisons, and the operations on bits.
+INTEGER = ("add", "sub", "mul", "floor_divide", "remainder", "divide", "fmod", "minimum", "maximum", "eq", "lt", "le")
+INTEGER += ("and", "or", "xor")
+MOVES = ("concat", "slice", "reshape", "permute", "gather", "scatter")  # they move whole numbers too
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("constant", 1, 0, 1, ("value",)),
         Kind("cast", 2, 1, 1),
+        Kind("whole", 3, 1, 1),
         Kind("linear", 16, 1, 1, ("weight", "bias?")),
         Kind("conv", 17, 1, 1, ("weight", "bias?"), ("groups", "window*")),
         Kind("matmul", 18, 2, 1, (), ("turned",)),
@@ -95,6 +110,7 @@ KINDS: dict[str, Kind] = {
         *(Kind(name, code, 1, 1, (), attrs) for name, code, attrs in UNARY),
         *(Kind(name, code, 2, 1) for name, code in BINARY),
         Kind("mix", 138, 3, 1),
+        Kind("integer", 143, 2, 1, (), ("way", "wide")),
         Kind("softmax", 144, 1, 1),
         Kind("log_softmax", 145, 1, 1),
         *(Kind(name, code, 1, 1, (), ("axes*",)) for name, code in REDUCTIONS),
@@ -104,6 +120,9 @@ KINDS: dict[str, Kind] = {
         Kind("slice", 177, 1, 1, (), ("axis", "start", "step")),
         Kind("reshape", 178, 1, 1),
         Kind("permute", 179, 1, 1, (), ("axes*",)),
+        Kind("gather", 180, 2, 1, (), ("axis",)),
+        Kind("scatter", 181, 3, 1, (), ("axis", "added")),
+        Kind("sort", 182, 1, 2, (), ("axis", "falling")),
     )
 }
 BY_CODE = {kind.code: kind for kind in KINDS.values()}
@@ -151,6 +170,18 @@ def infer(
     for shape in results:
         check_shape(shape)
     return results
+
+
+def dtype_of(kind: str, dtypes: Sequence[str], attrs: Attrs | None = None) -> str:
+    """The dtype of what an operation gives. Raises ValueError where it does not take inputs of these dtypes."""
+    given = "i32" if kind == "integer" else "f32"
+    if kind in MOVES and not (kind == "scatter" and (attrs or {})["added"]) and dtypes[0] == "i32":
+        given = "i32"
+    for i, dtype in enumerate(dtypes):
+        index = i == 1 and kind in ("gather", "scatter")
+        if dtype == "f32" if kind == "cast" else dtype != ("f32" if index else given):
+            raise ValueError(f"{kind} cannot take a value of dtype {dtype}")
+    return "i32" if kind == "whole" else given
 
 
 def check_shape(shape: Shape) -> None:
@@ -343,6 +374,46 @@ def _permute(item: Given) -> list[Shape]:
     return [tuple(x[axis] for axis in axes)]
 
 
+def _axis(item: Given, kind: str) -> int:
+    axis = item.attrs["axis"]
+    _need(0 <= axis < len(item.inputs[0]), f"{kind}: {axis} is no axis of {item.inputs[0]}")
+    return axis
+
+
+def _but(shape: Shape, axis: int) -> Shape:
+    return (*shape[:axis], *shape[axis + 1 :])
+
+
+def _gather(item: Given) -> list[Shape]:
+    (x, index), axis = item.inputs, _axis(item, "gather")
+    _need(len(x) == len(index) and _but(x, axis) == _but(index, axis), f"gather: {index} is no index into {x}")
+    return [index]
+
+
+def _scatter(item: Given) -> list[Shape]:
+    (x, index, values), axis = item.inputs, _axis(item, "scatter")
+    _need(item.attrs["added"] in (0, 1), f"scatter: added is {item.attrs['added']}, expected 0 or 1")
+    _need(len(x) == len(index) and _but(x, axis) == _but(index, axis), f"scatter: {index} is no index into {x}")
+    _need(values == index, f"scatter: the values {values} are not as many as the places {index}")
+    return [x]
+
+
+def _sort(item: Given) -> list[Shape]:
+    (x,), axis = item.inputs, _axis(item, "sort")
+    _need(item.attrs["falling"] in (0, 1), f"sort: falling is {item.attrs['falling']}, expected 0 or 1")
+    _need(len(item.outputs) == 2, "sort: the shapes of its outputs must be stated")
+    out = tuple(item.outputs[0])
+    fits = len(out) == len(x) and _but(out, axis) == _but(x, axis) and out[axis] <= x[axis]
+    _need(fits and tuple(item.outputs[1]) == out, f"sort: {item.outputs} are no part of {x}")
+    return [out, out]
+
+
+def _integer(item: Given) -> list[Shape]:
+    _need(0 <= item.attrs["way"] < len(INTEGER), f"integer: way {item.attrs['way']} is unknown")
+    _need(item.attrs["wide"] in (0, 1), f"integer: wide is {item.attrs['wide']}, expected 0 or 1")
+    return _binary(item)
+
+
 _RULES: dict[str, Callable[[Given], list[Shape]]] = {
     "constant": _constant,
     "linear": _linear,
@@ -365,4 +436,8 @@ _RULES: dict[str, Callable[[Given], list[Shape]]] = {
     "slice": _slice,
     "reshape": _reshape,
     "permute": _permute,
+    "gather": _gather,
+    "scatter": _scatter,
+    "sort": _sort,
+    "integer": _integer,
 }

@@ -57,7 +57,8 @@ static uint64_t play(const minnow_policy *policy, uint32_t isa, uint32_t agents,
         for (uint32_t i = 0; i < inputs; i++) {
             fill((uint8_t *)at[i], (size_t)minnow_input(policy, i)->size * agents, minnow_input(policy, i)->dtype);
         }
-        if (minnow_step_inputs(session, (const void *const *)at, NULL) != MINNOW_OK) {
+        const int32_t code = minnow_step_inputs(session, (const void *const *)at, NULL);
+        if (code != MINNOW_OK && code != MINNOW_E_DOMAIN) { /* an index may be outside its table */
             exit(4);
         }
         for (uint32_t i = 0; i < minnow_outputs(policy); i++) {

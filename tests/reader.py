@@ -108,7 +108,9 @@ class Reader:
             with np.errstate(all="ignore"):
                 found = OPERATIONS[item.code](item, given, shapes)
                 for i, array in zip(item.outputs, found if isinstance(found, tuple) else (found,), strict=True):
-                    rounded = np.asarray(array, np.float64).astype(np.float32).astype(np.float64)
+                    exact = np.asarray(array, np.float64)
+                    whole = self.values[i][1] == np.int32  # float64 holds all of them
+                    rounded = exact if whole else exact.astype(np.float32).astype(np.float64)
                     known[i] = np.broadcast_to(rounded, (agents, *self.values[i][2]))
         return [known[value] for _, value, _ in self.outputs], [known[after] for _, _, after, _ in self.states]
 
@@ -306,10 +308,81 @@ def matmul(item: Operation, given: list[Array], shapes: list) -> Array:
     return broadcast(multiply)(item, given, shapes)
 
 
+def row(x: Array, rows: int) -> Array:
+    """Indices into a table of so many rows."""
+    return np.trunc(np.nan_to_num(x, nan=0.0, posinf=1e9, neginf=-1e9)).clip(0, rows - 1).astype(int)
+
+
 def embedding(item: Operation, given: list[Array], shapes: list) -> Array:
     (weight,) = item.tensors
-    rows = np.trunc(np.nan_to_num(given[0], nan=0.0, posinf=1e9, neginf=-1e9)).clip(0, len(weight) - 1)
-    return weight[rows.astype(int)]
+    return weight[row(given[0], len(weight))]
+
+
+def gather(item: Operation, given: list[Array], shapes: list) -> Array:
+    x, index = given
+    axis = item.integers[0] + 1
+    return np.take_along_axis(x, row(index, x.shape[axis]), axis)
+
+
+def scatter(item: Operation, given: list[Array], shapes: list) -> Array:
+    x, index, values = given
+    axis, added = item.integers
+    found = np.array(x)
+    for place in np.ndindex(index.shape):
+        to = (*place[: axis + 1], row(index[place], x.shape[axis + 1]), *place[axis + 2 :])
+        found[to] = np.float32(found[to] + values[place]) if added else values[place]
+    return found
+
+
+def sort(item: Operation, given: list[Array], shapes: list) -> tuple[Array, Array]:
+    axis, falling = item.integers[0] + 1, item.integers[1]
+    lines = np.moveaxis(given[0], axis, -1)
+    places = np.empty_like(lines, dtype=int)
+    for at in np.ndindex(lines.shape[:-1]):
+        line = lines[at]
+        key = [(math.isnan(v), 0.0 if math.isnan(v) else v) for v in line]
+        places[at] = (
+            sorted(range(len(line)), key=key.__getitem__)
+            if not falling
+            else sorted(range(len(line)), key=lambda i, key=key: (not key[i][0], -key[i][1]))
+        )
+    places = np.moveaxis(places, -1, axis).take(range(shapes[0][axis - 1]), axis)
+    return np.take_along_axis(given[0], places, axis), places
+
+
+def whole(item: Operation, given: list[Array], shapes: list) -> Array:
+    return np.trunc(np.nan_to_num(given[0], nan=0.0)).clip(-(2**31), 2**31 - 1)
+
+
+def integer(item: Operation, given: list[Array], shapes: list) -> Array:
+    way, wide = item.integers
+
+    def one(a: float, b: float) -> int:
+        u, v = int(a), int(b)
+        if 3 <= way <= 6 and v == 0:
+            return 0
+        toward = (abs(u) // abs(v)) * (1 if (u < 0) == (v < 0) else -1) if v else 0
+        found = (
+            *(u + v, u - v, u * v, u // v if v else 0, u % v if v else 0, toward, u - v * toward),
+            *(min(u, v), max(u, v), u == v, u < v, u <= v, u & v, u | v, u ^ v),
+        )[way]
+        return min(max(found, -(2**31)), 2**31 - 1) if wide else (found + 2**31) % 2**32 - 2**31
+
+    return broadcast(np.vectorize(one, otypes=[float]))(item, given, shapes)
+
+
+def remainder(a: Array, b: Array) -> Array:
+    rest = np.fmod(a, b)
+    return np.where((rest != 0) & ((rest < 0) != (b < 0)), rest + b, rest)
+
+
+def floor_divide(a: Array, b: Array) -> Array:
+    a, b = np.float32(a), np.float32(b)
+    rest = np.fmod(a, b)
+    q = (a - rest) / b - ((rest != 0) & ((rest < 0) != (b < 0))).astype(np.float32)
+    below = np.floor(q)
+    found = np.where(q == 0, np.copysign(np.float32(0), a / b), below + (q - below > 0.5))
+    return np.where(b == 0, a / b, found)
 
 
 def log_softmax(item: Operation, given: list[Array], shapes: list) -> Array:
@@ -367,6 +440,11 @@ ELEMENTWISE = (
     np.rint,
     np.sign,
     erf,
+    np.log2,
+    np.log10,
+    np.log1p,
+    np.exp2,
+    np.expm1,
 )
 BINARY = (
     np.add,
@@ -383,6 +461,7 @@ BINARY = (
 OPERATIONS: dict[int, Callable] = {
     1: lambda item, given, shapes: item.tensors[0][None],
     2: lambda item, given, shapes: given[0],
+    3: whole,
     16: lambda item, given, shapes: affine(given[0], *item.tensors),
     17: conv,
     18: matmul,
@@ -395,6 +474,8 @@ OPERATIONS: dict[int, Callable] = {
     **{64 + i: unary(function) for i, function in enumerate(ACTIVATIONS)},
     **{96 + i: unary(function) for i, function in enumerate(ELEMENTWISE)},
     **{128 + i: broadcast(function) for i, function in enumerate(BINARY)},
+    **{139 + i: broadcast(function) for i, function in enumerate((np.fmod, remainder, floor_divide, np.arctan2))},
+    143: integer,
     138: lambda item, given, shapes: (1 - given[2]) * given[0] + given[2] * given[1],
     144: lambda item, given, shapes: np.exp(log_softmax(item, given, shapes)),
     145: log_softmax,
@@ -405,4 +486,7 @@ OPERATIONS: dict[int, Callable] = {
     177: part,
     178: lambda item, given, shapes: given[0].reshape(len(given[0]), *shapes[0]),
     179: lambda item, given, shapes: given[0].transpose(0, *(axis + 1 for axis in item.integers)),
+    180: gather,
+    181: scatter,
+    182: sort,
 }
