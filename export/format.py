@@ -179,8 +179,8 @@ def check(graph: Graph) -> None:
         tensors = [None if t < 0 else graph.tensors[t].shape for t in op.tensors]
         said = [tuple(graph.values[value].shape) for value in op.outputs]
         try:
-            found = infer(op.kind, shapes, op.attrs, tensors, said)
             dtype = dtype_of(op.kind, [graph.values[value].dtype for value in op.inputs], op.attrs)
+            found = infer(op.kind, shapes, op.attrs, tensors, said)
         except ValueError as error:
             raise ValueError(f"{what}: {error}") from error
         if found != said:

@@ -175,7 +175,7 @@ def infer(
 def dtype_of(kind: str, dtypes: Sequence[str], attrs: Attrs | None = None) -> str:
     """The dtype of what an operation gives. Raises ValueError where it does not take inputs of these dtypes."""
     given = "i32" if kind == "integer" else "f32"
-    if kind in MOVES and not (kind == "scatter" and (attrs or {})["added"]) and dtypes[0] == "i32":
+    if kind in MOVES and not (kind == "scatter" and (attrs or {}).get("added")) and dtypes[:1] == ["i32"]:
         given = "i32"
     for i, dtype in enumerate(dtypes):
         index = i == 1 and kind in ("gather", "scatter")

@@ -161,16 +161,6 @@ class SparseWeights(Base):
         return torch.sparse.mm(self.sparse, obs.t()).t()  # HERE
 
 
-class Sorted(Base):
-    def forward(self, obs):
-        return torch.sort(obs, -1).values  # HERE
-
-
-class BestTwo(Base):
-    def forward(self, obs):
-        return obs.topk(2, -1).values  # HERE
-
-
 class Eigenvalues(Base):
     def forward(self, obs):
         return torch.linalg.eigvalsh(obs.unsqueeze(1) * obs.unsqueeze(2))  # HERE
@@ -340,8 +330,6 @@ REFUSED = [
     (HalfInside, r"aten.to.dtype on \[B, 4\] float32 at {here}.*converts to float16.*float32"),
     (ComplexWeights, r"aten.mul.Tensor on \[B, 4\] float32 and \[4\] complex64 at {here}.*computes in complex64"),
     (SparseWeights, r"'sparse' is a sparse_coo tensor, used at {here}.*dense.*to_dense\(\)"),
-    (Sorted, r"aten.sort.default on \[B, 4\] float32 at {here}.*no such operation"),
-    (BestTwo, r"aten.topk.default on \[B, 4\] float32 at {here}.*no such operation"),
     (Eigenvalues, r"aten.linalg_eigvalsh.default on \[B, 4, 4\] float32 at {here}.*no such operation"),
     (BooleanIndex, r"aten.index.Tensor on \[B, 4\] float32 and \[B, 4\] bool at {here}.*fixed lists of numbers"),
     (HowMany, "aten.nonzero.default.* at {here}.*no such operation"),

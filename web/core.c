@@ -239,7 +239,8 @@ static void game_think(Game *game) {
         }
     }
     minnow_sample(game->session, (int)play->sampled);
-    if (minnow_step(game->session, game->obs, env.mask ? game->mask : NULL) == MINNOW_OK) {
+    const int32_t code = minnow_step(game->session, game->obs, env.mask ? game->mask : NULL);
+    if (code == MINNOW_OK || code == MINNOW_E_DOMAIN) { /* that step is made too: a game goes on */
 #ifdef ENV_CONTINUOUS
         memcpy(play->chosen, minnow_action_box(game->session), sizeof play->chosen);
 #else

@@ -90,7 +90,7 @@ static double work(const uint8_t *file) {
                 weights += elements(part[TENS] + (size_t)48 * index);
             }
         }
-        sum += in * (weights < 64 ? 64 : weights) + (tensors ? in * in : 0);
+        sum += in * (weights < 64 ? 64 : weights) + (tensors || get(op, 2) == MNW_sort ? in * in : 0);
     }
     return sum;
 }
@@ -436,7 +436,8 @@ static void add_operation(void) {
         const uint32_t place = parts[VALS].size;
         if (resize(VALS, place, 32)) {
             memcpy(parts[VALS].byte + place, parts[VALS].byte + 32 * (size_t)(draw(4) ? like : draw(values)), 32);
-            put(parts[VALS].byte + place + 4, 0, 1);
+            put(parts[VALS].byte + place + 4, rule[0] == MNW_whole || rule[0] == MNW_integer ? MINNOW_I32 : MINNOW_F32,
+                1);
         }
     }
     if (draw(2) && records(OUTS)) { /* and something that reads it */

@@ -8,8 +8,8 @@ import torch
 
 from minnow.export.aten.elementwise import binary, number
 from minnow.export.aten.reduce import axes_of, reduce
-from minnow.export.aten.shape import to_shape
-from minnow.export.call import Batched, Call, Const, aten
+from minnow.export.aten.shape import cut, spread, to_shape
+from minnow.export.call import Batched, Call, Const, aten, layout_of
 
 COMPARISONS = {"eq": "eq", "lt": "lt", "le": "le", "gt": "lt", "ge": "le"}  # the last two the other way round
 
@@ -193,51 +193,76 @@ def max_dim(call: Call) -> list[Batched | None]:
 
 
 def where_most(call: Call, ref: Batched, axis: int, least: bool) -> int:
-    """The first place of the maximum (or minimum) along our axis, which becomes of size 1."""
+    """The first place of the maximum (or minimum) along our axis, which becomes of size 1; that of a NaN, if any."""
     shape = call.shape(ref)
-    n, keep = shape[axis], [1 if i == axis else size for i, size in enumerate(shape)]
-    top = to_shape(call, reduce(call, "min" if least else "max", ref.value, [axis]), keep)
-    there = call.emit("eq", [ref.value, top], shape)
-    # n where it is not, so that the smallest is its first place
-    before = torch.arange(n).reshape([-1 if i == axis else 1 for i in range(len(shape))]) - n
-    before = call.lowering.constant(Const(before.float()))
-    places = call.emit("mul", [there, before], shape)
-    least_of = to_shape(call, reduce(call, "min", places, [axis]), keep)
-    return call.emit("add", [least_of, number(call, float(n))], keep)
+    value = call.emit("neg", [ref.value], shape) if least else ref.value
+    return ordered(call, value, axis, 1, True)[1]
+
+
+def ordered(call: Call, value: int, axis: int, count: int, falling: bool) -> list[int]:
+    """The first elements along our axis in their order, and their places."""
+    shape = list(call.lowering.graph.values[value].shape)
+    shape[axis] = count
+    return call.lowering.op_many("sort", [value], [shape] * 2, (), call.source, axis=axis, falling=int(falling))
+
+
+@aten("sort.default", "sort.stable", "topk.default")
+def sort(call: Call) -> list[Batched]:
+    """Equal elements stay in their order, as torch's stable sorting has them."""
+    ref = call.batch("self")
+    axis = call.axis(ref, call.bound.get("dim", 0))
+    count, falling = call.bound.get("k", call.shape(ref)[axis]), call.bound.get("largest", call.bound.get("descending"))
+    return [call.result(value) for value in ordered(call, ref.value, axis, count, bool(falling))]
+
+
+@aten("argsort.default", "argsort.stable")
+def argsort(call: Call) -> Batched:
+    return sort(call)[1]
 
 
 @aten("one_hot.default")
 def one_hot(call: Call) -> Batched:
+    """Ones put into zeros."""
     ref = call.lowering.float(call["self"])
     shape = call.layout.one
-    places = call.lowering.constant(Const(torch.arange(shape[-1]).float()))
-    return call.result(call.emit("eq", [to_shape(call, ref.value, [*shape[:-1], 1]), places], shape))
+    index = to_shape(call, ref.value, [*shape[:-1], 1])
+    zeros, ones = (call.lowering.constant(Const(torch.full(n, v))) for n, v in ((shape, 0.0), ((*shape[:-1], 1), 1.0)))
+    return call.result(call.emit("scatter", [zeros, index, ones], shape, axis=len(shape) - 1, added=0))
 
 
 @aten("gather.default")
 def gather(call: Call) -> Batched:
-    """The elements at varying places along one axis: each is the sum over the axis of what stands at that place."""
     call.float_result()
     ref, index = call.batch("self"), call.batch("index")
+    axis, value = call.axis(ref, call["dim"]), ref.value
+    if (ref.axis, ref.fold) != (index.axis, index.fold):
+        raise call.mixing()
+    for other, wanted in enumerate(call.shape(index)):
+        value = cut(call, value, other, 0, wanted) if other != axis else value
+    return call.result(call.emit("gather", [value, index.value], call.shape(index), axis=axis))
+
+
+@aten("scatter.src", "scatter.value", "scatter_add.default", "scatter.reduce", "scatter.value_reduce")
+def scatter(call: Call) -> Batched:
+    call.float_result()
+    item, index = call["self"], call.batch("index")
+    way = "add" if call.name.startswith("scatter_add") else call.bound.get("reduce")
+    if way not in (None, "add"):
+        raise call.refuse(f"scatter by {way!r} is not known", "put or add values")
+    ref = Batched(spread(call, item, call.layout), index.axis) if isinstance(item, Const) else call.batch("self")
     axis, shape, wanted = call.axis(ref, call["dim"]), call.shape(ref), call.shape(index)
-    rest = [(m, n) for i, (m, n) in enumerate(zip(shape, wanted, strict=True)) if i != axis]
-    if (ref.axis, ref.fold) != (index.axis, index.fold) or any(m != n for m, n in rest):
-        raise call.refuse("it takes a part of the other axes", "slice them before it, so that both have one shape")
-    order = [*(i for i in range(len(shape)) if i != axis), axis]
-
-    def last(value: int, before: bool) -> int:
-        """The value with the axis behind all others, and one of size 1 before or behind it."""
-        sizes = call.lowering.graph.values[value].shape
-        turned = [sizes[i] for i in order]
-        value = call.emit("permute", [value], turned, axes=order) if order != sorted(order) else value
-        return to_shape(call, value, [*turned[:-1], 1, turned[-1]] if before else [*turned, 1])
-
-    ahead = [m for m, _ in rest]
-    full = [*ahead, wanted[axis], shape[axis]]
-    places = call.lowering.constant(Const(torch.arange(shape[axis]).float()))
-    there = call.emit("eq", [last(index.value, False), places], full)
-    value = reduce(call, "sum", call.emit("keep", [last(ref.value, True), there], full), [len(full) - 1])
-    if order != sorted(order):
-        back = [order.index(i) for i in range(len(order))]
-        value = call.emit("permute", [value], wanted, axes=back)
-    return call.result(value)
+    if (ref.axis, ref.fold) != (index.axis, index.fold):
+        raise call.mixing()
+    if any(m != n for i, (m, n) in enumerate(zip(shape, wanted, strict=True)) if i != axis):
+        raise call.refuse("it puts values into a part of the other axes", "slice them before it, and join the parts")
+    values = call.bound.get("src", call.bound.get("value"))
+    if isinstance(values, Batched):
+        values = call.batch("src").value
+        for other, n in enumerate(wanted):
+            values = cut(call, values, other, 0, n)
+    else:
+        values = values.tensor if isinstance(values, Const) else torch.full((), float(values))
+        whole = call["src"] if isinstance(call.bound.get("src"), Const) else Const(values)
+        values = spread(call, whole, layout_of(call.node.args[2].meta["val"]))
+    inputs = [ref.value, index.value, values]
+    return call.result(call.emit("scatter", inputs, shape, axis=axis, added=int(way == "add")))

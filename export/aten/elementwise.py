@@ -40,6 +40,14 @@ UNARY = {
     "sgn.default": "sign",
     "erf.default": "erf",
     "special_erf.default": "erf",
+    "log2.default": "log2",
+    "log10.default": "log10",
+    "log1p.default": "log1p",
+    "special_log1p.default": "log1p",
+    "exp2.default": "exp2",
+    "special_exp2.default": "exp2",
+    "expm1.default": "expm1",
+    "special_expm1.default": "expm1",
 }
 WHOLE = (torch.int32, torch.int64)
 
@@ -181,6 +189,15 @@ BINARY = {
     "maximum.default": "maximum",
     "min.other": "minimum",
     "max.other": "maximum",
+    "floor_divide.default": "floor_divide",
+    "floor_divide.Scalar": "floor_divide",
+    "remainder.Tensor": "remainder",
+    "remainder.Scalar": "remainder",
+    "remainder.Scalar_Tensor": "remainder",
+    "fmod.Tensor": "fmod",
+    "fmod.Scalar": "fmod",
+    "atan2.default": "atan2",
+    "arctan2.default": "atan2",
 }
 
 
@@ -238,11 +255,8 @@ def chain(call: Call, ref: Batched, *steps: str | tuple[str, float]) -> Batched:
 
 CHAINS = {
     "ceil.default": ("neg", "floor", "neg"),
-    "expm1.default": ("exp", ("sub", 1.0)),
-    "log1p.default": (("add", 1.0), "log"),
-    "log2.default": ("log", ("div", math.log(2))),
-    "log10.default": ("log", ("div", math.log(10))),
-    "exp2.default": (("mul", math.log(2)), "exp"),
+    "atan.default": (("atan2", 1.0),),
+    "arctan.default": (("atan2", 1.0),),
     "deg2rad.default": (("mul", math.pi / 180),),
     "rad2deg.default": (("mul", 180 / math.pi),),
 }
@@ -269,26 +283,76 @@ def trunc(call: Call) -> Batched:
     return call.result(call.emit("sub", [ref.value, value], call.shape(ref)) if "frac" in call.name else value)
 
 
-@aten(
-    "floor_divide.default",
-    "floor_divide.Scalar",
-    "div.Tensor_mode",
-    "div.Scalar_mode",
-    "remainder.Tensor",
-    "remainder.Scalar",
-)
-def floor_divide(call: Call) -> Batched:
-    """a // b and a - b (a // b)."""
-    a, b, mode = call["self"], call["other"], call.bound.get("rounding_mode", "floor")
-    quotient = binary(call, "div", a, b, *WHOLE)
+@aten("div.Tensor_mode", "div.Scalar_mode", "divide.Tensor_mode", "divide.Scalar_mode")
+def divide(call: Call) -> Batched:
+    mode = call["rounding_mode"]
+    found = binary(call, "floor_divide" if mode == "floor" else "div", call["self"], call["other"], *WHOLE)
     if mode == "trunc":
-        return Batched(truncated(call, quotient.value), quotient.axis, quotient.fold)
-    if mode == "floor":
-        value = call.emit("floor", [quotient.value], call.shape(quotient))
-        quotient = Batched(value, quotient.axis, quotient.fold)
-    if call.name.startswith("remainder"):
-        return binary(call, "sub", a, binary(call, "mul", quotient, b, *WHOLE), *WHOLE)
-    return quotient
+        return Batched(truncated(call, found.value), found.axis, found.fold)
+    return found
+
+
+@aten("asin.default", "arcsin.default", "acos.default", "arccos.default")
+def arc(call: Call) -> Batched:
+    """The angle of a point on the unit circle; of |x| > 1 a root makes a NaN."""
+    call.float_result()
+    ref, one = call.batch("self"), number(call, 1.0)
+    shape = call.shape(ref)
+    parts = [call.emit("sub", [one, ref.value], shape), call.emit("add", [one, ref.value], shape)]
+    other = call.emit("sqrt", [call.emit("mul", parts, shape)], shape)
+    point = [ref.value, other] if "sin" in call.name else [other, ref.value]
+    return call.result(call.emit("atan2", point, shape))
+
+
+@aten("sinh.default", "cosh.default")
+def hyperbolic(call: Call) -> Batched:
+    """With p = e^|x/2| - 1, s = (p + p / (p + 1)) / 2 is the sine of half the argument, and no digit is lost near 0:
+    2 s (p + 1 - s) is that of the whole one, 1 + 2 s^2 the cosine."""
+    call.float_result()
+    ref = call.batch("self")
+    shape = call.shape(ref)
+
+    def emit(kind: str, *inputs: int | float, **attrs: float) -> int:
+        values = [item if isinstance(item, int) else number(call, item) for item in inputs]
+        return call.emit(kind, values, shape, **attrs)
+
+    half = emit("clamp", emit("mul", emit("abs", ref.value), 0.5), low=0.0, high=60.0)  # beyond it all is infinite
+    power = emit("expm1", half)
+    more = emit("add", power, 1.0)
+    sine = emit("mul", emit("add", power, emit("div", power, more)), 0.5)
+    if "cos" in call.name:
+        return call.result(emit("add", emit("mul", emit("mul", sine, 2.0), sine), 1.0))
+    whole = emit("mul", emit("mul", sine, 2.0), emit("sub", more, sine))
+    return call.result(emit("mul", whole, emit("sign", ref.value)))
+
+
+@aten(*(f"{arc}{name}.default" for arc in ("a", "arc") for name in ("sinh", "cosh", "tanh")))
+def inverse_hyperbolic(call: Call) -> Batched:
+    """By log1p, so that no digit is lost near 0, or, of acosh, near 1."""
+    call.float_result()
+    ref = call.batch("self")
+    shape = call.shape(ref)
+
+    def emit(kind: str, *inputs: int | float, **attrs: float) -> int:
+        values = [item if isinstance(item, int) else number(call, item) for item in inputs]
+        return call.emit(kind, values, shape, **attrs)
+
+    one = number(call, 1.0)
+    if "tanh" in call.name:
+        size, sign = emit("abs", ref.value), emit("sign", ref.value)
+        ratio = emit("div", emit("add", size, size), emit("sub", one, size))
+        return call.result(emit("mul", emit("mul", emit("log1p", ratio), 0.5), sign))
+    # ln(1 + a + b) = ln(1 + a) + ln(1 + b / (1 + a)), so that no sum overflows, and b / (1 + a) of no more than 1e9.
+    if "cosh" in call.name:
+        small = emit("minimum", ref.value, 1e9)
+        roots = [emit("sqrt", emit(kind, small, one)) for kind in ("sub", "add")]
+        parts = [emit("sub", ref.value, one), emit("div", emit("mul", *roots), small)]
+        return call.result(emit("add", *(emit("log1p", part) for part in parts)))
+    size, sign = emit("abs", ref.value), emit("sign", ref.value)
+    small = emit("minimum", size, 1e9)
+    root = emit("sqrt", emit("add", emit("square", small), one))
+    more = emit("mul", emit("div", small, emit("add", root, one)), emit("div", small, emit("add", small, one)))
+    return call.result(emit("mul", emit("add", emit("log1p", size), emit("log1p", more)), sign))
 
 
 @aten("logaddexp.default")

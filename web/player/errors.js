@@ -10,6 +10,7 @@ const WORDS = {
   6: "the saved state is of another policy, or of another number of agents",
   7: "the policy needs more memory than this machine can address",
   8: "this machine or this build lacks the instruction set that was asked for",
+  9: "an index is outside its table, or a whole number is divided by zero or beyond 32 bits",
   10: "the file is shorter than a header",
   11: "this is not a .minnow file",
   12: "the file has another format version: use a newer Minnow, or export it again",
