@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import gc
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +103,7 @@ def export(
     state_axes: Any = None,
     meta: Mapping[str, Any] | None = None,
     dtype: str = "f32",
+    check: Callable[[bytes], None] | None = None,
 ) -> Report:
     """Writes `path` (a .minnow file) and beside it the same as .onnx, the parity file, and the card (.md and .json).
 
@@ -114,7 +115,7 @@ def export(
     `logits`, or `mean` and `log_std`, become actions. observation: what the inputs mean, and meta: provenance; both
     JSON.
     dtype: how weight matrices are stored, "f32", "f16" or "int8"; the parity is then that of the rounded network, and
-    its distance from `module` is recorded.
+    its distance from `module` is recorded. check: is given the policy file's bytes, and raises to refuse them.
 
     ONNX is a witness: where torch's exporter cannot make the model, the rest is written, the report and the card say
     why, and so does the file (`onnx` in its META).
@@ -144,6 +145,8 @@ def export(
         meta=meta,
         dtypes=dict.fromkeys(stored, dtype),
     )
+    if check is not None and not stored:  # rounded weights may act otherwise: how far is recorded
+        check(built.data)
     reason = ""
     try:
         twin = onnx.convert(built.program, built.signature, meta | {"policy_sha256": built.reference.sha256})

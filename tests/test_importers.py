@@ -5,6 +5,7 @@ Each case has the real library make a policy, save it and predict; the file is w
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,15 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+import sb3_contrib
+import stable_baselines3
 from gymnasium import spaces
+from importer_cases import ACTIONS, FEW, OBSERVATIONS, SHORT, Case, cases
+from stable_baselines3.common.policies import ActorCriticPolicy
 
 from minnow.cinfer import load
 from minnow.cli.main import main
-from minnow.export import ExportError, importers
+from minnow.export import Box, ExportError, importers
 from minnow.export.exporter import build
 
 ROWS = 1000
@@ -28,27 +33,18 @@ class Game(gymnasium.Env):
     """Any observation and action, drawn at random: what a policy is trained on is not what is tested."""
 
     def __init__(self, observation: spaces.Space, action: spaces.Space) -> None:
-        self.observation_space, self.action_space = observation, action
+        self.observation_space, self.action_space = copy.deepcopy(observation), action
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[Any, dict]:
         super().reset(seed=seed)
-        self.observation_space.seed(seed)
+        if seed is not None:
+            self.observation_space.seed(seed)
         self.left = 9
         return self.observation_space.sample(), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict]:
         self.left -= 1
         return self.observation_space.sample(), float(np.sum(action)), self.left == 0, False, {}
-
-    def action_masks(self) -> np.ndarray:
-        return np.ones(self.action_space.n, bool)
-
-
-VECTOR = spaces.Box(-np.inf, np.inf, (5,), np.float32)
-IMAGE = spaces.Box(0, 255, (40, 36, 3), np.uint8)
-DICT = spaces.Dict({"picture": IMAGE, "speed": spaces.Box(-1, 1, (3,), np.float32), "gear": spaces.Discrete(4)})
-ARM = spaces.Box(np.array([-2, -1, 0], np.float32), np.array([2, 0.5, 3], np.float32))
-WIDE = spaces.Box(-9, 9, (2,), np.float32)
 
 
 def observations(space: spaces.Space, *shape: int, seed: int = 0) -> Any:
@@ -71,7 +67,7 @@ def made(imported: Any) -> Any:
     return load(build(imported.module, imported.obs, **imported.arguments()).data)
 
 
-def agree(out: Any, expected: np.ndarray, action: Any, least: int = 2) -> None:
+def agree(out: Any, expected: np.ndarray, action: Any, least: int = 2, mask: np.ndarray | None = None) -> None:
     """Holds a step's actions to those of the library, [agents, ...], of which at least `least` differ."""
     found = out.action.reshape(len(out.action), -1)
     expected = np.asarray(expected).reshape(found.shape)
@@ -80,9 +76,10 @@ def agree(out: Any, expected: np.ndarray, action: Any, least: int = 2) -> None:
         far = float(np.abs(found - expected).max())
         assert far <= CLOSE
         return
+    shown = out.logits if mask is None else np.where(mask, out.logits, -1e9)
     start = 0
     for head, size in enumerate(action.sizes):
-        logits = out.logits[:, start : start + size]
+        logits = shown[:, start : start + size]
         best = np.sort(logits, 1)
         close = best[:, -1] - best[:, -2] < CLOSE
         assert ((found[:, head] == expected[:, head]) | close).all()
@@ -91,28 +88,6 @@ def agree(out: Any, expected: np.ndarray, action: Any, least: int = 2) -> None:
 
 
 # Stable-Baselines3
-
-
-SB3 = {
-    "ppo": ("PPO", "MlpPolicy", VECTOR, spaces.Discrete(4), {"n_steps": 32, "batch_size": 32, "n_epochs": 2}),
-    "ppo-box": ("PPO", "MlpPolicy", VECTOR, ARM, {"n_steps": 32, "batch_size": 32, "n_epochs": 2}),
-    "ppo-sde": (
-        "PPO",
-        "MlpPolicy",
-        VECTOR,
-        ARM,
-        {"n_steps": 32, "batch_size": 32, "use_sde": True, "policy_kwargs": {"squash_output": True}},
-    ),
-    "ppo-multi": ("PPO", "MlpPolicy", VECTOR, spaces.MultiDiscrete([3, 2]), {"n_steps": 32, "batch_size": 32}),
-    "a2c": ("A2C", "MlpPolicy", VECTOR, WIDE, {}),
-    "a2c-binary": ("A2C", "MlpPolicy", VECTOR, spaces.MultiBinary(3), {}),
-    "dqn": ("DQN", "MlpPolicy", VECTOR, spaces.Discrete(3), {"learning_starts": 8, "buffer_size": 99}),
-    "sac": ("SAC", "MlpPolicy", VECTOR, ARM, {"learning_starts": 28, "buffer_size": 99}),
-    "td3": ("TD3", "MlpPolicy", VECTOR, ARM, {"learning_starts": 28, "buffer_size": 99}),
-    "ppo-cnn": ("PPO", "CnnPolicy", IMAGE, spaces.Discrete(4), {"n_steps": 16, "batch_size": 16, "n_epochs": 1}),
-    "dqn-cnn": ("DQN", "CnnPolicy", IMAGE, spaces.Discrete(3), {"learning_starts": 99, "buffer_size": 20}),
-    "ppo-dict": ("PPO", "MultiInputPolicy", DICT, ARM, {"n_steps": 16, "batch_size": 16, "n_epochs": 1}),
-}
 
 
 def spread(layer: Any, run: Callable[[], Any], least: float = 1e-6) -> None:
@@ -129,183 +104,201 @@ def spread(layer: Any, run: Callable[[], Any], least: float = 1e-6) -> None:
     with torch.no_grad():
         std = found.std(0).clamp_min(least)
         layer.weight.div_(std[:, None])
-        layer.bias.copy_((layer.bias - found.mean(0)) / std)
+        if layer.bias is not None:
+            layer.bias.copy_((layer.bias - found.mean(0)) / std)
 
 
 def last(policy: Any) -> Any:
     """The layer that a policy of Stable-Baselines3 ends with."""
     if hasattr(policy, "action_net"):
-        return policy.action_net
+        net = policy.action_net
+        return net if hasattr(net, "weight") else [part for part in net if hasattr(part, "weight")][-1]
     if hasattr(policy, "actor"):
         mu = policy.actor.mu
         return mu if hasattr(mu, "weight") else mu[-2]
     return policy.q_net.q_net[-1] if hasattr(policy, "q_net") else policy.quantile_net.quantile_net[-1]
 
 
-LONG = ("ppo-sde", "a2c-binary", "dqn-cnn", "ppo-multi")
-
-
-def some(cases: Any, long: tuple[str, ...] = LONG) -> list[Any]:
+def some(cases: Any, long: tuple[str, ...] = ()) -> list[Any]:
     """The names of cases, some of them for the long form alone."""
     return [pytest.param(name, marks=pytest.mark.full) if name in long else name for name in cases]
 
 
-@pytest.mark.parametrize("name", some(SB3))
-def test_sb3(name: str, tmp_path: Path) -> None:
-    import stable_baselines3
+def algorithms(*packages: Any) -> dict[str, tuple[str, ...]]:
+    """Every algorithm of the installed libraries, with the names of its policies."""
+    from stable_baselines3.common.base_class import BaseAlgorithm
 
-    kind, policy, observation, action, settings = SB3[name]
-    model = getattr(stable_baselines3, kind)(policy, Game(observation, action), seed=1, device="cpu", **settings)
-    model.learn(32)
-    sample = observations(observation, 100, seed=9)
-    spread(last(model.policy), lambda: model.predict(sample, deterministic=True))
-    model.save(tmp_path / "model.zip")
-    imported = importers.load("sb3", tmp_path / "model.zip", trust=True)
-    assert imported.meta["algorithm"] == kind
-    file = made(imported)
-    rows = ROWS if "cnn" not in name else ROWS // 5
-    for part in range(ROWS // rows):
-        obs = observations(observation, rows, seed=part)
-        expected, _ = model.predict(obs, deterministic=True)
-        agree(file.session(rows).step(obs), expected, file.action)
+    found = {}
+    for package in packages:
+        for name, kind in vars(package).items():
+            if isinstance(kind, type) and issubclass(kind, BaseAlgorithm):
+                found[name] = tuple(kind.policy_aliases)
+    return found
 
 
-@pytest.mark.parametrize("order", ["stack-normalize", "normalize-stack"])
-def test_sb3_normalised_and_stacked(order: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    """VecNormalize with narrow and far-off statistics and clipping, and VecFrameStack, in either order; by the
-    command line."""
-    from stable_baselines3 import PPO
+TABLE = list(cases(algorithms(stable_baselines3, sb3_contrib)))
+
+
+def test_the_table_has_every_algorithm_and_policy() -> None:
+    """And what runs in the short form is in it."""
+    for name, policies in algorithms(stable_baselines3, sb3_contrib).items():
+        assert set(policies) == {case.policy for case in TABLE if case.algorithm == name}
+    names = [str(case) for case in TABLE]
+    assert len(names) == len(set(names)) and set(SHORT) <= set(names)
+
+
+class Spy:
+    """Remembers what an environment gives, before any wrapper."""
+
+    def __init__(self, games: Any) -> None:
+        self.seen: Any = None
+        for name in ("reset", "step_wait"):
+            setattr(games, name, self.spied(getattr(games, name), name == "reset"))
+
+    def spied(self, inner: Callable[[], Any], resets: bool) -> Callable[[], Any]:
+        def call() -> Any:
+            found = inner()
+            self.seen = copy.deepcopy(found if resets else found[0])
+            return found
+
+        return call
+
+
+def wrapped(case: Case, path: Path) -> tuple[Spy, Any]:
+    """The environments of a case behind its wrappers, with statistics, which are saved."""
     from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecNormalize
 
-    scale, offset = np.array([1, 1e-3, 50, 1, 7]), np.array([0, 1, -3e4, 2, 0])
-
-    class Scaled(Game):
-        def step(self, action: Any) -> tuple[Any, float, bool, bool, dict]:
-            obs, reward, over, cut, info = super().step(action)
-            return (obs * scale + offset).astype(np.float32), reward, over, cut, info
-
-    games = DummyVecEnv([lambda: Scaled(VECTOR, ARM)] * AGENTS)
+    space = OBSERVATIONS[case.observation]
+    games = DummyVecEnv([lambda: Game(space, ACTIONS[case.action])] * AGENTS)
     games.seed(3)
-    for word in order.split("-"):
-        games = (
-            VecFrameStack(games, 3)
-            if word == "stack"
-            else VecNormalize(games, norm_reward=False, clip_obs=1.5, gamma=1)
-        )
-    model = PPO("MlpPolicy", games, n_steps=16, batch_size=64, n_epochs=1, seed=1, device="cpu").learn(16 * AGENTS)
-    sample = [games.reset(), *(games.step(np.zeros((AGENTS, 3)))[0] for _ in range(8))]
-    spread(last(model.policy), lambda: [model.predict(obs, deterministic=True) for obs in sample])
-    model.save(tmp_path / "model.zip")
-    normalizer = games if isinstance(games, VecNormalize) else games.venv
-    normalizer.save(str(tmp_path / "normal.pkl"))
-    normalizer.training = False
-    line = [str(tmp_path / "model.zip"), "--normalize", str(tmp_path / "normal.pkl"), "--frame-stack", "3", "--trust"]
-    assert main(["export", "--from", "sb3", *line, "-o", str(tmp_path / "policy.minnow")]) == 0
-    assert "policy.minnow: " in capsys.readouterr().out
-    file = load(tmp_path / "policy.minnow")
-    session = file.session(AGENTS)
-    raw = []  # what the environments gave, before any wrapper
+    spy = Spy(games)
+    for word in case.wrappers.split():
+        if word == "stack":
+            games = VecFrameStack(games, 3)
+            continue
+        keys = None
+        if isinstance(space, spaces.Dict):
+            keys = ["speed"] if "gear" in space.spaces else list(space.spaces)
+        games = VecNormalize(games, norm_reward=False, clip_obs=1.5, gamma=1, norm_obs_keys=keys)
+        games.reset()
+        for _ in range(4):
+            games.step(np.zeros((AGENTS, *games.action_space.shape), games.action_space.dtype))
+        games.training = False
+        games.save(str(path))
+    return spy, games
 
-    base = games
-    while hasattr(base, "venv"):
-        base = base.venv
-    for wrapped in ("reset", "step_wait"):
-        inner = getattr(base, wrapped)
 
-        def spy(inner: Callable = inner, wrapped: str = wrapped) -> Any:
-            result = inner()
-            raw.append((result if wrapped == "reset" else result[0]).copy())
-            return result
+def run(case: Case, folder: Path) -> None:
+    """Holds the file of a case's model to the model over 1,000 observations, with episodes that end on the way."""
+    package = stable_baselines3 if hasattr(stable_baselines3, case.algorithm) else sb3_contrib
+    spy, games = wrapped(case, folder / "normal.pkl")
+    settings = FEW.get(case.algorithm, {}) | case.settings
+    kind = getattr(package, case.algorithm)
+    model = kind(case.policy, games, seed=1, device="cpu", policy_kwargs=dict(case.kwargs), **settings)
+    masked = case.algorithm == "MaskablePPO"
+    shown, state, begins = games.reset(), None, np.ones(AGENTS, bool)
 
-        setattr(base, wrapped, spy)
-    obs, clipped, seen = games.reset(), 0, []
+    def ahead() -> None:
+        obs, memory = games.reset(), None
+        for _ in range(4):
+            action, memory = model.predict(obs, memory, begins, deterministic=True)
+            obs = games.step(action)[0]
+
+    spread(last(model.policy), ahead)
+    model.save(folder / "model.zip")
+    options = {"frame_stack": 3} if "stack" in case.wrappers else {}
+    options |= {"normalize": folder / "normal.pkl"} if "normalize" in case.wrappers else {}
+    name = "sb3" if package is stable_baselines3 else "sb3-contrib"
+    imported = importers.load(name, folder / "model.zip", trust=True, **options, **case.options)
+    assert imported.meta["algorithm"] == case.algorithm
+    file = made(imported)
+    session, random, seen = file.session(AGENTS), np.random.default_rng(5), []
+    shown = games.reset()
     for _ in range(STEPS):
-        out = session.step(raw[-1])
-        expected, _ = model.predict(obs, deterministic=True)
-        agree(out, expected, file.action)
-        clipped += int((np.abs(obs) >= 1.5).sum())
-        seen.append(expected)
-        obs, _, done, _ = games.step(expected)
-        session.reset(np.flatnonzero(done))
-    assert clipped > 100 and len(seen) * AGENTS == ROWS
+        mask = None
+        if masked:
+            mask = random.random((AGENTS, file.action.choices)) < 0.7
+            mask[:, np.cumsum((0, *file.action.sizes[:-1]))] = True
+        more = {"action_masks": mask} if masked else {}
+        expected, state = model.predict(shown, state, begins, deterministic=True, **more)
+        agree(session.step(spy.seen, mask), expected, file.action, least=1, mask=mask)
+        seen.append(np.asarray(expected).reshape(AGENTS, -1))
+        shown, _, begins, _ = games.step(expected)
+        session.reset(np.flatnonzero(begins))
+    assert len(np.unique(np.concatenate(seen).round(3), axis=0)) > 1, "the actions hardly differ: a weak test"
 
 
-def test_sb3_stacked_images(tmp_path: Path) -> None:
-    from stable_baselines3 import DQN
-    from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
-
-    grey = spaces.Box(0, 255, (36, 40, 1), np.uint8)
-    games = VecFrameStack(DummyVecEnv([lambda: Game(grey, spaces.Discrete(4))] * AGENTS), 4)
-    model = DQN("CnnPolicy", games, buffer_size=AGENTS, seed=1, device="cpu")
-    sample = [games.reset(), *(games.step(np.zeros(AGENTS, int))[0] for _ in range(5))]
-    spread(last(model.policy), lambda: [model.predict(obs, deterministic=True) for obs in sample])
-    model.save(tmp_path / "model.zip")
-    file = made(importers.load("sb3", tmp_path / "model.zip", trust=True, frame_stack=4))
-    session = file.session(AGENTS)
-    obs, seen = games.reset(), []
-    for _ in range(STEPS):
-        expected, _ = model.predict(obs, deterministic=True)
-        agree(session.step(obs[..., -1:]), expected, file.action, least=1)
-        seen.append(expected)
-        obs, _, done, _ = games.step(expected)
-        session.reset(np.flatnonzero(done))
-    assert len(np.unique(seen)) > 1
+@pytest.mark.parametrize("case", [pytest.param(c, id=str(c), marks=() if c.short else pytest.mark.full) for c in TABLE])
+@pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
+def test_sb3(case: Case, tmp_path: Path) -> None:
+    run(case, tmp_path)
 
 
-# sb3-contrib
+class Careful(ActorCriticPolicy):
+    """Takes half of each action that the standard policy would."""
+
+    def _get_action_dist_from_latent(self, latent_pi: Any) -> Any:
+        return self.action_dist.proba_distribution(0.5 * self.action_net(latent_pi), self.log_std)
 
 
-@pytest.mark.parametrize("name", ["MaskablePPO", "QRDQN"])
-def test_sb3_contrib(name: str, tmp_path: Path) -> None:
-    import sb3_contrib
-
-    few = {"n_steps": 32, "batch_size": 32} if name == "MaskablePPO" else {"learning_starts": 28, "buffer_size": 99}
-    model = getattr(sb3_contrib, name)("MlpPolicy", Game(VECTOR, spaces.Discrete(5)), seed=1, device="cpu", **few)
-    model.learn(32)
-    obs = observations(VECTOR, ROWS)
-    if name == "MaskablePPO":
-        spread(last(model.policy), lambda: model.predict(obs, deterministic=True))
-    model.save(tmp_path / "model.zip")
-    file = made(importers.load("sb3-contrib", tmp_path / "model.zip", trust=True))
-    session = file.session(ROWS)
-    expected, _ = model.predict(obs, deterministic=True)
-    agree(session.step(obs), expected, file.action)
-    if name == "MaskablePPO":
-        masks = np.random.default_rng(2).random((ROWS, 5)) < 0.5
-        masks[np.arange(ROWS), np.arange(ROWS) % 5] = True
-        unmasked = session.step(obs).action
-        expected, _ = model.predict(obs, deterministic=True, action_masks=masks)
-        out = session.step(obs, masks)
-        assert (out.action[:, 0] == expected).all() and (out.action != unmasked).mean() > 0.2
+def saved(folder: Path, kind: str, policy: Any, observation: spaces.Space, action: str, **settings: Any) -> Path:
+    package = stable_baselines3 if hasattr(stable_baselines3, kind) else sb3_contrib
+    model = getattr(package, kind)(policy, Game(observation, ACTIONS[action]), device="cpu", **settings)
+    if kind == "PPO":
+        spread(last(model.policy), lambda: model.predict(observations(observation, 100), deterministic=True))
+    model.save(folder / "model.zip")
+    return folder / "model.zip"
 
 
-@pytest.mark.parametrize("action", [spaces.Discrete(4), ARM], ids=["discrete", "box"])
-def test_sb3_contrib_recurrent(action: spaces.Space, tmp_path: Path) -> None:
-    from sb3_contrib import RecurrentPPO
+@pytest.fixture(scope="module")
+def ordinary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of PPO."""
+    return saved(tmp_path_factory.mktemp("ppo"), "PPO", "MlpPolicy", OBSERVATIONS["vector"], "box")
 
-    settings = {"lstm_hidden_size": 32, "n_lstm_layers": 2}
-    model = RecurrentPPO(
-        "MlpLstmPolicy", Game(VECTOR, action), n_steps=16, batch_size=16, seed=1, device="cpu", policy_kwargs=settings
-    ).learn(16)
-    start = np.zeros(AGENTS, bool)
-    obs = observations(VECTOR, STEPS, AGENTS)
 
-    def play() -> None:
-        state = None
-        for row in obs[:9]:
-            _, state = model.predict(row, state, start, deterministic=True)
+def test_a_policy_with_a_distribution_of_its_own_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """It is read as the standard one, and the library acts otherwise."""
+    path = saved(tmp_path, "PPO", Careful, OBSERVATIONS["vector"], "box")
+    assert main(["export", "--from", "sb3", str(path), "--trust", "-o", str(tmp_path / "policy.minnow")]) == 1
+    said = capsys.readouterr().err
+    assert "acts otherwise than stable-baselines3" in said and "of 256 observations" in said
+    assert not (tmp_path / "policy.minnow").exists()
 
-    spread(model.policy.action_net, play)
-    model.save(tmp_path / "model.zip")
-    file = made(importers.load("sb3-contrib", tmp_path / "model.zip", trust=True))
-    session, state, random, seen = file.session(AGENTS), None, np.random.default_rng(3), []
-    for row in obs:
-        again = random.random(AGENTS) < 0.1
-        session.reset(np.flatnonzero(again))
-        expected, state = model.predict(row, state, again, deterministic=True)
-        agree(session.step(row), expected, file.action, least=1)
-        seen.append(expected)
-    assert len(np.unique(np.concatenate(seen).round(3), axis=0)) > 1
+
+def test_the_file_in_c_is_held_too(ordinary: Path, tmp_path: Path) -> None:
+    """What is wrong between the module and the file: here an action spec with other bounds."""
+    imported = importers.load("sb3", ordinary, trust=True)
+    imported.action = Box([-9, -9, -9], [9, 9, 9])
+    with pytest.raises(ExportError, match="acts otherwise"):
+        imported.export(tmp_path / "policy.minnow")
+    assert not list(tmp_path.glob("policy.*"))
+
+
+def test_stacks_along_an_axis_that_is_not_shown(tmp_path: Path) -> None:
+    space = spaces.Box(-1, 1, (4, 5, 4), np.float32)
+    path = saved(tmp_path, "A2C", "MlpPolicy", space, "discrete")
+    with pytest.raises(ExportError, match="--channels-order last"):
+        importers.load("sb3", path, trust=True, frame_stack=2)
+    for order, shape in (("first", (2, 5, 4)), ("last", (4, 5, 2))):
+        found = importers.load("sb3", path, trust=True, frame_stack=2, channels_order=order)
+        assert found.obs.shape[1:] == shape
+
+
+def test_statistics_of_something_else(ordinary: Path, tmp_path: Path) -> None:
+    from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+    for name, words in (("board", "give the statistics that were saved with the model"), ("boxes", "a dict of arrays")):
+        games = DummyVecEnv([lambda name=name: Game(OBSERVATIONS[name], ACTIONS["box"])])
+        VecNormalize(games).save(str(tmp_path / "normal.pkl"))
+        with pytest.raises(ExportError, match=words):
+            importers.load("sb3", ordinary, trust=True, normalize=tmp_path / "normal.pkl")
+
+
+def test_a_model_of_the_other_library(ordinary: Path, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="--from sb3-contrib"):
+        importers.load("sb3", saved(tmp_path, "ARS", "MlpPolicy", OBSERVATIONS["vector"], "box"), trust=True)
+    with pytest.raises(ExportError, match=r"--from sb3\."):
+        importers.load("sb3-contrib", ordinary, trust=True)
 
 
 # Faults

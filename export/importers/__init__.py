@@ -33,5 +33,7 @@ def importer(name: str) -> ModuleType:
 
 
 def load(name: str, path: Path | str, **options: Any) -> Any:
-    """A policy of another library as an `Imported`; options are the fields of that importer's `Options`."""
-    return importer(name).load(Path(path), **options)
+    """A policy of another library as an `Imported`; options are the fields of that importer's `Options`.
+
+    Raises ExportError where it is not read as a whole, or acts otherwise than the library, where that is installed."""
+    return importer(name).load(Path(path), **options).checked()

@@ -32,6 +32,12 @@ class Normaliser(nn.Module):
         obs = obs / self.std
         return obs if self.limit is None else obs.clamp(-self.limit, self.limit)
 
+    def turned(self) -> Normaliser:
+        """The same for channels, height, width, where it is of height, width, channels."""
+        for name, buffer in list(self.named_buffers()):
+            setattr(self, name, buffer.permute(2, 0, 1).contiguous())
+        return self
+
 
 class Front(nn.Module):
     """One array of the observation on its way to the network: (obs, frames) -> (what the network is given, frames).

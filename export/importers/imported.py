@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from minnow.export.action import Action
 from minnow.export.errors import ExportError, first_line
+from minnow.export.importers.witness import Witness, hold_file, hold_module
 
 if TYPE_CHECKING:
     from minnow.export.exporter import Report
@@ -36,6 +38,7 @@ class Imported:
     state_axes: Any = None
     observation: Any = None  # what the inputs mean
     meta: dict[str, Any] = field(default_factory=dict)
+    witness: Witness | None = None  # what the library itself does, where it is installed
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of `export`, and of `exporter.build` without `observation`."""
@@ -47,11 +50,43 @@ class Imported:
             "meta": self.meta,
         }
 
-    def export(self, path: Path | str) -> Report:
-        """Writes the policy file, its ONNX twin and its parity file."""
+    def checked(self) -> Imported:
+        """Itself, held against the library. Raises ExportError where the module acts otherwise."""
+        if self.witness is not None:
+            hold_module(self, self.witness)
+        return self
+
+    def without(self, output: str) -> Imported:
+        """The same without one of its outputs."""
+        if output not in self.outputs:
+            return self
+        kept = [i for i, name in enumerate(self.outputs) if name != output]
+        module = Some(self.module, len(self.outputs), kept).eval()
+        return replace(self, module=module, outputs=tuple(self.outputs[i] for i in kept))
+
+    def export(self, path: Path | str, **options: Any) -> Report:
+        """Writes the policy file, its ONNX twin and its parity file, unless the file in C acts otherwise than the
+        library. options: `meta`, which is added, and others of `minnow.export.export`."""
         from minnow.export.exporter import export
 
-        return export(self.module, self.obs, path, observation=self.observation, **self.arguments())
+        given = self.arguments() | options
+        given["meta"] = self.meta | options.get("meta", {})
+        check = None if self.witness is None else partial(hold_file, action=self.action, witness=self.witness)
+        return export(self.module, self.obs, path, observation=self.observation, check=check, **given)
+
+
+class Some(nn.Module):
+    """A module with some of its outputs, by their places among `count`, before its state."""
+
+    def __init__(self, module: nn.Module, count: int, kept: list[int]) -> None:
+        super().__init__()
+        self.module, self.count, self.kept = module, count, kept
+
+    def forward(self, *args: Any) -> Any:
+        found = self.module(*args)
+        found = tuple(found) if isinstance(found, tuple | list) else (found,)
+        given = (*(found[i] for i in self.kept), *found[self.count :])
+        return given if len(given) > 1 else given[0]
 
 
 def library(module: str, package: str) -> Any:

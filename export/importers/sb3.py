@@ -1,28 +1,28 @@
 """Stable-Baselines3: PPO, A2C, DQN, SAC, TD3 and DDPG, with VecNormalize and VecFrameStack in the file.
 
-The file's action is that of `model.predict(obs, deterministic=True)`, for the observation as the environment gives it.
+The file's action is that of `model.predict(obs, deterministic=True)`, for the observation as the environment gives it;
+each import is held to that.
 """
 
 from __future__ import annotations
 
-import json
-import zipfile
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from minnow.export.action import Action, Box, Discrete, MultiDiscrete
+from minnow.export.action import Action
 from minnow.export.errors import ExportError, first_line
-from minnow.export.importers.front import Front, Normaliser
-from minnow.export.importers.imported import EXAMPLES, Imported, library, present, samples, trusted, version
+from minnow.export.importers import sb3_files
+from minnow.export.importers.front import Front
+from minnow.export.importers.imported import EXAMPLES, Imported, library, trusted, version
+from minnow.export.importers.spaces import action_of, describe, kind
 
-PACKAGE = "stable-baselines3"
+PACKAGES = {"stable_baselines3": "stable-baselines3", "sb3_contrib": "sb3-contrib"}
 
 
 @dataclass
@@ -35,6 +35,9 @@ class Options:
     """What VecNormalize.save wrote, also a pickle: observations are then normalised and clipped in the file."""
     frame_stack: int = 1
     """Frames that VecFrameStack puts together; the file then takes one and remembers the others."""
+    channels_order: Literal["first", "last"] | None = None
+    """VecFrameStack's channels_order, where the model does not show along which axis arrays other than images are
+    stacked."""
     channels_first: bool = False
     """Images come as channels, height, width already; else the file takes height, width, channels."""
     algorithm: str | None = None
@@ -43,42 +46,20 @@ class Options:
 
 def load(path: Path | str, **options: Any) -> Imported:
     """A model.zip; the options are those of `Options`. Raises ExportError."""
-    chosen = Options(**options)
-    path = trusted(Path(path), chosen.trust)
-    name = chosen.algorithm or algorithm(path)
-    sb3 = library("stable_baselines3", PACKAGE)
-    if not hasattr(sb3, name):
-        raise ExportError(f"{path}: Stable-Baselines3 has no algorithm {name!r}; name one of its own with --algorithm.")
+    return read("stable_baselines3", HEADS, path, Options(**options))
+
+
+def read(home: str, heads: Heads, path: Path | str, options: Options) -> Imported:
+    """A model.zip of one of the two packages, by its module's name."""
+    path = trusted(Path(path), options.trust)
+    name = sb3_files.algorithm(path, home, options.algorithm)
     try:
-        model = getattr(sb3, name).load(path, device="cpu")
+        model = getattr(library(home, PACKAGES[home]), name).load(path, device="cpu")
     except Exception as error:
-        raise ExportError(f"{path} cannot be loaded by {version(PACKAGE)} as {name}: {first_line(error)}.") from error
-    return convert(model.policy, HEADS, chosen, {"library": version(PACKAGE), "algorithm": name, **steps(model)})
-
-
-def algorithm(path: Path) -> str:
-    """The class that wrote a model.zip, by what is in its settings."""
-    data = settings(path)
-    home = data.get("policy_class", {}).get("__module__", "")
-    for part, name in ((".dqn.", "DQN"), (".sac.", "SAC")):
-        if part in home:
-            return name
-    if ".td3." in home:
-        return "TD3"
-    if "clip_range" in data:
-        return "PPO"
-    if "rms_prop_eps" in data or "gae_lambda" in data:
-        return "A2C"
-    raise ExportError(f"{path} does not show which algorithm it is of: name it with --algorithm.")
-
-
-def settings(path: Path) -> dict[str, Any]:
-    """The JSON in a model.zip. Nothing of it is unpickled."""
-    try:
-        with zipfile.ZipFile(present(path)) as archive:
-            return json.loads(archive.read("data"))
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise ExportError(f"{path} is no file of model.save: {first_line(error)}.") from None
+        raise ExportError(
+            f"{path} cannot be loaded by {version(PACKAGES[home])} as {name}: {first_line(error)}."
+        ) from error
+    return convert(model, name, heads, options)
 
 
 def steps(model: Any) -> dict[str, Any]:
@@ -97,6 +78,7 @@ class Head:
     outputs: tuple[str, ...]
     action: Action
     state: Any = None  # for EXAMPLES agents
+    masked: bool = False  # the library takes masks of actions
 
 
 class ActorCritic(nn.Module):
@@ -105,7 +87,7 @@ class ActorCritic(nn.Module):
     def __init__(self, policy: nn.Module) -> None:
         super().__init__()
         self.policy = policy
-        self.binary = action_kind(policy.action_space) == "MultiBinary"
+        self.binary = kind(policy.action_space) == "MultiBinary"
 
     def forward(self, obs: Any) -> tuple[Tensor, ...]:
         features = self.policy.extract_features(obs)
@@ -119,7 +101,7 @@ class ActorCritic(nn.Module):
     def heads(self, latent: Tensor) -> tuple[Tensor, ...]:
         """Logits; or the mean and, where noise does not depend on the state, the logarithm of its deviation."""
         found = self.policy.action_net(latent)
-        if action_kind(self.policy.action_space) == "Box":
+        if kind(self.policy.action_space) == "Box":
             return (found,) if self.policy.use_sde else (found, self.policy.log_std.expand_as(found))
         return (pairs(found) if self.binary else found,)
 
@@ -164,7 +146,7 @@ def pairs(logits: Tensor) -> Tensor:
 
 def actor_critic(policy: Any) -> Head:
     names = ("mean",) if policy.use_sde else ("mean", "log_std")
-    head = names if action_kind(policy.action_space) == "Box" else ("logits",)
+    head = names if kind(policy.action_space) == "Box" else ("logits",)
     return Head(ActorCritic(policy), (*head, "value"), action_of(policy.action_space, policy.squash_output))
 
 
@@ -180,41 +162,6 @@ def q_values(policy: Any) -> Head:
 
 Heads = dict[str, Callable[[Any], Head]]
 HEADS: Heads = {"ActorCriticPolicy": actor_critic, "SACPolicy": actor, "TD3Policy": actor, "DQNPolicy": q_values}
-
-
-# Spaces
-
-
-def action_kind(space: Any) -> str:
-    return type(space).__name__
-
-
-def action_of(space: Any, squash: bool = False) -> Action:
-    """The action spec of a Gymnasium space. squash: actions of the policy are in [-1, 1] and stretched to the space."""
-    kind = action_kind(space)
-    if kind == "Discrete" and space.start == 0:
-        return Discrete(int(space.n))
-    if kind == "MultiDiscrete" and np.ndim(space.nvec) == 1 and not np.any(space.start):
-        return MultiDiscrete([int(n) for n in space.nvec])
-    if kind == "MultiBinary":
-        return MultiDiscrete([2] * int(np.prod(space.shape)))
-    if kind == "Box":
-        return Box(space.low.reshape(-1), space.high.reshape(-1), "tanh" if squash else "clip")
-    raise ExportError(
-        f"the action space {space} is not known: Discrete, MultiDiscrete, MultiBinary or Box is expected."
-    )
-
-
-def describe(space: Any) -> dict[str, Any]:
-    """A space of observations in JSON."""
-    if action_kind(space) == "Dict":
-        return {name: describe(inner) for name, inner in space.spaces.items()}
-    found: dict[str, Any] = {"space": action_kind(space), "shape": list(space.shape), "dtype": str(space.dtype)}
-    if action_kind(space) == "Box":
-        low, high = float(space.low.min()), float(space.high.max())
-        found |= {"low": low} if np.isfinite(low) else {}
-        found |= {"high": high} if np.isfinite(high) else {}
-    return found
 
 
 # Everything between the environment and the policy
@@ -243,119 +190,45 @@ class Model(nn.Module):
         return (*outputs, after | ({"memory": memory} if self.recurrent else {}))
 
 
-def convert(policy: Any, heads: Heads, options: Options, meta: dict[str, Any]) -> Imported:
-    """A policy of Stable-Baselines3 or of a library built on it."""
+def convert(model: Any, name: str, heads: Heads, options: Options) -> Imported:
+    """A model of Stable-Baselines3 or of a library built on it, as loaded."""
+    wrappers = importlib.import_module("minnow.export.importers.sb3_wrappers")
+    policy, space = model.policy, model.policy.observation_space
     policy.set_training_mode(False)
-    ancestors = [kind.__name__ for kind in type(policy).__mro__]
-    found = next((heads[name] for name in ancestors if name in heads), None)
+    ancestors = [one.__name__ for one in type(policy).__mro__]
+    found = next((heads[one] for one in ancestors if one in heads), None)
     if found is None:
         raise ExportError(f"policies of class {type(policy).__name__} are not known: {', '.join(heads)} are.")
     head = found(policy)
-    space = policy.observation_space
-    single = action_kind(space) != "Dict"
-    spaces = {"obs": space} if single else dict(space.spaces)
-    statistics = normalisation(options, single)
-    fronts, examples = {}, {}
-    for name, inner in spaces.items():
-        fronts[name], examples[name] = front(inner, statistics.get(name), options)
-    model = Model(fronts, head.net, single, head.state is not None).eval()
-    for parameter in model.parameters():
+    wrapper = None
+    if options.normalize is not None:
+        wrapper = wrappers.saved_wrapper(trusted(Path(options.normalize), options.trust))
+    ways = wrappers.ways(space, wrapper, options)
+    single = kind(space) != "Dict"
+    fronts = {name: way.front for name, way in ways.items()}
+    examples = {name: way.domain.draw(EXAMPLES) for name, way in ways.items()}
+    module = Model(fronts, head.net, single, head.state is not None).eval()
+    for parameter in module.parameters():
         parameter.requires_grad_(False)
     state: dict[str, Any] = {}
-    if model.stacked:
-        state["frames"] = {name: torch.from_numpy(fronts[name].start(examples[name])) for name in model.stacked}
+    if module.stacked:
+        state["frames"] = {name: torch.from_numpy(fronts[name].start(examples[name])) for name in module.stacked}
     if head.state is not None:
         state["memory"] = head.state
+    library, masked = version(package(model)), head.action.sizes if head.masked else ()
     return Imported(
-        module=model,
+        module=module,
         obs=examples["obs"] if single else examples,
         outputs=head.outputs,
         action=head.action,
         state=state or None,
-        observation=describe(space),
-        meta=meta,
+        observation=describe(ways["obs"].raw) if single else {name: describe(way.raw) for name, way in ways.items()},
+        meta={"library": library, "algorithm": name, **steps(model)},
+        witness=wrappers.witness(model, ways, wrapper, options, f"{library}'s {name}", masked),
     )
 
 
-def front(space: Any, statistics: Normaliser | None, options: Options) -> tuple[Front, np.ndarray]:
-    """How one array comes to the policy, and examples of it as the environment gives it."""
-    from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
-
-    kind = action_kind(space)
-    if kind in ("Discrete", "MultiDiscrete"):
-        if options.frame_stack > 1:
-            raise ExportError(f"observations of {space} cannot be stacked.")
-        random = np.random.default_rng(0)
-        sizes = np.asarray(space.n if kind == "Discrete" else space.nvec)
-        return Front(), random.integers(sizes, size=(EXAMPLES, *space.shape)).astype(np.int32)
-    image = len(space.shape) == 3 and is_image_space(space, check_channels=False, normalized_image=True)
-    first = image and is_image_space_channels_first(space)
-    turn = first and not options.channels_first
-    along = 0 if first else -1  # the axis of a space's shape along which frames are stacked
-    shape = list(space.shape)
-    if shape[along] % options.frame_stack:
-        raise ExportError(f"an observation of shape {shape} is no stack of {options.frame_stack} frames.")
-    shape[along] //= options.frame_stack
-    shown, stacked = (tuple([*s[1:], s[0]] if turn else s) for s in (shape, list(space.shape)))
-    before = after = None
-    if statistics is not None:
-        found = tuple(statistics.mean.shape)
-        if found == shown:
-            before = statistics
-        elif found == stacked:
-            after = turned(statistics) if turn else statistics
-        else:
-            raise ExportError(
-                f"the normaliser is of observations {list(found)}, the model takes {list(shown)}: give the "
-                "statistics that were saved with it."
-            )
-    examples = samples(shown, "uint8" if space.dtype == np.uint8 else "float32")
-    if before is not None and examples.dtype == np.float32:
-        examples = before.mean.numpy() + examples * before.std.numpy()
-    return Front(turn, options.frame_stack, 1 if first else -1, before, after), examples
-
-
-def turned(normaliser: Normaliser) -> Normaliser:
-    """The same for channels, height, width."""
-    for name, buffer in list(normaliser.named_buffers()):
-        setattr(normaliser, name, buffer.permute(2, 0, 1).contiguous())
-    return normaliser
-
-
-def normalisation(options: Options, single: bool) -> dict[str, Normaliser]:
-    """What VecNormalize does to each array of the observation; `obs` where there is but one."""
-    if options.normalize is None:
-        return {}
-    path = trusted(Path(options.normalize), options.trust)
-    wrapper = saved_wrapper(path)
-    if not wrapper.norm_obs:
-        return {}
-    rms = {"obs": wrapper.obs_rms} if single else wrapper.obs_rms
-    if single == isinstance(wrapper.obs_rms, dict):
-        raise ExportError(
-            f"{path} normalises {'a dict of arrays' if single else 'one array'}, the model takes another."
-        )
-    return {
-        name: Normaliser(item.mean, np.sqrt(item.var + wrapper.epsilon), float(wrapper.clip_obs))
-        for name, item in rms.items()
-    }
-
-
-class AnyShape:
-    """Equal to every shape: the statistics are held against the model afterwards."""
-
-    __hash__ = None
-
-    def __eq__(self, other: object) -> bool:
-        return True
-
-
-def saved_wrapper(path: Path) -> Any:
-    """VecNormalize as saved, read by its own library, around no environment."""
-    kind = library("stable_baselines3.common.vec_env", PACKAGE).VecNormalize
-    nothing = SimpleNamespace(num_envs=1, render_mode=None, observation_space=SimpleNamespace(shape=AnyShape()))
-    try:
-        found = kind.load(str(path), nothing)
-    except Exception as error:
-        raise ExportError(f"{path} is no file of VecNormalize.save: {first_line(error)}.") from error
-    return found
+def package(model: Any) -> str:
+    """The distribution that a model's class, or the nearest ancestor of its own, comes with."""
+    homes = [one.__module__.partition(".")[0] for one in type(model).__mro__]
+    return next(PACKAGES[home] for home in homes if home in PACKAGES)

@@ -1,4 +1,4 @@
-"""sb3-contrib: RecurrentPPO, MaskablePPO, QR-DQN, TQC and TRPO, by the means of the importer of Stable-Baselines3.
+"""sb3-contrib: RecurrentPPO, MaskablePPO, QR-DQN, TQC, TRPO, CrossQ and ARS, by the importer of Stable-Baselines3.
 
 Masks are no part of a policy: `session.step(obs, mask)` takes them, as `model.predict(..., action_masks=...)` does.
 """
@@ -11,38 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from minnow.export.errors import ExportError, first_line
+from minnow.export.errors import ExportError
 from minnow.export.importers import sb3
-from minnow.export.importers.imported import EXAMPLES, Imported, library, trusted, version
-from minnow.export.importers.sb3 import ActorCritic, Head, Options, action_kind, action_of, actor_critic, steps
+from minnow.export.importers.imported import EXAMPLES, Imported
+from minnow.export.importers.sb3 import ActorCritic, Head, Options, actor_critic
+from minnow.export.importers.spaces import action_of, kind
 
 __all__ = ["Options", "load"]
-PACKAGE = "sb3-contrib"
 
 
 def load(path: Path | str, **options: Any) -> Imported:
     """A model.zip; the options are those of Stable-Baselines3's `Options`. Raises ExportError."""
-    chosen = Options(**options)
-    path = trusted(Path(path), chosen.trust)
-    name = chosen.algorithm or algorithm(path)
-    contrib = library("sb3_contrib", PACKAGE)
-    if not hasattr(contrib, name):
-        raise ExportError(f"{path}: sb3-contrib has no algorithm {name!r}; name one of its own with --algorithm.")
-    try:
-        model = getattr(contrib, name).load(path, device="cpu")
-    except Exception as error:
-        raise ExportError(f"{path} cannot be loaded by {version(PACKAGE)} as {name}: {first_line(error)}.") from error
-    return sb3.convert(model.policy, HEADS, chosen, {"library": version(PACKAGE), "algorithm": name, **steps(model)})
-
-
-def algorithm(path: Path) -> str:
-    """The class that wrote a model.zip, by the module of its policy."""
-    home = sb3.settings(path).get("policy_class", {}).get("__module__", "")
-    known = {".recurrent.": "RecurrentPPO", ".maskable.": "MaskablePPO", ".qrdqn.": "QRDQN", ".tqc.": "TQC"}
-    for part, name in known.items():
-        if part in home:
-            return name
-    raise ExportError(f"{path} does not show which algorithm of sb3-contrib it is of: name it with --algorithm.")
+    return sb3.read("sb3_contrib", HEADS, path, Options(**options))
 
 
 class Quantiles(nn.Module):
@@ -75,19 +55,37 @@ def recurrent(policy: Any) -> Head:
 
 
 class Masked(ActorCritic):
-    """MaskablePPO: logits before the mask."""
+    """MaskablePPO: logits before the mask; two for each number of a MultiBinary."""
 
     def heads(self, latent: Tensor) -> tuple[Tensor, ...]:
-        found = self.policy.action_net(latent)
-        return (sb3.pairs(found) if self.binary else found,)
+        return (self.policy.action_net(latent),)
 
 
 def masked(policy: Any) -> Head:
-    return Head(Masked(policy), ("logits", "value"), action_of(policy.action_space))
+    return Head(Masked(policy), ("logits", "value"), action_of(policy.action_space), masked=True)
+
+
+class Searched(nn.Module):
+    """ARS: one network, whose tanh, where it has one, is that of the file's action."""
+
+    def __init__(self, policy: nn.Module) -> None:
+        super().__init__()
+        self.policy, self.net = policy, policy.action_net
+        if policy.squash_output:
+            if not isinstance(self.net[-1], nn.Tanh):
+                raise ExportError(f"the policy ends with {self.net[-1]}, where Tanh is expected.")
+            self.net = self.net[:-1]
+
+    def forward(self, obs: Any) -> tuple[Tensor]:
+        return (self.net(self.policy.extract_features(obs, self.policy.features_extractor)),)
+
+
+def searched(policy: Any) -> Head:
+    outputs = ("mean",) if kind(policy.action_space) == "Box" else ("logits",)
+    return Head(Searched(policy), outputs, action_of(policy.action_space, policy.squash_output))
 
 
 def quantiles(policy: Any) -> Head:
-    assert action_kind(policy.action_space) == "Discrete"
     return Head(Quantiles(policy.quantile_net), ("logits",), action_of(policy.action_space))
 
 
@@ -96,5 +94,7 @@ HEADS: sb3.Heads = {
     "MaskableActorCriticPolicy": masked,
     "QRDQNPolicy": quantiles,
     "TQCPolicy": sb3.actor,
+    "CrossQPolicy": sb3.actor,
+    "ARSPolicy": searched,
     "ActorCriticPolicy": actor_critic,
 }
