@@ -3,8 +3,10 @@ shipped ones are not."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -187,6 +189,40 @@ def test_other_kinds_of_environment(tiny: tuple[str, bytes]) -> None:
     assert len(game.draw()) == 1024  # as many as the list holds
     game.tick(300)
     assert game.c.game_episodes(game.at) == 3
+
+
+def test_what_the_policy_would_do_is_its_own(tiny: tuple[str, bytes]) -> None:
+    """Not what the person holds who drives: page and window show the policy's."""
+    driven, taken = (core.Game(*tiny, seed=1) for _ in range(2))
+    driven.drive(0, core.POLICY)
+    taken.drive(0, core.PERSON)
+    taken.act(0, *(head.size - 1 if head.size else head.high for head in taken.spec.head))
+    driven.tick(), taken.tick()
+    bounds = [(head.low, head.high) if not head.size else (0, head.size) for head in taken.spec.head]
+    clipped = tuple(min(max(value, low), high) for value, (low, high) in zip(driven.chosen(0), bounds, strict=True))
+    assert clipped == driven.action(0) != taken.action(0)
+    assert taken.chosen(0) == driven.chosen(0)
+
+
+def test_the_page_shows_the_policy_s_own_action() -> None:
+    """thoughts.js by itself: a person steers to the right, the policy would have gone left, and further than it may."""
+    script = """
+    globalThis.document = { createElement: () => ({
+      append(...children) { this.children = children; }, style: {},
+      get classList() { return { contains: (name) => this.className.includes(name), toggle() {} }; },
+    }) };
+    const { Thoughts } = await import(process.argv[1]);
+    const head = [{ name: "steer", low: -1, high: 3 }, { name: "gas", low: 0, high: 1 }];
+    const thoughts = new Thoughts({ action_type: "box", head });
+    thoughts.update({ action: () => [3, 1], chosen: () => [-5, 0.25], value: () => 0, probabilities: () => [] }, 0);
+    const shown = thoughts.choices.map(({ bar, figure }) => [figure.textContent, bar.style.left, bar.style.width]);
+    console.log(JSON.stringify(shown));
+    """
+    page = Path(core.__file__).parent / "player" / "thoughts.js"
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", script, str(page)], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == [["-1", "0%", "50%"], ["0.25", "25%", "25%"]]
 
 
 def test_other_kinds_play_alike_in_a_debug_build(tiny: tuple[str, bytes]) -> None:

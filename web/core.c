@@ -350,6 +350,9 @@ float game_value(const Game *game, uint32_t slot) {
     const float *all = game->session ? minnow_value(game->session) : NULL;
     return all && slot < ENV_SLOTS ? all[slot] : 0.0f;
 }
+const void *game_chosen(const Game *game, uint32_t slot) {
+    return slot < ENV_SLOTS ? game->play->chosen[slot] : NULL;
+}
 const void *game_action(const Game *game, uint32_t slot) {
     return slot < ENV_SLOTS ? game->play->action[slot] : NULL;
 }

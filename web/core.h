@@ -79,7 +79,8 @@ uint32_t game_state_size(const Game *game);
 const float *game_probabilities(const Game *game, uint32_t slot); /* [game_probability_count(game)], heads in order */
 uint32_t game_probability_count(const Game *game);                /* 0 for continuous actions */
 float game_value(const Game *game, uint32_t slot);
-const void *game_action(const Game *game, uint32_t slot); /* in force: int32 or float, [heads] */
+const void *game_chosen(const Game *game, uint32_t slot); /* what it would do: int32 or float, [heads] */
+const void *game_action(const Game *game, uint32_t slot); /* in force, whoever drives; of the same form */
 
 /* Makes the draw list of what is in focus; returns how many EnvShapes there are at game_shapes(). */
 uint32_t game_draw(Game *game, uint32_t slot, float aspect);

@@ -175,8 +175,15 @@ class Game:
 
     def action(self, slot: int = 0) -> tuple[float, ...]:
         """The action of the last tick, one number a head."""
+        return self._heads(self.c.game_action(self.at, slot))
+
+    def chosen(self, slot: int = 0) -> tuple[float, ...]:
+        """What the policy would have done, whether or not it drives."""
+        return self._heads(self.c.game_chosen(self.at, slot))
+
+    def _heads(self, at: int) -> tuple[float, ...]:
         kind = ctypes.c_float if self.spec.action_type == "box" else ctypes.c_int32
-        return tuple((kind * self.spec.heads).from_address(self.c.game_action(self.at, slot)))
+        return tuple((kind * self.spec.heads).from_address(at))
 
     def hash(self) -> str:
         """16 hexadecimal digits, as the page shows them."""

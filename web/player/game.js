@@ -55,6 +55,7 @@ export class PolicyError extends Error {
  * @property {(game: number) => number} game_probability_count
  * @property {(game: number, slot: number) => number} game_value
  * @property {(game: number, slot: number) => number} game_action
+ * @property {(game: number, slot: number) => number} game_chosen
  * @property {(game: number, slot: number, aspect: number) => number} game_draw
  * @property {(game: number) => number} game_shapes
  */
@@ -272,13 +273,26 @@ export class Game {
   }
 
   /**
-   * The action in force: integers, or floats for continuous heads.
+   * What the policy would do, whether or not it drives: integers, or floats for continuous heads.
+   *
+   * @param {number} slot
+   */
+  chosen(slot) {
+    return this.#heads(this.core.game_chosen(this.at, slot));
+  }
+
+  /**
+   * The action in force, in the same form.
    *
    * @param {number} slot
    */
   action(slot) {
+    return this.#heads(this.core.game_action(this.at, slot));
+  }
+
+  /** @param {number} at where a player's action begins */
+  #heads(at) {
     const { buffer } = this.core.memory;
-    const at = this.core.game_action(this.at, slot);
     return this.spec.action_type === "box"
       ? new Float32Array(buffer, at, this.spec.head.length)
       : new Int32Array(buffer, at, this.spec.head.length);

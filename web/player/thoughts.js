@@ -49,20 +49,20 @@ export class Thoughts {
    * @param {number} slot
    */
   update(game, slot) {
+    const chosen = game.chosen(slot);
     if (this.spec.action_type === "box") {
-      const action = game.action(slot);
-      this.spec.head.forEach(({ low, high }, i) =>
-        this.#show(this.choices[i], (2 * (action[i] - low)) / (high - low) - 1, number(action[i])),
-      );
+      this.spec.head.forEach(({ low, high }, i) => {
+        const action = Math.min(Math.max(chosen[i], low), high);
+        this.#show(this.choices[i], (2 * (action - low)) / (high - low) - 1, number(action));
+      });
     } else {
       const probabilities = game.probabilities(slot);
-      const action = game.action(slot);
       let first = 0;
       this.spec.head.forEach((head, index) => {
         for (let i = 0; i < head.size; i += 1) {
           const entry = this.choices[first + i];
           this.#show(entry, probabilities[first + i], `${(100 * probabilities[first + i]).toFixed(0)}%`);
-          entry.row.classList.toggle("taken", action[index] === i);
+          entry.row.classList.toggle("taken", chosen[index] === i);
         }
         first += head.size;
       });
