@@ -22,7 +22,6 @@ from minnow.train.config import Core
 from minnow.train.ppo import PPO
 
 NETS = {"mlp2x64": ("mlp", 64, 2), "mlp2x128": ("mlp", 128, 2), "lstm128": ("lstm", 128, 1)}  # core, width, layers
-SCORES = {"cartpole": 475.0, "pong": 18.0, "breakout": 90.0}  # that count as solved
 SNAPSHOTS = 50  # of a run that is to solve a task
 EPISODES, HELD = 200, 3  # of an evaluation; successive ones that must reach the score
 PARTS = {  # where a training step's time goes, by the functions that spend it
@@ -56,7 +55,7 @@ class SolveFlags:
     seeds: int = 5
     """Seeds 0 .. N - 1."""
     score: float | None = None
-    """What counts as solved (cartpole: 475, pong: 18, breakout: 90)."""
+    """What counts as solved (default: the bar of train.toml, if that is a score)."""
     core: Core | None = None
     """Another network: its memory, in place of train.toml's."""
     processes: int = field(default_factory=group.cores)
@@ -172,7 +171,8 @@ def solve(argv: list[str]) -> int:
         raise MinnowError(f"minnow bench solve wants one environment: {', '.join(envs.names())}.")
     if named[0] not in envs.names():
         raise unknown("environment", named[0], envs.names())
-    bar = SCORES.get(named[0]) if chosen.score is None else chosen.score
+    known = configs.bar(named[0])
+    bar = known.least if chosen.score is None and known and known.key == "score_mean" else chosen.score
     if bar is None:
         raise MinnowError(f"no score is known that solves {named[0]}: give --score.")
     if chosen.seeds < 1:

@@ -12,16 +12,7 @@ from typing import Any
 from minnow import envs
 from minnow.cinfer.errors import MinnowError, unknown
 from minnow.cli import flags
-
-BARS = {  # what the settings of train.toml must reach: a mean over whole episodes
-    "cartpole": ("score_mean", 475.0),
-    "pong": ("score_mean", 18.0),
-    "breakout": ("score_mean", 90.0),
-    "connect4": ("success_rate", 0.6),
-    "2048": ("success_rate", 0.25),
-    "maze": ("success_rate", 0.9),
-    "snake": ("score_mean", 27.7),  # three times its script's
-}
+from minnow.train import config as configs
 
 
 @dataclass
@@ -41,18 +32,18 @@ def main(argv: list[str]) -> int:
     named, rest = flags.leading(argv)
     chosen = flags.parse(Flags, rest, "minnow bench seeds ENV")
     if len(named) != 1:
-        raise MinnowError(f"minnow bench seeds wants one environment: {', '.join(BARS)}.")
+        raise MinnowError(f"minnow bench seeds wants one environment: {', '.join(envs.names())}.")
     name = named[0]
     if name not in envs.names():
         raise unknown("environment", name, envs.names())
-    if name not in BARS:
-        raise MinnowError(f"no bar is set for {name}: choose one of {', '.join(BARS)}.")
+    if configs.bar(name) is None:
+        raise MinnowError(f"no bar is set for {name}: its train.toml wants a table [bar], such as score_mean = 18.0.")
     if chosen.seeds < 1:
         raise MinnowError(f"--seeds is {chosen.seeds}: it wants 1 or more.")
     found = []
     for seed in range(chosen.seeds):
         found.append(trained(name, seed, chosen.episodes))
-        key, _ = BARS[name]
+        key = configs.bar(name).key
         line = "seed {seed}: {seconds:.1f} s, {steps:,} steps, ".format(**found[-1]) + f"{key} {found[-1][key]:.3f}"
         print(line, file=sys.stderr if chosen.json else sys.stdout, flush=True)
     if chosen.json:
@@ -62,7 +53,6 @@ def main(argv: list[str]) -> int:
 
 def trained(name: str, seed: int, episodes: int) -> dict[str, Any]:
     """One seed's training with the environment's own settings, and what its policy scores."""
-    from minnow.train import config as configs
     from minnow.train import evaluation, run
     from minnow.train.ppo import PPO
 
@@ -75,5 +65,5 @@ def trained(name: str, seed: int, episodes: int) -> dict[str, Any]:
         trainer.take_episodes()
     seconds = time.perf_counter() - start
     score = evaluation.evaluate(evaluation.TorchPlayer(trainer.policy), name, episodes).to_dict()
-    key, bar = BARS[name]
-    return {"seed": seed, "seconds": round(seconds, 3), "steps": trainer.steps, "reached": score[key] >= bar} | score
+    reached = configs.bar(name).reached(score)
+    return {"seed": seed, "seconds": round(seconds, 3), "steps": trainer.steps, "reached": reached} | score

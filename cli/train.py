@@ -274,6 +274,9 @@ def finish(outcome: Outcome, export: bool, as_json: bool) -> int:
         "steps_per_second": outcome.steps / outcome.seconds,
         "ended": outcome.ended,
     } | score.to_dict()
+    if bar := configs.bar(meta["env"]):
+        _say(bar.words(result))
+        result |= {"bar": {bar.key: bar.least}, "reached": bar.reached(result)}
     lines, passed = [str(score)], True
     if export:
         from minnow.cli.export import export_run

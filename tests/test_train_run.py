@@ -125,7 +125,10 @@ def test_a_runs_folder_and_its_repetition(tmp_path, capsys):
     first, second = tmp_path / "first", tmp_path / "second"
     flags = ["--train.steps", "100000000000", "--train.envs", "64", "--train.minibatch", "512", "--no-export"]
     assert main(["train", "cartpole", "--budget", "1", "--seed", "3", "--out", str(first), "--json", *flags]) == 0
-    printed = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    printed = json.loads(said.out)
+    assert printed["bar"] == {"score_mean": 475} and printed["reached"] == (printed["score_mean"] >= 475)
+    assert f"the bar of train.toml is 475: {'' if printed['reached'] else 'NOT '}reached" in said.err
     assert printed["episodes"] == 200 and printed["run"] == str(first)
     result = configs.parse((first / "config.toml").read_text(), "")["result"]
     assert result["steps"] == printed["steps"] and result["score_mean"] == printed["score_mean"]
@@ -416,12 +419,22 @@ def test_each_environment_teaches_more_than_luck(tmp_path, name):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize(
-    ("name", "budget", "key", "bar"), [("pong", 20, "score_mean", 18), ("cartpole", 10, "return_mean", 475)]
-)
-def test_the_bars(tmp_path, capsys, name, budget, key, bar, seed):
+@pytest.mark.parametrize("seed", [*range(5), 3682831841])  # the last one stalled in Pong once
+@pytest.mark.parametrize(("name", "budget"), [("pong", 20), ("cartpole", 10)])
+def test_the_bars(tmp_path, capsys, name, budget, seed):
     out = str(tmp_path / "run")
     argv = ["train", name, "--budget", str(budget), "--seed", str(seed), "--out", out, "--no-export", "--json"]
     assert main(argv) == 0
-    assert json.loads(capsys.readouterr().out)[key] >= bar
+    found = json.loads(capsys.readouterr().out)
+    assert found["reached"] and found["score_mean"] >= found["bar"]["score_mean"]
+
+
+def test_a_bar_is_one_number(tmp_path, monkeypatch):
+    assert configs.bar("pong") == configs.Bar("score_mean", 18.0) and configs.bar("maze").key == "success_rate"
+    assert configs.bar("pong").words({"score_mean": 17.5}).endswith("the bar of train.toml is 18: NOT reached")
+    monkeypatch.setattr(envs, "folder", lambda name: tmp_path)
+    assert configs.bar("pong") is None
+    for text, words in [("[bar]\nscore = 3", "did you mean score_mean"), ("bar = 3", "a table of one number")]:
+        (tmp_path / "train.toml").write_text(text)
+        with pytest.raises(MinnowError, match=words):
+            configs.bar("pong")

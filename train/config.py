@@ -10,6 +10,7 @@ import dataclasses
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
@@ -147,6 +148,25 @@ class Config:
         return dataclasses.asdict(self)
 
 
+@dataclass(frozen=True)
+class Bar:
+    """What an environment's own settings must reach, [bar] of its train.toml: the least that the figure `key` of an
+    evaluation (`evaluation.Score`) may be."""
+
+    key: str
+    least: float
+
+    def reached(self, figures: Mapping[str, float]) -> bool:
+        return figures[self.key] >= self.least
+
+    def words(self, figures: Mapping[str, float]) -> str:
+        """`score 19.32, and the bar is 18: reached`."""
+        found = "score" if self.key == "score_mean" else "success"
+        said = "reached" if self.reached(figures) else "NOT reached"
+        return f"{found} {figures[self.key]:.4g}, and the bar of train.toml is {self.least:g}: {said}"
+
+
+BARS = ("score_mean", "success_rate")  # figures of an evaluation that may have one
 MAX_SEED = 2**63 - 1  # the upper half of the 64-bit seeds belongs to evaluation (evaluation.py)
 
 
@@ -157,6 +177,22 @@ def defaults(name: str) -> Config:
     path = envs.folder(name) / "train.toml"
     config = Config(name)
     return merge(config, parse(path.read_text(), str(path)), str(path)) if path.exists() else config
+
+
+def bar(name: str) -> Bar | None:
+    """The bar of an environment; None where its train.toml sets none. Raises MinnowError for what is no bar."""
+    from minnow import envs
+
+    path = envs.folder(name) / "train.toml"
+    found = parse(path.read_text(), str(path)).get("bar", {}) if path.exists() else {}
+    if found == {}:
+        return None
+    if not isinstance(found, dict) or len(found) != 1 or type(next(iter(found.values()))) not in (int, float):
+        raise MinnowError(f"{path}: bar is a table of one number, such as score_mean = 18.0, got {found!r}.")
+    key, least = next(iter(found.items()))
+    if key not in BARS:
+        raise unknown(f"bar in {path}", key, BARS)
+    return Bar(key, float(least))
 
 
 def load(path: Path) -> Config:
@@ -198,10 +234,10 @@ def from_dict(tables: dict[str, Any], origin: str) -> Config:
 
 
 def merge(config: Config, tables: dict[str, Any], origin: str) -> Config:
-    """`config` with the values of nested `tables` over it; checked. [result] and [sweep] are skipped."""
+    """`config` with the values of nested `tables` over it; checked. [result], [sweep] and [bar] are skipped."""
     changes: dict[str, Any] = {}
     for key, value in tables.items():
-        if key in ("result", "sweep"):  # a record; what a sweep turns
+        if key in ("result", "sweep", "bar"):  # a record; what a sweep turns; what must be reached
             continue
         if key == "env":
             if not isinstance(value, dict) or not all(type(number) in (int, float) for number in value.values()):
