@@ -96,7 +96,7 @@ def load(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     meta |= {"env": config.name, "seed": config.seed, "checkpoint": str(file)}
     record = file.parent.parent / "config.toml"
     if record.exists():
-        result = configs.parse(record.read_text(), str(record)).get("result", {})
+        result = configs.parse(record.read_text("utf-8"), str(record)).get("result", {})
         if result.get("steps") == meta["steps"] and "score_mean" in result:
             meta["score"] = result["score_mean"]
             meta |= {key: result[key] for key in ("score_ci95", "episodes") if key in result}

@@ -176,7 +176,7 @@ def defaults(name: str) -> Config:
 
     path = envs.folder(name) / "train.toml"
     config = Config(name)
-    return merge(config, parse(path.read_text(), str(path)), str(path)) if path.exists() else config
+    return merge(config, parse(path.read_text("utf-8"), str(path)), str(path)) if path.exists() else config
 
 
 def bar(name: str) -> Bar | None:
@@ -199,7 +199,7 @@ def load(path: Path) -> Config:
     """The settings that repeat the run of a config.toml: where its budget ended it, they stop at the same step.
     Raises MinnowError where the file is unreadable or holds a name or type that is not known."""
     try:
-        text = path.read_text()
+        text = path.read_text("utf-8")
     except OSError as error:
         raise MinnowError(f"cannot read {path}: {error.strerror}.") from None
     tables = parse(text, str(path))

@@ -113,7 +113,7 @@ class Folder:
             if path.exists():
                 kept = [row for row in records.metrics(path) if row["steps"] <= steps]
                 write_atomic(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
-            self.metrics = path.open("a")
+            self.metrics = path.open("a", encoding="utf-8")
             self.board = SummaryWriter(str(self.path / "tb"), purge_step=steps + 1, flush_secs=5)
 
     def write_metrics(self, metrics: dict[str, float]) -> None:
@@ -338,7 +338,7 @@ def _signal(caught: list[int]) -> int:
 
 def record(run: Path, result: dict[str, Any]) -> None:
     """Adds to the table [result] of a run's config.toml."""
-    text = (run / "config.toml").read_text()
+    text = (run / "config.toml").read_text("utf-8")
     tables = configs.parse(text, str(run / "config.toml"))
     config = configs.from_dict(tables, str(run / "config.toml"))
     Folder(run).write_config(config, tables.get("result", {}) | result)

@@ -177,7 +177,7 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
     progress("bundling the player")
     writer.asset("demo.js", bundle(HERE / "player" / "demo.js"))
     writer.asset("page.js", bundle(HERE / "site" / "page.js"))
-    writer.asset("page.css", minify_css((HERE / "site" / "page.css").read_text()))
+    writer.asset("page.css", minify_css((HERE / "site" / "page.css").read_text("utf-8")))
     writer.asset("icon.svg", (HERE / "site" / "icon.svg").read_bytes())
     for demo in demos:
         progress(f"{demo.env}: compiling to WebAssembly, {demo.policy or 'no policy, the script plays'}")
@@ -203,13 +203,13 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
         "demos": manifest_of(demos, writer.files),
         "files": {address: size for address, size in sorted(writer.sizes.items()) if address != "sw.js"},
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
 
 
 def read_manifest(site: Path) -> dict:
     """A built site's manifest; a MinnowError where there is none."""
     try:
-        manifest = json.loads((site / MANIFEST).read_text())
+        manifest = json.loads((site / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError):
         manifest = None
     if not isinstance(manifest, dict) or manifest.get("generator") != GENERATOR:
@@ -251,7 +251,7 @@ def compressed(path: Path) -> int:
 
 def _links(site: Path, page: str) -> tuple[set[str], list[str]]:
     """The files that a page names, and what is wrong with its links."""
-    text = (site / page).read_text()
+    text = (site / page).read_text("utf-8")
     named, faults = set(), []
     for link in re.findall(r'(?:src|href|manifest)="([^"#]*)"', text):
         path = link or "."
