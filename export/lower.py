@@ -74,6 +74,7 @@ class Lowering:
         self.ranges: dict[int, whole.Range] = {}  # of values that are of a whole kind in torch
         self.reshaped: dict[int, int] = {}  # result of a reshape -> what it was made of
         self.argument: set[fx.Node] = set()
+        self.door: set[fx.Node] = set()  # float64 because the observation is, so f32 here
         self._inputs()
 
     def entangled(self) -> bool:
@@ -142,6 +143,10 @@ class Lowering:
             value = self._value(leaf.shape, DTYPES[leaf.tensor.dtype], leaf.name)
             self.env[node] = Batched(value, leaf.axis)
             self.argument.add(node)
+            if leaf.dtype == torch.float64:
+                self.door.add(node)
+            if leaf.dtype == torch.bool:  # any byte but 0 is true, as torch has it
+                self.env[node] = self._truth(self.env[node])
             if i < len(self.signature.obs):
                 self.graph.inputs.append(Input(leaf.name, value))
                 self._declare(value, leaf)
@@ -156,12 +161,17 @@ class Lowering:
             self.graph.values[value].dtype, (-math.inf, math.inf)
         )
         low, high = self.bounds.get(leaf.name, (-math.inf, math.inf))
-        sure = leaf.tensor.dtype in (torch.uint8, torch.bool) or math.isfinite(high - low)
+        sure = leaf.tensor.dtype == torch.uint8 or math.isfinite(high - low)
         low, high = max(low, least), min(high, most)
-        if leaf.tensor.dtype == torch.bool:
-            self.ranges[value] = whole.BOOL
-        elif math.isfinite(high - low):
+        if math.isfinite(high - low):
             self.ranges[value] = whole.Range(math.floor(low), math.ceil(high), sure)
+
+    def _truth(self, ref: Batched) -> Batched:
+        value, zero = self.float(ref).value, self.constant(Const(torch.tensor(0.0)))
+        for _ in range(2):
+            value = self.op("eq", [value, zero], self.graph.values[value].shape)
+        self.ranges[value] = whole.BOOL
+        return Batched(value, ref.axis)
 
     def _outputs(self, node: fx.Node) -> None:
         results = list(node.args[0])
@@ -188,7 +198,7 @@ class Lowering:
             raise ExportError(
                 f"{what}{where} has its agents on axis {found.axis}, not {axis}: one row per agent is expected."
             )
-        if item.meta["val"].dtype != torch.float32:
+        if item.meta["val"].dtype != torch.float32 and item not in self.door:
             where = place(item.meta.get("stack_trace"))
             raise ExportError(f"{what}{where} is {str(item.meta['val'].dtype)[6:]}: outputs are float32; convert it.")
         return self.float(ref)
@@ -202,6 +212,7 @@ class Lowering:
         if val is None:
             return None  # an assertion
         call = Call(self, node, outer)
+        self._through_door(call)
         if call.name == "getitem":
             return call.args[0][call.args[1]]
         handler = HANDLERS.get(call.name)
@@ -218,6 +229,14 @@ class Lowering:
         if call.inplace:
             self.env[node.args[0]] = result
         return result
+
+    def _through_door(self, call: Call) -> None:
+        """Notes a float64 result that is so because the observation is, and not because a parameter is."""
+        stored = any(item.names and item.tensor.dtype == torch.float64 for item in call.constants)
+        if not stored and self.door.intersection(call.node.all_input_nodes):
+            vals = [val for val in torch.utils._pytree.tree_leaves(call.node.meta["val"]) if isinstance(val, Tensor)]
+            if any(val.dtype == torch.float64 for val in vals):
+                self.door.add(call.node)
 
     def apart(self, call: Call) -> Any:
         """An operation by those that it is made of."""
@@ -236,7 +255,10 @@ class Lowering:
         given = iter(call.node.all_input_nodes)
         for node in graph.nodes:
             if node.op == "placeholder":
-                self.env[node] = self.env[next(given)]
+                outside = next(given)
+                self.env[node] = self.env[outside]
+                if outside in self.door:
+                    self.door.add(node)
             elif node.op == "call_function":
                 self.env[node] = self._call(node, call.outer or call)
             elif node.op == "output":

@@ -384,7 +384,7 @@ CALLS = [
     ("state f64", Recurrent, (OBS, STATE.double()), {}, "state 'state' is float64"),
     ("state axis", Recurrent, (OBS, STATE), {"state_axes": 2}, r"axis 2 for 'state' of shape \[3, 4\]"),
     ("state axes", Recurrent, (OBS, STATE), {"state_axes": [0, 1]}, "state_axes has 2 numbers for 1 state leaves"),
-    ("obs f64", TwoOutputs, (OBS.double(),), {}, "obs 'obs' is float64: it must be .*float32, uint8 or int32"),
+    ("obs f16", TwoOutputs, (OBS.half(),), {}, "obs 'obs' is float16: it must be .*float32 or uint8 or int32"),
     ("obs sparse", TwoOutputs, (OBS.to_sparse(),), {}, "obs 'obs' is sparse_coo float32: it must be a dense array"),
     ("obs list", TwoOutputs, ([[1.0, 2.0]],), {}, "obs '0.0' is a float: a tensor or a NumPy array is expected"),
     ("missing obs", TwoOutputs, (None,), {}, "obs 'obs' is a NoneType: a tensor or a NumPy array is expected"),

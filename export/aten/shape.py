@@ -40,10 +40,15 @@ def cast(call: Call) -> Batched:
     if after == torch.float32:
         return call.lowering.float(call["self"])
     whole = (torch.int32, torch.int64)
-    exact = {torch.uint8: (torch.int16, *whole), torch.int32: whole, torch.int64: whole, torch.bool: whole}
-    if after == before or after in exact.get(before, ()):
+    exact = {
+        torch.uint8: (torch.int16, *whole),
+        torch.int32: whole,
+        torch.int64: whole,
+        torch.bool: (torch.uint8, *whole),
+    }
+    if after == before or after in exact.get(before, ()) or call.node in call.lowering.door:
         return call["self"]
-    if before == torch.float32 and after in whole:
+    if before in (torch.float32, torch.float64) and after in whole:
         return call.result(truncated(call, call.batch("self").value))
     if after == torch.bool:
         ref = call.rounded("self")
