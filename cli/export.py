@@ -91,9 +91,11 @@ def export_run(source: Path, out: Path | None = None, dtype: str = "f32") -> Rep
     """Exports the newest checkpoint of a run, or a checkpoint, as `out` and the files that come with it."""
     from minnow import envs, train
     from minnow.export import export
+    from minnow.train import checkpoint
 
     policy, meta = train.load(source)
-    spec = envs.spec(meta["env"])
+    place = checkpoint.place(meta)
+    spec = envs.spec(place)
     described = {
         "name": f"{spec.name}-{meta['steps']}",
         "environment": spec.name,
@@ -107,11 +109,11 @@ def export_run(source: Path, out: Path | None = None, dtype: str = "f32") -> Rep
         "protocol": protocol(spec.score_name, meta.get("episodes")),
         "command": meta.get("command"),
         "action": [{"name": head.name, "labels": list(head.labels)} for head in spec.head],
-        "config": meta["config"],
+        "config": {key: value for key, value in meta["config"].items() if key != "path"},  # it means nothing elsewhere
     }
     return export(
         policy,
-        examples(spec.name),
+        examples(place),
         out or target(Path(source), ".minnow"),
         example_state=policy.initial_state(EXAMPLES),
         outputs=policy.outputs,
@@ -157,7 +159,7 @@ def protocol(score: str, episodes: int | None) -> str | None:
     return f"Mean {score} over {episodes} whole episodes with default parameters, the likeliest actions taken."
 
 
-def examples(name: str) -> np.ndarray:
+def examples(name: str | Path) -> np.ndarray:
     """Observations of an environment's first agents in mid-game, [EXAMPLES, *obs_shape]."""
     from minnow import envs
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minnow import envs
-from minnow.cinfer.errors import MinnowError, unknown
+from minnow.cinfer.errors import MinnowError
 from minnow.cli import flags
 from minnow.train import config as configs
 from minnow.train import tracker
@@ -107,10 +107,8 @@ def main(argv: list[str]) -> int:
 
     torch.set_num_threads(1)  # processes forked from here would wait for the threads of a pool, which are not forked
     command = shlex.join(["minnow", "train", *argv])
-    name = None if argv[0].startswith("-") else argv[0]
-    rest = argv if name is None else argv[1:]
-    if name is not None and name not in envs.names():
-        raise unknown("environment", name, envs.names())
+    place = None if argv[0].startswith("-") else envs.folder(argv[0])
+    rest = argv if place is None else argv[1:]
     if any(word == "--resume" or word.startswith("--resume=") for word in rest):
         for word in rest:
             if word.startswith(SETTINGS):
@@ -118,18 +116,19 @@ def main(argv: list[str]) -> int:
                     f"a resumed run keeps its settings: leave out {word}, or start a new run without --resume."
                 )
         chosen = flags.parse(ResumeFlags, rest, "minnow train")
-        if name is not None:
-            _check_env(chosen.resume, name)
+        if place is not None:
+            _check_env(chosen.resume, place.name)
         file = checkpoint.find(chosen.resume)  # refuses what is no run, once
         config = configs.from_dict(checkpoint.read(file)[1]["config"], str(file))
         config.train.device = chosen.device or config.train.device
         configs.validate(config)
         _check_processes(chosen.processes)
         count = _processes(chosen.processes, config)
-        return _worked(count, chosen, functools.partial(_resumed, chosen, command))
-    if name is None:
+        return _worked(count, chosen, functools.partial(_resumed, chosen, command, place))
+    if place is None:
         raise MinnowError(f"which environment? minnow train ENV; there are: {', '.join(envs.names())}.")
-    asked, config = settings(name, rest)
+    name = place.name
+    asked, config = settings(place, rest)
     tracker.check(asked.track)
     _check_processes(asked.processes)
     if asked.watch:
@@ -147,7 +146,7 @@ def main(argv: list[str]) -> int:
     return _watched(asked.out, asked.port, work) if asked.watch else work()
 
 
-def _resumed(chosen: ResumeFlags, command: str) -> Outcome:
+def _resumed(chosen: ResumeFlags, command: str, place: Path | None) -> Outcome:
     from minnow import train
     from minnow.train import group
 
@@ -155,7 +154,13 @@ def _resumed(chosen: ResumeFlags, command: str) -> Outcome:
     if everyone.leads:
         _say(f"going on with {chosen.resume}")
     outcome = train.resume(
-        chosen.resume, budget=chosen.budget, command=command, track=chosen.track, group=everyone, on=chosen.device
+        chosen.resume,
+        budget=chosen.budget,
+        command=command,
+        track=chosen.track,
+        group=everyone,
+        on=chosen.device,
+        place=place,
     )
     group.leave()
     return outcome
@@ -221,13 +226,15 @@ def _watched(out: Path, port: int, work: Callable[[], int]) -> int:
         page.wait()
 
 
-def settings(name: str, argv: list[str]) -> tuple[Flags, Config]:
-    """Flags over the settings of a config.toml or of the environment's train.toml."""
+def settings(env: str | Path, argv: list[str]) -> tuple[Flags, Config]:
+    """Flags over the settings of a config.toml or of the train.toml of an environment, its name or its folder."""
+    place = envs.folder(env)
+    name = place.name
     file = flags.value_of("--config", argv)
-    base = configs.load(Path(file)) if file else configs.defaults(name)
+    base = configs.load(Path(file)) if file else configs.defaults(place)
     if base.name != name:
         raise MinnowError(f"{file} holds a run of {base.name}, not of {name}.")
-    spec = envs.spec(name)
+    spec = envs.spec(place)
     default = Flags(
         policy=base.policy,
         train=base.train,
@@ -240,7 +247,14 @@ def settings(name: str, argv: list[str]) -> tuple[Flags, Config]:
     schedule = chosen.train if chosen.steps is None else dataclasses.replace(chosen.train, steps=chosen.steps)
     seed = secrets.randbits(32) if chosen.seed is None else chosen.seed
     config = Config(
-        name, seed, chosen.randomize, flags.changed(spec, chosen.env), chosen.policy, schedule, chosen.selfplay
+        name,
+        seed,
+        chosen.randomize,
+        flags.changed(spec, chosen.env),
+        chosen.policy,
+        schedule,
+        chosen.selfplay,
+        envs.remember(place),
     )
     configs.validate(config)
     return chosen, config
@@ -258,8 +272,9 @@ def finish(outcome: Outcome, export: bool, as_json: bool) -> int:
     why = {"budget": "the budget is spent", "schedule": "the schedule is complete", "stop": "stopped as asked"}
     _say(f"trained for {outcome.steps:,} steps in {outcome.seconds:.1f} s: {why[outcome.ended]}")
     policy, meta = checkpoint.load(outcome.checkpoint)
+    place = checkpoint.place(meta)
     torch.set_num_threads(meta["config"]["train"]["threads"])
-    score = evaluation.evaluate(evaluation.TorchPlayer(policy), meta["env"], EPISODES)
+    score = evaluation.evaluate(evaluation.TorchPlayer(policy), place, EPISODES)
     if meta["config"]["env"]:
         _say("scoring with the environment's default parameters, not those of training")
     run.record(
@@ -274,7 +289,7 @@ def finish(outcome: Outcome, export: bool, as_json: bool) -> int:
         "steps_per_second": outcome.steps / outcome.seconds,
         "ended": outcome.ended,
     } | score.to_dict()
-    if bar := configs.bar(meta["env"]):
+    if bar := configs.bar(place):
         _say(bar.words(result))
         result |= {"bar": {bar.key: bar.least}, "reached": bar.reached(result)}
     lines, passed = [str(score)], True

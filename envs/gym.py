@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -45,13 +46,14 @@ def action_space(spec: Spec) -> spaces.Space:
     return spaces.Box(np.array(low, np.float32), np.array(high, np.float32), dtype=np.float32)
 
 
-def vector_of(name: str, num_envs: int, options: dict[str, Any]) -> Vector:
+def vector_of(name: str | Path, num_envs: int, options: dict[str, Any]) -> Vector:
     """A Vector; keywords that are none of its options are parameters of the environment."""
-    known = [param.name for param in spec(name).param]
+    declared = spec(name)
+    known = [param.name for param in declared.param]
     params = dict(options.pop("params", {}))
     for key in [key for key in options if key not in _OPTIONS]:
         if key not in known:
-            raise unknown(f"option or parameter of {name}", key, [*known, *_OPTIONS])
+            raise unknown(f"option or parameter of {declared.name}", key, [*known, *_OPTIONS])
         params[key] = options.pop(key)
     return Vector(name, num_envs, params=params, **options)
 
@@ -72,7 +74,7 @@ class GymEnv(gymnasium.Env):
 
     metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (Gymnasium's name and type)
 
-    def __init__(self, name: str, render_mode: str | None = None, **options: Any) -> None:
+    def __init__(self, name: str | Path, render_mode: str | None = None, **options: Any) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise unknown("render mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
@@ -143,7 +145,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
 
     metadata = {"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012
 
-    def __init__(self, name: str, num_envs: int, **options: Any) -> None:
+    def __init__(self, name: str | Path, num_envs: int, **options: Any) -> None:
         self.vector = vector_of(name, num_envs, {"agents": 1, **options})
         declared = self.vector.spec
         self.num_envs = self.vector.rows

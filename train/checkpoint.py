@@ -82,6 +82,12 @@ def check(policy: Policy, tensors: dict[str, Tensor], file: Path) -> None:
             )
 
 
+def place(meta: dict[str, Any]) -> Path:
+    """The folder of the environment of a checkpoint that `load` has read. Raises MinnowError where it is not found."""
+    file = meta["checkpoint"]
+    return configs.placed(configs.from_dict(meta["config"], file), Path(file)).place
+
+
 def load(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     """The policy of a run (its newest checkpoint) or of a checkpoint, in evaluation mode, and where it comes from:
     env, source_hash, steps, seed, command, config, obs_shape, obs_type, and once the run has been evaluated
@@ -96,7 +102,7 @@ def load(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     meta |= {"env": config.name, "seed": config.seed, "checkpoint": str(file)}
     record = file.parent.parent / "config.toml"
     if record.exists():
-        result = configs.parse(record.read_text("utf-8"), str(record)).get("result", {})
+        result = configs.parse(record.read_text(), str(record)).get("result", {})
         if result.get("steps") == meta["steps"] and "score_mean" in result:
             meta["score"] = result["score_mean"]
             meta |= {key: result[key] for key in ("score_ci95", "episodes") if key in result}

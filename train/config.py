@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
+from minnow import envs
 from minnow.cinfer.errors import MinnowError, unknown
 
 Core = Literal["mlp", "lstm", "gru", "mingru"]
@@ -143,6 +144,13 @@ class Config:
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     selfplay: SelfPlayConfig = field(default_factory=SelfPlayConfig)
+    path: str = ""
+    """Where the environment lay; empty: it is one of ours."""
+
+    @property
+    def place(self) -> Path:
+        """The environment's folder."""
+        return envs.folder(Path(self.path)) if self.path else envs.ours(self.name)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -170,19 +178,17 @@ BARS = ("score_mean", "success_rate")  # figures of an evaluation that may have 
 MAX_SEED = 2**63 - 1  # the upper half of the 64-bit seeds belongs to evaluation (evaluation.py)
 
 
-def defaults(name: str) -> Config:
-    """The tuned settings of one environment: the built-in defaults with its train.toml over them."""
-    from minnow import envs
+def defaults(name: str | Path) -> Config:
+    """The tuned settings of one environment, by its name or path: the built-in defaults with its train.toml over
+    them."""
+    place = envs.folder(name)
+    path = place / "train.toml"
+    config = Config(place.name, path=envs.remember(place))
+    return merge(config, parse(path.read_text(), str(path)), str(path)) if path.exists() else config
 
-    path = envs.folder(name) / "train.toml"
-    config = Config(name)
-    return merge(config, parse(path.read_text("utf-8"), str(path)), str(path)) if path.exists() else config
 
-
-def bar(name: str) -> Bar | None:
+def bar(name: str | Path) -> Bar | None:
     """The bar of an environment; None where its train.toml sets none. Raises MinnowError for what is no bar."""
-    from minnow import envs
-
     path = envs.folder(name) / "train.toml"
     found = parse(path.read_text(), str(path)).get("bar", {}) if path.exists() else {}
     if found == {}:
@@ -195,11 +201,17 @@ def bar(name: str) -> Bar | None:
     return Bar(key, float(least))
 
 
+def placed(config: Config, near: Path) -> Config:
+    """The settings of a run with the present place of its environment, if that has moved. near: a file or folder of
+    the run. Raises MinnowError where it is not found."""
+    return dataclasses.replace(config, path=envs.remember(envs.recall(config.name, config.path, near)))
+
+
 def load(path: Path) -> Config:
     """The settings that repeat the run of a config.toml: where its budget ended it, they stop at the same step.
     Raises MinnowError where the file is unreadable or holds a name or type that is not known."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text()
     except OSError as error:
         raise MinnowError(f"cannot read {path}: {error.strerror}.") from None
     tables = parse(text, str(path))

@@ -12,6 +12,7 @@ import dataclasses
 import itertools
 import json
 import math
+import shlex
 import signal
 import sys
 import time
@@ -23,6 +24,7 @@ from typing import Any, NoReturn
 import torch
 
 import minnow
+from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.files import write_atomic, write_new
 from minnow.train import checkpoint, device, fault, records
@@ -113,7 +115,7 @@ class Folder:
             if path.exists():
                 kept = [row for row in records.metrics(path) if row["steps"] <= steps]
                 write_atomic(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
-            self.metrics = path.open("a", encoding="utf-8")
+            self.metrics = path.open("a")
             self.board = SummaryWriter(str(self.path / "tb"), purge_step=steps + 1, flush_secs=5)
 
     def write_metrics(self, metrics: dict[str, float]) -> None:
@@ -140,7 +142,7 @@ class Folder:
         if theirs := fault.of_environment(trainer):
             raise MinnowError(
                 f"{theirs}, after {trainer.steps:,} steps: the environment is at fault, not the training. {last}"
-                f"To look for it: minnow check {trainer.config.name}"
+                f"To look for it: minnow check {shlex.quote(trainer.config.path or trainer.config.name)}"
             )
         raise MinnowError(
             f"the policy's weights are not finite after {trainer.steps:,} steps: training has diverged. {last}"
@@ -218,15 +220,20 @@ def resume(
     group: Group = ALONE,
     track: Kind = "none",
     on: str | None = None,
+    place: Path | None = None,
 ) -> Outcome:
     """Goes on from a run's newest checkpoint, as if it had never stopped. `budget` counts from the run's beginning.
-    The number of processes may differ from before, and so may the device: `on`, as `train.device` says it."""
+    The number of processes may differ from before, and so may the device: `on`, as `train.device` says it. place: of
+    the environment, if it has moved to where it would not be found."""
     file = checkpoint.find(run)
     newest = checkpoint.all_of(file.parent.parent)[-1:]
     if newest and newest[0].name != file.name:
         raise MinnowError(f"{file} is not its run's newest checkpoint, {newest[0].name}: move later ones away first.")
     tensors, meta = checkpoint.read(file)
     config = configs.from_dict(meta["config"], str(file))
+    if place is not None:
+        config = dataclasses.replace(config, path=envs.remember(place))
+    config = configs.placed(config, file)
     if on is not None:
         config = dataclasses.replace(config, train=dataclasses.replace(config.train, device=on))
     configs.validate(config)
@@ -338,7 +345,7 @@ def _signal(caught: list[int]) -> int:
 
 def record(run: Path, result: dict[str, Any]) -> None:
     """Adds to the table [result] of a run's config.toml."""
-    text = (run / "config.toml").read_text("utf-8")
+    text = (run / "config.toml").read_text()
     tables = configs.parse(text, str(run / "config.toml"))
     config = configs.from_dict(tables, str(run / "config.toml"))
     Folder(run).write_config(config, tables.get("result", {}) | result)
