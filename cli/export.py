@@ -130,10 +130,10 @@ def export_stages(run: Path, out: Path, dtype: str, count: int) -> Path:
     from minnow.cinfer.files import write_atomic
     from minnow.train import checkpoint
 
-    found = checkpoint.all_of(run)[:-1]
+    found = [file for file in checkpoint.all_of(run) if file < checkpoint.kept(run)]
     if not 1 <= count <= len(found):
         raise MinnowError(
-            f"--stages is {count}: {run} has {len(found)} checkpoints before its last; "
+            f"--stages is {count}: {run} has {len(found)} checkpoints before the one it kept; "
             "train with a larger --train.checkpoints."
         )
     picks: list[int] = []

@@ -11,9 +11,11 @@ import secrets
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
@@ -55,6 +57,11 @@ class Flags:
     """The run's folder (default: runs/ENV/TIME)."""
     config: Path | None = None
     """Take the settings from a run's config.toml, not from ENV's train.toml, and so repeat that run."""
+    start: Annotated[Path | None, tyro.conf.arg(name="from")] = field(default=None, metadata={"flag": "from"})
+    """Begin with the weights of another run, or of a checkpoint, and with its network; all else may differ."""
+    keep: configs.Keep = "best"
+    """Which checkpoint is scored and exported: the last one, unless an earlier one is better by more than chance; or
+    always the last."""
     export: bool = True
     """Export and verify the policy at the end."""
     watch: bool = False
@@ -79,6 +86,10 @@ class ResumeFlags:
     """On another device than before: auto, cpu, cuda or cuda:N."""
     budget: float | None = None
     """Stop after so many seconds of training, counted from the run's beginning."""
+    more: int = 0
+    """Go on for so many agent-steps beyond the schedule, which becomes that much longer."""
+    keep: configs.Keep = "best"
+    """Which checkpoint is scored and exported, as in a new run."""
     export: bool = True
     """Export and verify the policy at the end."""
     track: tracker.Kind = "none"
@@ -153,6 +164,7 @@ def _resumed(chosen: ResumeFlags, command: str, place: Path | None) -> Outcome:
     everyone = group.join()
     if everyone.leads:
         _say(f"going on with {chosen.resume}")
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0  # its config.toml knows of more by now
     outcome = train.resume(
         chosen.resume,
         budget=chosen.budget,
@@ -161,6 +173,7 @@ def _resumed(chosen: ResumeFlags, command: str, place: Path | None) -> Outcome:
         group=everyone,
         on=chosen.device,
         place=place,
+        more=0 if again else chosen.more,
     )
     group.leave()
     return outcome
@@ -192,7 +205,7 @@ def _worked(processes: int, chosen: Flags | ResumeFlags, work: Callable[[], Outc
 
     outcome = work() if processes == 1 or group.launched() else crew.together(processes, work)
     leads = not group.launched() or os.environ.get("RANK") == "0"
-    return finish(outcome, chosen.export, chosen.json) if leads else 0
+    return finish(outcome, chosen.export, chosen.json, chosen.keep) if leads else 0
 
 
 def _processes(asked: int | None, config: Config) -> int:
@@ -235,6 +248,12 @@ def settings(env: str | Path, argv: list[str]) -> tuple[Flags, Config]:
     if base.name != name:
         raise MinnowError(f"{file} holds a run of {base.name}, not of {name}.")
     spec = envs.spec(place)
+    source = flags.value_of("--from", argv)
+    if source is not None:
+        from minnow.train import checkpoint
+
+        base.start = str(checkpoint.kept(Path(source)))
+        base.policy = configs.from_dict(checkpoint.read(Path(base.start))[1]["config"], base.start).policy
     default = Flags(
         policy=base.policy,
         train=base.train,
@@ -255,41 +274,46 @@ def settings(env: str | Path, argv: list[str]) -> tuple[Flags, Config]:
         schedule,
         chosen.selfplay,
         envs.remember(place),
+        base.start,
     )
     configs.validate(config)
     return chosen, config
 
 
-def finish(outcome: Outcome, export: bool, as_json: bool) -> int:
-    """Scores, exports and verifies what training left, and says where everything is."""
+def finish(outcome: Outcome, export: bool, as_json: bool, keep: configs.Keep = "best") -> int:
+    """Chooses the checkpoint to keep, scores, exports and verifies what training left, and says where everything is."""
     import torch
 
-    from minnow.train import checkpoint, evaluation, run
+    from minnow.train import best, checkpoint, evaluation, run
 
     if outcome.signal:
         _say(f"interrupted after {outcome.steps:,} steps; to go on: minnow train --resume {outcome.run}")
         return 128 + outcome.signal
     why = {"budget": "the budget is spent", "schedule": "the schedule is complete", "stop": "stopped as asked"}
     _say(f"trained for {outcome.steps:,} steps in {outcome.seconds:.1f} s: {why[outcome.ended]}")
-    policy, meta = checkpoint.load(outcome.checkpoint)
-    place = checkpoint.place(meta)
+    place = checkpoint.place(checkpoint.load(outcome.checkpoint)[1])
+    bar = configs.bar(place)
+    choice = best.choose(outcome.run, bar.key if bar else "score_mean", keep)
+    for line in choice.said:
+        _say(line)
+    policy, meta = checkpoint.load(choice.path)
     torch.set_num_threads(meta["config"]["train"]["threads"])
     score = evaluation.evaluate(evaluation.TorchPlayer(policy), place, EPISODES)
     if meta["config"]["env"]:
         _say("scoring with the environment's default parameters, not those of training")
-    run.record(
-        outcome.run, {"score_mean": score.score_mean, "score_ci95": score.score_ci95, "episodes": score.episodes}
-    )
+    figures = {"score_mean": score.score_mean, "score_ci95": score.score_ci95, "episodes": score.episodes}
+    run.record(outcome.run, figures | {"kept": meta["steps"]})
     result = {
         "run": str(outcome.run),
-        "checkpoint": str(outcome.checkpoint),
+        "checkpoint": str(choice.path),
+        "kept": meta["steps"],
         "seed": meta["seed"],
         "steps": outcome.steps,
         "seconds": outcome.seconds,
         "steps_per_second": outcome.steps / outcome.seconds,
         "ended": outcome.ended,
     } | score.to_dict()
-    if bar := configs.bar(place):
+    if bar:
         _say(bar.words(result))
         result |= {"bar": {bar.key: bar.least}, "reached": bar.reached(result)}
     lines, passed = [str(score)], True

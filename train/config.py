@@ -21,6 +21,7 @@ from minnow.cinfer.errors import MinnowError, unknown
 Core = Literal["mlp", "lstm", "gru", "mingru"]
 Activation = Literal["relu", "tanh", "gelu", "silu"]
 Shaping = Literal["none", "difference", "discounted"]
+Keep = Literal["best", "last"]  # which checkpoint of a run is scored and exported (best.py)
 
 
 @dataclass
@@ -146,6 +147,8 @@ class Config:
     selfplay: SelfPlayConfig = field(default_factory=SelfPlayConfig)
     path: str = ""
     """Where the environment lay; empty: it is one of ours."""
+    start: str = ""
+    """The checkpoint whose weights it began with; empty: none."""
 
     @property
     def place(self) -> Path:
@@ -184,13 +187,13 @@ def defaults(name: str | Path) -> Config:
     place = envs.folder(name)
     path = place / "train.toml"
     config = Config(place.name, path=envs.remember(place))
-    return merge(config, parse(path.read_text(), str(path)), str(path)) if path.exists() else config
+    return merge(config, parse(path.read_text("utf-8"), str(path)), str(path)) if path.exists() else config
 
 
 def bar(name: str | Path) -> Bar | None:
     """The bar of an environment; None where its train.toml sets none. Raises MinnowError for what is no bar."""
     path = envs.folder(name) / "train.toml"
-    found = parse(path.read_text(), str(path)).get("bar", {}) if path.exists() else {}
+    found = parse(path.read_text("utf-8"), str(path)).get("bar", {}) if path.exists() else {}
     if found == {}:
         return None
     if not isinstance(found, dict) or len(found) != 1 or type(next(iter(found.values()))) not in (int, float):
