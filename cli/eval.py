@@ -33,7 +33,7 @@ class Flags:
     episodes: int = 200
     """Whole episodes, each counted to its end."""
     seed: int = 0
-    """Which episodes."""
+    """Which episodes: the same ones unless another seed is given, so that scores can be compared."""
     randomize: float = 0.0
     """Draw each physics parameter from its nominal +- this fraction at each reset."""
     json: bool = False

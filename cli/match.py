@@ -26,7 +26,7 @@ class Flags:
     games: int = 200
     """Games of each pair; an even number."""
     seed: int = 0
-    """Which games."""
+    """Which games: the same ones unless another seed is given, so that results can be compared."""
     json: bool = False
     """Print one JSON value on standard output."""
 

@@ -229,7 +229,7 @@ def storm(job: Plan, rounds: int, cuts: int) -> None:
 
     workers = [start(0), start(1)]
     for i in range(rounds):
-        time.sleep(chance.random() / 5)
+        time.sleep(chance.random() / 2)
         slot = chance.randrange(2)
         workers[slot].kill()
         workers[slot].join()

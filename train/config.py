@@ -137,7 +137,7 @@ class Config:
     name: str
     """The environment."""
     seed: int = 0
-    """Every random number of the run follows from it; 0 .. 2^63 - 1."""
+    """Every random number of the run follows from it; 0 .. 2^63 - 1. `minnow train` draws one where none is given."""
     randomize: float = 0.0
     """Domain randomization: each physics parameter is drawn from its nominal +- this fraction at each reset."""
     env: dict[str, float] = field(default_factory=dict)
