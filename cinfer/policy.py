@@ -83,7 +83,7 @@ class Trace:
 
 def declarations() -> str:
     """minnow.h's declarations as cffi reads them."""
-    text = (HERE / "minnow.h").read_text()
+    text = (HERE / "minnow.h").read_text("utf-8")
     body = text.split("/* cffi: begin", 1)[1].split("*/", 1)[1].split("/* cffi: end */", 1)[0]
     return "#define MINNOW_MAX_RANK 6\n" + re.sub(r"enum \{ MINNOW_MAX_RANK = 6 \};", "", body).replace(
         "MINNOW_API ", ""

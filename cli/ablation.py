@@ -79,7 +79,7 @@ def main(argv: list[str]) -> int:
         raise MinnowError(f"--seeds is {chosen.seeds}: a deviation wants 2 or more.")
     if chosen.steps < 0:
         raise MinnowError(f"--steps is {chosen.steps}: it wants 1 or more.")
-    kept = json.loads(chosen.out.read_text()) if chosen.out and chosen.out.exists() else []
+    kept = json.loads(chosen.out.read_text("utf-8")) if chosen.out and chosen.out.exists() else []
     found = []
     for env in [chosen.env] if chosen.env else STEPS:
         for row in dict.fromkeys(["as tuned", chosen.row]) if chosen.row else ROWS:

@@ -220,7 +220,7 @@ def _apply(base: Any, argv: list[str]) -> int:
     result = picked[0]
     config = settings(base, study.axes, result.params)
     path = base.place / "train.toml"
-    text = path.read_text() if path.exists() else ""
+    text = path.read_text("utf-8") if path.exists() else ""
     for axis in study.axes:
         group, key = axis.name.split(".")
         value = getattr(config, group)

@@ -34,7 +34,7 @@ def write(
 def beside(policy: Path) -> dict[str, Any] | None:
     """The card that lies beside a policy file, if there is one and it is of these bytes."""
     try:
-        found = json.loads(policy.with_suffix(".json").read_text())
+        found = json.loads(policy.with_suffix(".json").read_text("utf-8"))
         return found if found.get("sha256") == parity.sha256(policy.read_bytes()) else None
     except (OSError, ValueError, AttributeError):
         return None

@@ -214,7 +214,7 @@ def load(path: Path) -> Config:
     """The settings that repeat the run of a config.toml: where its budget ended it, they stop at the same step.
     Raises MinnowError where the file is unreadable or holds a name or type that is not known."""
     try:
-        text = path.read_text()
+        text = path.read_text("utf-8")
     except OSError as error:
         raise MinnowError(f"cannot read {path}: {error.strerror}.") from None
     tables = parse(text, str(path))

@@ -39,7 +39,7 @@ def read(path: Path) -> Record:
     file = path / "config.toml"
     if not file.exists():
         raise MinnowError(f"{path} holds no run: it wants a folder with a config.toml, such as runs/<env>/<id>.")
-    tables = configs.parse(file.read_text(), str(file))
+    tables = configs.parse(file.read_text("utf-8"), str(file))
     result = configs.result_of(tables, str(file))
     last = (metrics(path / "metrics.jsonl") or [{}])[-1]
     return Record(

@@ -367,7 +367,7 @@ def _signal(caught: list[int]) -> int:
 
 def record(run: Path, result: dict[str, Any]) -> None:
     """Adds to the table [result] of a run's config.toml."""
-    text = (run / "config.toml").read_text()
+    text = (run / "config.toml").read_text("utf-8")
     tables = configs.parse(text, str(run / "config.toml"))
     config = configs.from_dict(tables, str(run / "config.toml"))
     Folder(run).write_config(config, tables.get("result", {}) | result)

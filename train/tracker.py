@@ -33,7 +33,7 @@ def run_id(folder: Path) -> str:
     file = folder / "track-id"
     if not file.exists():
         write_atomic(file, secrets.token_hex(8).encode())
-    return file.read_text()
+    return file.read_text("utf-8")
 
 
 class Tracker:

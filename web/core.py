@@ -27,7 +27,7 @@ TYPES = {"uint32_t": ctypes.c_uint32, "int32_t": ctypes.c_int32, "float": ctypes
 
 def _declarations() -> list[tuple[str, str, list[str]]]:
     """(result, name, arguments) of every function in core.h."""
-    found = re.findall(r"^(\w[\w ]*[ *]+)(game_\w+)\((.*?)\);", (HERE / "core.h").read_text(), re.MULTILINE)
+    found = re.findall(r"^(\w[\w ]*[ *]+)(game_\w+)\((.*?)\);", (HERE / "core.h").read_text("utf-8"), re.MULTILINE)
     return [(result, name, [] if args == "void" else args.split(",")) for result, name, args in found]
 
 

@@ -25,7 +25,9 @@ def run_place(file: Path) -> Path | None:
     record = file.parent / "config.toml"
     if not record.is_file():
         return None
-    return configs.placed(configs.from_dict(configs.parse(record.read_text(), str(record)), str(record)), file).place
+    return configs.placed(
+        configs.from_dict(configs.parse(record.read_text("utf-8"), str(record)), str(record)), file
+    ).place
 
 
 def place(name: str, file: Path) -> Path:

@@ -218,7 +218,7 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
     progress("bundling the player")
     writer.asset("demo.js", bundle(HERE / "player" / "demo.js"))
     writer.asset("page.js", bundle(HERE / "site" / "page.js"))
-    writer.asset("page.css", minify_css((HERE / "site" / "page.css").read_text()))
+    writer.asset("page.css", minify_css((HERE / "site" / "page.css").read_text("utf-8")))
     writer.asset("icon.svg", (HERE / "site" / "icon.svg").read_bytes())
     for demo in demos:
         progress(f"{demo.env}: compiling to WebAssembly, {demo.policy or 'no policy, the script plays'}")
@@ -250,7 +250,7 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
 def read_manifest(site: Path) -> dict:
     """A built site's manifest; a MinnowError where there is none."""
     try:
-        manifest = json.loads((site / MANIFEST).read_text())
+        manifest = json.loads((site / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError):
         manifest = None
     if not isinstance(manifest, dict) or manifest.get("generator") != GENERATOR:
@@ -292,7 +292,7 @@ def compressed(path: Path) -> int:
 
 def _links(site: Path, page: str) -> tuple[set[str], list[str]]:
     """The files that a page names, and what is wrong with its links."""
-    text = (site / page).read_text()
+    text = (site / page).read_text("utf-8")
     named, faults = set(), []
     for link in re.findall(r'(?:src|href|manifest)="([^"#]*)"', text):
         path = link or "."
@@ -329,7 +329,7 @@ def check(site: Path) -> list[dict]:
         wasm = policy = spec = 0
         three_d = False
         if demo and all((site / demo[part]).is_file() for part in ("spec", "wasm", "policy") if demo[part]):
-            three_d = json.loads((site / demo["spec"]).read_text())["three_d"]
+            three_d = json.loads((site / demo["spec"]).read_text("utf-8"))["three_d"]
             wasm, spec = compressed(site / demo["wasm"]), compressed(site / demo["spec"])
             policy = compressed(site / demo["policy"]) if demo["policy"] else 0
         if player > PLAYER_LIMIT:
