@@ -410,9 +410,9 @@ typedef struct mnw_rows {
 typedef void (*mnw_sum)(const mnw_rows *from, const float *w, size_t panel, size_t k);
 
 typedef struct mnw_kernels {
-    /* Blocks of a product: [rows][columns] and [rows][few], [1][most] and [1][few]. */
-    mnw_sum tall, thin, wide, least;
-    uint32_t rows, columns, few, most;
+    /* Blocks of a product: [rows][columns] and [rows][few]; [1][most], [1][half] and [1][few]. */
+    mnw_sum tall, thin, wide, middle, least;
+    uint32_t rows, columns, few, most, half;
     /* y[i] = f(x[i]), with up to two attributes */
     void (*unary)(uint32_t code, float *y, const float *x, size_t n, const float *attr);
     /* a and b advance by `by` numbers from one result to the next: 1, or 0 for a number that stands for all */
@@ -1934,6 +1934,7 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #define mnw_sum_tall MNW_NAME(mnw_sum_tall)
 #define mnw_sum_thin MNW_NAME(mnw_sum_thin)
 #define mnw_sum_wide MNW_NAME(mnw_sum_wide)
+#define mnw_sum_middle MNW_NAME(mnw_sum_middle)
 #define mnw_sum_least MNW_NAME(mnw_sum_least)
 #define mnw_get MNW_NAME(mnw_get)
 #define mnw_apply MNW_NAME(mnw_apply)
@@ -2164,6 +2165,7 @@ static void mnw_block_of(const mnw_kernels *kernels, const mnw_product_of *p, si
     size_t k = p->k, runs = 0;
     const mnw_sum sum_up = rows > 1                   ? (columns == kernels->columns ? kernels->tall : kernels->thin)
                            : columns == kernels->most ? kernels->wide
+                           : columns == kernels->half ? kernels->middle
                                                       : kernels->least;
     /* A block that lies wholly in y, and whose sums are not of several runs, is made there. */
     const int direct = rows == all && there == columns && k <= MNW_RUN && p->more_k <= MNW_RUN;
@@ -2225,7 +2227,8 @@ static void mnw_linear_of(const mnw_kernels *k, const mnw_product_of *p, size_t 
     }
     for (size_t row = rows - some; row < rows; row++)
         for (size_t column = 0; column < p->n; column += step) {
-            step = p->n - column <= k->most - k->few ? k->few : k->most;
+            size_t left = p->n - column + k->few - 1; /* so that a last vector may be in part */
+            step = left >= k->most ? k->most : left >= k->half ? k->half : k->few;
             mnw_block_of(k, p, row, 1, column, step);
         }
 }
@@ -3578,7 +3581,8 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
 #define MNW_ROWS 6
 #define MNW_VECS 2
 #define MNW_LEAST 2
-#define MNW_WIDE 4
+#define MNW_WIDE 8 /* two multiply-adds begin in each cycle, and one takes four */
+#define MNW_HALF 4 /* where fewer are left */
 #elif MNW_LANES == 4 && MNW_HAS_SIMD128
 #define MNW_ROWS 4
 #define MNW_VECS 2
@@ -3664,6 +3668,12 @@ MNW_INLINE void mnw_sum_up(const mnw_rows *from, const float *w, size_t panel, s
 #else
     for (; x < stop; x++, then++) {
         mnw_v weight[MNW_WIDE];
+#if MNW_LANES == 8
+        /* One row reads weights as fast as they come; those of large policies lie behind the second-level cache. */
+        if (vecs == MNW_WIDE)
+            MNW_UNROLL for (int j = 0; j * MNW_PER_PANEL < vecs; j++)
+                __builtin_prefetch((const void *)((uintptr_t)at_w[j] + 8 * sizeof(float) * MNW_PANEL));
+#endif
         MNW_UNROLL for (int j = 0; j < vecs; j++) weight[j] =
             mnw_load(at_w[j / MNW_PER_PANEL] + j % MNW_PER_PANEL * MNW_LANES);
         MNW_UNROLL for (int r = 0; r < rows; r++) {
@@ -3687,6 +3697,16 @@ static MNW_NOINLINE void mnw_sum_wide(const mnw_rows *from, const float *w, size
     mnw_sum_up(from, w, panel, k, 1, MNW_WIDE);
     MNW_DONE();
 }
+#if defined(MNW_HALF)
+static MNW_NOINLINE void mnw_sum_middle(const mnw_rows *from, const float *w, size_t panel, size_t k) {
+    mnw_sum_up(from, w, panel, k, 1, MNW_HALF);
+    MNW_DONE();
+}
+#define MNW_MIDDLE mnw_sum_middle
+#else
+#define MNW_HALF MNW_LEAST
+#define MNW_MIDDLE mnw_sum_least
+#endif
 static MNW_NOINLINE void mnw_sum_least(const mnw_rows *from, const float *w, size_t panel, size_t k) {
     mnw_sum_up(from, w, panel, k, 1, MNW_LEAST);
     MNW_DONE();
@@ -4132,12 +4152,14 @@ static void mnw_fill(mnw_kernels *k) {
     k->tall = mnw_sum_tall;
     k->thin = MNW_THIN;
     k->wide = mnw_sum_wide;
+    k->middle = MNW_MIDDLE;
     k->least = mnw_sum_least;
     k->gates = mnw_gates;
     k->rows = MNW_ROWS;
     k->columns = MNW_VECS * MNW_LANES;
     k->few = MNW_LEAST * MNW_LANES;
     k->most = MNW_WIDE * MNW_LANES;
+    k->half = MNW_HALF * MNW_LANES;
 #endif
 #if !MNW_FUSED
     k->unary = mnw_unary;
@@ -4166,6 +4188,8 @@ static void mnw_fill(mnw_kernels *k) {
 #undef MNW_STEP
 #undef MNW_VECS
 #undef MNW_WIDE
+#undef MNW_HALF
+#undef MNW_MIDDLE
 #undef MNW_LEAST
 #undef MNW_THIN
 #endif /* MNW_ISA */

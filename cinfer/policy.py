@@ -366,14 +366,26 @@ class Session:
             shape = (self.agents, *spec.shape)
             if array.shape != shape and not (self.agents == 1 and array.shape == spec.shape):
                 raise MinnowError(f"error 4: input {spec.name!r} has shape {array.shape}, expected {shape}.", 4)
-            if spec.dtype != np.float32 and not np.can_cast(array.dtype, spec.dtype, "same_kind"):
-                raise MinnowError(f"error 4: input {spec.name!r} has dtype {array.dtype}, expected {spec.dtype}.", 4)
-            arrays.append(np.ascontiguousarray(array, spec.dtype))
+            arrays.append(_converted(array, spec))
         return arrays
 
     def _read(self, pointer: Any, shape: tuple[int, ...], dtype: Any = np.float32) -> Array:
         shape = (self.agents, *shape)
         return np.frombuffer(ffi().buffer(pointer, 4 * int(np.prod(shape))), dtype).reshape(shape).copy()
+
+
+def _converted(array: Array, spec: Spec) -> Array:
+    """An observation in the file's dtype: any number as float32, any whole number that fits as int32 or uint8."""
+    whole = spec.dtype != np.float32
+    if array.dtype.kind not in ("biu" if whole else "biuf"):
+        raise MinnowError(f"error 4: input {spec.name!r} has dtype {array.dtype}, expected {spec.dtype}.", 4)
+    if whole and array.size and not np.can_cast(array.dtype, spec.dtype, "safe"):
+        most = np.iinfo(spec.dtype)
+        for value in (array.min(), array.max()):
+            if not most.min <= value <= most.max:
+                bounds = f"{spec.dtype}, {most.min} to {most.max}"
+                raise MinnowError(f"error 4: input {spec.name!r} holds {value}, and the policy takes {bounds}.", 4)
+    return np.ascontiguousarray(array, spec.dtype)
 
 
 def empty_trace(policy: Policy, steps: int, agents: int) -> Trace:

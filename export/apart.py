@@ -79,11 +79,6 @@ def fixed(size: int) -> int:
 # Elements
 
 FORMS |= {
-    "sinh.default": lambda x: 0.5 * torch.expm1(x) - 0.5 * torch.expm1(-x),
-    "cosh.default": lambda x: 0.5 * torch.exp(x) + 0.5 * torch.exp(-x),
-    "asinh.default": lambda x: x.sign() * torch.log1p(x.abs() + x * x / (1 + torch.sqrt(x * x + 1))),
-    "acosh.default": lambda x: torch.log1p(x - 1 + torch.sqrt((x - 1) * (x + 1))),
-    "atanh.default": lambda x: 0.5 * torch.log1p(2 * x / (1 - x)),
     "erfc.default": lambda x: 1 - torch.erf(x),
     "hypot.default": lambda x, y: torch.sqrt(x * x + y * y),
     "signbit.default": lambda x: torch.where(x == 0, 1 / x, x) < 0,  # minus zero has a sign too

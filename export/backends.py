@@ -14,6 +14,9 @@ from minnow.export.errors import ExportError, first_line
 from minnow.export.onnx import obs_name, state_name
 from minnow.export.parity import Arrays, Reference
 
+# Dtypes of torch's that the file has narrower ones for.
+OWN = {"tensor(double)": np.float64, "tensor(int64)": np.int64, "tensor(bool)": np.bool_}
+
 
 class Missing(ExportError):
     """A back end cannot be tried, because a tool or a file is not there."""
@@ -97,6 +100,7 @@ def run_onnx(path: Path, reference: Reference) -> tuple[Arrays, Arrays]:
 
 def _onnx_steps(session: Any, reference: Reference) -> tuple[Arrays, Arrays]:
     axes = {item.name: item.shape.index("agents") for item in session.get_inputs()}
+    own = {item.name: OWN.get(item.type) for item in session.get_inputs()}
     start = {
         state_name(name): np.repeat(
             np.expand_dims(item, axes[state_name(name)]), reference.agents, axes[state_name(name)]
@@ -111,7 +115,9 @@ def _onnx_steps(session: Any, reference: Reference) -> tuple[Arrays, Arrays]:
         for name, item in states.items():
             np.moveaxis(item, axes[name], 0)[again] = np.moveaxis(start[name], axes[name], 0)[again]
         inputs = {obs_name(name): item[step] for name, item in reference.obs.items()}
-        inputs = {name: item for name, item in (inputs | states).items() if name in axes}
+        inputs = {
+            name: item.astype(own[name] or item.dtype) for name, item in (inputs | states).items() if name in axes
+        }
         found = dict(zip(wanted, session.run(wanted, inputs), strict=True))
         for name in reference.outputs:
             outputs[name][step] = found[name]

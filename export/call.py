@@ -85,6 +85,7 @@ class Call:
             self.name = self.name.replace("_.", ".", 1)
         flat = torch.utils._pytree.tree_leaves((self.args, self.kwargs))
         self.batched = [item for item in flat if isinstance(item, Batched)]
+        self.constants = [item for item in flat if isinstance(item, Const)]
         vals = [val for val in torch.utils._pytree.tree_leaves(self.node.meta.get("val")) if isinstance(val, Tensor)]
         if any(len(free_axes(val)) > 1 for val in vals):
             raise self.mixing()
@@ -173,10 +174,36 @@ class Call:
 
     def batch(self, name: str) -> Batched:
         """An argument that differs between agents, as f32."""
+        return self.exactly(self.held(name))
+
+    def exactly(self, ref: Batched) -> Batched:
+        """An array as f32. Refuses whole numbers that f32 does not hold, unless torch makes floats of them too."""
+        if self.lowering.beyond(ref) and not self._real:
+            raise self.refuse(
+                "its whole numbers may lie beyond 2^24, where float32 does not hold each of them",
+                "declare their range with observation=, clamp them before it, or convert them with .float()",
+            )
+        return self.lowering.float(ref)
+
+    def held(self, name: str) -> Batched:
+        """An argument that differs between agents: as i32 where f32 would not hold it, else as f32."""
+        item = self[name]
+        if not isinstance(item, Batched):
+            raise self.refuse(f"its argument {name!r} is a constant", "let the first argument be the one that varies")
+        return item if self.lowering.beyond(item) else self.lowering.float(item)
+
+    def rounded(self, name: str) -> Batched:
+        """An argument that differs between agents, as the nearest f32: enough for indices and truth."""
         item = self[name]
         if not isinstance(item, Batched):
             raise self.refuse(f"its argument {name!r} is a constant", "let the first argument be the one that varies")
         return self.lowering.float(item)
+
+    @property
+    def _real(self) -> bool:
+        """Whether all results are floats, to which torch converts whole numbers as `cast` does."""
+        vals = torch.utils._pytree.tree_leaves(self.node.meta["val"])
+        return all(val.is_floating_point() for val in vals if isinstance(val, Tensor))
 
     def const(self, name: str) -> Const:
         """An argument that is a constant array."""
@@ -189,6 +216,8 @@ class Call:
 
     def float_result(self, *also: torch.dtype) -> None:
         """Refuses results that are not float32. also: kinds of whole numbers that float32 may stand for."""
+        if self.node in self.lowering.door:
+            return
         for val in torch.utils._pytree.tree_leaves(self.node.meta["val"]):
             if isinstance(val, Tensor) and val.dtype not in (torch.float32, *also):
                 kind = str(val.dtype).removeprefix("torch.")

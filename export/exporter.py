@@ -23,7 +23,7 @@ from minnow.export.graph import Graph, Op
 from minnow.export.lower import lower
 from minnow.export.parity import Difference, Reference
 from minnow.export.record import limit, record
-from minnow.export.trace import Signature, trace
+from minnow.export.trace import NARROW, Signature, trace
 
 GOLDEN_STEPS = 4
 
@@ -109,7 +109,8 @@ def export(
 
     module: `forward(obs)` or `forward(obs, state)`, which returns a tensor per name in `outputs`, or a dict of them,
     then the state, nested as it came; in evaluation mode. example_obs: a tensor or NumPy array, or any nest of them,
-    [agents, ...] each, float32, uint8 or int32. example_state: float32, what every agent starts an episode with; its
+    [agents, ...] each, float32, uint8 or int32; float64, int64 and bool are taken as these, and given to the module as
+    they were. example_state: float32, what every agent starts an episode with; its
     agent axis is found by tracing unless `state_axes`, nested alike, says it. outputs: their names; without it a
     dict's keys, else `logits` (`mean` where the action is a Box) and, after logits, `value`. action: how the outputs
     `logits`, or `mean` and `log_std`, become actions. observation: what the inputs mean, and meta: provenance; both
@@ -152,7 +153,7 @@ def export(
         twin = onnx.convert(built.program, built.signature, meta | {"policy_sha256": built.reference.sha256})
     except ExportError as error:
         twin, reason = None, str(error)
-        built = built.again(meta | {"onnx": reason})
+        built = built.again(onnx=reason)
     clock.lap("onnx")
     report = Report(
         path=path,
@@ -192,14 +193,16 @@ class Built:
     unused: list[str]
     program: Any  # torch.export.ExportedProgram
     signature: Signature
-    action: Action | None = None
-    dtypes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    action: Action | None
+    meta: Mapping[str, Any]
+    dtypes: Mapping[str, str]
 
-    def again(self, meta: Mapping[str, Any]) -> Built:
-        """The same policy with other metadata."""
+    def again(self, **more: Any) -> Built:
+        """The same policy with more metadata."""
+        meta = {**self.meta, **more}
         data = _bytes(self.graph, self.action, meta, self.reference, self.dtypes)
         reference = dataclasses.replace(self.reference, sha256=parity.sha256(data))
-        return dataclasses.replace(self, data=data, reference=reference)
+        return dataclasses.replace(self, data=data, reference=reference, meta=meta)
 
 
 @refusals()
@@ -228,7 +231,9 @@ def build(
     reference = record(signature)
     reference = dataclasses.replace(reference, limit=limit(signature, reference))
     clock.lap("torch")
-    data = _bytes(graph, action, meta or {}, reference, dtypes or {})
+    own = {leaf.name: str(leaf.dtype).removeprefix("torch.") for leaf in signature.obs if leaf.dtype in NARROW}
+    meta = {**(meta or {}), **({"dtypes": own} if own else {})}
+    data = _bytes(graph, action, meta, reference, dtypes or {})
     reference = dataclasses.replace(reference, sha256=parity.sha256(data))
     c = parity.difference(run_c(data, reference), reference)
     clock.lap("c")
@@ -237,7 +242,7 @@ def build(
             f"the policy in C is {c.max_diff:.1e} from torch, over the limit of {c.limit:.1g}: no file was written. "
             "This is a fault of Minnow, or the module computes with numbers too large for float32; please report it."
         )
-    return Built(data, graph, reference, c, unused, program, signature, action, dtypes or {})
+    return Built(data, graph, reference, c, unused, program, signature, action, meta, dtypes or {})
 
 
 def warnings(graph: Graph) -> list[str]:

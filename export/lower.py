@@ -11,36 +11,42 @@ from __future__ import annotations
 import importlib
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, fx
 
-from minnow.export import apart
+from minnow.export import apart, ops
+from minnow.export.aten import whole
 from minnow.export.call import HANDLERS, Batched, Call, Const, Layout, layout_of, refusal, shares, writes
 from minnow.export.errors import ExportError, first_line, place
 from minnow.export.graph import Graph, Input, Op, Output, State, Value
 from minnow.export.patterns import mingru, mix
-from minnow.export.trace import DTYPES, Signature, quiet
+from minnow.export.trace import DTYPES, Leaf, Signature, quiet
 
 FAMILIES = ("shape", "elementwise", "linear", "reduce", "recurrent", "choose", "window", "write")
 ROLES = ("logits", "mean", "log_std", "value")
 
 
-def lower(program: torch.export.ExportedProgram, signature: Signature) -> tuple[Graph, list[str]]:
-    """The graph of a traced module, and the names of the parameters that it does not use.
+def lower(
+    program: torch.export.ExportedProgram,
+    signature: Signature,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+) -> tuple[Graph, list[str]]:
+    """The graph of a traced module, and the names of the parameters that it does not use. bounds: for arrays of the
+    observation, by name, the least and the greatest number that is declared of them.
 
     Raises ExportError where an operation cannot be expressed or mixes agents."""
     for family in FAMILIES:
         importlib.import_module(f"minnow.export.aten.{family}")
-    lowering = Lowering(program, signature)
+    lowering = Lowering(program, signature, bounds or {})
     if lowering.entangled():
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = program.run_decompositions({})  # nothing is taken apart, and no array is written into
-        lowering = Lowering(program, signature)
+        lowering = Lowering(program, signature, bounds or {})
     lowering.run()
     mingru.fuse(lowering.graph, lowering.derived)
     mix.fuse(lowering.graph)
@@ -52,8 +58,11 @@ def lower(program: torch.export.ExportedProgram, signature: Signature) -> tuple[
 class Lowering:
     """One pass over torch's graph."""
 
-    def __init__(self, program: torch.export.ExportedProgram, signature: Signature) -> None:
+    def __init__(
+        self, program: torch.export.ExportedProgram, signature: Signature, bounds: Mapping[str, tuple[float, float]]
+    ) -> None:
         self.program = program
+        self.bounds = bounds
         self.signature = signature
         self.graph = Graph()
         self.env: dict[fx.Node, Any] = {}
@@ -61,8 +70,11 @@ class Lowering:
         self.index: dict[tuple, int] = {}  # equal tensors are stored once
         self.constants: dict[int, int] = {}  # tensor -> value of its constant op
         self.casts: dict[int, int] = {}  # 8-bit or integer value -> the same as f32
+        self.words: dict[int, int] = {}  # f32 value -> the same as i32
+        self.ranges: dict[int, whole.Range] = {}  # of values that are of a whole kind in torch
         self.reshaped: dict[int, int] = {}  # result of a reshape -> what it was made of
         self.argument: set[fx.Node] = set()
+        self.door: set[fx.Node] = set()  # float64 because the observation is, so f32 here
         self._inputs()
 
     def entangled(self) -> bool:
@@ -131,12 +143,35 @@ class Lowering:
             value = self._value(leaf.shape, DTYPES[leaf.tensor.dtype], leaf.name)
             self.env[node] = Batched(value, leaf.axis)
             self.argument.add(node)
+            if leaf.dtype == torch.float64:
+                self.door.add(node)
+            if leaf.dtype == torch.bool:  # any byte but 0 is true, as torch has it
+                self.env[node] = self._truth(self.env[node])
             if i < len(self.signature.obs):
                 self.graph.inputs.append(Input(leaf.name, value))
+                self._declare(value, leaf)
             else:
                 start = leaf.one
                 initial = self.tensor(Const(start), f"{leaf.name} at the start") if start.any() else -1
                 self.graph.states.append(State(leaf.name, value, -1, initial, leaf.axis))
+
+    def _declare(self, value: int, leaf: Leaf) -> None:
+        """What an array of the observation can hold, where it is of a whole kind."""
+        least, most = {"u8": (0, 255), "i32": (whole.LEAST, whole.MOST)}.get(
+            self.graph.values[value].dtype, (-math.inf, math.inf)
+        )
+        low, high = self.bounds.get(leaf.name, (-math.inf, math.inf))
+        sure = leaf.tensor.dtype == torch.uint8 or math.isfinite(high - low)
+        low, high = max(low, least), min(high, most)
+        if math.isfinite(high - low):
+            self.ranges[value] = whole.Range(math.floor(low), math.ceil(high), sure)
+
+    def _truth(self, ref: Batched) -> Batched:
+        value, zero = self.float(ref).value, self.constant(Const(torch.tensor(0.0)))
+        for _ in range(2):
+            value = self.op("eq", [value, zero], self.graph.values[value].shape)
+        self.ranges[value] = whole.BOOL
+        return Batched(value, ref.axis)
 
     def _outputs(self, node: fx.Node) -> None:
         results = list(node.args[0])
@@ -163,7 +198,7 @@ class Lowering:
             raise ExportError(
                 f"{what}{where} has its agents on axis {found.axis}, not {axis}: one row per agent is expected."
             )
-        if item.meta["val"].dtype != torch.float32:
+        if item.meta["val"].dtype != torch.float32 and item not in self.door:
             where = place(item.meta.get("stack_trace"))
             raise ExportError(f"{what}{where} is {str(item.meta['val'].dtype)[6:]}: outputs are float32; convert it.")
         return self.float(ref)
@@ -177,6 +212,7 @@ class Lowering:
         if val is None:
             return None  # an assertion
         call = Call(self, node, outer)
+        self._through_door(call)
         if call.name == "getitem":
             return call.args[0][call.args[1]]
         handler = HANDLERS.get(call.name)
@@ -189,9 +225,18 @@ class Lowering:
             raise call.mixing()
         result = self.apart(call) if handler is None else handler(call)
         call.check(result)
+        whole.note(call, result)
         if call.inplace:
             self.env[node.args[0]] = result
         return result
+
+    def _through_door(self, call: Call) -> None:
+        """Notes a float64 result that is so because the observation is, and not because a parameter is."""
+        stored = any(item.names and item.tensor.dtype == torch.float64 for item in call.constants)
+        if not stored and self.door.intersection(call.node.all_input_nodes):
+            vals = [val for val in torch.utils._pytree.tree_leaves(call.node.meta["val"]) if isinstance(val, Tensor)]
+            if any(val.dtype == torch.float64 for val in vals):
+                self.door.add(call.node)
 
     def apart(self, call: Call) -> Any:
         """An operation by those that it is made of."""
@@ -210,7 +255,10 @@ class Lowering:
         given = iter(call.node.all_input_nodes)
         for node in graph.nodes:
             if node.op == "placeholder":
-                self.env[node] = self.env[next(given)]
+                outside = next(given)
+                self.env[node] = self.env[outside]
+                if outside in self.door:
+                    self.door.add(node)
             elif node.op == "call_function":
                 self.env[node] = self._call(node, call.outer or call)
             elif node.op == "output":
@@ -226,7 +274,14 @@ class Lowering:
             return ref
         if ref.value not in self.casts:
             self.casts[ref.value] = self.op("cast", [ref.value], value.shape)
+            if ref.value in self.ranges and not self.beyond(ref):
+                self.ranges[self.casts[ref.value]] = self.ranges[ref.value]
         return Batched(self.casts[ref.value], ref.axis, ref.fold)
+
+    def beyond(self, ref: Batched) -> bool:
+        """Whether it is i32 and float32 would not hold each number that it can be."""
+        found = self.ranges.get(ref.value)
+        return self.graph.values[ref.value].dtype == "i32" and not (found and found.exact)
 
     def op(
         self,
@@ -250,7 +305,8 @@ class Lowering:
         **attrs: Any,
     ) -> list[int]:
         """Appends an operation with several results; returns their values."""
-        outputs = [self._value(tuple(int(n) for n in shape)) for shape in shapes]
+        dtype = ops.dtype_of(kind, [self.graph.values[value].dtype for value in inputs], attrs)
+        outputs = [self._value(tuple(int(n) for n in shape), dtype) for shape in shapes]
         self.graph.ops.append(Op(kind, list(inputs), outputs, list(tensors), attrs, source))
         return outputs
 

@@ -28,15 +28,18 @@ from minnow.export.action import Action, Box
 from minnow.export.errors import ExportError, first_line, place_here, place_of
 
 DTYPES = {torch.float32: "f32", torch.uint8: "u8", torch.int32: "i32"}
+NARROW = {torch.float64: torch.float32, torch.int64: torch.int32, torch.bool: torch.uint8}  # at the door
 
 
 @dataclass
 class Leaf:
-    """One array of the observation or of the state: `tensor` is the example, `axis` the agents' axis in it."""
+    """One array of the observation or of the state: `tensor` is the example as the file takes it, `axis` the agents'
+    axis in it, `dtype` what the module takes: float64, int64 and bool are narrowed at the door, and back for torch."""
 
     name: str
     tensor: Tensor
     axis: int = 0
+    dtype: torch.dtype = torch.float32
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -101,7 +104,8 @@ class Signature:
         """Runs the module (or a copy of it) once on flat leaves. Returns its outputs and the leaves of its next state.
 
         Raises ExportError where what comes back is not what `outputs` and the state say."""
-        args = [pytree.tree_unflatten(list(obs), self.obs_spec)]
+        own = [item.to(leaf.dtype) for item, leaf in zip(obs, self.obs, strict=True)]
+        args = [pytree.tree_unflatten(own, self.obs_spec)]
         if self.recurrent:
             args.append(pytree.tree_unflatten(list(states), self.state_spec))
         with torch.no_grad():
@@ -117,6 +121,7 @@ class Signature:
                     "its own, named with outputs=(...)."
                 )
         outputs = [named[name].detach() for name in self.outputs]
+        outputs = [item.float() if item.dtype == torch.float64 else item for item in outputs]
         if not self.recurrent:
             return outputs, []
         after, _ = _leaves(given[-1], "state")
@@ -295,7 +300,8 @@ def trace(signature: Signature) -> torch.export.ExportedProgram:
     """The module's graph, before any decomposition, its agent dimension free. Raises ExportError."""
     agents = torch.export.Dim("agents", min=1)
     count = 2 if signature.agents == 1 else signature.agents  # torch takes a size of 1 for a constant
-    args = [pytree.tree_unflatten([leaf.resize(count) for leaf in signature.obs], signature.obs_spec)]
+    own = [leaf.resize(count).to(leaf.dtype) for leaf in signature.obs]
+    args = [pytree.tree_unflatten(own, signature.obs_spec)]
     dims = [pytree.tree_unflatten([{0: agents}] * len(signature.obs), signature.obs_spec)]
     if signature.recurrent:
         args.append(pytree.tree_unflatten([leaf.resize(count) for leaf in signature.states], signature.state_spec))
@@ -426,15 +432,26 @@ def _leaves(tree: Any, root: str) -> tuple[list[Leaf], pytree.TreeSpec]:
                 f"{root} {name!r} is a {type(item).__name__}: a tensor or a NumPy array is expected, in any nesting of "
                 "dicts, tuples and lists."
             )
-        if (
-            item.layout != torch.strided
-            or item.dtype not in DTYPES
-            or (root == "state" and item.dtype != torch.float32)
-        ):
-            known = "float32" if root == "state" else "float32, uint8 or int32"
+        dtypes = [torch.float32] if root == "state" else [*DTYPES, *NARROW]
+        if item.layout != torch.strided or item.dtype not in dtypes:
+            known = " or ".join(str(dtype).removeprefix("torch.") for dtype in dtypes)
             raise ExportError(f"{root} {name!r} is {_dtype(item)}: it must be a dense array of {known}; convert it.")
-        leaves.append(Leaf(name, item.detach().cpu()))
+        leaves.append(Leaf(name, _narrow(item.detach().cpu(), name), dtype=item.dtype))
     return leaves, spec
+
+
+def _narrow(item: Tensor, name: str) -> Tensor:
+    """An observation as the file takes it. Raises ExportError for what does not fit there."""
+    if item.dtype not in NARROW:
+        return item
+    narrow = item.to(NARROW[item.dtype])
+    lost = narrow.isinf() & ~item.isinf() if item.dtype == torch.float64 else narrow.to(item.dtype) != item
+    if lost.any():
+        raise ExportError(
+            f"obs {name!r} is {_dtype(item)} and holds {item[lost][0].item()}, which is too large for "
+            f"{_dtype(narrow)}, what a policy file takes: let the environment count or scale it differently."
+        )
+    return narrow
 
 
 def _by_name(item: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nets import NETS
+from nets import NETS, Net
 from test_cinfer_ops import CASES, run
 
 import minnow.cinfer
@@ -64,6 +64,27 @@ def test_networks(net: Callable[[str], bytes], dtype: str) -> None:
         first, *others = [bits(policy, isa, agents, steps) for isa in sets]
         for isa, other in zip(sets[1:], others, strict=True):
             assert other == first, f"{isa} differs from {ISAS[0]} for {agents} agents"
+
+
+@pytest.mark.parametrize("agents", [1, 4, 7])
+def test_widths_around_a_block(agents: int) -> None:
+    """Layers whose outputs fill blocks of one row and of several, and one more or less."""
+    net, layers = Net((5,), 6), []
+    for n in (16, 31, 32, 33, 47, 48, 49, 63, 64, 65, 79, 80, 81, 96, 97, 112, 127, 128, 129, 17):
+        net.linear(n)
+        layers.append(net.graph.tensors[-2:])
+    policy = load(net.file())
+    x = np.random.default_rng(agents).normal(0, 1, (agents, 5)).astype(np.float32)
+    y = x.astype(np.float64)
+    for weight, bias in layers:
+        y = y @ weight.T.astype(np.float64) + bias
+    first, *others = [policy.session(agents, isa=isa).step(x).outputs[0] for isa in (*ISAS, None)]
+    assert np.abs(first - y).max() <= 1e-5 * np.abs(y).max()
+    for other in others:
+        assert other.tobytes() == first.tobytes()
+    for isa in ISAS:
+        fast = policy.session(agents, exact=False, isa=isa).step(x).outputs[0]
+        assert np.abs(fast - first).max() <= 1e-5 * np.abs(first).max()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from minnow.cli.main import main
 from minnow.train import config as configs
 
+ROOT = Path(__file__).resolve().parent.parent
 MINNOW = [sys.executable, "-m", "minnow.cli.main"]
 
 
@@ -104,3 +105,22 @@ def test_words_for_a_stream_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(sys, "stderr", Gone())
     assert main(["nonsense"]) == 1
+
+
+def test_files_are_utf_8_whatever_the_terminal(tmp_path: Path) -> None:
+    """A person's comment in a configuration is read, and written back as it was, also where Python takes files for
+    ASCII."""
+    config = tmp_path / "config.toml"
+    config.write_text("# größer ± 1\n" + configs.dump(configs.defaults("pong")), "utf-8")
+    script = (
+        "import sys; from pathlib import Path; from minnow.train import config; from minnow.cli import plot\n"
+        "path = Path(sys.argv[1]); config.load(path); print(ascii(path.open().encoding))"
+    )
+    narrow = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", script, str(config)], env=narrow, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "utf" not in done.stdout.lower(), "the test's own locale is one of UTF-8"
+    for path in (ROOT / folder for folder in ("cinfer", "envs", "train", "export", "web", "cli")):
+        for source in path.rglob("*.py"):
+            loose = [line for line in source.read_text("utf-8").splitlines() if ".read_text()" in line]
+            assert all("/proc/" in line for line in loose), f"{source}: say in which encoding: {loose}"

@@ -8,12 +8,14 @@ from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minnow.cinfer import load
+from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
 from minnow.export import Box, Discrete, ExportError, MultiDiscrete, export, exporter
 from minnow.export.errors import first_line
@@ -195,3 +197,86 @@ def test_the_command_line_says_that_there_is_no_onnx(
 def test_several_heads_in_a_dict() -> None:
     built = build(Net(lambda m, x: {"logits": m.linear(x)}), OBS, action=MultiDiscrete([2, 1]))
     assert [item.role for item in built.graph.outputs] == ["logits"]
+
+
+# Observations of other dtypes
+
+
+class Mixed(nn.Module):
+    """Each observation in the dtype that it came in, which is asserted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear, self.table = nn.Linear(4, 3), nn.Embedding(6, 3)
+        self.register_buffer("scale", torch.tensor([0.5, 1.0, 2.0, 3.0]))
+
+    def forward(self, obs):
+        assert [obs[name].dtype for name in "fkm"] == [torch.float64, torch.int64, torch.bool]
+        far = (obs["f"] - 0.25) * self.scale / torch.tensor(3.0, dtype=torch.float64)  # float64 all the way
+        logits = self.linear(far.tanh().float()) + self.table(obs["k"]).sum(1)
+        return torch.where(obs["m"], logits, logits - 10.0), far.sum(-1)
+
+
+def mixed(agents: int) -> dict[str, Tensor]:
+    random = torch.Generator().manual_seed(1)
+    return {
+        "f": torch.randn(agents, 4, generator=random, dtype=torch.float64),
+        "k": torch.randint(0, 6, (agents, 2), generator=random),
+        "m": torch.rand(agents, 3, generator=random) < 0.5,
+    }
+
+
+def test_wide_observations(tmp_path: Path) -> None:
+    """What the file holds, what it says, and what the Python binding takes."""
+    module, obs = Mixed().eval(), mixed(B)
+    report = export(module, obs, tmp_path / "p.minnow", action=Discrete(3))
+    policy = load(report.path)
+    assert [str(item.dtype) for item in policy.inputs] == ["float32", "int32", "uint8"]
+    assert policy.meta["dtypes"] == {"f": "float64", "k": "int64", "m": "bool"}
+    assert all(report.card["parity"][name]["max_diff"] <= 1e-5 for name in ("c", "wasm", "onnx"))
+    obs = mixed(50)
+    with torch.no_grad():
+        logits, value = module(obs)
+    session = policy.session(50)
+    out = session.step({name: item.numpy() for name, item in obs.items()})
+    assert np.abs(out.logits - logits.numpy()).max() <= 1e-5 and np.abs(out.value - value.numpy()).max() <= 1e-5
+    narrow = {"f": obs["f"].float(), "k": obs["k"].int(), "m": obs["m"].byte() * 200}  # any byte but 0 is true
+    assert (session.step({name: item.numpy() for name, item in narrow.items()}).logits == out.logits).all()
+    wrong = {name: item.numpy() for name, item in obs.items()}
+    wrong["k"] = wrong["k"] + (1 << 40)
+    with pytest.raises(
+        MinnowError, match=r"input 'k' holds \d+, and the policy takes int32, -2147483648 to 2147483647"
+    ):
+        session.step(wrong)
+    with pytest.raises(MinnowError, match="input 'k' has dtype float64, expected int32"):
+        session.step(wrong | {"k": wrong["f"][:, :2]})
+
+
+def test_numpy_examples_of_wide_dtypes() -> None:
+    """NumPy's own dtypes are float64 and int64."""
+    net = Net(lambda m, obs: m.linear(obs["f"].float() * obs["k"]))
+    built = build(net, {"f": np.linspace(0, 1, 4 * B).reshape(B, 4), "k": np.arange(4 * B).reshape(B, 4)})
+    assert [built.graph.values[item.value].dtype for item in built.graph.inputs] == ["f32", "i32"]
+
+
+WIDE = {
+    "too far": ({"k": torch.tensor([[1], [1 << 40]])}, r"'k' is int64 and holds 1099511627776.* too large for int32"),
+    "overflow": (torch.full((B, 4), 1e300, dtype=torch.float64), "'obs' is float64 and holds 1e\\+300.* for float32"),
+    "half": (torch.zeros(B, 4).half(), "'obs' is float16: .*float32 or uint8 or int32 or float64 or int64 or bool"),
+}
+
+
+@pytest.mark.parametrize("obs, expected", WIDE.values(), ids=WIDE)
+def test_observations_that_are_refused(obs, expected) -> None:
+    with pytest.raises(ExportError, match=expected):
+        Signature(Net(lambda m, x: x), obs)
+
+
+def test_parameters_of_float64_are_refused() -> None:
+    """As before, whatever the observation is."""
+    module = Net(lambda m, x: m.linear(x)).double()
+    with pytest.raises(ExportError, match=r"aten.linear.default .*computes in float64.*module.float"):
+        build(module, OBS.double())
+    with pytest.raises(ExportError, match=r"aten.to.dtype .*converts to float64"):
+        build(Net(lambda m, x: (x.double() * 2).float()), OBS)

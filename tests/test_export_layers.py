@@ -261,6 +261,49 @@ def test_cells(name):
     assert [op.kind for op in found.graph.ops if op.kind in ("gru", "rnn")] == kinds
 
 
+def window(network, x):
+    """The last output, and all of them, of a window of history."""
+    y, _ = network(x)
+    return torch.cat([y[:, -1], y.flatten(1)], 1)
+
+
+def ended(network, x):
+    """What the state is after the window."""
+    after = network(x.transpose(0, 1))[1]
+    return torch.cat([item.transpose(0, 1).flatten(1) for item in (after if isinstance(after, tuple) else [after])], 1)
+
+
+WINDOWS = {
+    "lstm": (window, nn.LSTM(4, 5, 2, batch_first=True)),
+    "lstm, projected": (window, nn.LSTM(4, 5, 2, proj_size=3, batch_first=True)),
+    "lstm, both ways": (ended, nn.LSTM(4, 5, proj_size=2, bidirectional=True, bias=False)),
+    "gru": (ended, nn.GRU(4, 5, 2)),
+    "gru, both ways": (window, nn.GRU(4, 5, 2, bidirectional=True, batch_first=True, bias=False)),
+    "rnn, both ways": (window, nn.RNN(4, 5, bidirectional=True, batch_first=True, nonlinearity="relu")),
+}
+
+
+@pytest.mark.parametrize("function, network", WINDOWS.values(), ids=WINDOWS)
+def test_windows_of_history(function, network):
+    """Unrolled: a cell for each step of each layer, the weights stored once."""
+    torch.manual_seed(0)
+    found = build(Net(function, {"network": network}).eval(), torch.randn(B, 4, 4), outputs=("out",))
+    stored = sum(item.numel() for item in network.parameters())
+    assert found.c.passed and stored <= sum(item.size for item in found.graph.tensors) <= stored + 100
+
+
+def test_a_projection_and_its_state():
+    def carried(network, x, state):
+        y, state = network(x.unsqueeze(0), state)
+        return y[0], state
+
+    state = torch.zeros(1, B, 2), torch.zeros(1, B, 5)
+    net = Net(carried, {"network": nn.LSTM(6, 5, proj_size=2)}).eval()
+    found = build(net, torch.randn(B, 6), example_state=state, outputs=("out",))
+    assert [found.graph.values[item.before].shape for item in found.graph.states] == [(1, 2), (1, 5)]
+    assert parity.difference(run_wasm(found.data, found.reference), found.reference) == found.c
+
+
 ONNX = ("conv2d", "conv1d", "transposed 2d", "max pool", "mean pool inside", "batch norm", "where", "argmax")
 ONNX += ("group norm", "baddbmm", "attention", "einsum", "gather")
 

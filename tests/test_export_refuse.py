@@ -106,18 +106,9 @@ class LSTMWithoutAgents(Base):
         return self.lstm(obs)[0]  # HERE
 
 
-class LSTMOverTime(Base):
+class LSTMOverAgents(Base):
     def forward(self, obs):
-        return self.lstm(torch.stack([obs, obs]))[0][-1]  # HERE
-
-
-class Bidirectional(Base):
-    def __init__(self):
-        super().__init__()
-        self.lstm = nn.LSTM(4, 2, bidirectional=True)
-
-    def forward(self, obs):
-        return self.lstm(obs.unsqueeze(0))[0][0]  # HERE
+        return self.lstm(obs.unsqueeze(1))[0][:, 0]  # HERE
 
 
 class Float64Weights(Base):
@@ -323,8 +314,7 @@ REFUSED = [
     (JoinedOverAgents, "aten.cat.default.* at {here}.*mixes agents"),
     (FixedNumberOfAgents, r"forward fails with \d+ agents instead of 3 at {here}.*obs.shape\[0\]"),
     (LSTMWithoutAgents, r"number of agents is fixed.*give recurrent layers \[1, agents, features\]"),
-    (LSTMOverTime, "aten.lstm.input.* at {here}.*runs over 2 steps.*give it one step"),
-    (Bidirectional, "aten.lstm.input.* at {here}.*bidirectional.*use one direction"),
+    (LSTMOverAgents, r"number of agents is fixed.*give recurrent layers \[1, agents, features\]"),
     (Float64Weights, r"parameter 'linear.weight' is float64.*module.float\(\).* at {here}"),
     (HalfWeights, r"parameter 'linear.weight' is float16.*module.float\(\).* at {here}"),
     (HalfInside, r"aten.to.dtype on \[B, 4\] float32 at {here}.*converts to float16.*float32"),
@@ -394,7 +384,7 @@ CALLS = [
     ("state f64", Recurrent, (OBS, STATE.double()), {}, "state 'state' is float64"),
     ("state axis", Recurrent, (OBS, STATE), {"state_axes": 2}, r"axis 2 for 'state' of shape \[3, 4\]"),
     ("state axes", Recurrent, (OBS, STATE), {"state_axes": [0, 1]}, "state_axes has 2 numbers for 1 state leaves"),
-    ("obs f64", TwoOutputs, (OBS.double(),), {}, "obs 'obs' is float64: it must be .*float32, uint8 or int32"),
+    ("obs f16", TwoOutputs, (OBS.half(),), {}, "obs 'obs' is float16: it must be .*float32 or uint8 or int32"),
     ("obs sparse", TwoOutputs, (OBS.to_sparse(),), {}, "obs 'obs' is sparse_coo float32: it must be a dense array"),
     ("obs list", TwoOutputs, ([[1.0, 2.0]],), {}, "obs '0.0' is a float: a tensor or a NumPy array is expected"),
     ("missing obs", TwoOutputs, (None,), {}, "obs 'obs' is a NoneType: a tensor or a NumPy array is expected"),

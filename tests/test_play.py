@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -133,6 +134,20 @@ def test_without_a_screen() -> None:
     command = [sys.executable, "-m", "minnow.cli.main", "play", "pong", "--seconds", "1"]
     done = subprocess.run(command, env=around, capture_output=True, text=True)
     assert done.returncode == 1 and "no window could be opened" in done.stderr
+
+
+def test_without_a_seed_each_game_is_another(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_window(*given: object) -> None:
+        raise MinnowError("no window is needed")
+
+    monkeypatch.setattr(window, "Window", no_window)
+    seeds = []
+    for flags in ([], [], ["--seed", "7"]):
+        assert main(["play", "pong", "--policy", "none", *flags]) == 1
+        seeds.append(re.search(r"^seed (\d+): --seed \1 plays this game again$", capsys.readouterr().err, re.M)[1])
+    assert seeds[0] != seeds[1] and seeds[2] == "7"
 
 
 def test_bad_words(capsys: pytest.CaptureFixture[str]) -> None:

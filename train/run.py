@@ -115,7 +115,7 @@ class Folder:
             if path.exists():
                 kept = [row for row in records.metrics(path) if row["steps"] <= steps]
                 write_atomic(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
-            self.metrics = path.open("a")
+            self.metrics = path.open("a", encoding="utf-8")
             self.board = SummaryWriter(str(self.path / "tb"), purge_step=steps + 1, flush_secs=5)
 
     def write_metrics(self, metrics: dict[str, float]) -> None:

@@ -244,7 +244,7 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
         "demos": manifest_of(demos, writer.files),
         "files": {address: size for address, size in sorted(writer.sizes.items()) if address != "sw.js"},
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
 
 
 def read_manifest(site: Path) -> dict:

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from minnow.export.aten.elementwise import binary, number
+from minnow.export.aten import whole
+from minnow.export.aten.elementwise import WHOLE, binary, number, paired
 from minnow.export.aten.reduce import axes_of, reduce
 from minnow.export.aten.shape import cut, spread, to_shape
 from minnow.export.call import Batched, Call, Const, aten, layout_of
@@ -42,21 +43,41 @@ def truth_of(call: Call, item: Batched | Const, dtype: torch.dtype | None) -> Ba
 
 @aten("logical_not.default", "bitwise_not.default")
 def logical_not(call: Call) -> Batched:
+    if call.node.meta["val"].dtype in WHOLE:
+        return binary(call, "sub", -1, call["self"], *WHOLE)
     logical(call)
-    return negated(call, call.batch("self"))
+    return negated(call, call.rounded("self"))
 
 
 LOGICAL = {"and": "mul", "or": "maximum", "xor": "sub"}
 
 
 @aten(*(f"logical_{name}.default" for name in LOGICAL))
-@aten(*(f"bitwise_{name}.Tensor" for name in LOGICAL))
-@aten(*(f"__{name}__.Tensor" for name in LOGICAL))
+@aten(*(f"bitwise_{name}.{kind}" for name in LOGICAL for kind in ("Tensor", "Scalar", "Scalar_Tensor")))
+@aten(*(f"__{name}__.{kind}" for name in LOGICAL for kind in ("Tensor", "Scalar")))
 def logical_pair(call: Call) -> Batched:
+    bits, dtype = next(name for name in LOGICAL if f"_{name}" in call.name), call.node.meta["val"].dtype
+    if dtype != torch.bool and whole.plan(call, bits, call["self"], call["other"]):
+        return binary(call, bits, call["self"], call["other"], dtype)
     logical(call)
     kind = next(LOGICAL[name] for name in LOGICAL if f"_{name}" in call.name)
     found = binary(call, kind, truth(call, "self"), truth(call, "other"), torch.bool)
     return negated(call, negated(call, found)) if kind == "sub" else found
+
+
+SHIFTS = {"left": "mul", "right": "floor_divide"}
+
+
+@aten(*(f"__{side[0]}shift__.{kind}" for side in SHIFTS for kind in ("Tensor", "Scalar")))
+@aten(*(f"bitwise_{side}_shift.{kind}" for side in SHIFTS for kind in ("Tensor", "Tensor_Scalar")))
+def shift(call: Call) -> Batched:
+    """By fixed numbers: products with powers of 2, or quotients."""
+    by = call["other"]
+    known = None if isinstance(by, Batched) else whole.range_of(call, by)
+    if known is None or not known.within(0, 30):
+        raise call.refuse("only shifts by fixed numbers from 0 to 30 are known", "multiply, or divide with //")
+    power = Const(2**by.tensor, by.names) if isinstance(by, Const) else 2**by
+    return binary(call, SHIFTS["left" if "l" in call.name[:11] else "right"], call["self"], power, *WHOLE)
 
 
 def logical(call: Call) -> None:
@@ -101,28 +122,39 @@ def nan_to_num(call: Call) -> Batched:
 
 @aten("where.self", "where.ScalarOther", "where.ScalarSelf", "where.Scalar")
 def where(call: Call) -> Batched:
-    call.float_result()
+    call.float_result(torch.bool, *WHOLE)
     return min_gru_candidate(call) or choose(call, truth(call, "condition"), call["self"], call["other"])
 
 
 @aten("masked_fill.Scalar", "masked_fill.Tensor")
 def masked_fill(call: Call) -> Batched:
-    call.float_result()
+    call.float_result(torch.bool, *WHOLE)
     return choose(call, truth(call, "mask"), call["value"], call["self"])
 
 
 def choose(call: Call, mask: Batched | Const, yes: Any, no: Any) -> Batched:
     """yes where the mask is 1, no where it is 0. What is not chosen has no part in it, infinite or not."""
     other = Const(1 - mask.tensor, mask.names) if isinstance(mask, Const) else negated(call, mask)
+    if whole.apart(call, yes, no):
+        return words(call, "add", *(words(call, "mul", *pair) for pair in ((yes, mask), (no, other))))
     parts = []
     for item, kept in ((yes, mask), (no, other)):
         if isinstance(item, Batched) or isinstance(kept, Batched):
-            parts.append(binary(call, "keep", item, kept))
+            parts.append(binary(call, "keep", item, kept, torch.bool, *WHOLE))
         else:
             tensor = item.tensor if isinstance(item, Const) else torch.tensor(float(item))
             names = kept.names | getattr(item, "names", frozenset())
             parts.append(Const(torch.where(kept.tensor != 0, tensor, 0.0), names))
-    return binary(call, "add", *parts)
+    return binary(call, "add", *parts, torch.bool, *WHOLE)
+
+
+def words(call: Call, kind: str, a: Any, b: Any) -> Batched | Const:
+    """The sum or product of two operands as i32."""
+    if isinstance(a, Batched) or isinstance(b, Batched):
+        return paired(call, kind, a, b, whole.Plan(True, False, whole.Range(whole.LEAST, whole.MOST)))
+    tensors = [item.tensor.long() if isinstance(item, Const) else torch.tensor(item) for item in (a, b)]
+    names = getattr(a, "names", frozenset()) | getattr(b, "names", frozenset())
+    return Const({"add": torch.add, "mul": torch.mul}[kind](*tensors), names)
 
 
 def min_gru_candidate(call: Call) -> Batched | None:
@@ -232,8 +264,8 @@ def one_hot(call: Call) -> Batched:
 
 @aten("gather.default")
 def gather(call: Call) -> Batched:
-    call.float_result()
-    ref, index = call.batch("self"), call.batch("index")
+    call.float_result(torch.bool, *WHOLE)
+    ref, index = call.held("self"), call.rounded("index")
     axis, value = call.axis(ref, call["dim"]), ref.value
     if (ref.axis, ref.fold) != (index.axis, index.fold):
         raise call.mixing()
@@ -244,8 +276,8 @@ def gather(call: Call) -> Batched:
 
 @aten("scatter.src", "scatter.value", "scatter_add.default", "scatter.reduce", "scatter.value_reduce")
 def scatter(call: Call) -> Batched:
-    call.float_result()
-    item, index = call["self"], call.batch("index")
+    call.float_result(torch.bool, *WHOLE)
+    item, index = call["self"], call.rounded("index")
     way = "add" if call.name.startswith("scatter_add") else call.bound.get("reduce")
     if way not in (None, "add"):
         raise call.refuse(f"scatter by {way!r} is not known", "put or add values")

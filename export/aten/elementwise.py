@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from minnow.export.aten import whole
 from minnow.export.aten.shape import cut, truncated
 from minnow.export.call import Batched, Call, Const, aten
 
@@ -49,12 +50,27 @@ UNARY = {
     "expm1.default": "expm1",
     "special_expm1.default": "expm1",
 }
-WHOLE = (torch.int32, torch.int64)
+WHOLE = whole.DTYPES
 
 
 @aten(*UNARY)
 def unary(call: Call) -> Batched:
-    return apply(call, UNARY[call.name])
+    kind = UNARY[call.name]
+    if call.node.meta["val"].dtype in WHOLE and kind in ("neg", "abs", "relu", "square", "sign"):
+        return of_whole(call, kind, call["self"])
+    return apply(call, kind)
+
+
+def of_whole(call: Call, kind: str, ref: Batched) -> Batched:
+    """The same of whole numbers, which may be i32."""
+    if kind == "square":
+        return binary(call, "mul", ref, ref, *WHOLE)
+    if kind == "relu":
+        return binary(call, "maximum", ref, 0, *WHOLE)
+    if kind == "sign":
+        return binary(call, "minimum", binary(call, "maximum", ref, -1, *WHOLE), 1, *WHOLE)
+    other = binary(call, "sub", 0, ref, *WHOLE)
+    return other if kind == "neg" else binary(call, "maximum", ref, other, *WHOLE)
 
 
 def apply(call: Call, kind: str, **attrs: float) -> Batched:
@@ -112,9 +128,17 @@ def clamp(call: Call) -> Batched:
         low, high = call["min_val"], call["max_val"]
     else:
         low, high = call.bound.get("min"), call.bound.get("max")
+    if call.node.meta["val"].dtype in WHOLE:
+        value = call["self"]
+        for bound, kind in ((low, "maximum"), (high, "minimum")):
+            value = value if bound is None else binary(call, kind, value, int(bound), *WHOLE)
+        return value
     low = -math.inf if low is None else float(low)
     high = math.inf if high is None else float(high)
-    return apply(call, "clamp", low=min(low, high), high=high)  # torch: where low > high, everything is high
+    found = apply(call, "clamp", low=min(low, high), high=high)  # torch: where low > high, everything is high
+    if math.isfinite(high - low):
+        call.lowering.ranges[found.value] = whole.Range(math.floor(min(low, high)), math.ceil(high))
+    return found
 
 
 @aten("clamp.Tensor", "clip.Tensor", "clamp_min.Tensor", "clamp_max.Tensor")
@@ -122,7 +146,7 @@ def clamp_between(call: Call) -> Batched:
     value = call["self"]
     for bound, kind in (("min", "maximum"), ("max", "minimum")):
         if call.bound.get(bound) is not None:
-            value = binary(call, kind, value, call[bound])
+            value = binary(call, kind, value, call[bound], *WHOLE)
     return value
 
 
@@ -172,9 +196,7 @@ def scaled(call: Call, item: Any, alpha: float) -> Any:
     """An operand times a plain number."""
     if not isinstance(item, Batched):
         return Const(item.tensor * alpha, item.names) if isinstance(item, Const) else item * alpha
-    ref = call.lowering.float(item)
-    value = call.emit("mul", [ref.value, number(call, float(alpha))], call.shape(ref))
-    return Batched(value, ref.axis, ref.fold)
+    return binary(call, "mul", item, alpha, *WHOLE)
 
 
 BINARY = {
@@ -208,6 +230,11 @@ def arithmetic(call: Call) -> Batched:
 
 @aten("pow.Tensor_Scalar")
 def power(call: Call) -> Batched:
+    if call.node.meta["val"].dtype in WHOLE and isinstance(call["exponent"], int) and 1 <= call["exponent"] <= 64:
+        value = call["self"]
+        for _ in range(call["exponent"] - 1):
+            value = binary(call, "mul", value, call["self"], *WHOLE)
+        return value
     call.float_result()
     kinds = {2.0: ["square"], 0.5: ["sqrt"], -0.5: ["rsqrt"], -1.0: ["reciprocal"], -2.0: ["square", "reciprocal"]}
     ref, exponent = call.batch("self"), float(call["exponent"])
@@ -285,11 +312,18 @@ def trunc(call: Call) -> Batched:
 
 @aten("div.Tensor_mode", "div.Scalar_mode", "divide.Tensor_mode", "divide.Scalar_mode")
 def divide(call: Call) -> Batched:
-    mode = call["rounding_mode"]
-    found = binary(call, "floor_divide" if mode == "floor" else "div", call["self"], call["other"], *WHOLE)
-    if mode == "trunc":
-        return Batched(truncated(call, found.value), found.axis, found.fold)
-    return found
+    a, b, mode = call["self"], call["other"], call["rounding_mode"]
+    if mode == "floor":
+        return binary(call, "floor_divide", a, b, *WHOLE)
+    if mode == "trunc" and (plan := whole.plan(call, "divide", a, b)):
+        if plan.words:
+            return binary(call, "divide", a, b, *WHOLE)
+        found = binary(call, "div", a, b, *WHOLE)
+        found = Batched(truncated(call, found.value), found.axis, found.fold)
+        call.lowering.ranges[found.value] = plan.range
+        return found
+    found = binary(call, "div", a, b, *WHOLE)
+    return Batched(truncated(call, found.value), found.axis, found.fold) if mode == "trunc" else found
 
 
 @aten("asin.default", "arcsin.default", "acos.default", "arccos.default")
@@ -387,29 +421,45 @@ def binary(call: Call, kind: str, a: Any, b: Any, *also: torch.dtype) -> Batched
         tensors = [item.tensor if isinstance(item, Const) else torch.tensor(float(item)) for item in (a, b)]
         function = {"add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div}[kind]
         return Const(function(*tensors), getattr(a, "names", frozenset()) | getattr(b, "names", frozenset()))
+    return paired(call, kind, a, b, whole.plan(call, kind, a, b))
+
+
+def paired(call: Call, kind: str, a: Any, b: Any, plan: whole.Plan | None) -> Batched:
+    """The same of operands of which at least one differs between agents, as whole numbers where there is a plan."""
     axis = next(item for item in (a, b) if isinstance(item, Batched))
     # The agents' axis counted from the right, where broadcasting aligns.
     right = call.rank(axis) - axis.axis
-    values = [operand(call, item, right, axis.fold) for item in (a, b)]
+    words = plan is not None and plan.words
+    values = [operand(call, item, right, axis.fold, words) for item in (a, b)]
     shapes = [call.lowering.graph.values[value].shape for value in values]
     shape = torch.broadcast_shapes(*shapes)
     rank = len(shape) + (0 if axis.fold else 1)
-    return Batched(call.emit(kind, values, shape), rank - right, axis.fold)
+    if words:
+        value = whole.integer(call, kind, *values, shape, plan.wide)
+        value = call.emit("cast", [value], shape) if kind in whole.COMPARISONS else value
+    else:
+        value = call.emit(kind, values, shape)
+    if plan is not None:
+        call.lowering.ranges[value] = plan.range
+    return Batched(value, rank - right, axis.fold)
 
 
-def operand(call: Call, item: Any, right: int, fold: int) -> int:
-    """An operand as a value, the agents' axis being the one so far from the right."""
+def operand(call: Call, item: Any, right: int, fold: int, words: bool = False) -> int:
+    """An operand as a value, f32 or i32, the agents' axis being the one so far from the right."""
     if isinstance(item, Batched):
         if call.rank(item) - item.axis != right or item.fold != fold:
             raise call.mixing()
-        return call.lowering.float(item).value
+        exact = call.node.meta["val"].dtype in WHOLE
+        return whole.word(call, item) if words else (call.exactly if exact else call.lowering.float)(item).value
     if not isinstance(item, Const):
-        return number(call, float(item))
+        return whole.constant(call, Const(torch.tensor(item))) if words else number(call, float(item))
     tensor = item.tensor
     if tensor.dim() >= right:
         # torch broadcast it over the agents, so its size there is 1.
         tensor = tensor if fold else tensor.squeeze(tensor.dim() - right)
-    return call.lowering.constant(Const(tensor, item.names))
+    return (
+        whole.constant(call, Const(tensor, item.names)) if words else call.lowering.constant(Const(tensor, item.names))
+    )
 
 
 def number(call: Call, value: float) -> int:

@@ -1,4 +1,4 @@
-"""Recurrent cells over a single step."""
+"""Recurrent cells, and networks of them over one step of time or a window of several."""
 
 from __future__ import annotations
 
@@ -16,21 +16,7 @@ def lstm_cell(call: Call) -> list[Batched]:
 
 @aten("lstm.input")
 def lstm(call: Call) -> list[Batched]:
-    _one_step(call, "lstm")
-    value, shape = _sequence(call)
-    hidden, cell = (_state(call, item) for item in call["hx"])
-    per_layer = 4 if call["has_biases"] else 2
-    size = call.lowering.graph.values[hidden].shape[-1]
-    after: list[list[int]] = [[], []]
-    for layer in range(call["num_layers"]):
-        weights = call["params"][layer * per_layer : (layer + 1) * per_layer]
-        weights = [*weights, None, None][:4]
-        before = [to_shape(call, cut(call, item, 0, layer, layer + 1), [size]) for item in (hidden, cell)]
-        value, new = lstm_step(call, value, *before, weights)
-        for items, item in zip(after, (value, new), strict=True):
-            items.append(to_shape(call, item, [1, size]))
-    results = [to_shape(call, value, [*shape, size]), *(join(call, items, 0) for items in after)]
-    return [call.result(result, i) for i, result in enumerate(results)]
+    return layers(call, "lstm", list(call["hx"]))
 
 
 def lstm_step(call: Call, x: int, hidden: int, cell: int, weights: list[Const | None]) -> list[int]:
@@ -49,20 +35,64 @@ def cell(call: Call) -> Batched:
 
 
 @aten("gru.input", "rnn_tanh.input", "rnn_relu.input")
-def layers(call: Call) -> list[Batched]:
-    kind = call.name.removesuffix(".input")
-    _one_step(call, kind)
-    value, shape = _sequence(call)
-    hidden = _state(call, call["hx"])
-    per_layer = 4 if call["has_biases"] else 2
-    size = call.lowering.graph.values[hidden].shape[-1]
-    after = []
+def network(call: Call) -> list[Batched]:
+    return layers(call, call.name.removesuffix(".input"), [call["hx"]])
+
+
+def layers(call: Call, kind: str, hx: list[Batched | Const]) -> list[Batched]:
+    """A network of layers over a window of time, step after step; a layer of two directions has two rows of state."""
+    call.float_result()
+    if call["train"] and call["dropout"] > 0 and call["num_layers"] > 1:
+        raise call.refuse("dropout in training mode draws random numbers", "call module.eval() before export")
+    values, rows = steps(call), [_state(call, item) for item in hx]
+    ways = 2 if call["bidirectional"] else 1
+    per_layer = len(call["params"]) // (call["num_layers"] * ways)
+    after: list[list[int]] = [[] for _ in rows]
     for layer in range(call["num_layers"]):
-        weights = call["params"][layer * per_layer : (layer + 1) * per_layer]
-        before = to_shape(call, cut(call, hidden, 0, layer, layer + 1), [size])
-        value = step(call, kind, value, before, [*weights, None, None][:4])
-        after.append(to_shape(call, value, [1, size]))
-    return [call.result(to_shape(call, value, [*shape, size])), call.result(join(call, after, 0), 1)]
+        made = []
+        for way in range(ways):
+            row = layer * ways + way
+            weights = call["params"][row * per_layer : (row + 1) * per_layer]
+            state = [to_shape(call, cut(call, item, 0, row, row + 1), _row(call, item)) for item in rows]
+            results = []
+            for value in reversed(values) if way else values:
+                state = one_step(call, kind, value, state, weights)
+                results.append(state[0])
+            made.append(results[::-1] if way else results)
+            for items, item in zip(after, state, strict=True):
+                items.append(to_shape(call, item, [1, *call.lowering.graph.values[item].shape]))
+        values = [join(call, list(parts), 0) for parts in zip(*made, strict=True)]
+    out = join(call, [to_shape(call, item, [1, *call.lowering.graph.values[item].shape]) for item in values], 0)
+    return [call.result(item, i) for i, item in enumerate((out, *(join(call, items, 0) for items in after)))]
+
+
+def one_step(call: Call, kind: str, x: int, state: list[int], weights: list[Const]) -> list[int]:
+    """One step of one layer. weights: w_ih, w_hh, then b_ih and b_hh if there are biases, then w_hr if h is a
+    projection (proj_size)."""
+    biases = [*weights[2:4], None, None][:2] if call["has_biases"] else [None, None]
+    projection = weights[4 if call["has_biases"] else 2 :]
+    if kind != "lstm":
+        return [step(call, kind, x, state[0], [*weights[:2], *biases])]
+    if not projection:
+        return lstm_step(call, x, *state, [*weights[:2], *biases])
+    hidden, cell = state
+    shape = _plain(call, cell)
+    inner = [
+        _linear(call, item, *pair) for item, *pair in ((x, weights[0], biases[0]), (hidden, weights[1], biases[1]))
+    ]
+    gates = call.emit("add", inner, (4 * shape[0],))
+    parts = [cut(call, gates, 0, i * shape[0], (i + 1) * shape[0]) for i in range(4)]
+    curves = ("sigmoid", "sigmoid", "tanh", "sigmoid")
+    i, f, g, o = (call.emit(curve, [part], shape) for curve, part in zip(curves, parts, strict=True))
+    kept, new = call.emit("mul", [f, cell], shape), call.emit("mul", [i, g], shape)
+    cell = call.emit("add", [kept, new], shape)
+    shown = call.emit("mul", [o, call.emit("tanh", [cell], shape)], shape)
+    return [_linear(call, shown, projection[0], None), cell]
+
+
+def _linear(call: Call, x: int, weight: Const, bias: Const | None) -> int:
+    tensors = [call.lowering.tensor(weight), -1 if bias is None else call.lowering.tensor(bias)]
+    return call.emit("linear", [x], weight.tensor.shape[:1], tensors)
 
 
 def step(call: Call, kind: str, x: int, hidden: int, weights: list[Const | None]) -> int:
@@ -82,22 +112,13 @@ def _plain(call: Call, hidden: int) -> tuple[int, ...]:
     return shape
 
 
-def _one_step(call: Call, kind: str) -> None:
-    """Refuses what is more than one step of a plain network."""
-    call.float_result()
-    if call["bidirectional"]:
-        raise call.refuse("a bidirectional network needs the future", "use one direction")
-    if call["train"] and call["dropout"] > 0 and call["num_layers"] > 1:
-        raise call.refuse("dropout in training mode draws random numbers", "call module.eval() before export")
-    per_layer = 4 if call["has_biases"] else 2
-    if len(call["params"]) != per_layer * call["num_layers"]:
-        raise call.refuse(
-            "a projection of the hidden state (proj_size) is not known", f"follow the {kind} with nn.Linear"
-        )
+def _row(call: Call, rows: int) -> list[int]:
+    """The shape of one layer's part of a state."""
+    return list(call.lowering.graph.values[rows].shape[1:])
 
 
-def _sequence(call: Call) -> tuple[int, list[int]]:
-    """The input of a single step without its time axis, and the shape of the axes before the features."""
+def steps(call: Call) -> list[int]:
+    """The input at each step of time."""
     ref = call.batch("input")
     if call.rank(ref) != 3:
         raise call.refuse(
@@ -106,13 +127,8 @@ def _sequence(call: Call) -> tuple[int, list[int]]:
     time = 1 if call["batch_first"] else 0
     if time == ref.axis or ref.fold:
         raise call.mixing()
-    steps, features = call.shape(ref)
-    if steps != 1:
-        raise call.refuse(
-            f"it runs over {steps} steps, and a policy takes one at a time",
-            "give it one step and the state of the last",
-        )
-    return to_shape(call, ref.value, [features]), [1]
+    count, features = call.shape(ref)
+    return [to_shape(call, cut(call, ref.value, 0, i, i + 1), [features]) for i in range(count)]
 
 
 def _state(call: Call, item: Batched | Const) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
+from minnow.export.aten import whole
 from minnow.export.aten.elementwise import number, operand
 from minnow.export.aten.shape import to_shape
 from minnow.export.call import Batched, Call, Const, aten
@@ -38,11 +39,44 @@ TOTALS = {"sum": "sum", "mean": "mean", "amax": "max", "amin": "min", "max": "ma
     *(f"{name}.default" for name in ("sum", "mean", "max", "min", "prod")),
 )
 def total(call: Call) -> Batched:
-    call.float_result(torch.int64)
-    ref = call.batch("self")
+    call.float_result(*whole.DTYPES)
     kind = TOTALS[call.name.split(".")[0]]
+    if call.node.meta["val"].dtype in whole.DTYPES:
+        return total_of_whole(call, kind)
+    ref = call.batch("self")
     axes = axes_of(call, ref, call.bound.get("dim"))
     return call.result(to_shape(call, reduce(call, kind, ref.value, axes), call.layout.one))
+
+
+def total_of_whole(call: Call, kind: str) -> Batched:
+    """A sum, product or extreme of whole numbers: of floats where they hold all that it passes, else of words."""
+    ref = call.held("self")
+    axes, known = axes_of(call, ref, call.bound.get("dim")), whole.range_of(call, ref) or whole.OF_FLOAT
+    keep = [1 if axis in axes else n for axis, n in enumerate(call.shape(ref))]
+    count, wide, found = (
+        math.prod(call.shape(ref)) // math.prod(keep),
+        call.node.meta["val"].dtype == torch.int64,
+        known,
+    )
+    if kind == "sum":
+        found = whole.Range(min(0, count * known.low), max(0, count * known.high), known.sure)
+    elif kind == "prod":
+        most = known.most ** min(count, 64)
+        found = whole.Range(-most if known.low < 0 else 0, most, known.sure)
+    if not call.lowering.beyond(ref) and (kind in ("max", "min") or found.exact):
+        value = reduce(call, kind, ref.value, axes)
+    elif kind == "prod" or (wide and known.sure and not found.within(whole.LEAST, whole.MOST)):
+        raise call.refuse(
+            f"its results lie between {found.low:,} and {found.high:,}, and whole numbers here have 32 bits",
+            whole.DECLARE,
+        )
+    else:
+        ways = {"sum": "add", "max": "maximum", "min": "minimum"}
+        value = whole.total(call, ways[kind], ref, axes, wide)
+        found = whole.Range(max(found.low, whole.LEAST), min(found.high, whole.MOST), found.sure)
+    value = to_shape(call, value, call.layout.one)
+    call.lowering.ranges[value] = found
+    return call.result(value)
 
 
 @aten("var.dim", "std.dim", "var.correction", "std.correction")
@@ -64,9 +98,13 @@ def variance(call: Call) -> Batched:
 @aten("cumsum.default")
 def cumsum(call: Call) -> Batched:
     """A product with a triangle of ones."""
-    call.float_result()
+    call.float_result(*whole.DTYPES)
     ref = call.batch("self")
     axis = call.axis(ref, call["dim"])
+    if call.node.meta["val"].dtype in whole.DTYPES:
+        known = whole.range_of(call, call["self"]) or whole.OF_FLOAT
+        if known.most * call.shape(ref)[axis] > whole.EXACT:
+            raise call.refuse("its sums of whole numbers may lie beyond 2^24", whole.DECLARE)
     n = call.shape(ref)[axis]
     return call.result(along(call, ref.value, axis, Const(torch.ones(n, n).tril())))
 

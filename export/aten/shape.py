@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
+from minnow.export.aten import whole
 from minnow.export.call import Batched, Call, Const, Layout, aten
 
 NO_END = 2**31
@@ -39,13 +40,18 @@ def cast(call: Call) -> Batched:
     if after == torch.float32:
         return call.lowering.float(call["self"])
     whole = (torch.int32, torch.int64)
-    exact = {torch.uint8: (torch.int16, *whole), torch.int32: whole, torch.int64: whole, torch.bool: whole}
-    if after == before or after in exact.get(before, ()):
+    exact = {
+        torch.uint8: (torch.int16, *whole),
+        torch.int32: whole,
+        torch.int64: whole,
+        torch.bool: (torch.uint8, *whole),
+    }
+    if after == before or after in exact.get(before, ()) or call.node in call.lowering.door:
         return call["self"]
-    if before == torch.float32 and after in whole:
+    if before in (torch.float32, torch.float64) and after in whole:
         return call.result(truncated(call, call.batch("self").value))
     if after == torch.bool:
-        ref = call.batch("self")
+        ref = call.rounded("self")
         zero = call.lowering.constant(Const(torch.tensor(0.0)))
         same = call.emit("eq", [ref.value, zero], call.shape(ref))
         return call.result(call.emit("eq", [same, zero], call.shape(ref)))
@@ -74,7 +80,7 @@ def truncated(call: Call, value: int) -> int:
     "reshape_as.default",
 )
 def reshape(call: Call) -> Batched:
-    ref = call.batch("self")
+    ref = call.held("self")
     after = call.layout
     # Elements keep their order, so the agents stay in place exactly if as many elements come before them.
     ahead = math.prod(_torch_shape(call, ref)[: ref.axis]) * max(1, -ref.fold)
@@ -110,7 +116,7 @@ def _torch_shape(call: Call, ref: Batched) -> tuple[int, ...]:
     "numpy_T.default",
 )
 def permute(call: Call) -> Batched:
-    ref = call.batch("self")
+    ref = call.held("self")
     rank = call.rank(ref)
     # torch's own rule, tried on the axes' numbers, says which axis comes where.
     probe = torch.empty_strided([2] * rank, [3**i for i in range(rank)])
@@ -140,14 +146,15 @@ def cat(call: Call) -> Batched:
     if dim == call.layout.axis:
         raise call.mixing()
     parts = [part for part in call["tensors"] if isinstance(part, Batched) or part.tensor.numel()]
-    values = [like(call, part, dim) for part in parts]
+    words = whole.apart(call, *parts)
+    values = [like(call, part, dim, words) for part in parts]
     axis = dim - 1 if dim > call.layout.axis and not call.layout.fold else dim
     return call.result(join(call, values, axis))
 
 
 @aten("stack.default")
 def stack(call: Call) -> Batched:
-    call.float_result()
+    call.float_result(torch.int32, torch.int64, torch.bool)
     dim = call["dim"] % len(call.layout.shape)
     if dim == call.layout.axis:
         raise call.mixing()
@@ -156,37 +163,38 @@ def stack(call: Call) -> Batched:
     one[axis] = 1
     shape = tuple(n for i, n in enumerate(call.layout.shape) if i != dim)
     inner = Layout(shape, call.layout.axis - (dim < call.layout.axis), call.layout.fold)
-    values = []
+    values, words = [], whole.apart(call, *call["tensors"])
     for part in call["tensors"]:
-        value = spread(call, part, inner) if isinstance(part, Const) else _aligned(call, part, inner)
+        value = spread(call, part, inner, words) if isinstance(part, Const) else _aligned(call, part, inner, words)
         values.append(to_shape(call, value, one))
     return call.result(join(call, values, axis))
 
 
-def like(call: Call, part: Batched | Const, dim: int) -> int:
-    """A part of a concatenation along torch's `dim` as a value."""
+def like(call: Call, part: Batched | Const, dim: int, words: bool = False) -> int:
+    """A part of a concatenation along torch's `dim` as a value, f32 or i32."""
     if isinstance(part, Batched):
-        return _aligned(call, part, call.layout)
+        return _aligned(call, part, call.layout, words)
     shape = list(call.layout.shape)
     shape[dim] = part.tensor.shape[dim]
-    return spread(call, part, Layout(tuple(shape), call.layout.axis, call.layout.fold))
+    return spread(call, part, Layout(tuple(shape), call.layout.axis, call.layout.fold), words)
 
 
-def _aligned(call: Call, ref: Batched, layout: Layout) -> int:
+def _aligned(call: Call, ref: Batched, layout: Layout, words: bool = False) -> int:
     if ref.axis != layout.axis or ref.fold != layout.fold:
         raise call.mixing()
-    return call.lowering.float(ref).value
+    return whole.word(call, ref) if words else call.lowering.float(ref).value
 
 
-def spread(call: Call, const: Const, layout: Layout) -> int:
-    """A constant as a value that fills one agent's part of a layout."""
+def spread(call: Call, const: Const, layout: Layout, words: bool = False) -> int:
+    """A constant as a value that fills one agent's part of a layout, f32 or i32."""
     shape = list(layout.shape)
     if not layout.fold and layout.axis >= 0:
         shape[layout.axis] = 1
     tensor = const.tensor.expand(shape)
     if not layout.fold and layout.axis >= 0:
         tensor = tensor.squeeze(layout.axis)
-    return call.lowering.constant(Const(tensor, const.names))
+    const = Const(tensor, const.names)
+    return whole.constant(call, const) if words else call.lowering.constant(const)
 
 
 def join(call: Call, values: Sequence[int], axis: int) -> int:
@@ -210,7 +218,7 @@ def cut(call: Call, value: int, axis: int, start: int, stop: int, step: int = 1)
 
 @aten("slice.Tensor", "narrow.default")
 def slice_(call: Call) -> Batched:
-    ref, dim = call.batch("self"), call["dim"]
+    ref, dim = call.held("self"), call["dim"]
     if call.name.startswith("narrow"):
         axis = call.axis(ref, dim)
         start = call["start"] % call.shape(ref)[axis]
@@ -227,7 +235,7 @@ def slice_(call: Call) -> Batched:
 
 @aten("select.int")
 def select(call: Call) -> Batched:
-    ref = call.batch("self")
+    ref = call.held("self")
     axis = call.axis(ref, call["dim"])
     index = call["index"] % call.shape(ref)[axis]
     return call.result(to_shape(call, cut(call, ref.value, axis, index, index + 1), call.layout.one))
@@ -235,7 +243,7 @@ def select(call: Call) -> Batched:
 
 @aten("chunk.default", "split.Tensor", "split_with_sizes.default", "split.sizes", "tensor_split.sections")
 def split(call: Call) -> list[Batched]:
-    ref = call.batch("self")
+    ref = call.held("self")
     axis = call.axis(ref, call["dim"])
     parts, start = [], 0
     for i, layout in enumerate(call.layouts):
@@ -247,7 +255,7 @@ def split(call: Call) -> list[Batched]:
 
 @aten("unbind.int")
 def unbind(call: Call) -> list[Batched]:
-    ref = call.batch("self")
+    ref = call.held("self")
     axis = call.axis(ref, call["dim"])
     return [
         call.result(to_shape(call, cut(call, ref.value, axis, i, i + 1), layout.one), i)
@@ -259,7 +267,7 @@ def unbind(call: Call) -> list[Batched]:
 def index(call: Call) -> Batched:
     if isinstance(call["self"], Const) and not call.name.startswith("index_select"):
         return look_up(call)
-    ref = call.batch("self")
+    ref = call.held("self")
     if call.name.startswith("index_select"):
         where = [(call["dim"] % call.rank(ref), call["index"])]
     else:
@@ -297,7 +305,15 @@ def look_up(call: Call) -> Batched:
     table, where = call["self"], [item for item in call["indices"] if item is not None]
     if len(where) != 1 or call["indices"][0] is None or not isinstance(where[0], Batched):
         raise call.refuse("a table can be asked for whole rows only", "index its first axis alone")
-    return embedded(call, table, where[0])
+    if whole.apart(call, table):
+        raise call.refuse("its table holds whole numbers beyond 2^24", "use floats, or smaller numbers")
+    rows, known = call.lowering.float(where[0]), whole.range_of(call, where[0])
+    if known is None or known.low < 0:  # from the end
+        shape = call.shape(rows)
+        zero, count = (call.lowering.constant(Const(torch.tensor(float(n)))) for n in (0, len(table.tensor)))
+        below = call.emit("mul", [call.emit("lt", [rows.value, zero], shape), count], shape)
+        rows = Batched(call.emit("add", [rows.value, below], shape), rows.axis, rows.fold)
+    return embedded(call, table, rows)
 
 
 def embedded(call: Call, table: Const, rows: Batched) -> Batched:
@@ -317,7 +333,7 @@ def embedding(call: Call) -> Batched:
 
 @aten("flip.default")
 def flip(call: Call) -> Batched:
-    ref = call.batch("self")
+    ref = call.held("self")
     value = ref.value
     for dim in call["dims"]:
         axis = call.axis(ref, dim)
@@ -339,14 +355,18 @@ def gather(call: Call, value: int, axis: int, positions: Sequence[int]) -> int:
 @aten("expand.default", "expand_as.default", "broadcast_to.default")
 def expand(call: Call) -> Batched:
     if isinstance(call["self"], Const):
-        call.float_result()
-        return call.result(spread(call, call["self"], call.layout))
-    ref = call.batch("self")
+        call.float_result(torch.bool, torch.int32, torch.int64)
+        return call.result(spread(call, call["self"], call.layout, whole.apart(call, call["self"])))
+    ref = call.held("self")
     if call.rank(ref) - ref.axis != len(call.layout.shape) - call.layout.axis:
         raise call.mixing()
     value = ref.value
     if call.shape(ref) != call.layout.one:
-        value = call.emit("mul", [value, call.lowering.constant(Const(torch.ones(call.layout.one)))], call.layout.one)
+        ones = call.lowering.constant(Const(torch.ones(call.layout.one)))
+        if call.lowering.beyond(ref):
+            value = whole.integer(call, "mul", value, whole.word(call, Batched(ones, 0)), call.layout.one)
+        else:
+            value = call.emit("mul", [value, ones], call.layout.one)
     return call.result(value)
 
 
@@ -354,12 +374,12 @@ def expand(call: Call) -> Batched:
 def repeat(call: Call) -> Batched:
     times = list(call["repeats"] if call.name.startswith("repeat") else call["dims"])
     if isinstance(call["self"], Const):
-        call.float_result()
+        call.float_result(torch.bool, torch.int32, torch.int64)
         counts = [1 if i == call.layout.axis and not isinstance(n, int) else n for i, n in enumerate(times)]
         if call.layout.fold or any(not isinstance(n, int) for n in counts):
             raise call.mixing()
         return call.result(spread(call, Const(call["self"].tensor.repeat(counts), call["self"].names), call.layout))
-    ref = call.batch("self")
+    ref = call.held("self")
     times = [1] * (call.rank(ref) - len(times)) + times
     if len(times) != call.rank(ref):
         raise call.refuse("it adds axes", "use unsqueeze first")
@@ -387,4 +407,6 @@ def repeat(call: Call) -> Batched:
 def fill(call: Call) -> Batched:
     call.float_result(torch.bool, torch.int32, torch.int64)
     number = 1.0 if "ones" in call.name else call["fill_value"] if "full" in call.name else 0.0
+    if isinstance(number, int) and whole.apart(call, number):
+        return call.result(whole.constant(call, Const(torch.full(call.layout.one, number))))
     return call.result(call.lowering.constant(Const(torch.full(call.layout.one, float(number)))))

@@ -34,7 +34,7 @@ def index_put(call: Call) -> Batched:
 def _whole(call: Call, item: Any, layout: Layout) -> Batched:
     """An array that fills a layout, whatever it was given as."""
     if isinstance(item, Batched):
-        ref = call.lowering.float(item)
+        ref = call.exactly(item)
         missing = len(layout.shape) - call.rank(ref)
         if (ref.axis + missing, ref.fold) != (layout.axis, layout.fold):
             raise call.mixing()
