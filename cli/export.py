@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +21,7 @@ SUMMARY = "write a run's policy as .minnow, ONNX or C"
 USAGE = """usage: minnow export RUN [options]            a run's folder, or one of its checkpoints
        minnow export FILE.minnow --format c   a policy file as a C header
        minnow export --from LIBRARY FILE [options]   a policy of another library
+       minnow export --libraries              the table of these libraries
 
 minnow export RUN --help lists the options, and minnow export --from LIBRARY --help those of a library:
 """
@@ -28,15 +31,36 @@ WARM_UP = 32  # random steps of theirs
 
 
 @dataclass
-class Flags:
-    """Write a run's policy. A .minnow file comes with its ONNX twin, its parity file and its card (.md, .json)."""
+class Common:
+    """What every export can be told."""
 
     out: Path | None = None
-    """Where to (default: policy.minnow, .onnx or .h in the run's folder). Short: -o."""
+    """Where to (default: policy.minnow, .onnx or .h in the run's folder; of a file, beside it). Short: -o."""
     format: Literal["minnow", "onnx", "c"] = "minnow"
     """A policy file, ONNX alone, or a C header that holds the policy file."""
     dtype: Literal["f32", "f16", "int8"] = "f32"
     """How weight matrices are stored. What f16 and int8 change is measured and recorded in the file."""
+    meta: tuple[str, ...] = ()
+    """What else the file says of itself, KEY=VALUE each; values that read as JSON are stored so."""
+
+    def said(self) -> dict[str, Any]:
+        """`meta` by key. Raises MinnowError."""
+        found = {}
+        for word in self.meta:
+            key, equals, value = word.partition("=")
+            if not equals or not key:
+                raise MinnowError(f"--meta takes KEY=VALUE, and {word!r} is none: for instance --meta license=MIT.")
+            try:
+                found[key] = json.loads(value)
+            except ValueError:
+                found[key] = value
+        return found
+
+
+@dataclass
+class Flags(Common):
+    """Write a run's policy. A .minnow file comes with its ONNX twin, its parity file and its card (.md, .json)."""
+
     stages: int = 0
     """Write the policies of so many earlier checkpoints too, the first among them, into the folder OUT.stages, where
     OUT is the policy file's name without its ending; the site's page has a slider for them."""
@@ -47,39 +71,55 @@ def main(argv: list[str]) -> int:
         print(USAGE + listing())
         return 0 if argv else 2
     argv = ["--out" if word == "-o" else word for word in argv]
+    if argv[0] == "--libraries":
+        from minnow.export import importers
+
+        print(importers.table())
+        return 0
     library, argv = foreign.split(argv)
     if library is not None:
-        return foreign.export(library, argv)
+        imported, source, chosen = foreign.read(library, argv, Common)
+        given = {"dtype": chosen.dtype, "meta": chosen.said()}
+        print(emit(lambda path: imported.export(path, **given), source, chosen))
+        return 0
     chosen = flags.parse(Flags, argv[1:], f"minnow export {argv[0]}")
     source = Path(argv[0])
-    out = chosen.out or target(source, SUFFIX[chosen.format])
     if chosen.stages and (chosen.format != "minnow" or not source.is_dir()):
         raise MinnowError("--stages goes with --format minnow and with a run's folder, whose checkpoints they are.")
-    if chosen.format == "minnow":
-        print(export_run(source, out, chosen.dtype).line())
-        if chosen.stages:
-            print(export_stages(source, out, chosen.dtype, chosen.stages))
-    elif source.suffix == ".minnow":
+    if source.suffix == ".minnow" and chosen.format != "minnow":
         if chosen.format != "c":
             raise MinnowError(
                 f"{source} is a policy file already, and ONNX is made from its run: give the run's folder."
             )
-        print(write_header(source, out))
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            report = export_run(source, Path(folder) / out.with_suffix(".minnow").name, chosen.dtype)
-            if chosen.format == "onnx" and report.onnx is None:
-                raise MinnowError(f"there is no ONNX model of {source}: {report.no_onnx}.")
-            print(write_header(report.path, out) if chosen.format == "c" else copy(report.onnx, out))
+        print(write_header(source, chosen.out or target(source, SUFFIX["c"])))
+        return 0
+    print(emit(lambda path: export_run(source, path, chosen.dtype, chosen.said()), source, chosen))
+    if chosen.stages:
+        out = chosen.out or target(source, SUFFIX["minnow"])
+        print(export_stages(source, out, chosen.dtype, chosen.stages))
     return 0
+
+
+def emit(export: Callable[[Path], Report], source: Path, chosen: Common) -> str:
+    """Writes what `export` makes as a policy file in the format that was asked for; what there is to say of it."""
+    out = chosen.out or target(source, SUFFIX[chosen.format])
+    if chosen.format == "minnow":
+        return export(out).line()
+    with tempfile.TemporaryDirectory() as folder:
+        report = export(Path(folder) / out.with_suffix(".minnow").name)
+        if chosen.format == "c":
+            return str(write_header(report.path, out))
+        if report.onnx is None:
+            raise MinnowError(f"there is no ONNX model of {source}: {report.no_onnx}.")
+        return str(copy(report.onnx, out))
 
 
 def listing() -> str:
     """The libraries that policies come from, a line each."""
-    from minnow.export.importers import NAMES
+    from minnow.export.importers import LIBRARIES
 
-    width = max(map(len, NAMES))
-    return "\n".join(f"  {name:<{width}}  {summary}" for name, (_, summary) in NAMES.items())
+    width = max(map(len, LIBRARIES))
+    return "\n".join(f"  {name:<{width}}  {library.title}: {library.reads}" for name, library in LIBRARIES.items())
 
 
 def target(source: Path, suffix: str) -> Path:
@@ -87,15 +127,16 @@ def target(source: Path, suffix: str) -> Path:
     return source / f"policy{suffix}" if source.is_dir() else source.with_suffix(suffix)
 
 
-def export_run(source: Path, out: Path | None = None, dtype: str = "f32") -> Report:
-    """Exports the newest checkpoint of a run, or a checkpoint, as `out` and the files that come with it."""
+def export_run(
+    source: Path, out: Path | None = None, dtype: str = "f32", said: Mapping[str, Any] | None = None
+) -> Report:
+    """Exports the newest checkpoint of a run, or a checkpoint, as `out` and the files that come with it. said: what the
+    file says of itself beside what the run does."""
     from minnow import envs, train
     from minnow.export import export
-    from minnow.train import checkpoint
 
     policy, meta = train.load(source)
-    place = checkpoint.place(meta)
-    spec = envs.spec(place)
+    spec = envs.spec(meta["env"])
     described = {
         "name": f"{spec.name}-{meta['steps']}",
         "environment": spec.name,
@@ -109,17 +150,17 @@ def export_run(source: Path, out: Path | None = None, dtype: str = "f32") -> Rep
         "protocol": protocol(spec.score_name, meta.get("episodes")),
         "command": meta.get("command"),
         "action": [{"name": head.name, "labels": list(head.labels)} for head in spec.head],
-        "config": {key: value for key, value in meta["config"].items() if key != "path"},  # it means nothing elsewhere
+        "config": meta["config"],
     }
     return export(
         policy,
-        examples(place),
+        examples(spec.name),
         out or target(Path(source), ".minnow"),
         example_state=policy.initial_state(EXAMPLES),
         outputs=policy.outputs,
         action=action(policy.space),
         observation=[{"name": item.name, "low": item.low, "high": item.high} for item in spec.fields],
-        meta={key: value for key, value in described.items() if value is not None},
+        meta={key: value for key, value in described.items() if value is not None} | dict(said or {}),
         dtype=dtype,
     )
 
@@ -130,10 +171,10 @@ def export_stages(run: Path, out: Path, dtype: str, count: int) -> Path:
     from minnow.cinfer.files import write_atomic
     from minnow.train import checkpoint
 
-    found = [file for file in checkpoint.all_of(run) if file < checkpoint.kept(run)]
+    found = checkpoint.all_of(run)[:-1]
     if not 1 <= count <= len(found):
         raise MinnowError(
-            f"--stages is {count}: {run} has {len(found)} checkpoints before the one it kept; "
+            f"--stages is {count}: {run} has {len(found)} checkpoints before its last; "
             "train with a larger --train.checkpoints."
         )
     picks: list[int] = []
@@ -159,7 +200,7 @@ def protocol(score: str, episodes: int | None) -> str | None:
     return f"Mean {score} over {episodes} whole episodes with default parameters, the likeliest actions taken."
 
 
-def examples(name: str | Path) -> np.ndarray:
+def examples(name: str) -> np.ndarray:
     """Observations of an environment's first agents in mid-game, [EXAMPLES, *obs_shape]."""
     from minnow import envs
 

@@ -1,38 +1,41 @@
-"""`minnow export --from LIBRARY FILE`: a policy of another library as a policy file. Part of the verb `export`."""
+"""`minnow export --from LIBRARY FILE`: a policy of another library. Part of the verb `export`."""
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+import sys
 from pathlib import Path
+from typing import Any
 
 from minnow.cinfer.errors import MinnowError
 from minnow.cli import flags
 
 
-@dataclass
+@dataclasses.dataclass
 class Flags:
-    out: Path | None = None
-    """Where to (default: beside the source, as .minnow). Short: -o. The ONNX twin and the parity file go beside it."""
+    critic: bool = True
+    """Whether the file gives the value too; without it, the layers that only it needs are left out."""
 
 
-def export(name: str, argv: list[str]) -> int:
-    """argv: the command line without `--from LIBRARY`: the file, and the options of its importer."""
+def read(name: str, argv: list[str], common: type) -> tuple[Any, Path, Any]:
+    """The policy as an `Imported`, its file, and the options. argv: the command line without `--from LIBRARY`: the
+    file, and options of its importer and of `common`."""
     from minnow.export import importers
 
     chosen = importers.importer(name)
     files = [word for word in argv[:1] if not word.startswith("-")]
     verb = f"minnow export --from {name}"
     doc = f"{chosen.Options.__doc__}\n\nusage: {verb} FILE [options]"
-    kind = dataclasses.make_dataclass("Chosen", [], bases=(chosen.Options, Flags), namespace={"__doc__": doc})
+    kind = dataclasses.make_dataclass("Chosen", [], bases=(chosen.Options, Flags, common), namespace={"__doc__": doc})
     found = flags.parse(kind, argv[len(files) :], verb)
     if not files:
         raise MinnowError(f"{verb} needs the file that the library saved: {verb} FILE [options].")
-    source = Path(files[0])
     options = {field.name: getattr(found, field.name) for field in dataclasses.fields(chosen.Options)}
-    imported = importers.load(name, source, **options)
-    print(imported.export(found.out or source.with_suffix(".minnow")).line())
-    return 0
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # classes of the reader's own, which a trusted file names by their module
+    imported = importers.load(name, Path(files[0]), **options)
+    return imported if found.critic else imported.without("value"), Path(files[0]), found
 
 
 def split(argv: list[str]) -> tuple[str | None, list[str]]:

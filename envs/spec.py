@@ -15,8 +15,7 @@ import numpy as np
 from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError, unknown
 
-from .find import OURS, folder
-
+HERE = Path(__file__).resolve().parent
 SHARED = ("abi.h", "env.h", "core.h", "random.h", "mathf.h", "draw.h")  # what every game depends on
 FLAGS = ["-pthread", "-fno-trapping-math"]  # the latter changes no result, but lets gcc turn choices into SIMD
 KINDS = ("physics", "fidelity", "reward", "world")
@@ -157,20 +156,27 @@ class Spec:
         return asdict(self)
 
 
-def source(env: str | Path) -> Path:
-    """The C file of an environment."""
-    place = folder(env)
-    return place / f"{place.name}.c"
+def names() -> list[str]:
+    """The environments: folders of envs/ that hold a C file of their own name."""
+    return sorted(path.parent.name for path in HERE.glob("*/*.c") if path.stem == path.parent.name)
 
 
-def source_hash(env: str | Path) -> str:
-    """SHA-256 of the C sources that decide how a game of this environment goes; the same wherever it lies."""
+def folder(name: str) -> Path:
+    """The folder of one environment."""
+    known = names()
+    if name not in known:
+        raise unknown("environment", name, known)
+    return HERE / name
+
+
+def source_hash(name: str) -> str:
+    """SHA-256 of the C sources that decide how a game of this environment goes."""
     digest = hashlib.sha256()
-    own, shared = source(env), [OURS / header for header in SHARED]
-    also = [path for path in compile.depends([own], [], search=[OURS]) if path not in {own, *shared, OURS / "vector.h"}]
-    for path in [*shared, own, *also]:
-        home = next((home for home in (OURS, own.parent.parent) if path.is_relative_to(home)), path.parent)
-        digest.update(path.relative_to(home).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    own = sorted(path for path in folder(name).rglob("*") if path.suffix in (".c", ".h"))
+    shared = [HERE / header for header in SHARED]
+    also = [path for path in compile.depends(own, []) if path not in {*own, *shared, HERE / "vector.h"}]
+    for path in [*shared, *own, *also]:
+        digest.update(path.relative_to(HERE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
@@ -179,33 +185,23 @@ def ffi() -> cffi.FFI:
     """The declarations of abi.h and vector.h."""
     maker = cffi.FFI()
     for header in ("abi.h", "vector.h"):
-        text = (OURS / header).read_text(encoding="utf-8")
+        text = (HERE / header).read_text(encoding="utf-8")
         part = re.search(r"/\* cffi: begin \*/(.*)/\* cffi: end \*/", text, re.DOTALL)
         assert part, f"{header} has lost its marks"
         maker.cdef(part[1])
     return maker
 
 
-def library(env: str | Path, lanes: int | None = None) -> Any:
+@functools.cache
+def library(name: str, lanes: int | None = None) -> Any:
     """The environment's functions as a cffi library; compiled at first use. lanes: environments side by side, in place
     of the environment's own choice; results do not depend on it."""
-    return _library(source(env), lanes)
-
-
-@functools.cache
-def _library(source: Path, lanes: int | None) -> Any:
+    source = folder(name) / f"{name}.c"
     defines = {"ENV_VECTOR": 1, "_POSIX_C_SOURCE": "200809L"} | ({} if lanes is None else {"ENV_LANES": lanes})
-    name = f"env_{source.stem}"
-    lib = ffi().dlopen(str(compile.shared([source], defines=defines, include=[OURS], flags=FLAGS, name=name)))
+    lib = ffi().dlopen(str(compile.shared([source], defines=defines, flags=FLAGS, name=f"env_{name}")))
     if lib.env_abi_version() != lib.ENV_ABI_VERSION:
         raise MinnowError(f"{source} was written for another version of abi.h than {lib.ENV_ABI_VERSION}.")
     return lib
-
-
-def forget() -> None:
-    """Lets changed sources be seen: they are compiled, and what they declare is read, once a process otherwise."""
-    _library.cache_clear()
-    _spec.cache_clear()
 
 
 def _text(pointer: Any) -> str:
@@ -221,21 +217,12 @@ def _number(value: float) -> float:
     return float(str(np.float32(value)))
 
 
-def declared_name(env: str | Path) -> str:
-    """What the environment's C file says it is called: `spec` has the folder's name, by which it is found."""
-    return _text(library(env).env_spec().name)
-
-
-def spec(env: str | Path) -> Spec:
-    """What an environment declares; its name is its folder's."""
-    return _spec(source(env))
-
-
 @functools.cache
-def _spec(source: Path) -> Spec:
-    c = _library(source, None).env_spec()
+def spec(name: str) -> Spec:
+    """What the environment `name` declares."""
+    c = library(name).env_spec()
     return Spec(
-        name=source.stem,
+        name=name,
         title=_text(c.title),
         description=_text(c.description),
         slots=c.slots,
@@ -284,5 +271,5 @@ def _spec(source: Path) -> Spec:
             Gesture(g.kind, _text(g.name), _text(g.doc), _text(g.pointer))
             for g in (c.gesture[i] for i in range(c.gestures))
         ),
-        source_hash=source_hash(source),
+        source_hash=source_hash(name),
     )

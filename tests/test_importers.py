@@ -6,6 +6,8 @@ Each case has the real library make a policy, save it and predict; the file is w
 from __future__ import annotations
 
 import copy
+import importlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,20 @@ def agree(out: Any, expected: np.ndarray, action: Any, least: int = 2, mask: np.
         assert ((found[:, head] == expected[:, head]) | close).all()
         assert close.sum() <= max(1, 0.01 * len(close)), "too many ties to say anything"
         start += size
+
+
+def play(file: Any, step: Any, clear: Any, obs: Any) -> None:
+    """Holds a policy to `step(obs) -> actions` over steps of obs, [STEPS, AGENTS, ...] or a dict of such arrays; agents
+    start anew on the way by `clear(agents)`."""
+    session, random, seen = file.session(AGENTS), np.random.default_rng(3), []
+    for t in range(STEPS):
+        row = {name: item[t] for name, item in obs.items()} if isinstance(obs, dict) else obs[t]
+        again = random.random(AGENTS) < 0.1
+        session.reset(np.flatnonzero(again))
+        clear(again)
+        seen.append(np.asarray(step(row)))
+        agree(session.step(row), seen[-1], file.action, least=1)
+    assert len(np.unique(np.concatenate(seen).round(3), axis=0)) > 1, "the actions hardly differ: a weak test"
 
 
 # Stable-Baselines3
@@ -265,6 +281,21 @@ def test_a_policy_with_a_distribution_of_its_own_is_refused(tmp_path: Path, caps
     assert not (tmp_path / "policy.minnow").exists()
 
 
+def test_a_class_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named by a pickle, and found as Python started there would find it."""
+    home = "from stable_baselines3.common.torch_layers import FlattenExtractor"
+    (tmp_path / "own_parts.py").write_text(f"{home}\n\n\nclass Own(FlattenExtractor):\n    pass\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    kwargs = {"features_extractor_class": importlib.import_module("own_parts").Own}
+    path = saved(tmp_path, "A2C", "MlpPolicy", OBSERVATIONS["vector"], "box", policy_kwargs=kwargs)
+    del sys.modules["own_parts"]
+    monkeypatch.setattr(sys, "path", sys.path[1:])
+    monkeypatch.chdir(tmp_path)
+    importlib.invalidate_caches()
+    assert main(["export", "--from", "sb3", str(path), "--trust", "--no-critic"]) == 0
+    assert [spec.name for spec in load(tmp_path / "model.minnow").outputs] == ["mean", "log_std"]
+
+
 def test_the_file_in_c_is_held_too(ordinary: Path, tmp_path: Path) -> None:
     """What is wrong between the module and the file: here an action spec with other bounds."""
     imported = importers.load("sb3", ordinary, trust=True)
@@ -330,7 +361,7 @@ def test_bad_arguments(argv: list[str], words: str, capsys: pytest.CaptureFixtur
     assert words in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", importers.NAMES)
+@pytest.mark.parametrize("name", importers.LIBRARIES)
 def test_help(name: str, capsys: pytest.CaptureFixture) -> None:
     assert main(["export", "--help"]) == 0
     assert f"  {name} " in capsys.readouterr().out

@@ -1,19 +1,20 @@
-"""CleanRL: agents by their published shapes, from the state dicts that its scripts save. The shape shows which it is.
+"""CleanRL: agents by their published shapes, from what its scripts save. The shape shows which it is.
 
 | script | what the state dict holds |
 |---|---|
 | ppo | `actor.{0,2,4}`, `critic.{0,2,4}`, tanh between |
-| ppo_continuous_action | `actor_mean.{0,2,4}`, `actor_logstd`, `critic.{0,2,4}`, tanh between |
+| ppo_continuous_action, rpo_... | `actor_mean.{0,2,4}`, `actor_logstd`, `critic.{0,2,4}`, tanh between |
 | ppo_atari, ppo_atari_lstm | `network.{0,2,4,7}` (three convolutions and a layer, ReLU), `lstm`, `actor`, `critic` |
 | dqn, dqn_atari | `network.{0,2,4}`; `network.{0,2,4,7,9}`, ReLU between |
+| c51, c51_atari | the same with `atoms`, under `model_weights` |
 | sac_continuous_action, td3, ddpg | `fc1`, `fc2`, `fc_mean` and `fc_logstd` or `fc_mu`, `action_scale`, `action_bias` |
 
-Its continuous PPO normalises and clips observations outside the agent: `--normalize` takes the statistics.
+td3 and ddpg save a tuple, the actor first. Whether a choice is one of n or several is not shown: `--sizes` says it. The
+continuous PPO normalises and clips observations outside the agent: `--normalize` takes the statistics.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,54 +28,72 @@ from torch import Tensor, nn
 from minnow.export.action import Action, Box, Discrete
 from minnow.export.errors import ExportError, first_line
 from minnow.export.importers import layers
+from minnow.export.importers.domain import Domain
+from minnow.export.importers.files import present
 from minnow.export.importers.front import Normaliser
-from minnow.export.importers.imported import EXAMPLES, Imported, present, samples, weights
+from minnow.export.importers.imported import EXAMPLES, Imported
+from minnow.export.importers.said import Bounds, box, choices
+from minnow.export.importers.weights import Weights, opened
 
 EPSILON = 1e-8  # of Gymnasium's NormalizeObservation
 SIDE = 84  # of the images
+ROOTS = ("", "model_weights.", "0.", "agent.", "model.", "state_dict.", "model_state_dict.", "actor_state_dict.")
+LEFT_OUT = ("qf1.", "qf2.", "1.", "2.", "optimizer", "critic_state_dict.")  # critics of td3, ddpg and sac
 
 
 @dataclass
-class Options:
-    """Export an agent of CleanRL: the state dict that its script saved. Only tensors are read."""
+class Options(Bounds):
+    """Export an agent of CleanRL: what its script saved. Only tensors are read."""
 
+    sizes: tuple[int, ...] = ()
+    """Choices of each action, of PPO's agents: one number for Discrete, several for MultiDiscrete."""
     normalize: Path | None = None
     """A .safetensors file with `mean` and `var` of NormalizeObservation: the file then normalises."""
+    raw: bool = False
+    """The continuous PPO's observations come as its agent takes them: without NormalizeObservation."""
     clip: float = 10.0
-    """What normalised observations are clipped to."""
-    low: float = -math.inf
-    """What the environment clips each action to from below (continuous PPO)."""
-    high: float = math.inf
-    """And from above."""
+    """What normalised observations are clipped to; the script has 10."""
 
 
 def load(path: Path | str, **options: Any) -> Imported:
-    """A state dict; the options are those of `Options`. Raises ExportError."""
-    return convert(weights(Path(path)), Path(path), Options(**options), {"library": "CleanRL"})
+    """What a script saved; the options are those of `Options`. Raises ExportError."""
+    return convert(opened(Path(path)), Options(**options), {"library": "CleanRL"})
 
 
-def convert(tensors: dict[str, Tensor], path: Path, options: Options, meta: dict[str, Any]) -> Imported:
-    fits = (kind for needed, kind in KINDS.items() if all(any(n.startswith(p) for n in tensors) for p in needed))
-    kind = next(fits, None)
+def convert(whole: Weights, options: Options, meta: dict[str, Any]) -> Imported:
+    path = whole.path
+    fits = (
+        (whole.under(root), kind)
+        for root in ROOTS
+        for needed, kind in KINDS.items()
+        if all(whole.has(root + prefix) for prefix in needed)
+    )
+    tensors, kind = next(fits, (whole, None))
     if kind is None:
         raise ExportError(
-            f"{path} is of no agent that CleanRL has published: it holds {', '.join(sorted(tensors)[:6])}, ...; export "
-            "the module in Python."
+            f"{path} is of no agent that CleanRL has published: it holds {whole.holds()}; export the module in Python."
         )
     agent = kind(tensors, options).eval()
-    examples = samples(agent.shape, "uint8" if len(agent.shape) == 3 else "float32")
+    whole.finish(*LEFT_OUT)
+    domain = Domain(agent.shape, "uint8", 0, 255) if len(agent.shape) == 3 else Domain(agent.shape)
     module: nn.Module = agent
     if options.normalize is not None:
         before = statistics(options.normalize, options.clip, agent.shape)
-        module, examples = Normalised(before, agent), before.mean.numpy() + examples * before.std.numpy()
+        module = Normalised(before, agent)
+        domain = Domain(agent.shape, mean=before.mean.numpy(), std=before.std.numpy())
+    elif isinstance(agent, Continuous) and not options.raw:
+        raise ExportError(
+            f"{path} does not show the statistics of NormalizeObservation, behind which the script puts its agent: say "
+            "--normalize FILE, a .safetensors file of `mean` and `var`, or --raw where it was trained without."
+        )
     memory = getattr(agent, "lstm", None)
     return Imported(
         module=module.eval(),
-        obs=examples.astype(examples.dtype if examples.dtype == np.uint8 else np.float32),
+        obs=domain.draw(EXAMPLES),
         outputs=agent.outputs,
         action=agent.action,
         state=None if memory is None else layers.start(memory, EXAMPLES),
-        observation={"shape": list(agent.shape), "dtype": str(examples.dtype)},
+        observation={"shape": list(agent.shape), "dtype": domain.dtype},
         meta=meta | {"agent": type(agent).__name__},
     )
 
@@ -113,10 +132,11 @@ class Agent(nn.Module):
 class Categorical(Agent):
     """ppo"""
 
-    def __init__(self, tensors: dict[str, Tensor], options: Options) -> None:
+    def __init__(self, tensors: Weights, options: Options) -> None:
         super().__init__()
         self.actor, self.critic = (layers.mlp(tensors, name, "tanh") for name in ("actor.", "critic."))
-        self.shape, self.action = (self.actor[0].in_features,), Discrete(self.actor[-1].out_features)
+        self.shape = (self.actor[0].in_features,)
+        self.action = choices(tensors.path, options.sizes, self.actor[-1].out_features)
 
     def forward(self, obs: Tensor) -> tuple[Tensor, ...]:
         return self.actor(obs), self.critic(obs)
@@ -127,12 +147,12 @@ class Continuous(Agent):
 
     outputs = ("mean", "log_std", "value")
 
-    def __init__(self, tensors: dict[str, Tensor], options: Options) -> None:
+    def __init__(self, tensors: Weights, options: Options) -> None:
         super().__init__()
         self.actor, self.critic = (layers.mlp(tensors, name, "tanh") for name in ("actor_mean.", "critic."))
         self.register_buffer("log_std", tensors["actor_logstd"].reshape(-1))
         size = self.actor[-1].out_features
-        self.shape, self.action = (self.actor[0].in_features,), Box([options.low] * size, [options.high] * size)
+        self.shape, self.action = (self.actor[0].in_features,), box(tensors.path, options, size)
 
     def forward(self, obs: Tensor) -> tuple[Tensor, ...]:
         mean = self.actor(obs)
@@ -142,11 +162,11 @@ class Continuous(Agent):
 class Pictures(Agent):
     """ppo_atari"""
 
-    def __init__(self, tensors: dict[str, Tensor], options: Options) -> None:
+    def __init__(self, tensors: Weights, options: Options) -> None:
         super().__init__()
         self.network, self.shape = atari(tensors)
         self.actor, self.critic = (layers.linear(tensors, name) for name in ("actor", "critic"))
-        self.action = Discrete(self.actor.out_features)
+        self.action = choices(tensors.path, options.sizes, self.actor.out_features)
 
     def forward(self, obs: Tensor) -> tuple[Tensor, ...]:
         hidden = self.network(obs / 255.0)
@@ -156,7 +176,7 @@ class Pictures(Agent):
 class RecurrentPictures(Pictures):
     """ppo_atari_lstm"""
 
-    def __init__(self, tensors: dict[str, Tensor], options: Options) -> None:
+    def __init__(self, tensors: Weights, options: Options) -> None:
         super().__init__(tensors, options)
         self.lstm = layers.recurrent(tensors, "lstm.")
 
@@ -171,7 +191,7 @@ class Values(Agent):
 
     outputs = ("logits",)
 
-    def __init__(self, tensors: dict[str, Tensor], options: Options) -> None:
+    def __init__(self, tensors: Weights, options: Options) -> None:
         super().__init__()
         self.pictures = tensors["network.0.weight"].dim() == 4
         if self.pictures:
@@ -186,10 +206,28 @@ class Values(Agent):
         return self.network(obs / 255.0 if self.pictures else obs)
 
 
+class Atoms(Values):
+    """c51 and c51_atari: the action of the highest expectation over its atoms"""
+
+    def __init__(self, tensors: Weights, options: Options) -> None:
+        super().__init__(tensors, options)
+        self.register_buffer("atoms", tensors["atoms"].reshape(-1))
+        each, rest = divmod(self.action.n, len(self.atoms))
+        if rest:
+            raise ExportError(
+                f"{tensors.path} has {self.action.n} outputs for {len(self.atoms)} atoms: each action needs as many."
+            )
+        self.action = Discrete(each)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        found = super().forward(obs).reshape(obs.shape[0], self.action.n, len(self.atoms))
+        return (found.softmax(2) * self.atoms).sum(2)
+
+
 class Squashed(Agent):
     """sac_continuous_action (mean and deviation), td3 and ddpg (the action alone)"""
 
-    def __init__(self, tensors: dict[str, Tensor], options: Options) -> None:
+    def __init__(self, tensors: Weights, options: Options) -> None:
         super().__init__()
         gaussian = "fc_mean.weight" in tensors
         self.body = nn.Sequential(layers.linear(tensors, "fc1"), nn.ReLU(), layers.linear(tensors, "fc2"), nn.ReLU())
@@ -214,11 +252,12 @@ KINDS: dict[tuple[str, ...], type[Agent]] = {
     ("actor.0.", "critic.0."): Categorical,
     ("fc1.", "fc2.", "fc_mean.", "fc_logstd.", "action_scale"): Squashed,
     ("fc1.", "fc2.", "fc_mu.", "action_scale"): Squashed,
+    ("network.0.", "atoms"): Atoms,
     ("network.0.",): Values,
 }
 
 
-def atari(tensors: dict[str, Tensor]) -> tuple[nn.Sequential, tuple[int, ...]]:
+def atari(tensors: Weights) -> tuple[nn.Sequential, tuple[int, ...]]:
     """Three convolutions and a layer (Mnih et al., 2015), and the shape of the images."""
     made: list[nn.Module] = []
     for number, stride in ((0, 4), (2, 2), (4, 1)):
@@ -228,5 +267,11 @@ def atari(tensors: dict[str, Tensor]) -> tuple[nn.Sequential, tuple[int, ...]]:
         layer = nn.Conv2d(weight.shape[1], weight.shape[0], tuple(weight.shape[2:]), stride)
         layer.load_state_dict({name: tensors[f"network.{number}.{name}"] for name in ("weight", "bias")})
         made += [layer, nn.ReLU()]
-    network = nn.Sequential(*made, nn.Flatten(), layers.linear(tensors, "network.7"), nn.ReLU())
-    return network, (made[0].in_channels, SIDE, SIDE)
+    shape = (made[0].in_channels, SIDE, SIDE)
+    layer, given = layers.linear(tensors, "network.7"), nn.Sequential(*made, nn.Flatten())(torch.zeros(1, *shape))
+    if layer.in_features != given.shape[1]:
+        raise ExportError(
+            f"network.7 takes {layer.in_features} numbers, and images of {SIDE} x {SIDE}, which the scripts use, give "
+            f"{given.shape[1]}: export the module in Python."
+        )
+    return nn.Sequential(*made, nn.Flatten(), layer, nn.ReLU()), shape

@@ -1,20 +1,15 @@
-"""What an importer gives, and how foreign files are opened."""
+"""What an importer gives, held against the library it comes from, and how libraries are found."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import safetensors.torch
-import torch
-from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import nn
 
 from minnow.export.action import Action
 from minnow.export.errors import ExportError, first_line
@@ -102,81 +97,3 @@ def library(module: str, package: str) -> Any:
 
 def version(package: str) -> str:
     return f"{package} {importlib.metadata.version(package)}"
-
-
-def present(path: Path) -> Path:
-    if not path.is_file():
-        raise ExportError(f"{path} does not exist, or is no file: give the file that the library saved.")
-    return path
-
-
-def trusted(path: Path, trust: bool) -> Path:
-    """The path of a file that holds pickles. Raises ExportError unless its reader says that it is trusted."""
-    present(path)
-    if not trust:
-        raise ExportError(
-            f"{path} holds Python pickles, which can run any code as they are loaded: if you trust whoever made the "
-            "file, say so with --trust (in Python, trust=True)."
-        )
-    return path
-
-
-def weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from a .safetensors file, or from one of torch.save, of which only tensors are read.
-
-    A dict that holds the state dict beside other things is looked into. Raises ExportError."""
-    present(path)
-    try:
-        if path.suffix == ".safetensors":
-            found = safetensors.torch.load_file(path)
-        else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, ValueError, EOFError, RuntimeError) as error:
-        raise ExportError(
-            f"{path} cannot be read as weights: {first_line(error)}; save the state dict alone."
-        ) from None
-    except Exception as error:  # pickle's UnpicklingError, of an object that is no tensor
-        raise ExportError(
-            f"{path} holds more than tensors, and only tensors are read: {first_line(error)}; save "
-            "agent.state_dict() alone."
-        ) from None
-    return state_dict(found, path)
-
-
-def state_dict(found: Any, path: Path) -> dict[str, Tensor]:
-    """The tensors by name, without the prefixes of torch.compile and DistributedDataParallel."""
-    for key in ("actor_state_dict", "model_state_dict", "state_dict", "model", "agent"):
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
-    if not isinstance(found, dict) or not any(isinstance(item, Tensor) for item in found.values()):
-        raise ExportError(f"{path} holds no state dict: save agent.state_dict().")
-    tensors = {str(name): item.detach().cpu() for name, item in found.items() if isinstance(item, Tensor)}
-    for prefix in ("_orig_mod.", "module."):
-        if all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): item for name, item in tensors.items()}
-    return {name: item.float() if item.is_floating_point() else item for name, item in tensors.items()}
-
-
-def fill(module: nn.Module, tensors: dict[str, Tensor], path: Path, ignore: Sequence[str] = ()) -> nn.Module:
-    """The module with the weights, in evaluation mode. Every name must be known, but those that begin as in `ignore`.
-
-    Raises ExportError for names too many, too few, or of another shape."""
-    wanted = module.state_dict()
-    extra = sorted(name for name in tensors if name not in wanted and not name.startswith(tuple(ignore)))
-    missing = sorted(name for name in wanted if name not in tensors)
-    if extra or missing:
-        said = [f"does not know {', '.join(extra)}"] * bool(extra) + [f"lacks {', '.join(missing)}"] * bool(missing)
-        raise ExportError(f"{path}: the agent's published shape {' and '.join(said)}: export the module in Python.")
-    try:
-        module.load_state_dict({name: tensors[name] for name in wanted})
-    except RuntimeError as error:
-        raise ExportError(f"{path} does not fit: {' '.join(str(error).split())}") from None
-    return module.eval()
-
-
-def samples(shape: Sequence[int], dtype: str = "float32", seed: int = 0) -> np.ndarray:
-    """Random observations, [EXAMPLES, *shape]: bytes, or numbers around zero."""
-    random = np.random.default_rng(seed)
-    if dtype == "uint8":
-        return random.integers(256, size=(EXAMPLES, *shape), dtype=np.uint8)
-    return random.standard_normal((EXAMPLES, *shape)).astype(np.float32)

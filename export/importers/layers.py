@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from minnow.export.errors import ExportError
+from minnow.export.importers.said import needed
+from minnow.export.importers.weights import Weights
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "elu": nn.ELU,
@@ -21,21 +23,32 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "silu": nn.SiLU,
     "gelu": nn.GELU,
     "mish": nn.Mish,
+    "celu": nn.CELU,
+    "identity": nn.Identity,
 }
+ALIASES = {"swish": "silu", "lrelu": "leaky_relu", "crelu": "celu", "none": "identity", "leakyrelu": "leaky_relu"}
 
 
-def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """What lies under a prefix, without it."""
-    return {name.removeprefix(prefix): item for name, item in tensors.items() if name.startswith(prefix)}
+def named(name: str) -> str:
+    """The one name of an activation."""
+    return ALIASES.get(name.lower(), name.lower())
 
 
 def activation(name: str) -> nn.Module:
+    name = named(name)
     if name not in ACTIVATIONS:
         raise ExportError(f"the activation {name!r} is not known: {', '.join(ACTIVATIONS)} are.")
     return ACTIVATIONS[name]()
 
 
-def linear(tensors: Mapping[str, Tensor], name: str) -> nn.Linear:
+def said(value: str | None, path: Path) -> str:
+    """The activation of hidden layers that --activation names. Raises ExportError where nobody named one."""
+    found = needed(value, path, "the activation of its hidden layers", f"--activation, one of {', '.join(ACTIVATIONS)}")
+    activation(found)
+    return found
+
+
+def linear(tensors: Weights, name: str) -> nn.Linear:
     """The layer of `name.weight` [out, in] and `name.bias`, which may be absent."""
     weight, bias = tensors.get(f"{name}.weight"), tensors.get(f"{name}.bias")
     if weight is None or weight.dim() != 2:
@@ -45,10 +58,10 @@ def linear(tensors: Mapping[str, Tensor], name: str) -> nn.Linear:
     return made
 
 
-def mlp(tensors: Mapping[str, Tensor], prefix: str, between: str, last: bool = False) -> nn.Sequential:
+def mlp(tensors: Weights, prefix: str, between: str, last: bool = False) -> nn.Sequential:
     """The linear layers `prefix0.weight`, `prefix2.weight`, ... with an activation after each but the last, or also
     after the last. Raises ExportError where the numbers show that there is more than that."""
-    own = part(tensors, prefix)
+    own = tensors.under(prefix)
     numbers = sorted({int(name.split(".")[0]) for name in own if name.split(".")[0].isdigit()})
     if not numbers or numbers != list(range(0, 2 * len(numbers), 2)):
         found = ", ".join(map(str, numbers)) or "none"
@@ -62,9 +75,9 @@ def mlp(tensors: Mapping[str, Tensor], prefix: str, between: str, last: bool = F
     return nn.Sequential(*(layers if last else layers[:-1]))
 
 
-def recurrent(tensors: Mapping[str, Tensor], prefix: str) -> nn.RNNBase:
+def recurrent(tensors: Weights, prefix: str) -> nn.RNNBase:
     """The LSTM or GRU of `prefixweight_ih_l0`, ..., by the number of its gates."""
-    own = part(tensors, prefix)
+    own = tensors.under(prefix)
     if "weight_ih_l0" not in own:
         raise ExportError(f"the state dict has no recurrent layer {prefix!r}.")
     (rows, inputs), hidden = own["weight_ih_l0"].shape, own["weight_hh_l0"].shape[1]
@@ -75,7 +88,10 @@ def recurrent(tensors: Mapping[str, Tensor], prefix: str) -> nn.RNNBase:
         )
     count = sum(name.startswith("weight_ih_l") for name in own)
     made = kinds[rows // hidden](inputs, hidden, count, bias="bias_ih_l0" in own)
-    made.load_state_dict(own)
+    try:
+        made.load_state_dict(dict(own))
+    except RuntimeError as error:
+        raise ExportError(f"the recurrent layer {prefix!r} does not fit: {' '.join(str(error).split())}") from None
     return made
 
 

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from minnow.export.action import Action
 from minnow.export.errors import ExportError, first_line
 from minnow.export.importers import sb3_files
+from minnow.export.importers.files import trusted
 from minnow.export.importers.front import Front
-from minnow.export.importers.imported import EXAMPLES, Imported, library, trusted, version
+from minnow.export.importers.imported import EXAMPLES, Imported, library, version
 from minnow.export.importers.spaces import action_of, describe, kind
 
 PACKAGES = {"stable_baselines3": "stable-baselines3", "sb3_contrib": "sb3-contrib"}

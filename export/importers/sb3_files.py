@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from minnow.export.errors import ExportError, first_line
-from minnow.export.importers.imported import library, present
+from minnow.export.importers.files import present
+from minnow.export.importers.imported import library
 
 BASE, CONTRIB = "stable_baselines3", "sb3_contrib"
 NAMED = {BASE: "sb3", CONTRIB: "sb3-contrib"}  # as --from has them

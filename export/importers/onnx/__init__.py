@@ -16,7 +16,8 @@ import torch
 
 from minnow.export.action import Action, Box, Discrete, MultiDiscrete
 from minnow.export.errors import ExportError, first_line
-from minnow.export.importers.imported import EXAMPLES, Imported, library, present
+from minnow.export.importers.files import present
+from minnow.export.importers.imported import EXAMPLES, Imported, library
 from minnow.export.importers.onnx import fixed, witness
 from minnow.export.importers.onnx.network import Network
 

@@ -1,1 +1,0 @@
-../cinfer/minnow.h
