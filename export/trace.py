@@ -72,6 +72,7 @@ class Signature:
         state_axes: Any = None,
         action: Action | None = None,
     ) -> None:
+        module = _bare(module)
         self.module = _copy(module)  # probing and tracing leave the caller's module alone
         if self.module is not module:
             _free_empty_buffers(self.module)
@@ -307,14 +308,13 @@ def trace(signature: Signature) -> torch.export.ExportedProgram:
         args.append(pytree.tree_unflatten([leaf.resize(count) for leaf in signature.states], signature.state_spec))
         dims.append(pytree.tree_unflatten([{leaf.axis: agents} for leaf in signature.states], signature.state_spec))
     shapes: Any = tuple(dims)
-    if any(
-        item.kind is item.VAR_POSITIONAL for item in inspect.signature(signature.module.forward).parameters.values()
-    ):
+    module = _plain(signature.module, tuple(args))
+    if any(item.kind is item.VAR_POSITIONAL for item in inspect.signature(module.forward).parameters.values()):
         shapes = (shapes,)  # forward(*args): torch wants the shapes of args together
     try:
         with torch.no_grad(), quiet(), _free_length(), warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            program = torch.export.export(signature.module, tuple(args), dynamic_shapes=shapes, strict=False)
+            program = torch.export.export(module, tuple(args), dynamic_shapes=shapes, strict=False)
     except Exception as error:
         raise _refusal(signature, error) from error
     for warning in said:
@@ -325,6 +325,34 @@ def trace(signature: Signature) -> torch.export.ExportedProgram:
                 "passed in and returned, forward(obs, state) -> (outputs..., state)."
             )
     return program
+
+
+def _bare(module: nn.Module) -> nn.Module:
+    """The module inside what torch.compile or training on several devices put around it."""
+    while True:
+        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            module = module.module
+        elif isinstance(inner := getattr(module, "_orig_mod", None), nn.Module):
+            module = inner
+        else:
+            return module
+
+
+def _plain(module: nn.Module, args: tuple[Any, ...]) -> nn.Module:
+    """A scripted or traced module as one that torch.export can take; any other as it is."""
+    if not isinstance(module, torch.jit.ScriptModule):
+        return module
+    try:
+        from torch._export.converter import TS2EPConverter
+
+        with torch.no_grad(), quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return TS2EPConverter(module, args, {}).convert().module(check_guards=False)
+    except Exception as error:
+        raise ExportError(
+            f"the module is a TorchScript one, which torch cannot convert ({first_line(error)}): export the module "
+            "that it was scripted or traced from."
+        ) from error
 
 
 def _assigned(text: str) -> str:

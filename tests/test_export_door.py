@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -280,3 +281,53 @@ def test_parameters_of_float64_are_refused() -> None:
         build(module, OBS.double())
     with pytest.raises(ExportError, match=r"aten.to.dtype .*converts to float64"):
         build(Net(lambda m, x: (x.double() * 2).float()), OBS)
+
+
+# Modules in wrappings of torch's
+
+
+class Cell(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder, self.cell, self.head = nn.Linear(4, 5), nn.LSTM(5, 5), nn.Linear(5, 3)
+
+    def forward(self, obs: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        y, state = self.cell(torch.relu(self.encoder(obs)).unsqueeze(0), state)
+        return self.head(y[0]).reshape(obs.shape[0], -1), state
+
+
+def plain() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Unflatten(1, (2, 4)), nn.Flatten(), nn.Linear(8, 3))
+
+
+WRAPPED = {
+    "scripted": (torch.jit.script, plain),
+    "traced": (lambda module: torch.jit.trace(module, OBS), plain),
+    "compiled": (torch.compile, plain),
+    "parallel": (nn.DataParallel, plain),
+    "traced, recurrent": (lambda m: torch.jit.trace(m, (OBS, (torch.zeros(1, B, 5), torch.zeros(1, B, 5)))), Cell),
+}
+
+
+@pytest.mark.parametrize("wrap, make", WRAPPED.values(), ids=WRAPPED)
+def test_wrapped_modules(wrap: Callable, make: Callable) -> None:
+    """The same operations and weights as of the module itself."""
+    state = (torch.zeros(1, B, 5), torch.zeros(1, B, 5)) if make is Cell else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit is deprecated
+        wrapped = wrap(make().eval())
+    found, itself = (build(module, OBS, example_state=state).graph for module in (wrapped, make().eval()))
+    assert [op.kind for op in found.ops] == [op.kind for op in itself.ops]
+    stored, own = (sorted(item.tobytes() for item in graph.tensors) for graph in (found, itself))
+    assert stored == own
+
+
+def test_a_scripted_module_that_torch_cannot_convert() -> None:
+    state = torch.zeros(1, B, 5), torch.zeros(1, B, 5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = torch.jit.script(Cell().eval())
+    with pytest.raises(ExportError, match=r"TorchScript one.*\(.*prim::If\): export the module that it was scripted"):
+        build(module, OBS, example_state=state)
