@@ -2559,8 +2559,8 @@ static MNW_NOINLINE void mnw_copy(mnw_walk *w, float *y, const float *x) {
 }
 
 /* Sum, mean, product or extreme over some axes, in the order in which the elements lie. */
-static void mnw_reduced(float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs, const mnw_call *c,
-                        size_t rows) {
+static void mnw_reduced(const mnw_kernels *kernels, float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs,
+                        const mnw_call *c, size_t rows) {
     const uint32_t code = MNW_NUMBER(c->code), extreme = code == MNW_max || code == MNW_min;
     mnw_walk w;
     uint32_t last = xs->rank, k = c->attrs;
@@ -2581,6 +2581,11 @@ static void mnw_reduced(float *y, const mnw_shape *ys, const float *x, const mnw
                                  : (float)(code == MNW_prod);
     do {
         float *sum = y + w.place[1];
+        if (!extreme && code != MNW_prod && w.by[1][last]) { /* whole lines to each other */
+            kernels->binary(MNW_add, sum, sum, 1, x, 1, w.size[last]);
+            x += w.size[last];
+            continue;
+        }
         for (uint32_t i = 0; i < w.size[last]; i++, sum += w.by[1][last]) {
             float v = *x++;
             if (extreme)
@@ -2870,6 +2875,62 @@ static void mnw_linear_in_place(const mnw_file *f, const mnw_call *c, const floa
         }
 }
 
+/* Runs one of the operations that few policies call. */
+static MNW_NOINLINE void mnw_run_rare(minnow_session *s, const mnw_op *op, uint32_t from, size_t rows) {
+    const mnw_call *c = &op->call;
+    const mnw_value *values = s->policy->value;
+    const uint32_t code = MNW_NUMBER(c->code), second = mnw_in(c, c->inputs > 1);
+    const mnw_shape *ys = &values[mnw_out(c, 0)].shape, *xs = &values[mnw_in(c, 0)].shape, *bs = &values[second].shape;
+    const float *x = mnw_at(s, mnw_in(c, 0), from), *b = mnw_at(s, second, from);
+    float *y = mnw_at(s, mnw_out(c, 0), from);
+    size_t all = rows * ys->elements, n = ys->rank ? ys->size[ys->rank - 1] : rows;
+    mnw_walk w;
+    switch (code) {
+    case MNW_fmod:
+    case MNW_remainder:
+    case MNW_floor_divide:
+    case MNW_atan2:
+    case MNW_integer:
+        mnw_begin(&w, ys, rows);
+        mnw_follow(&w, xs, 0);
+        mnw_follow(&w, bs, 1);
+        do {
+            for (size_t i = 0; i < n; i++, y++) {
+                const float *u = x + w.place[0] + i * w.by[0][ys->rank], *v = b + w.place[1] + i * w.by[1][ys->rank];
+                if (code == MNW_integer)
+                    mnw_put_word(y, mnw_integer_of(c, mnw_bits(*u), mnw_bits(*v), &s->told));
+                else
+                    *y = mnw_pair(code, *u, *v);
+            }
+        } while (mnw_next(&w));
+        return;
+    case MNW_log2:
+    case MNW_log10:
+    case MNW_log1p:
+        while (all--)
+            *y++ = mnw_logarithm(code, *x++);
+        return;
+    case MNW_exp2:
+    case MNW_expm1:
+        while (all--)
+            *y++ = mnw_power(code, *x++);
+        return;
+    case MNW_whole:
+        while (all--)
+            mnw_put_word(y++, mnw_whole_of(*x++, &s->told));
+        return;
+    case MNW_gather:
+    case MNW_scatter:
+        mnw_gathered(c, y, x, xs, b, bs, code == MNW_scatter ? mnw_at(s, mnw_in(c, 2), from) : NULL, rows, &s->told);
+        return;
+    case MNW_sort:
+        mnw_sorted(c, y, mnw_at(s, mnw_out(c, 1), from), ys, x, xs, rows);
+        return;
+    default:
+        return;
+    }
+}
+
 /* Runs an operation for agents from `from` on, `rows` of them. */
 static void mnw_run(minnow_session *s, const mnw_op *op, uint32_t from, size_t rows) {
     const mnw_call *c = &op->call;
@@ -3007,45 +3068,16 @@ static void mnw_run(minnow_session *s, const mnw_op *op, uint32_t from, size_t r
     case MNW_floor_divide:
     case MNW_atan2:
     case MNW_integer:
-        n = ys->rank ? n : rows;
-        mnw_begin(&w, ys, rows);
-        mnw_follow(&w, xs, 0);
-        mnw_follow(&w, bs, 1);
-        do {
-            x += w.place[0];
-            b += w.place[1];
-            for (size_t i = 0; i < n; i++, y++) {
-                const float *u = x + i * w.by[0][ys->rank], *v = b + i * w.by[1][ys->rank];
-                if (code == MNW_integer)
-                    mnw_put_word(y, mnw_integer_of(c, mnw_bits(*u), mnw_bits(*v), &s->told));
-                else
-                    *y = mnw_pair(code, *u, *v);
-            }
-            x -= w.place[0];
-            b -= w.place[1];
-        } while (mnw_next(&w));
-        return;
     case MNW_log2:
     case MNW_log10:
     case MNW_log1p:
-        while (all--)
-            *y++ = mnw_logarithm(code, *x++);
-        return;
     case MNW_exp2:
     case MNW_expm1:
-        while (all--)
-            *y++ = mnw_power(code, *x++);
-        return;
     case MNW_whole:
-        while (all--)
-            mnw_put_word(y++, mnw_whole_of(*x++, &s->told));
-        return;
     case MNW_gather:
     case MNW_scatter:
-        mnw_gathered(c, y, x, xs, b, bs, code == MNW_scatter ? mnw_at(s, mnw_in(c, 2), from) : NULL, rows, &s->told);
-        return;
     case MNW_sort:
-        mnw_sorted(c, y, mnw_at(s, mnw_out(c, 1), from), ys, x, xs, rows);
+        mnw_run_rare(s, op, from, rows);
         return;
     case MNW_mix:
         k->mix(y, x, b, mnw_at(s, mnw_in(c, 2), from), all);
@@ -3065,7 +3097,7 @@ static void mnw_run(minnow_session *s, const mnw_op *op, uint32_t from, size_t r
     case MNW_max:
     case MNW_min:
     case MNW_prod:
-        mnw_reduced(y, ys, x, xs, c, rows);
+        mnw_reduced(k, y, ys, x, xs, c, rows);
         return;
     case MNW_concat:
     case MNW_slice:
