@@ -1,7 +1,8 @@
 """The one driver of `cc` and `emcc`: C sources in, a shared library, program, object or WebAssembly module out.
 
-Results are cached in `$MINNOW_CACHE` (default `~/.cache/minnow`) by a hash of all that they depend on, and appear there
-whole or not at all. Arithmetic is the same everywhere: products and sums are never fused, fast-math is refused.
+Results are cached in `$MINNOW_CACHE` (default `~/.cache/minnow`) by a hash of all that they depend on, wherever that
+lies, and appear there whole or not at all. Arithmetic is the same everywhere: products and sums are never fused,
+fast-math is refused.
 """
 
 from __future__ import annotations
@@ -230,10 +231,14 @@ def _build(
     arguments = [*options, *values, *(f"-I{folder}" for folder in folders)]
 
     digest = hashlib.sha256()
-    for text in (kind, *command, version(command[0]), *(arguments), _processor()):
+    files = depends(paths, folders, values)
+    places = _places(files, [*folders, *(path.parent for path in paths)])
+    for path, place in places.items():
+        values = [value.replace(f'"{path}"', f'"{place}"') for value in values]
+    for text in (kind, *command, version(command[0]), *options, *values, _processor()):
         digest.update(text.encode() + b"\0")
-    for path in depends(paths, folders, values):
-        digest.update(str(path).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    for path, place in places.items():
+        digest.update(place.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     folder = cache()
     target = folder / f"{name or paths[0].stem}-{digest.hexdigest()[:20]}{suffix}"
     if target.exists():
@@ -250,6 +255,16 @@ def _build(
     except OSError as error:
         raise MinnowError(f"cannot write {target}: {error.strerror}. Make room, or set MINNOW_CACHE.") from error
     return target
+
+
+def _places(files: Iterable[Path], roots: Sequence[Path]) -> dict[Path, str]:
+    """Where files lie below the first of the roots that holds them, so that a result does not depend on where the roots
+    are: an installed package has the same results as the checkout."""
+    found = {}
+    for path in files:
+        i = next((i for i, root in enumerate(roots) if path.is_relative_to(root)), None)
+        found[path] = str(path) if i is None else f"{i}:{path.relative_to(roots[i]).as_posix()}"
+    return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
 def _run(command: list[str], folder: str) -> None:
@@ -280,14 +295,17 @@ def _processor() -> str:
     return f"{platform.machine()} {platform.processor()} {flags}"
 
 
-def depends(sources: Iterable[Path], include: Iterable[Path], values: Iterable[str] = ()) -> list[Path]:
+def depends(
+    sources: Iterable[Path], include: Iterable[Path], values: Iterable[str] = (), search: Iterable[Path] = ()
+) -> list[Path]:
     """All files that a result may depend on: the sources, what they include by `#include "..."`, files named in
-    defines, and every header beneath the include folders."""
+    defines, and every header beneath the include folders. search: folders of which only what is included counts."""
     folders = list(include)
     found: set[Path] = set()
     waiting = list(sources)
     for folder in folders:
         waiting += sorted(folder.rglob("*.h"))
+    folders += search
     named = [match for value in values for match in re.findall(r'"([^"]+)"', value)]
     waiting += [path for name in named for folder in [Path.cwd(), *folders] if (path := folder / name).is_file()]
     while waiting:

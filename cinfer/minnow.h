@@ -60,6 +60,8 @@
 
 #ifndef MINNOW_API
 #define MINNOW_API extern
+#else
+#define MNW_OWN_LINKAGE /* perhaps static: then what the host calls not is no fault */
 #endif
 
 #ifdef __cplusplus
@@ -280,6 +282,10 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 #if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
 #error "minnow.h: floats are computed in a wider type here: on 32-bit x86 compile with -msse2 -mfpmath=sse"
 #endif
+#if defined(MNW_OWN_LINKAGE) && defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#endif
 #if defined(__clang__)
 #if defined(MNW_FAST_MATH) /* what is not a number must be seen to be none */
 #pragma float_control(precise, on, push)
@@ -465,10 +471,10 @@ static float mnw_sqrt(float x) {
         exponent -= 1;
     }
     /* The root of m 2^25, digit by digit: 25 bits, of which the last decides the rounding. */
-    uint64_t square = (uint64_t)m << 25, root = 0;
-    for (uint64_t bit = (uint64_t)1 << 24; bit; bit >>= 1)
-        if ((root + bit) * (root + bit) <= square)
-            root += bit;
+    uint64_t wanted = (uint64_t)m << 25, root = 0;
+    for (uint64_t digit = (uint64_t)1 << 24; digit; digit >>= 1)
+        if ((root + digit) * (root + digit) <= wanted)
+            root += digit;
     root = (root + 1) >> 1;
     return mnw_from((uint32_t)root + ((uint32_t)(exponent / 2 + 126) << 23));
 #endif
@@ -486,8 +492,8 @@ static float mnw_sine(float x, uint32_t quarter) {
         return quarter ? 1.0f : x;
     uint32_t first = e + 8u; /* the bit of 2/pi that is worth 2 when it has met x */
     for (uint32_t i = 0; i < 3; i++) {
-        uint32_t word = first / 32 + i, by = first % 32;
-        window[i] = by ? part[word] << by | part[word + 1] >> (32 - by) : part[word];
+        uint32_t cell = first / 32 + i, by = first % 32;
+        window[i] = by ? part[cell] << by | part[cell + 1] >> (32 - by) : part[cell];
     }
     uint64_t low = (uint64_t)m * window[2], mid = (uint64_t)m * window[1] + (low >> 32);
     uint64_t turns = ((uint64_t)m * window[0] << 32) + mid; /* quarters of a turn, 62 bits after the point */
@@ -514,12 +520,12 @@ static float mnw_sine(float x, uint32_t quarter) {
 MNW_INLINE uint64_t mnw_control(uint64_t set, int write) {
     uint64_t was = 0;
 #if defined(__GNUC__) && defined(__SSE__) && !defined(MINNOW_SCALAR)
-    uint32_t word = (uint32_t)set;
+    uint32_t mode = (uint32_t)set;
     if (write)
-        __asm__ volatile("ldmxcsr %0" : : "m"(word) : "memory");
+        __asm__ volatile("ldmxcsr %0" : : "m"(mode) : "memory");
     else
-        __asm__ volatile("stmxcsr %0" : "=m"(word) : : "memory");
-    was = word;
+        __asm__ volatile("stmxcsr %0" : "=m"(mode) : : "memory");
+    was = mode;
 #elif defined(__GNUC__) && defined(__aarch64__) && !defined(MINNOW_SCALAR)
     if (write)
         __asm__ volatile("msr fpcr, %0" : : "r"(set) : "memory");
@@ -614,8 +620,8 @@ static float mnw_f16(uint32_t half) {
         return mnw_from(sign | 0x7f800000u | (rest & 0x3ffu) << 13);
     if (rest >= 0x400u)
         return mnw_from(sign | ((rest << 13) + 0x38000000u));
-    float small = (float)rest * 5.9604644775390625e-8f; /* 2^-24 */
-    return sign ? -small : small;
+    float tiny = (float)rest * 5.9604644775390625e-8f; /* 2^-24 */
+    return sign ? -tiny : tiny;
 }
 
 enum { MNW_STRS, MNW_VALS, MNW_INPS, MNW_STAT, MNW_OUTS, MNW_OPER, MNW_ARGS, MNW_TENS, MNW_ACTN, MNW_META, MNW_GOLD };
@@ -776,10 +782,10 @@ static int mnw_open(mnw_file *f, size_t size) {
 
 static int mnw_check_texts(mnw_file *f) {
     const mnw_part *names = &f->part[MNW_STRS], *meta = &f->part[MNW_META];
-    const uint8_t *end = names->at + names->size, *last = meta->at + meta->size;
+    const uint8_t *stop = names->at + names->size, *last = meta->at + meta->size;
     f->index = MNW_STRS;
     if (!mnw_within(f, MINNOW_E_TEXT, names->at, names->size, 1, UINT64_MAX) ||
-        !mnw_same(f, MINNOW_E_TEXT, names->at, names->at[0], 0) || !mnw_same(f, MINNOW_E_TEXT, end - 1, end[-1], 0))
+        !mnw_same(f, MINNOW_E_TEXT, names->at, names->at[0], 0) || !mnw_same(f, MINNOW_E_TEXT, stop - 1, stop[-1], 0))
         return 0;
     for (const mnw_part *part = names;; part = meta, f->index = MNW_META) {
         size_t good = mnw_utf8(part->at, (size_t)part->size);
@@ -885,8 +891,8 @@ static MNW_NOINLINE float mnw_element(const mnw_tensor *t, uint32_t index) {
         return mnw_f32(t->data + (size_t)4 * index);
     if (t->dtype == MINNOW_F16)
         return mnw_f16(mnw_u16(t->data + (size_t)2 * index));
-    uint32_t channel = index / (t->shape.elements / t->shape.size[0]), byte = t->data[index];
-    return (float)((int32_t)(byte ^ 0x80u) - 128) * mnw_f32(t->scales + (size_t)4 * channel);
+    uint32_t channel = index / (t->shape.elements / t->shape.size[0]), raw = t->data[index];
+    return (float)((int32_t)(raw ^ 0x80u) - 128) * mnw_f32(t->scales + (size_t)4 * channel);
 }
 
 static int mnw_check_values(mnw_file *f) {
@@ -906,7 +912,7 @@ static int mnw_check_values(mnw_file *f) {
 
 static int mnw_check_tensors(mnw_file *f) {
     const mnw_part *part = &f->part[MNW_TENS], *data = &f->part[MNW_DATA];
-    uint64_t end = data->offset, limit = data->offset + data->size;
+    uint64_t stop = data->offset, limit = data->offset + data->size;
     f->index = MNW_TENS;
     if (!mnw_within(f, MINNOW_E_COUNT, part->at, part->count, 0, (1u << 20) + 1))
         return 0;
@@ -920,14 +926,14 @@ static int mnw_check_tensors(mnw_file *f) {
         uint32_t elements = mnw_elements(r), size = elements << (whole ? 0 : half ? 1 : 2);
         for (uint32_t k = 0; k < 2; k++) { /* elements, scales */
             const uint8_t *place = r + 32 + 8 * k;
-            uint64_t start = size ? (end + 63) & ~(uint64_t)63 : 0, from = mnw_u64(place);
+            uint64_t start = size ? (stop + 63) & ~(uint64_t)63 : 0, from = mnw_u64(place);
             if ((size && (!mnw_within(f, MINNOW_E_BEYOND, place, from, data->offset, limit + 1) ||
                           !mnw_within(f, MINNOW_E_BEYOND, place, size, 0, limit - from + 1))) ||
-                !mnw_same(f, MINNOW_E_PLACE, place, from, start) || (size && !mnw_zero(f, end, start)))
+                !mnw_same(f, MINNOW_E_PLACE, place, from, start) || (size && !mnw_zero(f, stop, start)))
                 return 0;
             if (size) {
                 at = f->bytes + start;
-                end = start + size;
+                stop = start + size;
             }
             size = whole ? 4 * mnw_size(r, 0) : 0;
         }
@@ -946,7 +952,7 @@ static int mnw_check_tensors(mnw_file *f) {
         }
     }
     f->index = part->count;
-    return mnw_same(f, MINNOW_E_PLACE, f->bytes + 32 + 24 * MNW_DATA + 16, limit, end);
+    return mnw_same(f, MINNOW_E_PLACE, f->bytes + 32 + 24 * MNW_DATA + 16, limit, stop);
 }
 
 /* ---- Operations: X(name, code, inputs, outputs, tensors, tensors that may be absent from this one on, attributes). An
@@ -1427,10 +1433,10 @@ static int mnw_check_ends(mnw_file *f, uint32_t *given) {
     const char *names = (const char *)f->part[MNW_STRS].at;
     uint32_t values = f->part[MNW_VALS].count;
     for (uint32_t p = 0; p < 3; p++) {
-        uint32_t end = p == 2 ? 1 : 2 * p, record = mnw_ends[end][1]; /* outputs last */
-        const mnw_part *part = &f->part[mnw_ends[end][0]];
-        f->index = mnw_ends[end][0];
-        if (!mnw_within(f, MINNOW_E_COUNT, part->at, part->count, end < 2, MNW_MOST_ARRAYS + 1))
+        uint32_t which = p == 2 ? 1 : 2 * p, record = mnw_ends[which][1]; /* outputs last */
+        const mnw_part *part = &f->part[mnw_ends[which][0]];
+        f->index = mnw_ends[which][0];
+        if (!mnw_within(f, MINNOW_E_COUNT, part->at, part->count, which < 2, MNW_MOST_ARRAYS + 1))
             return 0;
         for (uint32_t i = 0; i < part->count; i++) {
             const uint8_t *r = part->at + (size_t)record * i;
@@ -1440,7 +1446,7 @@ static int mnw_check_ends(mnw_file *f, uint32_t *given) {
             for (const uint8_t *other = part->at; other < r; other += record)
                 if (!mnw_must(f, MINNOW_E_TWICE, r, strcmp(names + mnw_u32(r), names + mnw_u32(other)) != 0))
                     return 0;
-            if (end == 1) {
+            if (which == 1) {
                 if (!mnw_field(f, MINNOW_E_VALUE, r + 4, 0, values) || !mnw_check_real(f, r + 4) ||
                     !mnw_field(f, MINNOW_E_ROLE, r + 8, 0, MINNOW_VALUE + 1))
                     return 0;
@@ -1448,7 +1454,7 @@ static int mnw_check_ends(mnw_file *f, uint32_t *given) {
             }
             if (!mnw_check_next(f, r + 4, (*given)++)) /* inputs and states take the first values, in order */
                 return 0;
-            if (end == 0)
+            if (which == 0)
                 continue;
             const uint8_t *before = mnw_value_at(f, mnw_u32(r + 4));
             uint32_t initial = mnw_u32(r + 12);
@@ -1476,7 +1482,7 @@ static int mnw_check_action(mnw_file *f) {
         return 0;
     f->index = 0;
     uint32_t kind = mnw_u32(a), heads = mnw_u32(a + 4), box = MNW_HAS_BOX && kind == MINNOW_BOX,
-             tanh = mnw_u32(a + 16) == MINNOW_TANH;
+             stretched = mnw_u32(a + 16) == MINNOW_TANH;
     if (!mnw_field(f, MINNOW_E_KIND, a, 0, MINNOW_BOX + MNW_HAS_BOX) ||
         !mnw_same(f, MINNOW_E_HEADS, a + 4, 6 + (uint64_t)3 * heads, part->count) ||
         !mnw_within(f, MINNOW_E_HEADS, a + 4, heads, kind != MINNOW_NONE,
@@ -1492,7 +1498,7 @@ static int mnw_check_action(mnw_file *f) {
         for (uint32_t k = 4; k < 12;
              k += 4) { /* bounds: finite where tanh is stretched to them, 0 where there are none */
             uint32_t bits = mnw_u32(h + k) & (box ? 0x7fffffffu : 0xffffffffu);
-            if (!mnw_within(f, MINNOW_E_BOUNDS, h + k, bits, 0, box ? 0x7f800001u - tanh : 1))
+            if (!mnw_within(f, MINNOW_E_BOUNDS, h + k, bits, 0, box ? 0x7f800001u - stretched : 1))
                 return 0;
         }
         if (box && !(mnw_f32(h + 4) < mnw_f32(h + 8)))
@@ -1520,7 +1526,7 @@ static uint64_t mnw_value_bytes(const mnw_file *f, uint32_t value, uint32_t agen
 
 static int mnw_check_golden(const mnw_file *f) {
     const mnw_part *part = &f->part[MNW_GOLD];
-    const uint8_t *at = part->at, *end = at + part->size;
+    const uint8_t *at = part->at, *stop = at + part->size;
     if (!mnw_within(f, MINNOW_E_GOLDEN, at, part->size, 8, UINT64_MAX) ||
         !mnw_field(f, MINNOW_E_GOLDEN, at, 2, UINT32_MAX) ||
         !mnw_within(f, MINNOW_E_GOLDEN, at + 4, mnw_u32(at + 4), 1, (uint64_t)part->count + 1))
@@ -1538,7 +1544,7 @@ static int mnw_check_golden(const mnw_file *f) {
     left -= step * steps;
     if (left && !mnw_same(f, MINNOW_E_GOLDEN, at, left, (flags + 3) / 4 * 4))
         return 0;
-    for (at = end - left; at < end; at++, flags -= flags != 0)
+    for (at = stop - left; at < stop; at++, flags -= flags != 0)
         if (!mnw_within(f, MINNOW_E_GOLDEN, at, *at, 0, flags ? 2 : 1))
             return 0;
     return 1;
@@ -2232,12 +2238,12 @@ static void mnw_threefry(const uint32_t key[2], uint32_t c0, uint32_t c1, uint32
     static const uint8_t rotate[8] = {13, 15, 26, 6, 17, 29, 16, 24};
     const uint32_t k[3] = {key[0], key[1], 0x1bd11bdau ^ key[0] ^ key[1]};
     uint32_t x0 = c0 + k[0], x1 = c1 + k[1];
-    for (uint32_t round = 0; round < 20; round++) {
-        uint32_t by = rotate[round & 7];
+    for (uint32_t pass = 0; pass < 20; pass++) {
+        uint32_t by = rotate[pass & 7];
         x0 += x1;
         x1 = ((x1 << by) | (x1 >> (32 - by))) ^ x0;
-        if ((round & 3) == 3) {
-            uint32_t s = round / 4 + 1;
+        if ((pass & 3) == 3) {
+            uint32_t s = pass / 4 + 1;
             x0 += k[s % 3];
             x1 += k[(s + 1) % 3] + s;
         }
@@ -2399,8 +2405,8 @@ static MNW_NOINLINE float mnw_power(uint32_t code, float x) {
 }
 
 /* ---- Whole numbers of 32 bits, which lie in the memory of floats. */
-MNW_INLINE void mnw_put_word(float *to, uint32_t word) {
-    memcpy(to, &word, 4);
+MNW_INLINE void mnw_put_word(float *to, uint32_t bits) {
+    memcpy(to, &bits, 4);
 }
 
 /* A number without what is behind its point; the nearest one that there is, and 0 of a NaN. */
@@ -2621,7 +2627,7 @@ static void mnw_softmax_of(const mnw_kernels *k, float *y, const float *x, size_
 
 /* The sums are of doubles: what is left when nearly equal numbers lose their mean is scaled up, and its errors too. */
 static void mnw_norm_of(const mnw_kernels *k, float *y, const float *x, size_t n, const mnw_op *op) {
-    double mean = 0.0, square = 0.0, count = (double)n;
+    double mean = 0.0, squares = 0.0, count = (double)n;
     if (op->call.code == MNW_layer_norm) {
         for (size_t i = 0; i < n; i++)
             mean += (double)x[i];
@@ -2629,10 +2635,10 @@ static void mnw_norm_of(const mnw_kernels *k, float *y, const float *x, size_t n
     }
     for (size_t i = 0; i < n; i++) {
         double apart = (double)x[i] - mean;
-        square += apart * apart;
+        squares += apart * apart;
     }
     float high = (float)mean, low = (float)(mean - (double)high);
-    float scale = 1.0f / mnw_sqrt((float)(square / count) + mnw_f32(mnw_attr(&op->call, 0)));
+    float scale = 1.0f / mnw_sqrt((float)(squares / count) + mnw_f32(mnw_attr(&op->call, 0)));
     k->binary(MNW_sub, y, x, 1, &high, 0, n);
     k->binary(MNW_sub, y, y, 1, &low, 0, n);
     k->binary(MNW_mul, y, y, 1, &scale, 0, n);
@@ -2734,7 +2740,7 @@ static MNW_NOINLINE uint32_t mnw_steps(int64_t to, uint32_t by, uint32_t n) {
 static void mnw_pool_of(const mnw_call *c, float *y, const mnw_shape *ys, const float *x, const mnw_shape *xs,
                         size_t rows) {
     uint32_t d = mnw_moves(c), kind = mnw_u32(mnw_attr(c, 0)), windows = ys->elements / ys->size[0], i = 0;
-    uint32_t begin[3] = {0, 0, 0}, end[3] = {1, 1, 1}, step[3] = {1, 1, 1}, in[3] = {1, 1, 1};
+    uint32_t lowest[3] = {0, 0, 0}, beyond[3] = {1, 1, 1}, step[3] = {1, 1, 1}, in[3] = {1, 1, 1};
     for (rows *= ys->elements; rows--; i++) {
         float sum = kind ? 0.0f : mnw_from(0xff800000u), count = 1.0f;
         if (i == windows) {
@@ -2750,12 +2756,12 @@ static void mnw_pool_of(const mnw_call *c, float *y, const mnw_shape *ys, const 
             count *= (float)(kind == 1 ? mnw_steps(size + padding - at, by, taps) : high - low);
             in[to] = xs->size[1 + axis];
             step[to] = by;
-            begin[to] = (uint32_t)(at + (int64_t)low * by);
-            end[to] = low < high ? (uint32_t)(at + (int64_t)high * by) : 0;
+            lowest[to] = (uint32_t)(at + (int64_t)low * by);
+            beyond[to] = low < high ? (uint32_t)(at + (int64_t)high * by) : 0;
         }
-        for (uint32_t p = begin[0]; p < end[0]; p += step[0])
-            for (uint32_t q = begin[1]; q < end[1]; q += step[1])
-                for (uint32_t r = begin[2]; r < end[2]; r += step[2]) {
+        for (uint32_t p = lowest[0]; p < beyond[0]; p += step[0])
+            for (uint32_t q = lowest[1]; q < beyond[1]; q += step[1])
+                for (uint32_t r = lowest[2]; r < beyond[2]; r += step[2]) {
                     float v = x[(p * in[1] + q) * in[2] + r];
                     sum = kind ? sum + v : v > sum || v != v ? v : sum;
                 }
@@ -3526,6 +3532,9 @@ MINNOW_API void minnow_describe(const minnow_error *error, char *text, size_t ca
 #elif defined(__GNUC__)
 #pragma GCC pop_options
 #endif
+#if defined(MNW_OWN_LINKAGE) && defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 #endif /* MINNOW_IMPLEMENTATION */
 
 #if defined(MNW_ISA)
@@ -3657,7 +3666,7 @@ MNW_INLINE int mnw_never(size_t left, size_t i) {
 MNW_INLINE void mnw_sum_up(const mnw_rows *from, const float *w, size_t panel, size_t k, const int rows,
                            const int vecs) {
     mnw_v sum[MNW_ROWS][MNW_WIDE];
-    const float *x = from->x, *then = from->then, *end = x + k, *at_w[MNW_WIDE];
+    const float *x = from->x, *then = from->then, *stop = x + k, *at_w[MNW_WIDE];
     const size_t one = from->by[1], two = from->by[2], three = from->by[3];
     MNW_UNROLL for (int j = 0; j * MNW_PER_PANEL < vecs; j++) at_w[j] = w + (size_t)j * panel;
     const float *sums = from->sums;
@@ -3667,7 +3676,7 @@ MNW_INLINE void mnw_sum_up(const mnw_rows *from, const float *w, size_t panel, s
     if (rows == 1 && vecs == 1) { /* sums that take turns, since one alone would wait for itself */
         const mnw_v zero = {0};
         mnw_v turn[3] = {zero, zero, zero};
-        for (; end - x >= 4; x += 4, at_w[0] += 4 * MNW_PANEL) {
+        for (; stop - x >= 4; x += 4, at_w[0] += 4 * MNW_PANEL) {
             MNW_UNROLL for (int i = 0; i < 3; i++) turn[i] += mnw_load(at_w[0] + i * MNW_PANEL) * mnw_splat(x[i]);
             sum[0][0] += mnw_load(at_w[0] + 3 * MNW_PANEL) * mnw_splat(x[3]);
         }
@@ -3687,9 +3696,9 @@ MNW_INLINE void mnw_sum_up(const mnw_rows *from, const float *w, size_t panel, s
         MNW_STEP(3)
         MNW_UNROLL for (int j = 0; j * MNW_PER_PANEL < vecs; j++) at_w[j] += 4 * MNW_PANEL;
     }
-    (void)then, (void)end;
+    (void)then, (void)stop;
 #else
-    for (; x < end; x++, then++) {
+    for (; x < stop; x++, then++) {
         mnw_v weight[MNW_WIDE];
 #if MNW_LANES == 8
         /* One row reads weights as fast as they come; those of large policies lie behind the second-level cache. */

@@ -80,13 +80,14 @@ def main(argv: list[str]) -> int:
     if argv[0] != "envs":
         raise unknown("benchmark", argv[0], ["envs", "infer", "load", "train", "solve", "seeds", "ablate"])
     chosen = flags.parse(Flags, argv[1:], "minnow bench envs")
-    names = [chosen.env] if chosen.env else envs.names()
+    places = [envs.folder(chosen.env)] if chosen.env else envs.folders()
     if chosen.isa:
-        return compare(names, chosen)
+        return compare(places, chosen)
     results = []
-    for name in names:
+    for place in places:
+        name = place.name
         for threads in [chosen.threads] if chosen.threads else [1, 2]:
-            speed, per_cpu = steps_per_second(name, threads, chosen.agents)
+            speed, per_cpu = steps_per_second(place, threads, chosen.agents)
             results.append({"env": name, "threads": threads, "steps_per_second": round(speed)})
             results[-1]["steps_per_cpu_second"] = round(per_cpu)
             line = f"{name:<16} {threads} thread{'s' if threads > 1 else ' '} {speed / 1e6:8.1f} million steps a second"
@@ -96,7 +97,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def steps_per_second(name: str, threads: int, agents: int) -> tuple[float, float]:
+def steps_per_second(name: str | Path, threads: int, agents: int) -> tuple[float, float]:
     """Agent-steps a second, and a second of processor time (which others on the machine disturb less): medians of
     several tries."""
     slots = envs.spec(name).slots  # none is the script's, which may think for long
@@ -121,7 +122,7 @@ def steps_per_second(name: str, threads: int, agents: int) -> tuple[float, float
     return steps / statistics.median(wall), steps / statistics.median(cpu)
 
 
-def compare(names: list[str], chosen: Flags) -> int:
+def compare(places: list[Path], chosen: Flags) -> int:
     """`bench envs --isa`: each environment for each instruction set, a line an environment."""
     if chosen.threads > 1:
         raise MinnowError(f"--isa compares single threads, got --threads {chosen.threads}: leave one of them out.")
@@ -130,8 +131,8 @@ def compare(names: list[str], chosen: Flags) -> int:
     out = sys.stderr if chosen.json else sys.stdout
     isas, results = pace.isas(), []
     print(f"{'':<12}" + "".join(f"{isa:>11}" for isa in isas) + "   million steps a second", file=out, flush=True)
-    for name in names:
-        speeds = by_isa(name, isas, chosen.agents)
+    for place in places:
+        name, speeds = place.name, by_isa(place, isas, chosen.agents)
         print(f"{name:<12}" + "".join(f"{speeds[isa][0] / 1e6:11.1f}" for isa in isas), file=out, flush=True)
         for isa, (median, best) in speeds.items():
             results.append({"env": name, "isa": isa, "steps_per_second": round(median)})
@@ -141,17 +142,19 @@ def compare(names: list[str], chosen: Flags) -> int:
     return 0
 
 
-def by_isa(name: str, isas: list[str], agents: int) -> dict[str, tuple[float, float]]:
+def by_isa(place: Path, isas: list[str], agents: int) -> dict[str, tuple[float, float]]:
     """Agent-steps a second for each instruction set: the median of its turns and the best, which others on the machine
     disturb less. Raises MinnowError where two builds play different games."""
     with tempfile.TemporaryDirectory() as folder, contextlib.closing(hosts.Node(Path(folder))) as node:
-        paces = {isa: pace.make(name, isa, agents, node) for isa in isas}
+        paces = {isa: pace.make(place, isa, agents, node) for isa in isas}
         for each in paces.values():
             each.run(1)
         played = {isa: f"{each.hash():08x}" for isa, each in paces.items()}
         if len(set(played.values())) > 1:
             hashes = ", ".join(f"{isa} {hash}" for isa, hash in played.items())
-            raise MinnowError(f"{name} goes otherwise where it is compiled otherwise; hashes of its states: {hashes}.")
+            raise MinnowError(
+                f"{place.name} goes otherwise where it is compiled otherwise; hashes of its states: {hashes}."
+            )
         times = {isa: settle(each) for isa, each in paces.items()}
         seconds: dict[str, list[float]] = {isa: [] for isa in isas}
         for _ in range(TURNS):

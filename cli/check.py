@@ -35,13 +35,13 @@ def main(argv: list[str]) -> int:
 
     name = argv[0]
     chosen = flags.parse(Flags, argv[1:], f"minnow check {name}")
-    envs.folder(name)
+    place = envs.folder(name)
     out = sys.stderr if chosen.json else sys.stdout
     results = {}
     for label, check in CHECKS.items():
         start = time.perf_counter()
         try:
-            holds, found = True, check(name)
+            holds, found = True, check(place)
         except MinnowError as error:
             holds, found = False, str(error)
         seconds = time.perf_counter() - start
@@ -52,5 +52,5 @@ def main(argv: list[str]) -> int:
             break
     ok = all(each["ok"] for each in results.values())
     if chosen.json:
-        print(json.dumps({"env": name, "ok": ok, "checks": results}))
+        print(json.dumps({"env": place.name, "ok": ok, "checks": results}))
     return 0 if ok else 1

@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
     name = argv.pop(0) if argv and not argv[0].startswith("-") else None
     chosen = flags.parse(Flags, argv, "minnow envs")
     if name is None:
-        specs = [envs.spec(each) for each in envs.names()]
+        specs = [envs.spec(each) for each in envs.folders()]
         if chosen.json:
             print(json.dumps([spec.to_json() for spec in specs]))
         else:

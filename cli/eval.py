@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from minnow import envs
-from minnow.cinfer.errors import MinnowError, unknown
+from minnow.cinfer.errors import MinnowError
 from minnow.cli import flags
+from minnow.web import shipped
 
 SUMMARY = "score a policy over whole episodes"
 USAGE = """usage: minnow eval RUN [options]                          a run's folder, or one of its checkpoints
        minnow eval FILE.minnow [options]                  a policy file, played by minnow.h
-       minnow eval ENV --player random [options]          a baseline
+       minnow eval ENV --player random [options]          a baseline; ENV is a name, or the path of a folder
        minnow eval ENV --player script[=SKILL] [options]  the environment's scripted player, skill 0 to 1
        minnow eval --all [options]                        every shipped policy beside both baselines
 
@@ -32,7 +33,7 @@ class Flags:
     episodes: int = 200
     """Whole episodes, each counted to its end."""
     seed: int = 0
-    """Which episodes."""
+    """Which episodes: the same ones unless another seed is given, so that scores can be compared."""
     randomize: float = 0.0
     """Draw each physics parameter from its nominal +- this fraction at each reset."""
     json: bool = False
@@ -50,34 +51,33 @@ def main(argv: list[str]) -> int:
     target, rest = argv[0], argv[1:]
     from minnow.train import evaluation
 
-    player, name, trained = player_of(target, flags.value_of("--player", rest))
-    spec = envs.spec(name)
+    player, place, trained = player_of(target, flags.value_of("--player", rest))
+    spec = envs.spec(place)
     chosen = flags.parse(Flags, rest, f"minnow eval {target}", Flags(flags.parameters(spec, {})))
     params = flags.changed(spec, chosen.env)
     if trained != params:
         told = " ".join(f"--env.{key} {value:g}" for key, value in trained.items())
         print(f"note: training used {told or 'the default parameters'}", file=sys.stderr)
     score = evaluation.evaluate(
-        player, name, chosen.episodes, seed=chosen.seed, params=params, randomize=chosen.randomize
+        player, place, chosen.episodes, seed=chosen.seed, params=params, randomize=chosen.randomize
     )
     print(json.dumps(score.to_dict()) if chosen.json else score)
     return 0
 
 
-def player_of(target: str, player: str | None = None) -> tuple[Any, str, dict[str, float]]:
-    """Who plays, in which environment, and with which parameters it was trained."""
+def player_of(target: str, player: str | None = None) -> tuple[Any, Path, dict[str, float]]:
+    """Who plays, the folder of the environment, and the parameters of training."""
     from minnow.train import checkpoint, evaluation
 
     if player is not None:
-        if target not in envs.names():
-            raise unknown("environment", target, envs.names())
+        place = envs.folder(target)
         kind, _, skill = player.partition("=")
         if kind == "random" and not skill:
-            return evaluation.RandomPlayer(envs.spec(target)), target, {}
+            return evaluation.RandomPlayer(envs.spec(place)), place, {}
         if kind == "script":
-            return evaluation.ScriptPlayer(_skill(skill)), target, {}
+            return evaluation.ScriptPlayer(_skill(skill)), place, {}
         raise MinnowError(f"--player is {player!r}: it wants random, script or script=SKILL.")
-    if target in envs.names():
+    if target in envs.names() or envs.is_env(Path(target).resolve()):
         raise MinnowError(
             f"{target} is an environment: add --player random or --player script, or name a run's folder."
         )
@@ -85,12 +85,10 @@ def player_of(target: str, player: str | None = None) -> tuple[Any, str, dict[st
         from minnow import cinfer
 
         policy = cinfer.load(target)
-        name = policy.meta.get("environment")
-        if name not in envs.names():
-            raise MinnowError(f"{target} says that it plays {name!r}, which is none of {', '.join(envs.names())}.")
-        return evaluation.FilePlayer(policy), name, policy.meta.get("config", {}).get("env", {})
+        place = shipped.place(str(policy.meta.get("environment")), Path(target))
+        return evaluation.FilePlayer(policy), place, policy.meta.get("config", {}).get("env", {})
     module, meta = checkpoint.load(Path(target))
-    return evaluation.TorchPlayer(module), meta["env"], meta["config"]["env"]
+    return evaluation.TorchPlayer(module), checkpoint.place(meta), meta["config"]["env"]
 
 
 def _skill(text: str) -> float | None:

@@ -134,9 +134,11 @@ def export_run(
     file says of itself beside what the run does."""
     from minnow import envs, train
     from minnow.export import export
+    from minnow.train import checkpoint
 
     policy, meta = train.load(source)
-    spec = envs.spec(meta["env"])
+    place = checkpoint.place(meta)
+    spec = envs.spec(place)
     described = {
         "name": f"{spec.name}-{meta['steps']}",
         "environment": spec.name,
@@ -150,11 +152,11 @@ def export_run(
         "protocol": protocol(spec.score_name, meta.get("episodes")),
         "command": meta.get("command"),
         "action": [{"name": head.name, "labels": list(head.labels)} for head in spec.head],
-        "config": meta["config"],
+        "config": {key: value for key, value in meta["config"].items() if key != "path"},  # it means nothing elsewhere
     }
     return export(
         policy,
-        examples(spec.name),
+        examples(place),
         out or target(Path(source), ".minnow"),
         example_state=policy.initial_state(EXAMPLES),
         outputs=policy.outputs,
@@ -171,10 +173,10 @@ def export_stages(run: Path, out: Path, dtype: str, count: int) -> Path:
     from minnow.cinfer.files import write_atomic
     from minnow.train import checkpoint
 
-    found = checkpoint.all_of(run)[:-1]
+    found = [file for file in checkpoint.all_of(run) if file < checkpoint.kept(run)]
     if not 1 <= count <= len(found):
         raise MinnowError(
-            f"--stages is {count}: {run} has {len(found)} checkpoints before its last; "
+            f"--stages is {count}: {run} has {len(found)} checkpoints before the one it kept; "
             "train with a larger --train.checkpoints."
         )
     picks: list[int] = []
@@ -200,7 +202,7 @@ def protocol(score: str, episodes: int | None) -> str | None:
     return f"Mean {score} over {episodes} whole episodes with default parameters, the likeliest actions taken."
 
 
-def examples(name: str) -> np.ndarray:
+def examples(name: str | Path) -> np.ndarray:
     """Observations of an environment's first agents in mid-game, [EXAMPLES, *obs_shape]."""
     from minnow import envs
 

@@ -54,7 +54,7 @@ def _names(kind: type, value: Any, prefix: str) -> Iterator[str]:
         if dataclasses.is_dataclass(inner):
             yield from _names(type(inner), inner, f"{prefix}{field.name}.")
         else:
-            yield f"--{prefix}{field.name}".replace("_", "-")
+            yield f"--{prefix}{field.metadata.get('flag', field.name)}".replace("_", "-")
 
 
 def parameters(spec: envs.Spec, values: dict[str, float]) -> Any:

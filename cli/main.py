@@ -27,6 +27,7 @@ VERBS = {
     "play": "play a game in a window",
     "record": "record a game as GIF, PNG or MP4",
     "export": "write a run's policy as .minnow, ONNX or C",
+    "include": "print the folder of the C headers, for compilers",
     "inspect": "show what a policy file holds",
     "verify": "prove that a policy file does what torch does",
     "sweep": "search for the settings that reach a good score fastest",

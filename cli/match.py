@@ -26,7 +26,7 @@ class Flags:
     games: int = 200
     """Games of each pair; an even number."""
     seed: int = 0
-    """Which games."""
+    """Which games: the same ones unless another seed is given, so that results can be compared."""
     json: bool = False
     """Print one JSON value on standard output."""
 
@@ -51,7 +51,10 @@ def _match(named: list[str], chosen: Flags) -> int:
     if not games:
         raise MinnowError("at least one of the two must be a policy, which says what game it plays.")
     if len(games) > 1:
-        raise MinnowError(f"{named[0]} plays {found[named[0]][1]}, but {named[1]} plays {found[named[1]][1]}.")
+        first, second = (found[name][1] for name in named)
+        if first.name != second.name:
+            first, second = first.name, second.name
+        raise MinnowError(f"{named[0]} plays {first}, but {named[1]} plays {second}.")
     env = games.pop()
     players = [found[name][0] if name in found else RandomPlayer(envs.spec(env)) for name in named]
     if named[0] == named[1]:
@@ -70,7 +73,7 @@ def _rate(run: Path, chosen: Flags) -> int:
     if len(files) < 2:
         raise MinnowError(f"{run} holds {len(files)} checkpoints: ratings want two or more. Or name two players.")
     loaded: list[tuple[Any, dict[str, Any]]] = [checkpoint.load(file) for file in files]
-    env = loaded[0][1]["env"]
+    env = checkpoint.place(loaded[0][1])
     rated = ladder([TorchPlayer(policy) for policy, _ in loaded], env, chosen.games, seed=chosen.seed)
     rows = [
         {"checkpoint": str(file), "steps": meta["steps"], "seconds": meta["seconds"], "elo": round(float(elo), 1)}
@@ -79,7 +82,7 @@ def _rate(run: Path, chosen: Flags) -> int:
     if chosen.json:
         print(json.dumps(rows))
         return 0
-    print(f"{env}: ratings of {run}, mean 0")
+    print(f"{env.name}: ratings of {run}, mean 0")
     for row in rows:
         print(f"  {row['steps']:>14,} steps {row['seconds']:>9.1f} s {row['elo']:>+8.0f}")
     return 0

@@ -52,7 +52,7 @@ class Flags:
     """Open a window in which the policy plays until you press one of the game's keys. F1 lists them."""
 
     policy: str = ""
-    """A .minnow file. Empty: the one that is shipped, if there is one; `none`: the script."""
+    """A .minnow file. Empty: the one that the game comes with, if there is one; `none`: the script."""
     seed: int | None = None
     """Which game; drawn and printed if absent."""
     height: int = 640
@@ -68,15 +68,16 @@ def main(argv: list[str]) -> int:
         print(USAGE)
         return 0 if argv and argv[0] in ("-h", "--help") else 2
     name = argv[0]
+    place = envs.folder(name)
     chosen = flags.parse(Flags, argv[1:], f"minnow play {name}")
-    spec = envs.spec(name)
+    spec = envs.spec(place)
     if not 100 <= chosen.height <= 4096:
         raise MinnowError(f"--height is {chosen.height}: it wants 100 to 4096.")
     from minnow.envs.window import Window
 
     seed = secrets.randbits(32) if chosen.seed is None else chosen.seed
     print(f"seed {seed}: --seed {seed} plays this game again", file=sys.stderr)
-    table = Table(spec, policy_of(name, chosen.policy), seed)
+    table = Table(place, policy_of(place, chosen.policy), seed)
     width = round(chosen.height * spec.view_width / spec.view_height)
     window = Window(f"minnow: {spec.title}", max(width, 200), chosen.height, (spec.view_width, spec.view_height))
     try:
@@ -96,9 +97,9 @@ def key_name(code: str) -> str:
 class Table:
     """A game, who plays it, and what the keys do to it; the same rules as the page's."""
 
-    def __init__(self, spec: envs.Spec, policy: bytes | None, seed: int) -> None:
-        self.spec, self.seed = spec, seed
-        self.values = {param.name: param.value for param in spec.param}
+    def __init__(self, env: str | Path, policy: bytes | None, seed: int) -> None:
+        self.env, self.spec, self.seed = env, envs.spec(env), seed
+        self.values = {param.name: param.value for param in self.spec.param}
         self.focus, self.param, self.speed = 0, 0, 1.0
         self.running, self.help, self.taken = True, False, False
         self.open(policy)
@@ -107,7 +108,7 @@ class Table:
         """Starts a game with a policy; raises MinnowError, and leaves the game there was, where it is refused."""
         from minnow.web.core import Game
 
-        self.game: Game = Game(self.spec.name, policy, seed=self.seed)
+        self.game: Game = Game(self.env, policy, seed=self.seed)
         self.policy = policy is not None
         self.drivers = [self.best(slot) for slot in range(self.spec.slots)]
         for slot, driver in enumerate(self.drivers):

@@ -17,6 +17,7 @@ import tyro
 from minnow import envs
 from minnow.cinfer.errors import MinnowError, missing
 from minnow.cli import flags
+from minnow.web import shipped
 
 SUMMARY = "record a game as GIF, PNG or MP4"
 USAGE = """usage: minnow record NAME -o FILE.gif|FILE.png|FILE.mp4 [options]
@@ -34,7 +35,7 @@ class Flags:
     out: Annotated[str, tyro.conf.arg(aliases=["-o"])] = ""
     """The file to write, .gif, .png or .mp4."""
     policy: str = ""
-    """A .minnow file. Empty: the one that is shipped, if there is one; `none`: the script."""
+    """A .minnow file. Empty: the one that the game comes with, if there is one; `none`: the script."""
     seconds: float = 6.0
     """Of the game's own time."""
     skip: float = 0.0
@@ -54,8 +55,9 @@ def main(argv: list[str]) -> int:
         print(USAGE)
         return 0 if argv and argv[0] in ("-h", "--help") else 2
     name = argv[0]
+    place = envs.folder(name)
     chosen = flags.parse(Flags, argv[1:], f"minnow record {name}")
-    spec = envs.spec(name)
+    spec = envs.spec(place)
     out = Path(chosen.out)
     if out.suffix not in KINDS:
         raise MinnowError(f"-o is {chosen.out!r}: it wants a file that ends in {', '.join(KINDS)}.")
@@ -72,7 +74,7 @@ def main(argv: list[str]) -> int:
     from minnow.envs.raster import Raster
     from minnow.web.core import Game
 
-    game = Game(name, policy_of(name, chosen.policy), seed=chosen.seed)
+    game = Game(place, policy_of(place, chosen.policy), seed=chosen.seed)
     size = (chosen.width // 2 * 2, round(chosen.width * spec.view_height / spec.view_width / 2) * 2)
     raster = Raster(*size, (spec.view_width, spec.view_height))
     game.tick(round(chosen.skip * spec.tick_rate))
@@ -98,12 +100,10 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def policy_of(name: str, policy: str) -> bytes | None:
-    """The bytes of the policy that is asked for, the shipped one by default; None for the script."""
-    from minnow.web.core import HERE
-
-    path = Path(policy) if policy else HERE / "policies" / f"{name}.minnow"
-    if policy == "none" or (not policy and not path.exists()):
+def policy_of(env: str | Path, policy: str) -> bytes | None:
+    """The bytes of the policy that is asked for, the one the game comes with by default; None for the script."""
+    path = Path(policy) if policy else shipped.policy(env)
+    if policy == "none" or path is None:
         return None
     try:
         return path.read_bytes()

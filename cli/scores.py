@@ -12,6 +12,7 @@ from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.files import write_atomic
 from minnow.cli import flags
+from minnow.web import shipped
 
 BEGIN, END = "<!-- scores -->\n", "<!-- /scores -->\n"
 
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> int:
         if chosen.env:
             raise MinnowError("--doc writes the whole table: leave out --env.")
         _split(chosen.doc)  # complains before the work
-    names = [envs.spec(chosen.env).name] if chosen.env else envs.names()
+    names = [envs.folder(chosen.env)] if chosen.env else envs.folders()
     rows = []
     for name in names:
         rows.append(row(name, chosen.episodes, chosen.seed))
@@ -53,19 +54,18 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def row(name: str, episodes: int, seed: int) -> dict[str, Any]:
+def row(env: str | Path, episodes: int, seed: int) -> dict[str, Any]:
     """What evaluation says of the shipped policy, and `random_score`, `scripted_score`; without a policy or a script
     their figures are left out."""
     from minnow import cinfer
     from minnow.train import evaluation
-    from minnow.web.site import HERE
 
     def score(player: Any) -> evaluation.Score:
-        return evaluation.evaluate(player, name, episodes, seed=seed)
+        return evaluation.evaluate(player, env, episodes, seed=seed)
 
-    spec, path = envs.spec(name), HERE / "policies" / f"{name}.minnow"
-    found: dict[str, Any] = {"env": name, "score_name": spec.score_name, "episodes": episodes}
-    if path.exists():
+    spec, path = envs.spec(env), shipped.policy(env)
+    found: dict[str, Any] = {"env": spec.name, "title": spec.title, "score_name": spec.score_name, "episodes": episodes}
+    if path:
         policy = cinfer.load(path)
         found |= score(evaluation.FilePlayer(policy)).to_dict()
         found |= {"steps": policy.meta.get("steps"), "bytes": path.stat().st_size}
@@ -96,7 +96,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         size = f"{row['bytes'] / 1024:.0f}" if "bytes" in row else ""
         random = cell(row, "random_score", "random_ci95", "random_success")
         script = cell(row, "scripted_score", "scripted_ci95", "scripted_success")
-        title = envs.spec(row["env"]).title
+        title = row["title"]
         lines.append(f"| {title} | {row['score_name']} | {random} | {script} | {trained} | {steps} | {size} |")
     return "\n".join(lines) + "\n"
 

@@ -7,10 +7,11 @@ import json
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from minnow import envs
-from minnow.cinfer.errors import MinnowError, unknown
+from minnow.cinfer.errors import MinnowError
 from minnow.cli import flags
 from minnow.train import config as configs
 
@@ -33,25 +34,28 @@ def main(argv: list[str]) -> int:
     chosen = flags.parse(Flags, rest, "minnow bench seeds ENV")
     if len(named) != 1:
         raise MinnowError(f"minnow bench seeds wants one environment: {', '.join(envs.names())}.")
-    name = named[0]
-    if name not in envs.names():
-        raise unknown("environment", name, envs.names())
-    if configs.bar(name) is None:
-        raise MinnowError(f"no bar is set for {name}: its train.toml wants a table [bar], such as score_mean = 18.0.")
+    place = envs.folder(named[0])
+    bar = configs.bar(place)
+    if bar is None:
+        raise MinnowError(
+            f"no bar is set for {place.name}: its train.toml wants a table [bar], such as score_mean = 18.0."
+        )
     if chosen.seeds < 1:
         raise MinnowError(f"--seeds is {chosen.seeds}: it wants 1 or more.")
     found = []
     for seed in range(chosen.seeds):
-        found.append(trained(name, seed, chosen.episodes))
-        key = configs.bar(name).key
-        line = "seed {seed}: {seconds:.1f} s, {steps:,} steps, ".format(**found[-1]) + f"{key} {found[-1][key]:.3f}"
+        found.append(trained(place, seed, chosen.episodes))
+        line = (
+            "seed {seed}: {seconds:.1f} s, {steps:,} steps, ".format(**found[-1])
+            + f"{bar.key} {found[-1][bar.key]:.3f}"
+        )
         print(line, file=sys.stderr if chosen.json else sys.stdout, flush=True)
     if chosen.json:
         print(json.dumps(found))
     return 0 if all(row["reached"] for row in found) else 1
 
 
-def trained(name: str, seed: int, episodes: int) -> dict[str, Any]:
+def trained(name: str | Path, seed: int, episodes: int) -> dict[str, Any]:
     """One seed's training with the environment's own settings, and what its policy scores."""
     from minnow.train import evaluation, run
     from minnow.train.ppo import PPO

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.cli.site import policy_table
 
@@ -15,15 +16,16 @@ SUMMARY = "serve the site on loopback, rebuilding as files change"
 
 
 def serve(
-    site: tyro.conf.Positional[Path | None] = None,
+    what: tyro.conf.Positional[tuple[str, ...]] = (),
     port: int = 8000,
     policy: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
     runs: Path = Path("runs"),
 ) -> int:
-    """Serves a built site as it is; without SITE the sources, rebuilding and reloading as they change.
+    """Serves a built site as it is; or a site of the sources, rebuilding and reloading as they change.
 
     Args:
-        site: a folder that `minnow site build` wrote
+        what: a folder that `minnow site build` wrote; or environments, each a name or a path; by default all that names
+            find, and those of the runs
         port: of 127.0.0.1; 0 takes a free one
         policy: while developing, policies to show, as ENVIRONMENT=FILE, once for each
         runs: while developing, where training puts its runs
@@ -33,15 +35,16 @@ def serve(
     from minnow.web import server
     from minnow.web import site as sites
 
-    if site is not None:
-        app, what = server.built(site), f"{site}"
+    if len(what) == 1 and what[0] not in envs.names() and not envs.is_env(Path(what[0]).resolve()):
+        app, told = server.built(Path(what[0])), what[0]
     else:
         table = policy_table(policy)
         print("compiling the environments ...", file=sys.stderr, flush=True)
-        app, what = server.developing(lambda: sites.demos(table, runs), runs), "the sources, reloading as they change"
+        app = server.developing(lambda: sites.demos(table, runs, what), runs)
+        told = "the sources, reloading as they change"
 
     def ready(address: str) -> None:
-        print(f"serving {what}: {address} (Ctrl-C ends)", flush=True)
+        print(f"serving {told}: {address} (Ctrl-C ends)", flush=True)
 
     server.serve(app, port, ready)
     print("stopped", file=sys.stderr)

@@ -28,6 +28,7 @@ def policy_table(pairs: tuple[str, ...]) -> dict[str, Path]:
 
 
 def build(
+    env: tyro.conf.Positional[tuple[str, ...]] = (),
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("site"),
     policy: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
     runs: Path = Path("runs"),
@@ -36,6 +37,7 @@ def build(
     """Builds the site: an index and a page for each environment.
 
     Args:
+        env: environments to show, each a name or a path; by default all that names find, and those of the runs
         out: the folder to write; an older site there is replaced
         policy: policies to show, as ENVIRONMENT=FILE, once for each; by default the newest run's, or the shipped one
         runs: where training put its runs
@@ -43,7 +45,7 @@ def build(
     """
     from minnow.web import site
 
-    site.build(out, site.demos(policy_table(policy), runs), lambda words: print(words, file=sys.stderr))
+    site.build(out, site.demos(policy_table(policy), runs, env), lambda words: print(words, file=sys.stderr))
     return _report(out, json)
 
 

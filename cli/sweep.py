@@ -84,7 +84,7 @@ def main(argv: list[str]) -> int:
         return 0
     if not rest or rest[0].startswith("-"):
         raise MinnowError(f"minnow sweep {action} wants an environment's name; there are: {', '.join(envs.names())}.")
-    base = configs.defaults(envs.spec(rest[0]).name)
+    base = configs.defaults(rest[0])
     return {"run": _run, "show": _show, "apply": _apply}[action](base, rest[1:])
 
 
@@ -219,7 +219,7 @@ def _apply(base: Any, argv: list[str]) -> int:
             raise MinnowError(f"--score is {chosen.score:g}, but the best trial reached {best[-1].score:g}.")
     result = picked[0]
     config = settings(base, study.axes, result.params)
-    path = envs.folder(base.name) / "train.toml"
+    path = base.place / "train.toml"
     text = path.read_text("utf-8") if path.exists() else ""
     for axis in study.axes:
         group, key = axis.name.split(".")

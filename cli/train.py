@@ -11,12 +11,14 @@ import secrets
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
 
 from minnow import envs
-from minnow.cinfer.errors import MinnowError, unknown
+from minnow.cinfer.errors import MinnowError
 from minnow.cli import flags
 from minnow.train import config as configs
 from minnow.train import tracker
@@ -55,6 +57,11 @@ class Flags:
     """The run's folder (default: runs/ENV/TIME)."""
     config: Path | None = None
     """Take the settings from a run's config.toml, not from ENV's train.toml, and so repeat that run."""
+    start: Annotated[Path | None, tyro.conf.arg(name="from")] = field(default=None, metadata={"flag": "from"})
+    """Begin with the weights of another run, or of a checkpoint, and with its network; all else may differ."""
+    keep: configs.Keep = "best"
+    """Which checkpoint is scored and exported: the last one, unless an earlier one is better by more than chance; or
+    always the last."""
     export: bool = True
     """Export and verify the policy at the end."""
     watch: bool = False
@@ -79,6 +86,10 @@ class ResumeFlags:
     """On another device than before: auto, cpu, cuda or cuda:N."""
     budget: float | None = None
     """Stop after so many seconds of training, counted from the run's beginning."""
+    more: int = 0
+    """Go on for so many agent-steps beyond the schedule, which becomes that much longer."""
+    keep: configs.Keep = "best"
+    """Which checkpoint is scored and exported, as in a new run."""
     export: bool = True
     """Export and verify the policy at the end."""
     track: tracker.Kind = "none"
@@ -107,10 +118,8 @@ def main(argv: list[str]) -> int:
 
     torch.set_num_threads(1)  # processes forked from here would wait for the threads of a pool, which are not forked
     command = shlex.join(["minnow", "train", *argv])
-    name = None if argv[0].startswith("-") else argv[0]
-    rest = argv if name is None else argv[1:]
-    if name is not None and name not in envs.names():
-        raise unknown("environment", name, envs.names())
+    place = None if argv[0].startswith("-") else envs.folder(argv[0])
+    rest = argv if place is None else argv[1:]
     if any(word == "--resume" or word.startswith("--resume=") for word in rest):
         for word in rest:
             if word.startswith(SETTINGS):
@@ -118,18 +127,19 @@ def main(argv: list[str]) -> int:
                     f"a resumed run keeps its settings: leave out {word}, or start a new run without --resume."
                 )
         chosen = flags.parse(ResumeFlags, rest, "minnow train")
-        if name is not None:
-            _check_env(chosen.resume, name)
+        if place is not None:
+            _check_env(chosen.resume, place.name)
         file = checkpoint.find(chosen.resume)  # refuses what is no run, once
         config = configs.from_dict(checkpoint.read(file)[1]["config"], str(file))
         config.train.device = chosen.device or config.train.device
         configs.validate(config)
         _check_processes(chosen.processes)
         count = _processes(chosen.processes, config)
-        return _worked(count, chosen, functools.partial(_resumed, chosen, command))
-    if name is None:
+        return _worked(count, chosen, functools.partial(_resumed, chosen, command, place))
+    if place is None:
         raise MinnowError(f"which environment? minnow train ENV; there are: {', '.join(envs.names())}.")
-    asked, config = settings(name, rest)
+    name = place.name
+    asked, config = settings(place, rest)
     tracker.check(asked.track)
     _check_processes(asked.processes)
     if asked.watch:
@@ -147,15 +157,23 @@ def main(argv: list[str]) -> int:
     return _watched(asked.out, asked.port, work) if asked.watch else work()
 
 
-def _resumed(chosen: ResumeFlags, command: str) -> Outcome:
+def _resumed(chosen: ResumeFlags, command: str, place: Path | None) -> Outcome:
     from minnow import train
     from minnow.train import group
 
     everyone = group.join()
     if everyone.leads:
         _say(f"going on with {chosen.resume}")
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0  # its config.toml knows of more by now
     outcome = train.resume(
-        chosen.resume, budget=chosen.budget, command=command, track=chosen.track, group=everyone, on=chosen.device
+        chosen.resume,
+        budget=chosen.budget,
+        command=command,
+        track=chosen.track,
+        group=everyone,
+        on=chosen.device,
+        place=place,
+        more=0 if again else chosen.more,
     )
     group.leave()
     return outcome
@@ -187,7 +205,7 @@ def _worked(processes: int, chosen: Flags | ResumeFlags, work: Callable[[], Outc
 
     outcome = work() if processes == 1 or group.launched() else crew.together(processes, work)
     leads = not group.launched() or os.environ.get("RANK") == "0"
-    return finish(outcome, chosen.export, chosen.json) if leads else 0
+    return finish(outcome, chosen.export, chosen.json, chosen.keep) if leads else 0
 
 
 def _processes(asked: int | None, config: Config) -> int:
@@ -221,13 +239,21 @@ def _watched(out: Path, port: int, work: Callable[[], int]) -> int:
         page.wait()
 
 
-def settings(name: str, argv: list[str]) -> tuple[Flags, Config]:
-    """Flags over the settings of a config.toml or of the environment's train.toml."""
+def settings(env: str | Path, argv: list[str]) -> tuple[Flags, Config]:
+    """Flags over the settings of a config.toml or of the train.toml of an environment, its name or its folder."""
+    place = envs.folder(env)
+    name = place.name
     file = flags.value_of("--config", argv)
-    base = configs.load(Path(file)) if file else configs.defaults(name)
+    base = configs.load(Path(file)) if file else configs.defaults(place)
     if base.name != name:
         raise MinnowError(f"{file} holds a run of {base.name}, not of {name}.")
-    spec = envs.spec(name)
+    spec = envs.spec(place)
+    source = flags.value_of("--from", argv)
+    if source is not None:
+        from minnow.train import checkpoint
+
+        base.start = str(checkpoint.kept(Path(source)))
+        base.policy = configs.from_dict(checkpoint.read(Path(base.start))[1]["config"], base.start).policy
     default = Flags(
         policy=base.policy,
         train=base.train,
@@ -240,41 +266,54 @@ def settings(name: str, argv: list[str]) -> tuple[Flags, Config]:
     schedule = chosen.train if chosen.steps is None else dataclasses.replace(chosen.train, steps=chosen.steps)
     seed = secrets.randbits(32) if chosen.seed is None else chosen.seed
     config = Config(
-        name, seed, chosen.randomize, flags.changed(spec, chosen.env), chosen.policy, schedule, chosen.selfplay
+        name,
+        seed,
+        chosen.randomize,
+        flags.changed(spec, chosen.env),
+        chosen.policy,
+        schedule,
+        chosen.selfplay,
+        envs.remember(place),
+        base.start,
     )
     configs.validate(config)
     return chosen, config
 
 
-def finish(outcome: Outcome, export: bool, as_json: bool) -> int:
-    """Scores, exports and verifies what training left, and says where everything is."""
+def finish(outcome: Outcome, export: bool, as_json: bool, keep: configs.Keep = "best") -> int:
+    """Chooses the checkpoint to keep, scores, exports and verifies what training left, and says where everything is."""
     import torch
 
-    from minnow.train import checkpoint, evaluation, run
+    from minnow.train import best, checkpoint, evaluation, run
 
     if outcome.signal:
         _say(f"interrupted after {outcome.steps:,} steps; to go on: minnow train --resume {outcome.run}")
         return 128 + outcome.signal
     why = {"budget": "the budget is spent", "schedule": "the schedule is complete", "stop": "stopped as asked"}
     _say(f"trained for {outcome.steps:,} steps in {outcome.seconds:.1f} s: {why[outcome.ended]}")
-    policy, meta = checkpoint.load(outcome.checkpoint)
+    place = checkpoint.place(checkpoint.load(outcome.checkpoint)[1])
+    bar = configs.bar(place)
+    choice = best.choose(outcome.run, bar.key if bar else "score_mean", keep)
+    for line in choice.said:
+        _say(line)
+    policy, meta = checkpoint.load(choice.path)
     torch.set_num_threads(meta["config"]["train"]["threads"])
-    score = evaluation.evaluate(evaluation.TorchPlayer(policy), meta["env"], EPISODES)
+    score = evaluation.evaluate(evaluation.TorchPlayer(policy), place, EPISODES)
     if meta["config"]["env"]:
         _say("scoring with the environment's default parameters, not those of training")
-    run.record(
-        outcome.run, {"score_mean": score.score_mean, "score_ci95": score.score_ci95, "episodes": score.episodes}
-    )
+    figures = {"score_mean": score.score_mean, "score_ci95": score.score_ci95, "episodes": score.episodes}
+    run.record(outcome.run, figures | {"kept": meta["steps"]})
     result = {
         "run": str(outcome.run),
-        "checkpoint": str(outcome.checkpoint),
+        "checkpoint": str(choice.path),
+        "kept": meta["steps"],
         "seed": meta["seed"],
         "steps": outcome.steps,
         "seconds": outcome.seconds,
         "steps_per_second": outcome.steps / outcome.seconds,
         "ended": outcome.ended,
     } | score.to_dict()
-    if bar := configs.bar(meta["env"]):
+    if bar:
         _say(bar.words(result))
         result |= {"bar": {bar.key: bar.least}, "reached": bar.reached(result)}
     lines, passed = [str(score)], True

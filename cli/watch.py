@@ -14,6 +14,7 @@ from pathlib import Path
 from minnow.cinfer.errors import MinnowError
 from minnow.cli import flags
 from minnow.train import records
+from minnow.train.config import placed
 from minnow.web.server import serve
 from minnow.web.watch import Feed, watching
 
@@ -38,7 +39,7 @@ def main(argv: list[str]) -> int:
         raise MinnowError(f"--port got {chosen.port}; ports are 0 to 65535")
     run = Path(named[0])
     feed = Feed()
-    app = watching(records.read(run).config.name, feed)
+    app = watching(placed(records.read(run).config, run).place, feed)
     threading.Thread(target=follow, args=(run, feed), daemon=True).start()
     serve(app, chosen.port, lambda address: print(f"watching {run}: {address} (Ctrl-C ends)", flush=True))
     return 0

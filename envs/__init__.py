@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from .spec import Spec, folder, library, names, source_hash, spec
+from .find import folder, folders, is_env, names, ours, recall, remember
+from .spec import Spec, forget, library, source, source_hash, spec
 from .vector import EPISODE, Buffers, Vector
 
 __all__ = [
@@ -13,27 +15,36 @@ __all__ = [
     "Spec",
     "Vector",
     "folder",
+    "folders",
+    "forget",
+    "is_env",
     "library",
     "make",
     "names",
+    "ours",
     "parallel",
+    "recall",
+    "remember",
+    "source",
     "source_hash",
     "spec",
 ]
 
 
-def make(name: str, num_envs: int | None = None, **options: Any) -> Any:
+def make(name: str | Path, num_envs: int | None = None, **options: Any) -> Any:
     """A Gymnasium VectorEnv of `num_envs` environments, or a single Env if that is None.
 
+    name: of an environment, or the path of its folder (`"./orchard"`).
     options: those of Vector; any other keyword is one of the environment's parameters (`gravity=3.7`)."""
     from .gym import GymEnv, GymVectorEnv
 
     return GymEnv(name, **options) if num_envs is None else GymVectorEnv(name, num_envs, **options)
 
 
-def parallel(name: str, **options: Any) -> Any:
+def parallel(name: str | Path, **options: Any) -> Any:
     """A PettingZoo ParallelEnv, of which the caller drives every slot (or the first `agents`).
 
+    name: of an environment, or the path of its folder.
     options: those of Vector; any other keyword is one of the environment's parameters (`gravity=3.7`)."""
     from .zoo import ZooEnv
 

@@ -1,6 +1,7 @@
 """What the contract demands of an environment, as checks that say what to mend. `minnow check` and the tests run them.
 
-A check is a function of the environment's name that returns what it found, or raises MinnowError."""
+A check is a function of an environment (its name, or its folder's path) that returns what it found, or raises
+MinnowError."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ import numpy as np
 from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
 
-from .spec import FLAGS, HERE, folder, library, spec
+from .find import OURS, folder
+from .spec import FLAGS, declared_name, library, spec
+from .spec import source as file_of
 from .vector import Vector
 
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
@@ -33,30 +36,28 @@ BANNED = {
 GOLDEN, VECTOR = "2500", "1000"  # steps
 
 
-def _source(name: str) -> Path:
-    return folder(name) / f"{name}.c"
-
-
 def compilers() -> list[str]:
     """gcc and clang, where they are."""
     found = [cc for cc in ("gcc", "clang") if shutil.which(cc)]
     return found or [compile.compiler()]
 
 
-def lane_counts(name: str) -> list[int | None]:
+def lane_counts(env: str | Path) -> list[int | None]:
     """The environment's own number of lanes (None), and 1 where that is another."""
-    return [None] if library(name).env_lanes() == 1 else [None, 1]
+    return [None] if library(env).env_lanes() == 1 else [None, 1]
 
 
-def driver(name: str, *flags: str, cc: str, lanes: int | None = None, vector: bool = False) -> Path:
+def driver(env: str | Path, *flags: str, cc: str, lanes: int | None = None, vector: bool = False) -> Path:
     """driver.c with this environment, compiled."""
-    defines: dict[str, str | int] = {"ENV_SOURCE": f'"{_source(name)}"'} | (
+    defines: dict[str, str | int] = {"ENV_SOURCE": f'"{file_of(env)}"'} | (
         {} if lanes is None else {"ENV_LANES": lanes}
     )
     if vector:
         defines |= {"ENV_VECTOR": 1, "_POSIX_C_SOURCE": "200809L"}
         flags = (*flags, "-pthread")
-    return compile.program([HERE / "driver.c"], defines=defines, flags=flags, cc=cc, name=f"driver_{name}")
+    return compile.program(
+        [OURS / "driver.c"], defines=defines, include=[OURS], flags=flags, cc=cc, name=f"driver_{folder(env).name}"
+    )
 
 
 def output(program: Path, *args: str, by: tuple[str, ...] = ()) -> str:
@@ -68,19 +69,20 @@ def output(program: Path, *args: str, by: tuple[str, ...] = ()) -> str:
     return done.stdout.strip()
 
 
-def declaration(name: str) -> str:
+def declaration(env: str | Path) -> str:
     """The tables of `spec` agree with each other."""
-    found = spec(name)
+    found = spec(env)
     faults = []
 
     def demand(holds: bool, words: str) -> None:
         if not holds:
             faults.append(words)
 
-    demand(found.name == name, f"spec.name is {found.name!r}, but the folder is {name!r}")
+    declared = declared_name(env)
+    demand(declared == found.name, f"spec.name is {declared!r}, but the folder is {found.name!r}")
     demand(bool(found.title and found.score_name), "title and score_name must not be empty")
     demand(found.description.endswith("."), "description is a sentence: end it with a full stop")
-    size = library(name).env_obs_size()
+    size = library(env).env_obs_size()
     demand(int(np.prod(found.obs_shape)) == size, f"obs_shape {found.obs_shape} does not hold ENV_OBS = {size} numbers")
     demand(1 <= found.agents <= found.slots, f"agents is {found.agents}: it wants 1 to ENV_SLOTS = {found.slots}")
     demand(found.tick_rate > 0 and found.action_repeat >= 1, "tick_rate and action_repeat must be positive")
@@ -107,27 +109,33 @@ def declaration(name: str) -> str:
     return f"{found.slots} slots, {size} numbers seen, {len(found.param)} parameters"
 
 
-def source(name: str) -> str:
+def source(env: str | Path) -> str:
     """Nothing but the contract's own headers and functions is used."""
-    text = _source(name).read_text(encoding="utf-8")
+    text = file_of(env).read_text(encoding="utf-8")
     for word, advice in BANNED.items():
         if word in text:
-            raise MinnowError(f"{name}.c uses {word}: {advice}.")
+            raise MinnowError(f"{folder(env).name}.c uses {word}: {advice}.")
     return f"{text.count(chr(10))} lines"
 
 
-def warnings(name: str) -> str:
+def warnings(env: str | Path) -> str:
     """No compiler has anything to say about it, with lanes or without."""
     for cc in compilers():
-        for lanes in lane_counts(name):
+        for lanes in lane_counts(env):
             defines = {"ENV_VECTOR": 1, "_POSIX_C_SOURCE": "200809L"} | ({} if lanes is None else {"ENV_LANES": lanes})
-            compile.object([_source(name)], defines=defines, flags=["-O2", *STRICT], cc=cc)
+            compile.object([file_of(env)], defines=defines, include=[OURS], flags=["-O2", *STRICT], cc=cc)
     return ", ".join(compilers())
 
 
-def state(name: str) -> str:
+def state(env: str | Path) -> str:
     """All that changes lies in State, which has no gaps."""
-    plain = compile.object([_source(name)], flags=["-O1", "-fno-pic"], cc=compile.compiler(), name=f"plain_{name}")
+    plain = compile.object(
+        [file_of(env)],
+        include=[OURS],
+        flags=["-O1", "-fno-pic"],
+        cc=compile.compiler(),
+        name=f"plain_{folder(env).name}",
+    )
     nm = shutil.which("nm")
     if not nm:
         raise MinnowError("nm was not found. Install it: apt-get install binutils (as root).")
@@ -135,57 +143,58 @@ def state(name: str) -> str:
     found = re.findall(r"^\w+ [bBdDCcsSgG] (\S+)$", listing, re.MULTILINE)
     loose = [symbol for symbol in found if not re.fullmatch(r"spec(\.\d+)?", symbol)]  # env_spec()'s answer
     if loose:
-        raise MinnowError(f"{name}.c keeps {', '.join(loose)} outside State: move it in, or make it const.")
+        raise MinnowError(f"{folder(env).name}.c keeps {', '.join(loose)} outside State: move it in, or make it const.")
     if shutil.which("gcc"):
-        for lanes in lane_counts(name):
-            output(driver(name, "-O1", cc="gcc", lanes=lanes), "padding")
-    return f"{library(name).env_saved_size()} bytes"
+        for lanes in lane_counts(env):
+            output(driver(env, "-O1", cc="gcc", lanes=lanes), "padding")
+    return f"{library(env).env_saved_size()} bytes"
 
 
-def storm(name: str, steps: int = 100_000) -> str:
+def storm(env: str | Path, steps: int = 100_000) -> str:
     """Random agent-steps under sanitizers, as declared and with everything turned: ranges, masks, pictures."""
     for cc in compilers():
-        for lanes in lane_counts(name):
-            output(driver(name, *SANITIZE, cc=cc, lanes=lanes), "storm", str(steps))
+        for lanes in lane_counts(env):
+            output(driver(env, *SANITIZE, cc=cc, lanes=lanes), "storm", str(steps))
     return f"{steps} agent-steps, as declared and with everything turned"
 
 
-def threads(name: str) -> str:
+def threads(env: str | Path) -> str:
     """Many environments by several threads: equal results, no race, no leak."""
-    for lanes in lane_counts(name):
+    for lanes in lane_counts(env):
         for sanitizer in ("address,undefined", "thread"):
             flags = [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", "-O1"]
-            output(driver(name, *flags, cc=compilers()[0], lanes=lanes, vector=True), "vector", VECTOR)
+            output(driver(env, *flags, cc=compilers()[0], lanes=lanes, vector=True), "vector", VECTOR)
     return "address, undefined and thread sanitizers"
 
 
-def golden(name: str) -> str:
+def golden(env: str | Path) -> str:
     """The same states from every compiler, level, lane count and processor, and in WebAssembly."""
     hashes: dict[str, str] = {}
     for cc, flags in BUILDS:
         if cc in compilers():
-            for lanes in lane_counts(name):
+            for lanes in lane_counts(env):
                 label = " ".join([cc, *flags, *([] if lanes is None else ["one lane"])])
-                hashes[label] = output(driver(name, *flags, cc=cc, lanes=lanes), "golden", GOLDEN)
+                hashes[label] = output(driver(env, *flags, cc=cc, lanes=lanes), "golden", GOLDEN)
     if shutil.which(AARCH64) and shutil.which("qemu-aarch64"):
-        hashes["aarch64"] = output(driver(name, "-static", cc=AARCH64), "golden", GOLDEN, by=("qemu-aarch64",))
+        hashes["aarch64"] = output(driver(env, "-static", cc=AARCH64), "golden", GOLDEN, by=("qemu-aarch64",))
     if shutil.which("emcc") and shutil.which("node"):
-        hashes["wasm"] = _in_wasm(name)
+        hashes["wasm"] = _in_wasm(env)
     if len(set(hashes.values())) > 1:
         told = "\n".join(f"  {found}  {build}" for build, found in hashes.items())
         raise MinnowError(
-            f"builds of {name} part:\n{told}\nLook for numbers that were never set, shifts and conversions out of "
-            "range, evaluation order, and functions that are not mathf.h's."
+            f"builds of {folder(env).name} part:\n{told}\nLook for numbers that were never set, shifts and conversions "
+            "out of range, evaluation order, and functions that are not mathf.h's."
         )
     return ", ".join(hashes)
 
 
-def _in_wasm(name: str) -> str:
+def _in_wasm(env: str | Path) -> str:
     built = compile.wasm(
-        [HERE / "driver.c"],
+        [OURS / "driver.c"],
         exports=["driver_golden"],
-        defines={"ENV_SOURCE": f'"{_source(name)}"'},
-        name=f"driver_{name}",
+        defines={"ENV_SOURCE": f'"{file_of(env)}"'},
+        include=[OURS],
+        name=f"driver_{folder(env).name}",
     )
     code = (
         "WebAssembly.instantiate(require('fs').readFileSync(process.argv[1])).then(({instance}) =>"
@@ -197,9 +206,9 @@ def _in_wasm(name: str) -> str:
     return done.stdout.strip()
 
 
-def snapshots(name: str) -> str:
+def snapshots(env: str | Path) -> str:
     """Equal seeds play equal games; a snapshot of one goes on elsewhere as the game did."""
-    games = [Vector(name, 3, seed=seed, randomize=0.2) for seed in (1, 1, 99)]
+    games = [Vector(env, 3, seed=seed, randomize=0.2) for seed in (1, 1, 99)]
     buffers = [game.buffers() for game in games]
     for game, b in zip(games, buffers, strict=True):
         game.reset(b)
@@ -215,17 +224,19 @@ def snapshots(name: str) -> str:
     for _ in range(100):
         step((0, 1))
     if games[0].hash(1) != games[1].hash(1):
-        raise MinnowError(f"two games of {name} with equal seeds and actions part: something outside State matters.")
+        raise MinnowError(
+            f"two games of {games[0].spec.name} with equal seeds and actions part: something outside State matters."
+        )
     games[2].load(1, games[0].save(1))
     for tick in range(100):
         step((0, 2))
         if games[0].hash(1) != games[2].hash(1):
             raise MinnowError(
-                f"{name}: a snapshot parts from its game after {tick + 1} steps: State does not hold all."
+                f"{games[0].spec.name}: a snapshot parts from its game after {tick + 1} steps: State does not hold all."
             )
     return "restored in mid-episode, 100 steps"
 
 
-CHECKS: dict[str, Callable[[str], str]] = {
+CHECKS: dict[str, Callable[[str | Path], str]] = {
     each.__name__: each for each in (source, declaration, warnings, state, snapshots, storm, threads, golden)
 }

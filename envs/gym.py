@@ -1,4 +1,4 @@
-"""Gymnasium's view of the environments: one (`GymEnv`) or many in one C call (`GymVectorEnv`, autoreset SAME_STEP).
+"""Gymnasium's view of the environments: one (`GymEnv`) or many in one C call (`GymVectorEnv`).
 
 Random streams: an environment made with `seed` and `first_index` plays the stream (seed, first_index + i); made without
 a seed it draws one, so that no two are alike. Gymnasium's `reset(seed=s)` starts environment i anew on the stream
@@ -7,19 +7,21 @@ a seed it draws one, so that no two are alike. Gymnasium's `reset(seed=s)` start
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from minnow.cinfer.errors import MinnowError, unknown
 
 from .spec import Spec, spec
-from .vector import EPISODE, Vector
+from .vector import EPISODE, Buffers, Vector
 
 PIXELS = 480  # of a picture, across
 _OPTIONS = set(inspect.signature(Vector).parameters) - {"name", "num_envs", "params"}
@@ -45,13 +47,14 @@ def action_space(spec: Spec) -> spaces.Space:
     return spaces.Box(np.array(low, np.float32), np.array(high, np.float32), dtype=np.float32)
 
 
-def vector_of(name: str, num_envs: int, options: dict[str, Any]) -> Vector:
+def vector_of(name: str | Path, num_envs: int, options: dict[str, Any]) -> Vector:
     """A Vector; keywords that are none of its options are parameters of the environment."""
-    known = [param.name for param in spec(name).param]
+    declared = spec(name)
+    known = [param.name for param in declared.param]
     params = dict(options.pop("params", {}))
     for key in [key for key in options if key not in _OPTIONS]:
         if key not in known:
-            raise unknown(f"option or parameter of {name}", key, [*known, *_OPTIONS])
+            raise unknown(f"option or parameter of {declared.name}", key, [*known, *_OPTIONS])
         params[key] = options.pop(key)
     return Vector(name, num_envs, params=params, **options)
 
@@ -72,7 +75,7 @@ class GymEnv(gymnasium.Env):
 
     metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (Gymnasium's name and type)
 
-    def __init__(self, name: str, render_mode: str | None = None, **options: Any) -> None:
+    def __init__(self, name: str | Path, render_mode: str | None = None, **options: Any) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise unknown("render mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
@@ -137,54 +140,132 @@ class GymEnv(gymnasium.Env):
 class GymVectorEnv(gymnasium.vector.VectorEnv):
     """Many environments in one C call, the same step for step as single ones made with `first_index` = 0, 1, ... in
     Gymnasium's SyncVectorEnv. The caller drives one agent of each; with `agents` several, each is a row of its own,
-    environment by environment. Where an episode ended, `info` holds `final_obs` and `final_info` with `outcome`.
-    `action_mask` is i8 [rows, choices], 1 where a choice is possible: `action_space.sample(tuple(mask))` of one
-    head."""
+    environment by environment. `action_mask` is i8 [rows, choices], 1 where a choice is possible:
+    `action_space.sample(tuple(mask))` of one head.
 
-    metadata = {"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012
+    autoreset_mode, as Gymnasium has it: SAME_STEP, in which the observation that comes with an episode's end is the
+    next one's first, and `info` holds `final_obs` and `final_info` with `outcome`; NEXT_STEP, in which it is the
+    episode's last, `info` holds `outcome`, and the next step heeds no action there and gives the next episode's first
+    observation; DISABLED, in which the next episode begins by `reset(options={"reset_mask": mask})`."""
 
-    def __init__(self, name: str, num_envs: int, **options: Any) -> None:
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012
+
+    def __init__(
+        self,
+        name: str | Path,
+        num_envs: int,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        **options: Any,
+    ) -> None:
+        self.mode = _mode(autoreset_mode)
         self.vector = vector_of(name, num_envs, {"agents": 1, **options})
         declared = self.vector.spec
+        if self.mode != AutoresetMode.SAME_STEP and self.vector.agents != 1:
+            raise MinnowError(
+                f"autoreset_mode {self.mode.name} is for one agent an environment, and there are {self.vector.agents}, "
+                "whose episodes may end at different steps: use SAME_STEP."
+            )
         self.num_envs = self.vector.rows
         self.single_observation_space, self.single_action_space = observation_space(declared), action_space(declared)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self.metadata = {**self.metadata, "render_fps": declared.tick_rate / self.vector.action_repeat}
+        fps = declared.tick_rate / self.vector.action_repeat
+        self.metadata = {**self.metadata, "autoreset_mode": self.mode, "render_fps": fps}
         self._buffers = self.vector.buffers()
+        self._shown = self._buffers.obs  # what the caller saw last
+        self._over = np.zeros(self.num_envs, bool)  # rows that show their episode's end; the vector has begun the next
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict]:
-        """seed: of the first environment (the next ones have the next seeds), or one for each environment."""
+        """seed: of the first environment (the next ones have the next seeds), or one for each environment.
+        options: `reset_mask`, bool [num_envs], which of them to reset; by default all."""
         count = self.vector.num_envs
         seeds = list(seed) if isinstance(seed, Sequence) else [None if seed is None else seed + i for i in range(count)]
         if len(seeds) != count:
             raise MinnowError(f"there are {count} environments, but {len(seeds)} seeds.")
-        for i, each in enumerate(seeds):
-            if each is not None:
-                self.vector.seed(i, each)
-        self.vector.reset(self._buffers)
-        return self._buffers.obs.copy(), self._info()
+        chosen = self._chosen((options or {}).get("reset_mask"))
+        # What shows its end, and gets no seed, has begun its next episode already.
+        fresh = chosen & np.array([not over or each is not None for over, each in zip(self._over, seeds, strict=True)])
+        for i in np.flatnonzero(chosen):
+            if seeds[i] is not None:
+                self.vector.seed(i, seeds[i])
+        if fresh.any():
+            self._apart(~fresh, self.vector.reset)
+        self._shown = np.where(_wide(chosen, self._shown), self._buffers.obs, self._shown)
+        self._over = self._over & ~chosen
+        return self._shown.copy(), self._info(chosen)
 
     def step(self, actions: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
-        b = self._buffers
+        b, again = self._buffers, self._over
+        if again.any() and self.mode == AutoresetMode.DISABLED:
+            raise gymnasium.error.ResetNeeded(
+                f"the episodes of {np.flatnonzero(again).tolist()} are over: "
+                'call reset(options={"reset_mask": terminated | truncated}).'
+            )
         b.action[:] = np.asarray(actions).reshape(b.action.shape)
-        self.vector.step(b)
+        self._apart(again, self.vector.step)
+        b.reward[again], b.terminated[again], b.truncated[again] = 0, False, False
         info, over = {}, b.terminated | b.truncated
         if over.any():
-            final_obs = np.full(self.num_envs, None, object)
-            for row in np.flatnonzero(over):
-                final_obs[row] = b.final_obs[row].copy()
             outcome: dict[str, np.ndarray] = {}
             for column, key in enumerate(EPISODE):
                 outcome |= {key: np.where(over, b.episode[:, column], 0).astype(np.float64), f"_{key}": over.copy()}
-            final_info = {"outcome": outcome, "_outcome": over.copy()}
-            info = {"final_obs": final_obs, "_final_obs": over.copy(), "final_info": final_info, "_final_info": over}
-        info |= self._info()
-        return b.obs.copy(), b.reward.astype(np.float64), b.terminated.copy(), b.truncated.copy(), info
+            info = {"outcome": outcome, "_outcome": over.copy()}
+        self._shown = b.obs.copy()
+        if self.mode == AutoresetMode.SAME_STEP:
+            if info:
+                final_obs = np.full(self.num_envs, None, object)
+                for row in np.flatnonzero(over):
+                    final_obs[row] = b.final_obs[row].copy()
+                info = {"final_obs": final_obs, "_final_obs": over.copy(), "final_info": info, "_final_info": over}
+            info |= self._info(np.ones_like(over))
+        else:
+            self._over = over
+            self._shown[over] = b.final_obs[over]
+            info |= self._info(~over)
+        return self._shown.copy(), b.reward.astype(np.float64), b.terminated.copy(), b.truncated.copy(), info
 
-    def _info(self) -> dict[str, Any]:
-        if not self.vector.spec.masked:
+    def _apart(self, held: np.ndarray, act: Callable[[Buffers], None]) -> None:
+        """Does what acts on all environments, but to those that are `held`: they and their rows stay as they are."""
+        b, rows = self._buffers, np.flatnonzero(held)
+        states = [self.vector.save(i) for i in rows]
+        parts = [(array, array[rows]) for array in (b.obs, b.mask, b.alive)] if states else []
+        act(b)
+        for i, state in zip(rows, states, strict=True):
+            self.vector.load(i, state)
+        for array, kept in parts:
+            array[rows] = kept
+
+    def _chosen(self, mask: Any) -> np.ndarray:
+        if mask is None:
+            return np.ones(self.num_envs, bool)
+        if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != (self.num_envs,) or not mask.any():
+            shown = f"{mask.dtype} {list(mask.shape)}" if isinstance(mask, np.ndarray) else type(mask).__name__
+            raise MinnowError(
+                f"reset_mask wants a bool array of shape [{self.num_envs}], at least one of them true, got {shown}."
+            )
+        if self.vector.agents != 1:
+            raise MinnowError("reset_mask is for one agent an environment: reset all, or use agents=1.")
+        return mask
+
+    def _info(self, rows: np.ndarray) -> dict[str, Any]:
+        """The masks of some rows."""
+        if not self.vector.spec.masked or not rows.any():
             return {}
-        return {"action_mask": self._buffers.mask.astype(np.int8), "_action_mask": np.ones(self.num_envs, bool)}
+        masks = np.where(rows[:, None], self._buffers.mask, False).astype(np.int8)
+        return {"action_mask": masks, "_action_mask": rows.copy()}
+
+
+def _mode(said: AutoresetMode | str) -> AutoresetMode:
+    """By its member, its name or its value."""
+    names = {word: mode for mode in AutoresetMode for word in (mode, mode.name, mode.value)}
+    if said not in names:
+        raise unknown("autoreset_mode", str(said), [mode.name for mode in AutoresetMode])
+    return names[said]
+
+
+def _wide(rows: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """A row's flag for each number of the row."""
+    return rows.reshape(-1, *[1] * (like.ndim - 1))

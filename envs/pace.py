@@ -12,9 +12,9 @@ from minnow.cinfer import compile
 from minnow.cinfer.bench import hosts
 from minnow.cinfer.errors import MinnowError
 
-from .spec import FLAGS, folder
+from .find import OURS, folder
+from .spec import FLAGS, source
 
-HERE = Path(__file__).resolve().parent
 WASM = "wasm"
 LEVELS = {"x86-64-v2": "sse2", "x86-64-v3": "avx2", "x86-64-v4": "avx512"}  # and what minnow.h calls such a machine
 
@@ -37,10 +37,11 @@ class Pace(Protocol):
         """32 bits of all states and observations, the same for every instruction set after equally many times."""
 
 
-def make(name: str, isa: str, agents: int, node: hosts.Node) -> Pace:
-    """Environment `name` compiled for `isa`, one of `isas()`; WebAssembly runs in `node`. Raises MinnowError where a
-    compiler is missing or there is no memory."""
-    defines = {"ENV_SOURCE": f'"{folder(name) / name}.c"', "ENV_VECTOR": 1, "PACE_AGENTS": agents}
+def make(env: str | Path, isa: str, agents: int, node: hosts.Node) -> Pace:
+    """An environment, by its name or folder, compiled for `isa`, one of `isas()`; WebAssembly runs in `node`. Raises
+    MinnowError where a compiler is missing or there is no memory."""
+    name = folder(env).name
+    defines = {"ENV_SOURCE": f'"{source(env)}"', "ENV_VECTOR": 1, "PACE_AGENTS": agents}
     made = _Wasm(name, defines, agents, node) if isa == WASM else _Native(name, defines, isa)
     if not made.steps:
         raise MinnowError(f"no memory for {agents} agents of {name}: take fewer (--agents).")
@@ -52,7 +53,9 @@ class _Native:
         # What instructions there are is all that differs: they are ordered for this machine.
         flags = [] if isa == "native" else [f"-march={isa}", "-mtune=native"]
         defines = {**defines, "_POSIX_C_SOURCE": "200809L"}
-        made = compile.shared([HERE / "pace.c"], defines=defines, flags=[*FLAGS, *flags], name=f"pace_{name}")
+        made = compile.shared(
+            [OURS / "pace.c"], defines=defines, include=[OURS], flags=[*FLAGS, *flags], name=f"pace_{name}"
+        )
         self._c = ctypes.CDLL(str(made))
         self._c.pace_start.restype = self._c.pace_hash.restype = ctypes.c_uint32
         self.steps: int = self._c.pace_start()
@@ -71,7 +74,9 @@ class _Wasm:
         names = {"amount": "pace_start", "body": "pace_run", "result": "pace_hash"}
         flags = [flag for flag in FLAGS if flag != "-pthread"]
         room = {"memory": (64 << 20) + (agents << 14), "name": f"pace_{name}"}  # 16 KB an agent
-        made = compile.wasm([HERE / "pace.c"], exports=names.values(), defines=defines, flags=flags, **room)
+        made = compile.wasm(
+            [OURS / "pace.c"], exports=names.values(), defines=defines, include=[OURS], flags=flags, **room
+        )
         self._item = hosts.Item(node, "loop", f"pace {name}", module=node.add(made), **names)
         self.steps = self._item.amount
 

@@ -12,13 +12,13 @@ import numpy as np
 
 from minnow.cinfer.errors import missing
 
-from .spec import HERE
+from .find import OURS
 
 # The kinds of shape, by name: ENV_RECT and its kin of abi.h, which is their one source.
 KINDS = {
     name: int(number)
     for name, number in re.findall(
-        r"ENV_(RECT|CIRCLE|LINE|POLYGON|TEXT|CAMERA) = (\d+)", (HERE / "abi.h").read_text(encoding="utf-8")
+        r"ENV_(RECT|CIRCLE|LINE|POLYGON|TEXT|CAMERA) = (\d+)", (OURS / "abi.h").read_text(encoding="utf-8")
     )
 }
 FINER = 2  # pixels drawn for each pixel kept, along each side

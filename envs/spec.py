@@ -15,7 +15,8 @@ import numpy as np
 from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError, unknown
 
-HERE = Path(__file__).resolve().parent
+from .find import OURS, folder
+
 SHARED = ("abi.h", "env.h", "core.h", "random.h", "mathf.h", "draw.h")  # what every game depends on
 FLAGS = ["-pthread", "-fno-trapping-math"]  # the latter changes no result, but lets gcc turn choices into SIMD
 KINDS = ("physics", "fidelity", "reward", "world")
@@ -156,27 +157,20 @@ class Spec:
         return asdict(self)
 
 
-def names() -> list[str]:
-    """The environments: folders of envs/ that hold a C file of their own name."""
-    return sorted(path.parent.name for path in HERE.glob("*/*.c") if path.stem == path.parent.name)
+def source(env: str | Path) -> Path:
+    """The C file of an environment."""
+    place = folder(env)
+    return place / f"{place.name}.c"
 
 
-def folder(name: str) -> Path:
-    """The folder of one environment."""
-    known = names()
-    if name not in known:
-        raise unknown("environment", name, known)
-    return HERE / name
-
-
-def source_hash(name: str) -> str:
-    """SHA-256 of the C sources that decide how a game of this environment goes."""
+def source_hash(env: str | Path) -> str:
+    """SHA-256 of the C sources that decide how a game of this environment goes; the same wherever it lies."""
     digest = hashlib.sha256()
-    own = sorted(path for path in folder(name).rglob("*") if path.suffix in (".c", ".h"))
-    shared = [HERE / header for header in SHARED]
-    also = [path for path in compile.depends(own, []) if path not in {*own, *shared, HERE / "vector.h"}]
-    for path in [*shared, *own, *also]:
-        digest.update(path.relative_to(HERE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    own, shared = source(env), [OURS / header for header in SHARED]
+    also = [path for path in compile.depends([own], [], search=[OURS]) if path not in {own, *shared, OURS / "vector.h"}]
+    for path in [*shared, own, *also]:
+        home = next((home for home in (OURS, own.parent.parent) if path.is_relative_to(home)), path.parent)
+        digest.update(path.relative_to(home).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
@@ -185,23 +179,33 @@ def ffi() -> cffi.FFI:
     """The declarations of abi.h and vector.h."""
     maker = cffi.FFI()
     for header in ("abi.h", "vector.h"):
-        text = (HERE / header).read_text(encoding="utf-8")
+        text = (OURS / header).read_text(encoding="utf-8")
         part = re.search(r"/\* cffi: begin \*/(.*)/\* cffi: end \*/", text, re.DOTALL)
         assert part, f"{header} has lost its marks"
         maker.cdef(part[1])
     return maker
 
 
-@functools.cache
-def library(name: str, lanes: int | None = None) -> Any:
+def library(env: str | Path, lanes: int | None = None) -> Any:
     """The environment's functions as a cffi library; compiled at first use. lanes: environments side by side, in place
     of the environment's own choice; results do not depend on it."""
-    source = folder(name) / f"{name}.c"
+    return _library(source(env), lanes)
+
+
+@functools.cache
+def _library(source: Path, lanes: int | None) -> Any:
     defines = {"ENV_VECTOR": 1, "_POSIX_C_SOURCE": "200809L"} | ({} if lanes is None else {"ENV_LANES": lanes})
-    lib = ffi().dlopen(str(compile.shared([source], defines=defines, flags=FLAGS, name=f"env_{name}")))
+    name = f"env_{source.stem}"
+    lib = ffi().dlopen(str(compile.shared([source], defines=defines, include=[OURS], flags=FLAGS, name=name)))
     if lib.env_abi_version() != lib.ENV_ABI_VERSION:
         raise MinnowError(f"{source} was written for another version of abi.h than {lib.ENV_ABI_VERSION}.")
     return lib
+
+
+def forget() -> None:
+    """Lets changed sources be seen: they are compiled, and what they declare is read, once a process otherwise."""
+    _library.cache_clear()
+    _spec.cache_clear()
 
 
 def _text(pointer: Any) -> str:
@@ -217,12 +221,21 @@ def _number(value: float) -> float:
     return float(str(np.float32(value)))
 
 
+def declared_name(env: str | Path) -> str:
+    """What the environment's C file says it is called: `spec` has the folder's name, by which it is found."""
+    return _text(library(env).env_spec().name)
+
+
+def spec(env: str | Path) -> Spec:
+    """What an environment declares; its name is its folder's."""
+    return _spec(source(env))
+
+
 @functools.cache
-def spec(name: str) -> Spec:
-    """What the environment `name` declares."""
-    c = library(name).env_spec()
+def _spec(source: Path) -> Spec:
+    c = _library(source, None).env_spec()
     return Spec(
-        name=name,
+        name=source.stem,
         title=_text(c.title),
         description=_text(c.description),
         slots=c.slots,
@@ -271,5 +284,5 @@ def spec(name: str) -> Spec:
             Gesture(g.kind, _text(g.name), _text(g.doc), _text(g.pointer))
             for g in (c.gesture[i] for i in range(c.gestures))
         ),
-        source_hash=source_hash(name),
+        source_hash=source_hash(source),
     )

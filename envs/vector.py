@@ -6,12 +6,14 @@ import secrets
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minnow.cinfer.errors import MinnowError, unknown
 
+from .find import folder, remember
 from .spec import Spec, ffi, library, spec
 
 SHAPING = ("none", "difference", "discounted")
@@ -40,13 +42,13 @@ class Buffers:
 class Vector:
     """The raw binding of one environment: `num_envs` of them, stepped together.
 
-    name: of the environment; params: values in place of the defaults. agents: how many slots the caller drives (None:
-    as the environment says). seed: 64 bits; environment i plays the stream (seed, first_index + i); None: fresh
-    entropy, so that no two vectors made without a seed are alike. randomize: in [0, 1], the fraction by which physics
-    parameters spread at each reset; ranges: {parameter: (low, high)} in place of that. action_repeat: ticks a step
-    (None: the environment's). shaping: what is added to rewards of the progress measure P: "none", "difference" P(s') -
-    P(s), "discounted" gamma P(s') - P(s). script_skill: of the slots the script plays, in [0, 1], or one for each slot
-    (None: the parameter `skill`). Call `reset` before `step`.
+    name: of the environment, or its folder's path; params: values in place of the defaults. agents: how many slots
+    the caller drives (None: as the environment says). seed: 64 bits; environment i plays the stream (seed,
+    first_index + i); None: fresh entropy, so that no two vectors made without a seed are alike. randomize: in [0,
+    1], the fraction by which physics parameters spread at each reset; ranges: {parameter: (low, high)} in place of
+    that. action_repeat: ticks a step (None: the environment's). shaping: what is added to rewards of the progress
+    measure P: "none", "difference" P(s') - P(s), "discounted" gamma P(s') - P(s). script_skill: of the slots the
+    script plays, in [0, 1], or one for each slot (None: the parameter `skill`). Call `reset` before `step`.
 
     A vector can be copied (`copy.deepcopy`) and pickled: the copy goes on from the same states as the vector would.
 
@@ -54,7 +56,7 @@ class Vector:
 
     def __init__(
         self,
-        name: str,
+        name: str | Path,
         num_envs: int,
         *,
         seed: int | None = None,
@@ -70,8 +72,9 @@ class Vector:
         params: Mapping[str, float] | None = None,
     ) -> None:
         seed = secrets.randbits(64) if seed is None else seed
+        place = folder(name)
         self._made = {
-            "name": name,
+            "name": remember(place) or place.name,
             "num_envs": num_envs,
             "seed": seed,
             "first_index": first_index,
@@ -85,8 +88,9 @@ class Vector:
             "script_skill": script_skill,
             "params": dict(params or {}),
         }
-        self.spec: Spec = spec(name)
-        self.lib, self._ffi = library(name), ffi()
+        self.spec: Spec = spec(place)
+        self.lib, self._ffi = library(place), ffi()
+        name = place.name
         self.agents = self.spec.agents if agents is None else agents
         self.action_repeat = self.spec.action_repeat if action_repeat is None else action_repeat
         _within("num_envs", num_envs, 1, 1 << 24)

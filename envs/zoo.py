@@ -7,6 +7,7 @@ died may come back: `info["alive"]` says whether it plays now. `info["action_mas
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,11 @@ class ZooEnv(ParallelEnv):
 
     metadata = {"render_modes": [], "is_parallelizable": True}  # noqa: RUF012 (PettingZoo's name and type)
 
-    def __init__(self, name: str, **options: Any) -> None:
+    def __init__(self, name: str | Path, **options: Any) -> None:
         self.vector = vector_of(name, 1, {"agents": spec(name).slots, **options})
         declared = self.vector.spec
-        self.metadata = {**self.metadata, "name": name, "render_fps": declared.tick_rate / self.vector.action_repeat}
+        told = {"name": declared.name, "render_fps": declared.tick_rate / self.vector.action_repeat}
+        self.metadata = {**self.metadata, **told}
         self.render_mode = None
         self.possible_agents = [f"player_{slot}" for slot in range(self.vector.agents)]
         self.agents: list[str] = []

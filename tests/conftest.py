@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,6 +70,33 @@ def sources() -> Callable[..., list[Path]]:
     names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     paths = [ROOT / name for name in sorted(names) if (ROOT / name).is_file()]
     return lambda *suffixes: [path for path in paths if not suffixes or path.name.endswith(suffixes)]
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory, sources: Callable[..., list[Path]]) -> Path:
+    """A wheel built from a copy of the sources, so that nothing lying about in the checkout can help."""
+    copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")
+    for path in sources():
+        target = copy / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*command, "--wheel-dir", out, "."], cwd=copy, check=True)
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment of Python (its folder) in which the wheel is installed, and whose other packages are ours."""
+    home = tmp_path_factory.mktemp("installed")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+    (site,) = home.glob("lib/python*/site-packages")
+    theirs = [path for path in sys.path if path.endswith("-packages")]  # a line of a .pth that installs us is not run
+    (site / "others.pth").write_text("\n".join(theirs) + "\n")
+    command = [sys.executable, "-m", "pip", "--python", home / "bin" / "python", "install", "--quiet", "--no-deps"]
+    subprocess.run([*command, "--no-index", "--no-compile", "--ignore-installed", wheel], check=True)
+    return home
 
 
 @pytest.fixture(scope="session")

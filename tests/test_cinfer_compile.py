@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -38,6 +39,27 @@ def test_shared_is_cached_by_content(source: Path) -> None:
     source.with_name("value.h").write_text("#define VALUE 8\n")
     assert answer(compile.shared(source, defines={"FACTOR": 2})) == 16
     assert compile.shared(source, defines={"FACTOR": 2}, flags=["-O0"]) != compile.shared(source, defines={"FACTOR": 2})
+
+
+def test_the_same_sources_elsewhere(source: Path, tmp_path: Path) -> None:
+    """A copy of a folder has its results; a folder with the same names and other contents has not."""
+
+    def built(folder: Path) -> Path:
+        named = {"FACTOR": 2, "BESIDE": f'"{folder / "value.h"}"'}
+        return compile.shared(folder / "answer.c", defines=named, include=[folder / "more"])
+
+    folders = [source.parent, tmp_path / "copy", tmp_path / "swapped"]
+    (source.parent / "more").mkdir()
+    (source.parent / "more" / "value.h").write_text("#define VALUE 9\n")
+    for folder in folders[1:]:
+        shutil.copytree(source.parent, folder)
+    first, second = (folders[2] / place for place in ("value.h", "more/value.h"))
+    text = first.read_text()
+    first.write_text(second.read_text())
+    second.write_text(text)
+    mine, copy, swapped = map(built, folders)
+    assert mine == copy != swapped
+    assert answer(mine) == 14 and answer(swapped) == 18
 
 
 def test_program_and_object(source: Path, tmp_path: Path) -> None:

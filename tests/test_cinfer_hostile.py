@@ -57,6 +57,17 @@ def good(action: Action | None = MultiDiscrete([2, 3])) -> bytes:  # noqa: B008
         Op("gru", [9, 5], [20], [7, 8, -1, 9]),
         Op("rnn", [9, 5], [21], [11, 10, -1, -1], {"relu": 1}),
     ]
+    graph.values += [Value((2, 3), "i32"), Value((2, 3), "i32"), Value((2, 3)), Value((2, 3), "i32"), Value((2, 3))]
+    graph.values += [Value((2, 2)), Value((2, 2)), Value((2, 3))]
+    graph.ops += [
+        Op("whole", [3], [22]),
+        Op("integer", [22, 22], [23], [], {"way": 2, "wide": 1}),
+        Op("cast", [23], [24]),
+        Op("gather", [23, 3], [25], [], {"axis": 1}),
+        Op("scatter", [3, 3, 24], [26], [], {"axis": 0, "added": 1}),
+        Op("sort", [3], [27, 28], [], {"axis": 1, "falling": 1}),
+        Op("fmod", [3, 24], [29]),
+    ]
     mean = isinstance(action, Box)
     graph.outputs = [Output("logits", 9, "mean" if mean else "logits"), Output("other", 11), Output("turned", 10)]
     graph.outputs += [Output("last", 14), Output("spread", 15, "log_std" if mean else "other")]
@@ -111,7 +122,7 @@ def text(edit: Edit, old: bytes, new: bytes) -> None:
 
 BOX = Box([-1, -1, -1, -1, -1], [1, 1, 1, 1, 1], "tanh")
 LSTM, SLICE, CONCAT, LINEAR, PERMUTE, CLAMP, SUM, CONSTANT, MUL, SOFTPLUS = 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
-CONV, POOL, MATMUL, EMBEDDING, GRU, RNN = 12, 13, 14, 15, 16, 17
+CONV, POOL, MATMUL, EMBEDDING, GRU, RNN, WHOLE, INTEGER, _, GATHER, SCATTER, SORT = range(12, 24)
 
 # The error, and what is done to the file.
 FAULTS: list[tuple[str, Callable[[Edit], object]]] = [
@@ -148,7 +159,7 @@ FAULTS: list[tuple[str, Callable[[Edit], object]]] = [
     ("SIZE", lambda e: e.u32(e.value(1) + 12, 2)),
     ("ELEMENTS", lambda e: (e.u32(e.value(0) + 8, 65536), e.u32(e.value(0) + 12, 65536))),
     ("ELEMENTS", lambda e: (e.u32(e.tensor(0) + 8, 2**31), e.u32(e.tensor(0) + 12, 2**31))),
-    ("VALUE", lambda e: e.u32(e.arg(LINEAR, 0), 22)),
+    ("VALUE", lambda e: e.u32(e.arg(LINEAR, 0), 30)),
     ("VALUE", lambda e: e.u32(e.at["OUTS"] + 4, 0xFFFFFFFF)),
     ("ORDER", lambda e: e.u32(e.arg(LINEAR, 0), 9)),  # its own output
     ("ORDER", lambda e: e.u32(e.arg(LSTM, 1), 12)),
@@ -242,6 +253,25 @@ FAULTS: list[tuple[str, Callable[[Edit], object]]] = [
     ("GOLDEN", lambda e: e.u32(e.at["GOLD"], 3)),
     ("GOLDEN", lambda e: e.u32(e.at["GOLD"] + 4, 0)),
     ("GOLDEN", lambda e: e.u32(e.at["GOLD"] + 4, 0x40000001)),
+    ("DTYPE", lambda e: e.u32(e.arg(INTEGER, 0), 3)),  # floats
+    ("DTYPE", lambda e: e.u32(e.arg(GATHER, 1), 22)),  # an index of whole numbers
+    ("DTYPE", lambda e: e.u32(e.at["OUTS"] + 16, 22)),
+    ("DTYPE", lambda e: e.data.__setitem__(e.value(22) + 4, 0)),  # floats by `whole`
+    ("DTYPE", lambda e: e.data.__setitem__(e.value(25) + 4, 0)),  # floats of whole numbers moved
+    ("DTYPE", lambda e: e.data.__setitem__(e.value(24) + 4, 4)),
+    ("DTYPE", lambda e: e.data.__setitem__(e.value(1) + 4, 4)),  # a state
+    ("DTYPE", lambda e: e.u32(e.arg(SCATTER, 0), 22)),  # sums of whole numbers
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(INTEGER, 3), 15)),
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(INTEGER, 4), 2)),
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(SCATTER, 5), 2)),
+    ("ATTRIBUTE", lambda e: e.u32(e.arg(SORT, 4), 2)),
+    ("SHAPE", lambda e: e.u32(e.arg(GATHER, 3), 2)),
+    ("SHAPE", lambda e: e.u32(e.arg(SCATTER, 1), 8)),
+    ("SHAPE", lambda e: e.u32(e.arg(SCATTER, 2), 6)),
+    ("SHAPE", lambda e: e.u32(e.arg(SCATTER, 4), 0x7FFFFFFF)),
+    ("SHAPE", lambda e: e.u32(e.arg(SORT, 3), 0)),
+    ("SHAPE", lambda e: (e.u32(e.value(27) + 12, 4), e.u32(e.value(28) + 12, 4))),  # more than there are
+    ("SHAPE", lambda e: e.u32(e.value(28) + 12, 1)),
 ]
 BOX_FAULTS: list[tuple[str, Callable[[Edit], object]]] = [
     ("KIND", lambda e: e.u32(e.at["ACTN"] + 16, 0)),

@@ -129,7 +129,7 @@ def test_scores_of_all_players(
     assert main.main(["eval", "--all", "--doc", str(doc), "--env", "cartpole"]) == 1
     assert "the whole table" in capsys.readouterr().err
     doc.write_text(f"above\n{scores.BEGIN}old\n{scores.END}below\n")
-    monkeypatch.setattr(envs, "names", lambda: ["cartpole"])
+    monkeypatch.setattr(envs, "folders", lambda: [envs.ours("cartpole")])
     assert main.main(["eval", "--all", "--episodes", "20", "--doc", str(doc), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["score_mean"] > 400 and row["scripted_score"] == 500 and row["random_score"] < 60

@@ -16,14 +16,16 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
+from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import RecordEpisodeStatistics, RecordVideo, TimeLimit
+from gymnasium.wrappers.vector import NormalizeObservation, NormalizeReward
 from gymnasium.wrappers.vector import RecordEpisodeStatistics as VectorStatistics
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.envs.gym import masks
 
-SAME_STEP = gymnasium.vector.AutoresetMode.SAME_STEP
+SAME_STEP = AutoresetMode.SAME_STEP
 each = pytest.mark.parametrize("name", envs.names())
 
 
@@ -59,6 +61,79 @@ def test_vector_equals_single_ones(name: str) -> None:
             assert data_equivalence(got[4], want[4])
             ended += int((got[2] | got[3]).sum())
     assert ended >= 10
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED], ids=lambda mode: mode.name)
+@each
+def test_the_other_autoreset_modes(name: str, mode: AutoresetMode) -> None:
+    """As Gymnasium's SyncVectorEnv has them: the last observation with the end, the next episode at the next step or by
+    a mask, which may ask for more than those that ended, and may give seeds."""
+    count, options = 5, {"seed": 7, "randomize": 0.3}
+    if any(param.name == "time" for param in envs.spec(name).param):
+        options["time"] = 100  # so that episodes end
+    single = [lambda i=i: envs.make(name, first_index=i, **options) for i in range(count)]
+    sync = gymnasium.vector.SyncVectorEnv(single, autoreset_mode=mode)
+    vector = envs.make(name, num_envs=count, autoreset_mode=mode.value, **options)
+    assert vector.metadata["autoreset_mode"] == mode
+    vector.action_space.seed(3)
+    random, ended = np.random.default_rng(3), 0
+
+    def equal(got: tuple, want: tuple) -> None:
+        for mine, theirs in zip(got[:-1], want[:-1], strict=True):
+            assert mine.dtype == theirs.dtype and (mine == theirs).all()
+        assert data_equivalence(got[-1], want[-1])
+
+    for seed in (None, 11, [4, 4, 9, 8, None]):
+        equal(vector.reset(seed=seed), sync.reset(seed=seed))
+        for _ in range(300):
+            action = vector.action_space.sample()
+            got, want = vector.step(action), sync.step(action)
+            equal(got, want)
+            over = got[2] | got[3]
+            ended += int(over.sum())
+            if mode == AutoresetMode.DISABLED and over.any():
+                mask = over | (random.random(count) < 0.2)
+                seeds = [int(random.integers(99)) if random.random() < 0.3 else None for _ in range(count)]
+                asked = {"seed": seeds, "options": {"reset_mask": mask}}
+                equal(vector.reset(**asked), sync.reset(**asked))
+    assert ended >= 5
+
+
+def test_wrappers_that_refuse_to_reset_in_the_same_step() -> None:
+    """Gymnasium's normaliser of observations wants NEXT_STEP; with it, it gives what it gives for SyncVectorEnv."""
+    with pytest.raises((AssertionError, ValueError), match="NEXT_STEP"):
+        NormalizeObservation(envs.make("cartpole", num_envs=3))
+    vector = envs.make("cartpole", num_envs=3, seed=1, autoreset_mode="NEXT_STEP")
+    sync = gymnasium.vector.SyncVectorEnv([lambda i=i: envs.make("cartpole", first_index=i, seed=1) for i in range(3)])
+    both = [NormalizeReward(NormalizeObservation(VectorStatistics(made))) for made in (vector, sync)]
+    assert np.allclose(*(made.reset()[0] for made in both))
+    finished = 0
+    for _ in range(200):
+        action = vector.action_space.sample()
+        mine, theirs = (made.step(action) for made in both)
+        assert all(np.allclose(a, b) for a, b in zip(mine[:4], theirs[:4], strict=True))
+        told = [info.get("episode", {"r": np.zeros(3)})["r"] for info in (mine[4], theirs[4])]
+        assert (told[0] == told[1]).all()
+        finished += "episode" in mine[4]
+    assert finished > 5
+
+
+def test_autoreset_modes_that_cannot_be() -> None:
+    with pytest.raises(MinnowError, match="did you mean NEXT_STEP"):
+        envs.make("pong", num_envs=2, autoreset_mode="NEXTSTEP")
+    with pytest.raises(MinnowError, match="one agent an environment, and there are 2"):
+        envs.make("pong", num_envs=2, agents=2, autoreset_mode="DISABLED")
+    made = envs.make("cartpole", num_envs=2, autoreset_mode="DISABLED")
+    made.reset()
+    for wrong in ([True, False], np.ones(3, bool), np.ones(2), np.zeros(2, bool)):
+        with pytest.raises(MinnowError, match="reset_mask wants a bool array"):
+            made.reset(options={"reset_mask": wrong})
+    while not (over := np.logical_or(*made.step(np.zeros(2, int))[2:4])).any():
+        pass
+    with pytest.raises(gymnasium.error.ResetNeeded, match="reset_mask"):
+        made.step(np.zeros(2, int))
+    made.reset(options={"reset_mask": over})
+    made.step(np.zeros(2, int))
 
 
 @each

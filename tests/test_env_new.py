@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,32 +16,34 @@ from minnow.cli.main import main
 from minnow.envs import check
 
 ROOT = Path(__file__).resolve().parent.parent
-HERE = envs.folder("pong").parent
+MINE = ("test_env_new", "test_env_find")
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of environments that has none yet."""
-    for path in [*HERE.glob("*.[ch]"), HERE / "template.toml"]:
-        shutil.copy(path, tmp_path)
-    for module in ("spec", "check"):
-        monkeypatch.setattr(sys.modules[f"minnow.envs.{module}"], "HERE", tmp_path)
+    """An empty folder, and in it."""
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_the_template_is_an_environment(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["new", "fruit_fall", "--json"]) == 0
-    files = [Path(path) for path in json.loads(capsys.readouterr().out)["files"]]
-    assert files == [folder / "fruit_fall" / "fruit_fall.c", folder / "fruit_fall" / "train.toml"]
-    assert files[0].read_text().count("\n") < 120 and envs.names() == ["fruit_fall"]
-    assert envs.spec("fruit_fall").title == "Fruit fall"
+    assert main(["new", "fruit_fall", "--into", "games", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    place = Path(told["folder"])
+    assert place == Path("games") / "fruit_fall" and envs.folder(place) == folder / place
+    written = ["fruit_fall.c", "train.toml", "test_fruit_fall.py", "README.md"]
+    assert told["files"] == [str(place / name) for name in written] and "fruit_fall" not in envs.names()
+    assert (place / "fruit_fall.c").read_text().count("\n") < 120
+    assert not re.search(r"\b(NAME|TITLE)\b", "".join(path.read_text() for path in place.iterdir()))
+    assert envs.spec(place).title == "Fruit fall"
     for label in ("source", "declaration", "warnings", "state", "snapshots"):
-        check.CHECKS[label]("fruit_fall")
+        check.CHECKS[label](place)
     scores = {}
     for player in ("random", "script"):
-        assert main(["eval", "fruit_fall", "--player", player, "--episodes", "50", "--json"]) == 0
-        scores[player] = json.loads(capsys.readouterr().out)["score_mean"]
-    assert scores["script"] == 20 > 2 * scores["random"]
+        assert main(["eval", str(place), "--player", player, "--episodes", "50", "--json"]) == 0
+        scores[player] = json.loads(capsys.readouterr().out)
+    assert scores["script"]["score_mean"] == 20 > 2 * scores["random"]["score_mean"]
+    assert scores["script"]["env"] == "fruit_fall"
 
 
 @pytest.mark.parametrize(
@@ -50,35 +51,41 @@ def test_the_template_is_an_environment(folder: Path, capsys: pytest.CaptureFixt
     [
         (["new", "Fruit"], "cannot name an environment"),
         (["new", "../fruit"], "cannot name an environment"),
+        (["new", "pong"], "one of the games that Minnow comes with"),
         (["new", "fruit", "--title", 'say "fruit"'], "goes into a C string"),
         (["new", "fruit", "--tittle", "x"], "did you mean --title"),
         (["check", "pnog"], "unknown environment"),
+        (["include", "env.h"], "takes nothing"),
     ],
 )
 def test_mistakes_are_named(folder: Path, argv: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(argv) == 1
     assert words in capsys.readouterr().err
-    assert envs.names() == []
+    assert list(folder.iterdir()) == []
 
 
 def test_nothing_is_overwritten(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["new", "fruit"]) == 0
+    assert "minnow check ./fruit;" in capsys.readouterr().out
     (folder / "fruit" / "fruit.c").write_text("mine")
     assert main(["new", "fruit"]) == 1
     assert "is there already" in capsys.readouterr().err
     assert (folder / "fruit" / "fruit.c").read_text() == "mine"
 
 
-def copied(folder: Path) -> None:
-    """The package's sources, from which `run` imports."""
-    package = folder / "minnow"
-    shutil.copytree(ROOT / "minnow", package)
-    for part in ("cinfer", "envs", "train", "export", "web", "cli"):
-        shutil.copytree(ROOT / part, package / part)
+def test_the_headers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `minnow include` prints holds the headers whole, for a compiler and for whoever copies them."""
+    assert main(["include"]) == 0
+    headers = Path(capsys.readouterr().out.strip())
+    assert (headers / "minnow.h").read_bytes() == (ROOT / "cinfer" / "minnow.h").read_bytes()
+    assert main(["new", "fruit"]) == 0
+    for source in ("fruit/fruit.c", "runs.c"):
+        Path("runs.c").write_text("#define MINNOW_IMPLEMENTATION\n#include <minnow.h>\n")
+        subprocess.run(["cc", f"-I{headers}", "-O1", "-c", source, "-o", "made.o"], cwd=folder, check=True)
 
 
-def run(folder: Path, *words: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
+def run(folder: Path, *words: str, **more: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **more}
     done = subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{words}\n{done.stdout[-5000:]}{done.stderr[-5000:]}"
     return done.stdout
@@ -90,19 +97,19 @@ def minnow(folder: Path, *words: str) -> str:
 
 @pytest.mark.full
 def test_a_new_environment_passes_all_tests(tmp_path: Path) -> None:
-    """In a copy of the checkout: the page's core with it, and every parametrised test."""
-    copied(tmp_path)
+    """Every test of each environment, of one that lies elsewhere; its own test; and the page's core with it."""
     minnow(tmp_path, "new", "fruit")
-    run(tmp_path, "-c", "import minnow.web.core; minnow.web.core.wasm('fruit')")
-    tests = [str(path) for path in sorted((ROOT / "tests").glob("test_env_*.py")) if path.stem != "test_env_new"]
-    told = run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "fruit", *tests, "--rootdir", str(ROOT))
-    assert " passed" in told
+    run(tmp_path, "-c", "import minnow.web.core; minnow.web.core.wasm('./fruit')")
+    tests = [path for path in sorted((ROOT / "tests").glob("test_env_*.py")) if path.stem not in MINE]
+    pytest = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+    ours = ("--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "-k", "fruit", *map(str, tests))
+    assert " passed" in run(tmp_path, *pytest, *ours, MINNOW_ENVS=str(tmp_path))
+    assert "2 passed" in run(tmp_path, *pytest, "fruit")
 
 
 @pytest.mark.full
 def test_the_guide_does_what_it_says(tmp_path: Path) -> None:
-    """The commands of "Writing your own" in docs/environments.md, one after another, in a copy of the checkout."""
-    copied(tmp_path)
+    """The commands of "Writing your own" in docs/environments.md, one after another, in an empty folder."""
     text = (ROOT / "docs" / "environments.md").read_text().split("## Writing your own")[1].split("\n## ")[0]
     blocks = re.findall(r"```(sh|diff)\n(.*?)```", text, re.DOTALL)
     assert [kind for kind, _ in blocks] == ["sh", "diff", "sh"]
@@ -114,7 +121,7 @@ def test_the_guide_does_what_it_says(tmp_path: Path) -> None:
         for line in block.splitlines():
             words = line.split()
             if words[0] == "git":
-                subprocess.run(["git", "apply", "../stones.diff"], cwd=tmp_path / "minnow", check=True)
+                subprocess.run(words, cwd=tmp_path, check=True)
             elif words[1] == "eval":
                 scores.append(json.loads(minnow(tmp_path, *words[1:], "--json"))["score_mean"])
             elif words[1] != "serve":

@@ -420,12 +420,12 @@ def test_no_compiler_is_an_error_in_words(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("MINNOW_CACHE", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
-    envs.library.cache_clear()
+    envs.forget()
     try:
         with pytest.raises(MinnowError, match="apt-get install"):
             Vector(NAMES[0], 1)
     finally:
-        envs.library.cache_clear()
+        envs.forget()
 
 
 @each

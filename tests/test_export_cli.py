@@ -97,7 +97,7 @@ def test_export_with_stages(run, tmp_path, capsys):
     old.parent.mkdir(parents=True)
     old.touch()
     assert main(["export", str(run), "--stages", "9", "-o", str(out)]) == 1
-    assert "checkpoints before its last; train with a larger --train.checkpoints" in capsys.readouterr().err
+    assert "checkpoints before the one it kept; train with a larger --train.checkpoints" in capsys.readouterr().err
     assert main(["export", str(run), "--dtype", "f16", "--stages", "2", "-o", str(out)]) == 0
     steps = sorted(int(path.stem) for path in old.parent.iterdir())
     found = sorted(int(path.stem) for path in (run / "checkpoints").iterdir())

@@ -30,7 +30,7 @@ def test_every_control_has_a_key(name: str) -> None:
 
 
 def table(name: str = "pong") -> play.Table:
-    return play.Table(envs.spec(name), policy_of(name, ""), 1)
+    return play.Table(name, policy_of(name, ""), 1)
 
 
 def test_keys() -> None:

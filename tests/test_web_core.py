@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -63,12 +61,10 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="session", params=["discrete", "box"])
 def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, bytes]:
-    """An environment of each other kind, in a folder of its own like envs/, and a policy for it."""
+    """An environment of each other kind, in a folder of its own, and a policy for it."""
     name, box = f"tiny_{request.param}", request.param == "box"
     folder = tmp_path_factory.mktemp("other")
     (folder / name).mkdir()
-    for header in sys.modules["minnow.envs.spec"].HERE.glob("*.h"):
-        shutil.copy(header, folder)
     source = (HERE / "tiny.c").read_text()
     (folder / name / f"{name}.c").write_text(f"#define TINY_BOX\n{source}" if box else source)
     action = Box([-1.0, 0.0], [1.0, 2.0]) if box else MultiDiscrete([3, 2])
@@ -80,7 +76,7 @@ def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def tiny(other: tuple[str, Path, bytes], monkeypatch: pytest.MonkeyPatch) -> tuple[str, bytes]:
     """The other environment, found by name for the time of a test."""
     name, folder, policy = other
-    monkeypatch.setattr(sys.modules["minnow.envs.spec"], "HERE", folder)
+    monkeypatch.setenv("MINNOW_ENVS", str(folder))
     return name, policy
 
 

@@ -11,7 +11,7 @@
 #define ENV_OBS_U8
 #endif
 #define ENV_PARAMS(P) P(pace, 3.0f, 1.0f, 5.0f, ENV_WORLD, ENV_INTEGER, "", "What each tick adds.")
-#include "../env.h"
+#include "env.h"
 
 struct State {
     EnvBase base;
@@ -125,4 +125,4 @@ static const Env env = {
     .mask = mask,
 #endif
 };
-#include "../core.h"
+#include "core.h"

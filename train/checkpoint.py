@@ -70,6 +70,44 @@ def find(path: Path) -> Path:
     raise MinnowError(f"{path} {what}: it wants a run's folder (runs/<env>/<id>) or a checkpoint in it.{hint}")
 
 
+def kept(path: Path) -> Path:
+    """The checkpoint whose policy stands for `path`: itself; of a run the one that was kept as its best when it ended,
+    or else the newest. Raises MinnowError where there is none."""
+    path, file = Path(path), find(path)
+    if path.is_file():
+        return file
+    result = _result(path)
+    best = file.with_name(f"{int(result['kept']):012d}.safetensors") if "kept" in result else file
+    return best if result.get("steps") == int(file.stem) and best.exists() else file
+
+
+def _result(run: Path) -> dict[str, Any]:
+    """What a run's config.toml says of its end."""
+    record = run / "config.toml"
+    if not record.exists():
+        return {}
+    return configs.result_of(configs.parse(record.read_text("utf-8"), str(record)), str(record))
+
+
+def begin(policy: Policy, file: Path) -> None:
+    """Gives a network the weights of a checkpoint. Raises MinnowError, with each that does not fit, unless all do."""
+    tensors, _ = read(file)
+    given = {name.removeprefix("policy."): leaf for name, leaf in tensors.items() if name.startswith("policy.")}
+    own = policy.state_dict()
+    shapes = {name: [list(item[name].shape) if name in item else None for item in (given, own)] for name in given | own}
+    wrong = [
+        f"{name} is {found or 'missing'} there and {wanted or 'missing'} here"
+        for name, (found, wanted) in shapes.items()
+        if found != wanted
+    ]
+    if wrong:
+        raise MinnowError(
+            f"the weights of {file} do not fit this network: {'; '.join(wrong)}. Leave out the --policy settings that "
+            "differ, or train without --from."
+        )
+    policy.load_state_dict(given)
+
+
 def check(policy: Policy, tensors: dict[str, Tensor], file: Path) -> None:
     """Raises MinnowError unless a checkpoint's tensors are those of this network."""
     wanted = {f"policy.{name}": list(leaf.shape) for name, leaf in policy.state_dict().items()}
@@ -82,11 +120,17 @@ def check(policy: Policy, tensors: dict[str, Tensor], file: Path) -> None:
             )
 
 
+def place(meta: dict[str, Any]) -> Path:
+    """The folder of the environment of a checkpoint that `load` has read. Raises MinnowError where it is not found."""
+    file = meta["checkpoint"]
+    return configs.placed(configs.from_dict(meta["config"], file), Path(file)).place
+
+
 def load(path: Path | str) -> tuple[Policy, dict[str, Any]]:
-    """The policy of a run (its newest checkpoint) or of a checkpoint, in evaluation mode, and where it comes from:
+    """The policy of a run (as `kept` has it) or of a checkpoint, in evaluation mode, and where it comes from:
     env, source_hash, steps, seed, command, config, obs_shape, obs_type, and once the run has been evaluated
     score, score_ci95, episodes."""
-    file = find(Path(path))
+    file = kept(Path(path))
     tensors, meta = read(file)
     config = configs.from_dict(meta["config"], str(file))
     policy = Policy(config.policy, tuple(meta["obs_shape"]), space.from_dict(meta["space"]))
@@ -94,10 +138,8 @@ def load(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     policy.load_state_dict({name: tensors[f"policy.{name}"] for name in policy.state_dict()})
     policy.eval().requires_grad_(False)
     meta |= {"env": config.name, "seed": config.seed, "checkpoint": str(file)}
-    record = file.parent.parent / "config.toml"
-    if record.exists():
-        result = configs.parse(record.read_text("utf-8"), str(record)).get("result", {})
-        if result.get("steps") == meta["steps"] and "score_mean" in result:
-            meta["score"] = result["score_mean"]
-            meta |= {key: result[key] for key in ("score_ci95", "episodes") if key in result}
+    result = _result(file.parent.parent)
+    if result.get("kept", result.get("steps")) == meta["steps"] and "score_mean" in result:
+        meta["score"] = result["score_mean"]
+        meta |= {key: result[key] for key in ("score_ci95", "episodes") if key in result}
     return policy, meta

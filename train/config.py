@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
+from minnow import envs
 from minnow.cinfer.errors import MinnowError, unknown
 
 Core = Literal["mlp", "lstm", "gru", "mingru"]
 Activation = Literal["relu", "tanh", "gelu", "silu"]
 Shaping = Literal["none", "difference", "discounted"]
+Keep = Literal["best", "last"]  # which checkpoint of a run is scored and exported (best.py)
 
 
 @dataclass
@@ -135,7 +137,7 @@ class Config:
     name: str
     """The environment."""
     seed: int = 0
-    """Every random number of the run follows from it; 0 .. 2^63 - 1."""
+    """Every random number of the run follows from it; 0 .. 2^63 - 1. `minnow train` draws one where none is given."""
     randomize: float = 0.0
     """Domain randomization: each physics parameter is drawn from its nominal +- this fraction at each reset."""
     env: dict[str, float] = field(default_factory=dict)
@@ -143,6 +145,15 @@ class Config:
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     selfplay: SelfPlayConfig = field(default_factory=SelfPlayConfig)
+    path: str = ""
+    """Where the environment lay; empty: it is one of ours."""
+    start: str = ""
+    """The checkpoint whose weights it began with; empty: none."""
+
+    @property
+    def place(self) -> Path:
+        """The environment's folder."""
+        return envs.folder(Path(self.path)) if self.path else envs.ours(self.name)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -170,21 +181,19 @@ BARS = ("score_mean", "success_rate")  # figures of an evaluation that may have 
 MAX_SEED = 2**63 - 1  # the upper half of the 64-bit seeds belongs to evaluation (evaluation.py)
 
 
-def defaults(name: str) -> Config:
-    """The tuned settings of one environment: the built-in defaults with its train.toml over them."""
-    from minnow import envs
-
-    path = envs.folder(name) / "train.toml"
-    config = Config(name)
+def defaults(name: str | Path) -> Config:
+    """The tuned settings of one environment, by its name or path: the built-in defaults with its train.toml over
+    them."""
+    place = envs.folder(name)
+    path = place / "train.toml"
+    config = Config(place.name, path=envs.remember(place))
     return merge(config, parse(path.read_text("utf-8"), str(path)), str(path)) if path.exists() else config
 
 
-def bar(name: str) -> Bar | None:
+def bar(name: str | Path) -> Bar | None:
     """The bar of an environment; None where its train.toml sets none. Raises MinnowError for what is no bar."""
-    from minnow import envs
-
     path = envs.folder(name) / "train.toml"
-    found = parse(path.read_text(), str(path)).get("bar", {}) if path.exists() else {}
+    found = parse(path.read_text("utf-8"), str(path)).get("bar", {}) if path.exists() else {}
     if found == {}:
         return None
     if not isinstance(found, dict) or len(found) != 1 or type(next(iter(found.values()))) not in (int, float):
@@ -193,6 +202,12 @@ def bar(name: str) -> Bar | None:
     if key not in BARS:
         raise unknown(f"bar in {path}", key, BARS)
     return Bar(key, float(least))
+
+
+def placed(config: Config, near: Path) -> Config:
+    """The settings of a run with the present place of its environment, if that has moved. near: a file or folder of
+    the run. Raises MinnowError where it is not found."""
+    return dataclasses.replace(config, path=envs.remember(envs.recall(config.name, config.path, near)))
 
 
 def load(path: Path) -> Config:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -120,7 +121,7 @@ class Score:
 
 def evaluate(
     player: Player | ScriptPlayer,
-    name: str,
+    name: str | Path,
     episodes: int = 200,
     *,
     seed: int = 0,
@@ -129,6 +130,7 @@ def evaluate(
     threads: int = 1,
 ) -> Score:
     """Plays `episodes` whole episodes, the same ones for the same seed, as slot 0; the script plays the other slots.
+    name: of the environment, or its folder's path.
     Raises MinnowError for impossible arguments."""
     if episodes < 1:
         raise MinnowError(f"--episodes is {episodes}: it wants 1 or more.")
@@ -138,7 +140,7 @@ def evaluate(
     skills = None
     if isinstance(player, ScriptPlayer):
         if not spec.has_script:
-            raise MinnowError(f"{name} has no scripted player: try --player random.")
+            raise MinnowError(f"{spec.name} has no scripted player: try --player random.")
         skills = [player.skill] + [None] * (spec.slots - 1)
     groups = []
     for first in range(0, episodes, GROUP):
@@ -159,7 +161,7 @@ def evaluate(
     score, total, length, success = records.mean(0).tolist()
     spread = 1.96 * float(records[:, 0].std(ddof=1)) / math.sqrt(len(records)) if len(records) > 1 else None
     return Score(
-        name,
+        spec.name,
         episodes,
         score,
         spread,

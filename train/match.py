@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,9 @@ class Match:
         )
 
 
-def match(first: Player, second: Player, name: str, games: int = 200, *, seed: int = 0) -> Match:
-    """Plays `games` whole games on seeds that training never uses; the same ones for the same seed.
+def match(first: Player, second: Player, name: str | Path, games: int = 200, *, seed: int = 0) -> Match:
+    """Plays `games` whole games of an environment (its name, or its folder's path) on seeds that training never uses;
+    the same ones for the same seed.
 
     Raises MinnowError where the environment does not have two sides, or the number of games is odd."""
     if games < 2 or games % 2:
@@ -56,7 +58,7 @@ def match(first: Player, second: Player, name: str, games: int = 200, *, seed: i
     scores = np.concatenate(
         [_play((first, second), name, half, seed, 0)[:, 0], _play((second, first), name, half, seed, half)[:, 1]]
     )
-    return judge(name, scores)
+    return judge(envs.spec(name).name, scores)
 
 
 def judge(name: str, scores: np.ndarray) -> Match:
@@ -104,7 +106,7 @@ def rating(points: np.ndarray, games: np.ndarray, against: np.ndarray, prior: fl
     return float((low + high) / 2)
 
 
-def ladder(players: Sequence[Player], name: str, games: int = 40, *, seed: int = 0) -> np.ndarray:
+def ladder(players: Sequence[Player], name: str | Path, games: int = 40, *, seed: int = 0) -> np.ndarray:
     """Ratings of players of whom each plays `games` games against each."""
     count = len(players)
     points, played = np.zeros((count, count)), np.zeros((count, count))
@@ -117,11 +119,11 @@ def ladder(players: Sequence[Player], name: str, games: int = 40, *, seed: int =
     return ratings(points, played)
 
 
-def _play(seats: tuple[Player, Player], name: str, games: int, seed: int, first: int) -> np.ndarray:
+def _play(seats: tuple[Player, Player], name: str | Path, games: int, seed: int, first: int) -> np.ndarray:
     """The scores [games, 2] of each environment's first game."""
     spec = envs.spec(name)
     if spec.slots != 2:
-        raise MinnowError(f"{name} has {spec.slots} player{'s' * (spec.slots != 1)}: a match wants two sides.")
+        raise MinnowError(f"{spec.name} has {spec.slots} player{'s' * (spec.slots != 1)}: a match wants two sides.")
     parts = []
     for begin in range(0, games, GROUP):
         count = min(GROUP, games - begin)

@@ -95,7 +95,7 @@ class PPO:
     def __init__(self, config: Config, group: Group = ALONE, device: torch.device = CPU) -> None:
         train = config.train
         self.config, self.train, self.group, self.device = config, train, group, device
-        self.spec = envs.spec(config.name)
+        self.spec = envs.spec(config.place)
         self.envs, first_env = group.share(train.envs)  # of this process
         self.sides = sides(config)
         rows = self.envs * self.sides
@@ -180,7 +180,7 @@ class PPO:
         """Some of all the environments."""
         train = self.train
         return envs.Vector(
-            self.config.name,
+            self.config.place,
             count,
             seed=self.config.seed,
             first_index=first,

@@ -12,6 +12,7 @@ import dataclasses
 import itertools
 import json
 import math
+import shlex
 import signal
 import sys
 import time
@@ -23,6 +24,7 @@ from typing import Any, NoReturn
 import torch
 
 import minnow
+from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.files import write_atomic, write_new
 from minnow.train import checkpoint, device, fault, records
@@ -140,7 +142,7 @@ class Folder:
         if theirs := fault.of_environment(trainer):
             raise MinnowError(
                 f"{theirs}, after {trainer.steps:,} steps: the environment is at fault, not the training. {last}"
-                f"To look for it: minnow check {trainer.config.name}"
+                f"To look for it: minnow check {shlex.quote(trainer.config.path or trainer.config.name)}"
             )
         raise MinnowError(
             f"the policy's weights are not finite after {trainer.steps:,} steps: training has diverged. {last}"
@@ -203,6 +205,8 @@ def train(
         if group.size > 1:
             raise MinnowError("several processes train one run: tell each its folder by `out`.")
         out = new_folder(config.name)
+    if config.start:
+        checkpoint.begin(trainer.policy, Path(config.start))
     folder = Folder(out, track)
     if group.leads:
         folder.create(config)
@@ -218,17 +222,27 @@ def resume(
     group: Group = ALONE,
     track: Kind = "none",
     on: str | None = None,
+    place: Path | None = None,
+    more: int = 0,
 ) -> Outcome:
     """Goes on from a run's newest checkpoint, as if it had never stopped. `budget` counts from the run's beginning.
-    The number of processes may differ from before, and so may the device: `on`, as `train.device` says it."""
+    The number of processes may differ from before, and so may the device: `on`, as `train.device` says it. place: of
+    the environment, if it has moved to where it would not be found. With `more` the schedule, or what the run was to
+    stop at, becomes so many agent-steps longer: learning rate and entropy go on from where a schedule of that length
+    has them by then."""
     file = checkpoint.find(run)
     newest = checkpoint.all_of(file.parent.parent)[-1:]
     if newest and newest[0].name != file.name:
         raise MinnowError(f"{file} is not its run's newest checkpoint, {newest[0].name}: move later ones away first.")
     tensors, meta = checkpoint.read(file)
+    folder = Folder(file.parent.parent, track)
     config = configs.from_dict(meta["config"], str(file))
+    if place is not None:
+        config = dataclasses.replace(config, path=envs.remember(place))
+    config = configs.placed(config, file)
+    config.train = dataclasses.replace(config.train, **_longer(folder.path, config, more))
     if on is not None:
-        config = dataclasses.replace(config, train=dataclasses.replace(config.train, device=on))
+        config.train.device = on
     configs.validate(config)
     prepare(config)
     trainer = device.trainer(config, group)
@@ -239,9 +253,24 @@ def resume(
         )
     checkpoint.check(trainer.policy, tensors, file)
     trainer.load(tensors, meta["updates"])
-    return _loop(
-        trainer, Folder(file.parent.parent, track), budget, meta["seconds"], on_checkpoint, meta["command"] or command
-    )
+    if more and group.leads:
+        folder.write_config(config)
+    return _loop(trainer, folder, budget, meta["seconds"], on_checkpoint, meta["command"] or command)
+
+
+def _longer(run: Path, config: Config, more: int) -> dict[str, int]:
+    """The steps of the schedule and those to stop at, as config.toml has them, which may have become more since the
+    checkpoint of `config` was written; and with `more` beyond."""
+    if not 0 <= more <= configs.RANGES["train.steps"][1]:
+        raise MinnowError(f"--more is {more:,}: it wants the agent-steps to go on for, 1 or more.")
+    record, train = run / "config.toml", config.train
+    if record.exists():
+        written = configs.from_dict(configs.parse(record.read_text("utf-8"), str(record)), str(record)).train
+        if written.steps > train.steps:
+            train = written
+    if not more:
+        return {"steps": train.steps, "stop": train.stop}
+    return {"steps": (train.stop or train.steps) + more, "stop": 0}
 
 
 def fit(config: Config, budget: float, group: Group = ALONE) -> Config:

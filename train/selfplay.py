@@ -31,7 +31,7 @@ from minnow.train.policy import Policy
 def sides(config: Config) -> int:
     """How many slots of each environment a network plays. Raises MinnowError where self-play has no other side, or the
     environment too few."""
-    spec = envs.spec(config.name)
+    spec = envs.spec(config.place)
     if config.train.agents > spec.slots:
         raise MinnowError(f"train.agents is {config.train.agents}, but {config.name} has {spec.slots}: leave it out.")
     if config.selfplay.on and spec.slots < 2:
@@ -59,7 +59,7 @@ class Rivals:
     ) -> None:
         self.make, self.draw, self.interval, self.group = make, draw, interval, group
         self.size, self.first = config.selfplay.pool, first
-        slots = envs.spec(config.name).slots
+        slots = envs.spec(config.place).slots
         before = np.floor(np.arange(first, first + count + 1) * config.selfplay.share + 1e-9).astype(np.int64)
         self.present = before[1:] > before[:-1]  # [envs]: past networks play here
         self.seat = before[:-1] % slots  # [envs]: the learner's, there

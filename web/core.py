@@ -15,6 +15,7 @@ import minnow.envs
 from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.policy import messages
+from minnow.envs.find import OURS
 from minnow.export.format import read
 from minnow.export.ops import KINDS
 
@@ -30,14 +31,14 @@ def _declarations() -> list[tuple[str, str, list[str]]]:
     return [(result, name, [] if args == "void" else args.split(",")) for result, name, args in found]
 
 
-def options(env: str) -> dict[str, Any]:
+def options(env: str | Path) -> dict[str, Any]:
     return {
-        "defines": {"GAME_ENV": f'"{env}/{env}.c"'},
-        "include": [minnow.envs.folder(env).parent, CINFER, HERE],
+        "defines": {"GAME_ENV": f'"{minnow.envs.source(env)}"'},
+        "include": [OURS, CINFER, HERE],
     }
 
 
-def wasm(env: str, policy: bytes | None = None, *, whole: bool = False) -> Path:
+def wasm(env: str | Path, policy: bytes | None = None, *, whole: bool = False) -> Path:
     """The `.wasm` that the page plays: environment, interpreter and game core, without imports. Built for size: one
     agent of a small policy takes microseconds either way. It has the operations of `policy`, a file, and no others;
     whole: all that there are, for any file that fits the environment."""
@@ -51,12 +52,15 @@ def wasm(env: str, policy: bytes | None = None, *, whole: bool = False) -> Path:
             built["defines"] |= {"MINNOW_NO_BOX": "1"}
     # Every browser that has SIMD128 copies memory by one instruction. What a flat function is made into is smaller.
     flags = ["-Oz", "-mbulk-memory", "-sBINARYEN_EXTRA_PASSES=--flatten,--rereloop,-Oz,-Oz"]
-    return compile.wasm([HERE / "core.c"], exports=exports, grow=True, flags=flags, name=env, **built)
+    return compile.wasm(
+        [HERE / "core.c"], exports=exports, grow=True, flags=flags, name=minnow.envs.folder(env).name, **built
+    )
 
 
-def shared(env: str, *, flags: Sequence[str] = (), cc: str | None = None) -> Path:
+def shared(env: str | Path, *, flags: Sequence[str] = (), cc: str | None = None) -> Path:
     """The same core as a library of this machine."""
-    return compile.shared([HERE / "core.c"], flags=list(flags), cc=cc, name=f"game-{env}", **options(env))
+    name = f"game-{minnow.envs.folder(env).name}"
+    return compile.shared([HERE / "core.c"], flags=list(flags), cc=cc, name=name, **options(env))
 
 
 @cache
@@ -117,7 +121,7 @@ class Game:
     game (None: fresh entropy)."""
 
     def __init__(
-        self, env: str, policy: bytes | None = None, *, seed: int | None = None, library: Path | None = None
+        self, env: str | Path, policy: bytes | None = None, *, seed: int | None = None, library: Path | None = None
     ) -> None:
         self.spec = minnow.envs.spec(env)
         self.c = _library(library or shared(env))

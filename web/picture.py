@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from html import escape
+from pathlib import Path
 
 from minnow.envs.raster import KINDS
 from minnow.web.core import Game, Shape
@@ -39,7 +40,7 @@ def _element(shape: Shape) -> str:
     return ""
 
 
-def svg(env: str, policy: bytes | None, *, seconds: float = 3.0) -> str:
+def svg(env: str | Path, policy: bytes | None, *, seconds: float = 3.0) -> str:
     """The game as it looks after some seconds."""
     game = Game(env, policy, seed=1)
     game.tick(int(seconds * game.spec.tick_rate))

@@ -14,6 +14,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 import minnow.envs
 from minnow.cinfer.errors import MinnowError
+from minnow.envs.find import OURS
 from minnow.web import core, site
 
 HOST = "127.0.0.1"
@@ -67,16 +68,16 @@ class Workshop:
         self.find, self.runs = find, runs
         self.version = 0
         self.fault: str | None = None
+        self.places: list[Path] = []  # of the environments
         self.made: dict[str, bytes] = {}  # address: contents
         self.paths: dict[str, Path] = {}  # address: file
         self._changed = threading.Condition()
-        self._seen = self._stamp()
+        self._seen: dict[str, int] = {}
         self.rebuild()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _stamp(self) -> dict[str, int]:
-        folders = [minnow.envs.folder(name) for name in minnow.envs.names()]
-        folders += [site.HERE, core.CINFER, *{folder.parent for folder in folders}]
+        folders = [site.HERE, core.CINFER, OURS, *self.places, *minnow.envs.folders()]
         paths = {path for folder in folders for pattern in ("*", "*/*") for path in folder.glob(pattern)}
         paths |= set(self.runs.glob("*/*/policy.minnow"))
         wanted = {".c", ".h", ".js", ".css", ".html", ".svg", ".minnow"}
@@ -95,8 +96,11 @@ class Workshop:
 
     def rebuild(self) -> None:
         """Compiles what changed. What does not build leaves the former version standing, and is shown."""
+        minnow.envs.forget()
         try:
             demos = self.find()
+            self.places = [minnow.envs.folder(demo.place) for demo in demos]
+            self._seen = self._seen or self._stamp()
             made: dict[str, bytes] = {}
             paths: dict[str, Path] = {}
             for demo in demos:
@@ -166,8 +170,9 @@ def developing(find: Callable[[], list[site.Demo]], runs: Path) -> Flask:
     @app.get("/<name>")
     def made(name: str) -> Response:
         env = name.removesuffix("-whole.wasm")
-        if env != name and env in minnow.envs.names():
-            whole = core.wasm(env, whole=True)  # when it is wanted: few pages ever do
+        place = next((place for place in shop.places if place.name == env), None)
+        if env != name and place:
+            whole = core.wasm(place, whole=True)  # when it is wanted: few pages ever do
             return file_below(whole.parent, whole.name)
         if name in shop.paths:
             return file_below(shop.paths[name].parent, shop.paths[name].name)

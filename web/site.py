@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -20,6 +21,8 @@ import jinja2
 import minnow.envs
 from minnow.cinfer.errors import MinnowError, unknown
 from minnow.web import core, picture
+from minnow.web.shipped import POLICIES, run_place
+from minnow.web.shipped import policy as shipped_policy
 
 HERE = Path(__file__).resolve().parent
 MANIFEST = "manifest.json"
@@ -35,14 +38,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Demo:
-    """What one environment's page is made of. `policy` None: the scripted player drives."""
+    """What one environment's page is made of. `place`: its name, or its folder. `policy` None: the scripted player
+    drives."""
 
-    env: str
+    place: str | Path
     policy: Path | None
 
     @cached_property
     def spec(self) -> minnow.envs.Spec:
-        return minnow.envs.spec(self.env)
+        return minnow.envs.spec(self.place)
+
+    @property
+    def env(self) -> str:
+        return self.spec.name
 
     @property
     def title(self) -> str:
@@ -68,16 +76,16 @@ class Demo:
 
     def whole(self) -> Path:
         """A module that runs any policy."""
-        return core.wasm(self.env, whole=True)
+        return core.wasm(self.place, whole=True)
 
     def svg(self) -> str:
         """A picture of the game."""
         return self._made(picture.svg)
 
-    def _made(self, make: Callable[[str, bytes | None], T]) -> T:
+    def _made(self, make: Callable[[str | Path, bytes | None], T]) -> T:
         """A policy that does not fit the environment is refused here, with its number."""
         try:
-            return make(self.env, self.policy.read_bytes() if self.policy else None)
+            return make(self.place, self.policy.read_bytes() if self.policy else None)
         except MinnowError as error:
             if self.policy is None:
                 raise
@@ -90,21 +98,54 @@ def _steps(stage: Path) -> int:
     return int(stage.stem)
 
 
-def newest_policy(env: str, runs: Path, shipped: Path) -> Path | None:
-    """The policy of the newest run, or the shipped one, or None."""
-    found = sorted(runs.glob(f"{env}/*/policy.minnow"), key=lambda path: path.stat().st_mtime)
-    ours = shipped / f"{env}.minnow"
-    return found[-1] if found else ours if ours.exists() else None
+def newest_policy(env: str | Path, runs: Path, shipped: Path = POLICIES) -> Path | None:
+    """The policy of the newest run of an environment, or the one it comes with, or None."""
+    place = minnow.envs.folder(env)
+    found = [path for path in runs.glob(f"{place.name}/*/policy.minnow") if _home(path, place) == place]
+    found.sort(key=lambda path: path.stat().st_mtime)
+    return found[-1] if found else shipped_policy(place, shipped)
 
 
-def demos(policies: dict[str, Path], runs: Path, shipped: Path = HERE / "policies") -> list[Demo]:
-    """One demo an environment; `policies` overrides what is found in `runs`, and that what lies in `shipped`."""
-    for env, path in policies.items():
-        if env not in minnow.envs.names():
-            raise unknown("environment", env, minnow.envs.names())
+def _home(policy: Path, default: Path | None) -> Path | None:
+    """The folder of the environment of a run's policy; `default` where no run is recorded beside it, and None where
+    the environment is gone."""
+    try:
+        return run_place(policy) or default
+    except MinnowError:
+        return None
+
+
+def places(named: Iterable[str | Path], runs: Path) -> list[Path]:
+    """The folders of the environments that a site shows: those that are named; without a name, those that names find
+    and those of the runs. Raises MinnowError where two share a name, since each page has its environment's."""
+    found = [minnow.envs.folder(env) for env in named]
+    if not found:
+        homes = [_home(path, None) for path in sorted(runs.glob("*/*/policy.minnow"))]
+        found = [*minnow.envs.folders(), *filter(None, homes)]
+    names: dict[str, Path] = {}
+    for place in found:
+        if names.setdefault(place.name, place) != place:
+            raise MinnowError(
+                f"a site has one page for each name, and {place.name} is both {names[place.name]} and {place}: name "
+                "the environments to show, as in: minnow site build ./orchard"
+            )
+    return [names[name] for name in sorted(names)]
+
+
+def demos(
+    policies: dict[str, Path], runs: Path, named: Iterable[str | Path] = (), shipped: Path = POLICIES
+) -> list[Demo]:
+    """One demo for each of `places`. `policies`, by the environment's name or path, overrides what is found in `runs`,
+    and that the policy which the environment comes with; `shipped` holds those of our own."""
+    found = places(named, runs)
+    known = [place.name for place in found]
+    given = {minnow.envs.folder(env).name if os.sep in env else env: path for env, path in policies.items()}
+    for env, path in given.items():
+        if env not in known:
+            raise unknown("environment of this site", env, known)
         if not path.is_file():
             raise MinnowError(f"the policy given for {env}, {path}, is not there; train one with `minnow train {env}`")
-    return [Demo(env, policies.get(env) or newest_policy(env, runs, shipped)) for env in minnow.envs.names()]
+    return [Demo(place, given.get(place.name) or newest_policy(place, runs, shipped)) for place in found]
 
 
 def pages(demos: list[Demo], files: dict[str, str], script: str) -> dict[str, str]:
@@ -286,14 +327,15 @@ def check(site: Path) -> list[dict]:
         loaded = {page, *(link for link in named if link.endswith((".js", ".css")))}
         player = sum(compressed(site / address) for address in loaded)
         wasm = policy = spec = 0
+        three_d = False
         if demo and all((site / demo[part]).is_file() for part in ("spec", "wasm", "policy") if demo[part]):
+            three_d = json.loads((site / demo["spec"]).read_text("utf-8"))["three_d"]
             wasm, spec = compressed(site / demo["wasm"]), compressed(site / demo["spec"])
             policy = compressed(site / demo["policy"]) if demo["policy"] else 0
         if player > PLAYER_LIMIT:
             faults.append(f"the player takes {player} bytes gzip, more than {PLAYER_LIMIT}")
         if wasm > WASM_LIMIT:
             faults.append(f"the .wasm takes {wasm} bytes gzip, more than {WASM_LIMIT}")
-        three_d = bool(demo and minnow.envs.spec(env).three_d) if demo else False
         rows.append(
             {
                 "page": page,

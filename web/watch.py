@@ -67,9 +67,10 @@ class Feed:
                 yield ": alive\n\n"
 
 
-def watching(env: str, feed: Feed) -> Flask:
-    """The page of one run of an environment."""
-    demo = site.Demo(env, None)
+def watching(place: str | Path, feed: Feed) -> Flask:
+    """The page of one run of an environment, by its name or folder."""
+    demo = site.Demo(place, None)
+    env = demo.env
     files = {
         f"{env}.wasm": "made/game.wasm",
         f"{env}.json": "made/game.json",

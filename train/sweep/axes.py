@@ -92,7 +92,7 @@ COMPLEMENTS = {name for name, (form, *_) in AROUND.items() if form == "complemen
 
 def axes(base: Config) -> list[Axis]:
     """The axes of one environment. Raises MinnowError for a faulty table [sweep]."""
-    spec = envs.spec(base.name)
+    spec = envs.spec(base.place)
     found: dict[str, Axis] = {}
     for name, (form, low, high) in AROUND.items():
         value = setting(base, name)
@@ -103,7 +103,7 @@ def axes(base: Config) -> list[Axis]:
     for param in spec.param:
         if param.kind in ("reward", "fidelity") and param.low < param.high:
             found[f"env.{param.name}"] = Axis(f"env.{param.name}", "number", param.low, param.high)
-    path = envs.folder(base.name) / "train.toml"
+    path = base.place / "train.toml"
     table = configs.parse(path.read_text("utf-8"), str(path)).get("sweep", {}) if path.exists() else {}
     for name, given in _flat(table):
         found[name] = _given(base, name, given, str(path))
@@ -156,7 +156,7 @@ def setting(config: Config, name: str) -> Any:
     """A setting by its dotted name. Raises MinnowError where there is none."""
     group, _, key = name.partition(".")
     if group == "env":
-        spec = envs.spec(config.name)
+        spec = envs.spec(config.place)
         return config.env.get(key, spec.param[spec.index(key)].value)
     owner = {"policy": config.policy, "train": config.train}.get(group)
     names = [

@@ -114,7 +114,7 @@ class Study:
         mine = {
             "format": FORMAT,
             "env": base.name,
-            "source_hash": envs.spec(base.name).source_hash,
+            "source_hash": envs.spec(base.place).source_hash,
             "axes": json.dumps([asdict(axis) for axis in found]),
         }
         journal = None if "://" in url else Journal(url)

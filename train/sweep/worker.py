@@ -56,7 +56,7 @@ def sweep(plan: Plan, slots: int, devices: list[int], until: float | None = None
         raise MinnowError(f"--workers is {slots}: it wants 1 or more.")
     if not plan.deadline > 0:
         raise MinnowError(f"--deadline is {plan.deadline:g} seconds: it wants a positive number.")
-    envs.library(plan.base.name)  # compiled once, not by each
+    envs.library(plan.base.place)  # compiled once, not by each
     context = multiprocessing.get_context("spawn")
     alive: dict[int, Any] = {}
 
@@ -204,7 +204,7 @@ def _trial(plan: Plan, found: list[Any], params: dict[str, Any], number: int, fo
 
     def score(path: Path) -> None:
         policy, meta = checkpoint.load(path)
-        result = evaluation.evaluate(evaluation.TorchPlayer(policy), plan.base.name, plan.episodes)
+        result = evaluation.evaluate(evaluation.TorchPlayer(policy), plan.base.place, plan.episodes)
         send.send_bytes(json.dumps((meta["steps"], result.score_mean, meta["seconds"])).encode())
 
     status = 1

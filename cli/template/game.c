@@ -1,5 +1,5 @@
 /* NAME.c: fruit falls, and a basket at the bottom catches it.
- * Lengths are in view heights, y points down. env.h is the contract of this file; `minnow check` holds it to that. */
+ * Lengths are in view heights, y points down. env.h (see `minnow include`) is its contract; `minnow check` checks. */
 #define ENV_SLOTS 1 /* players */
 #define ENV_HEADS 1 /* numbers in an action */
 #define ENV_OBS 4   /* numbers in an observation */
@@ -9,7 +9,7 @@
     P(width, 0.2f, 0.1f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Width of the basket.")                                    \
     P(fruits, 20.0f, 1.0f, 100.0f, ENV_WORLD, ENV_INTEGER, "", "Fruits of one episode.")                               \
     P(skill, 1.0f, 0.0f, 1.0f, ENV_WORLD, ENV_LINEAR, "", "Skill of the scripted player: how rarely it dozes.")
-#include "../env.h"
+#include "env.h"
 
 #define TICK (1.0f / 60.0f)
 #define FLOOR 0.9f /* where the fruit meets the basket */
@@ -116,4 +116,4 @@ static const Env env = {.spec = {.name = "NAME",
                         .script = script,
                         .draw = draw,
                         .score = score};
-#include "../core.h"
+#include "core.h"

@@ -1,0 +1,1 @@
+../cinfer/minnow.h
