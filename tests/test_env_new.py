@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from minnow import envs
@@ -128,3 +129,49 @@ def test_the_guide_does_what_it_says(tmp_path: Path) -> None:
                 minnow(tmp_path, *words[1:])
     fruit, script, stones = scores
     assert fruit > 15 and 10 < script < 18 and stones > 0.8 * script
+
+
+@pytest.fixture
+def sumo(folder: Path) -> Path:
+    """The second example of docs/environments.md, as it stands there."""
+    text = (ROOT / "docs" / "environments.md").read_text().split("## A second example")[1].split("\n## ")[0]
+    place = folder / "sumo"
+    place.mkdir()
+    for kind, name in (("c", "sumo.c"), ("toml", "train.toml")):
+        (block,) = re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
+        assert f"`sumo/{name}`" in text
+        (place / name).write_text(block)
+    assert (place / "sumo.c").read_text().count("\n") < 160
+    return place
+
+
+def test_the_second_example(sumo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two players with continuous actions: the contract is kept, it learns a little, and the outcomes are as said."""
+    spec = envs.spec(sumo)
+    assert spec.slots == 2 and spec.action_type == "box" and spec.has_potential and spec.has_success
+    for label in ("source", "declaration", "warnings", "state", "snapshots"):
+        check.CHECKS[label](sumo)
+    env = envs.parallel(sumo, seed=5, time=5.0)
+    right = np.array([1.0, 0.0], np.float32)
+    for name, act in (("terminated", lambda obs: right), ("truncated", lambda obs: -obs[:2] / np.abs(obs[:2]).max())):
+        obs, _ = env.reset()
+        while env.agents:
+            obs, _, terminated, truncated, infos = env.step({agent: act(seen) for agent, seen in obs.items()})
+        ended = {"terminated": all(terminated.values()), "truncated": all(truncated.values())}
+        assert ended == {flag: flag == name for flag in ended}  # both to the right, one is out; both inwards, none
+        first, second = (info["outcome"]["score"] for info in infos.values())
+        assert first == -second and abs(first) == (name == "terminated")
+    argv = ["train", "./sumo", "--steps", "65536", "--seed", "1", "--processes", "1", "--no-export", "--out", "run"]
+    assert main(argv) == 0
+    assert main(["eval", "run", "--episodes", "20", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["env"] == "sumo"
+
+
+@pytest.mark.full
+def test_the_second_example_learns(sumo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every check of the contract, and a training that wins."""
+    assert main(["check", "./sumo"]) == 0
+    assert main(["train", "./sumo", "--seed", "1", "--steps", "1000000", "--out", "run"]) == 0
+    capsys.readouterr()
+    assert main(["eval", "run/policy.minnow", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["success_rate"] > 0.9
