@@ -273,8 +273,17 @@ class Call:
 
 
 def refusal(node: fx.Node, why: str, instead: str) -> ExportError:
-    """The error for one call: the operation, the shapes it is on, the line of the module."""
-    return ExportError(f"{describe(node)}{place(node.meta.get('stack_trace'))} cannot be exported: {why}; {instead}.")
+    """The error for one call: the operation, the shapes it is on, the line of the module, or the layer where no line of
+    its author's is known."""
+    where = place(node.meta.get("stack_trace")) or layer(node)
+    return ExportError(f"{describe(node)}{where} cannot be exported: {why}; {instead}.")
+
+
+def layer(node: fx.Node) -> str:
+    """` in layer NAME`, the innermost one that a call belongs to; empty where that is the module itself."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    name = stack[-1][0] if stack else ""
+    return f" in layer {name!r}" if name else ""
 
 
 def describe(node: fx.Node) -> str:

@@ -38,15 +38,16 @@ class Input:
         return (*self.dims[: self.axis], agents, *self.dims[self.axis :])
 
 
-@dataclass
-class Step:
-    """A node that is left after constants were folded."""
+class Step(nn.Module):
+    """A node that is left after constants were folded: `place` in words, the names of its inputs and outputs. A module,
+    so that what export refuses is named by its place."""
 
-    kind: str
-    place: str  # in words
-    at: At
-    inputs: list[str]
-    outputs: list[str]
+    def __init__(self, kind: str, place: str, at: At, inputs: list[str], outputs: list[str]) -> None:
+        super().__init__()
+        self.kind, self.place, self.at, self.inputs, self.outputs = kind, place, at, inputs, outputs
+
+    def forward(self, args: list[Any], eager: bool = False) -> tuple[Any, ...]:
+        return compute(self.kind, self.at, args, eager)
 
 
 class Network(nn.Module):
@@ -69,7 +70,7 @@ class Network(nn.Module):
         known = {
             name: Known(plain(onnx.numpy_helper.to_array(item))) for name, item in stored.items() if name in needed
         }
-        self.steps: list[Step] = []
+        steps: list[Step] = []
         for i, item in nodes:
             place = f"node {i + 1} of {len(model.graph.node)}, {item.op_type} {item.name or item.output[0]!r}"
             attributes = {part.name: value_of(part) for part in item.attribute}
@@ -80,8 +81,11 @@ class Network(nn.Module):
             elif item.input and all(name in known or not name for name in item.input):
                 known.update(self._run(step, dict(known), eager=True))
             else:
-                self.steps.append(step)
-        self._keep({name for step in self.steps for name in step.inputs}, known)
+                steps.append(step)
+        self.steps = steps
+        for step in steps:
+            self.add_module(step.place.replace(".", "_"), step)
+        self._keep({name for step in steps for name in step.inputs}, known)
         given = [item for item in model.graph.input if item.name not in stored]
         self.left_out = [item.name for item in given if item.name not in needed]
         found = [self._input(item) for item in given]
@@ -144,7 +148,7 @@ class Network(nn.Module):
         """The outputs of one node by name. eager: constants are being computed."""
         args = [values[name] if name else None for name in step.inputs]
         try:
-            results = compute(step.kind, step.at, args, eager)
+            results = step(args, eager)
         except Exception as error:
             raise ExportError(f"{self.path}: {step.place}, cannot be computed: {first_line(error)}.") from error
         if eager:
