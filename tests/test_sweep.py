@@ -403,6 +403,29 @@ def test_trials_of_another_study_by_that_name_are_left_alone(tmp_path: Path) -> 
     ]
 
 
+def test_a_trial_that_was_given_up_belongs_to_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its worker was only slow: what it tells, at whatever moment, is not counted."""
+    job = plan(tmp_path, 3, 60)
+    other = Study.join(job.base, job.study, job.storage)
+    slow = []
+
+    def give_up(study: Study, trial: Any, folder: Path) -> tuple[list[tuple[int, float, float]], bool]:
+        if not slow:
+            slow.append(trial)
+            with monkeypatch.context() as hasty:
+                hasty.setattr(studies, "STALE", -1.0)
+                other.retry_lost()
+        return curve(trial.params), False
+
+    serve(job, "w", None, give_up)
+    study = Study.open(job.base, job.study, job.storage)
+    assert [result.number for result in study.results()] == [1, 2, 3]
+    assert study.results()[0].params == slow[0].params
+    for late in (lambda: other.beat(slow[0]), lambda: other._end(0), lambda: other._end(0, [1.0, 1.0])):
+        with pytest.raises(studies.UpdateFinishedTrialError):
+            late()
+
+
 def test_what_a_worker_leaves_behind_at_each_step_is_counted_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

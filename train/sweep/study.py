@@ -171,7 +171,7 @@ class Study:
             # Without a lock another worker may have taken the last one in between.
             if sorted(item.number for item in self._taken()).index(trial.number) >= trials:
                 trial.set_user_attr("surplus", True)
-                self.study.tell(trial, state=TrialState.FAIL)
+                self._end(trial.number)
                 return None
             return trial
 
@@ -185,15 +185,16 @@ class Study:
 
     def tell(self, trial: optuna.Trial, curve: list[tuple[int, float, float]], began: float, overrun: bool) -> None:
         """The points of a trial's curve; none: it failed, and is not tried again. Raises as `beat` does."""
-        trial.set_user_attr("began", began)
-        trial.set_user_attr("ended", time.time())
-        trial.set_user_attr("curve", curve)
-        trial.set_user_attr("overrun", overrun)
-        if not curve or not math.isfinite(curve[-1][1]):
-            trial.set_user_attr("failed", True)
-            self.study.tell(trial, state=TrialState.FAIL)
-            return
-        self.study.tell(trial, [curve[-1][1], curve[-1][2]])
+        with self._alone():
+            trial.set_user_attr("began", began)
+            trial.set_user_attr("ended", time.time())
+            trial.set_user_attr("curve", curve)
+            trial.set_user_attr("overrun", overrun)
+            if not curve or not math.isfinite(curve[-1][1]):
+                trial.set_user_attr("failed", True)
+                self._end(trial.number)
+                return
+            self._end(trial.number, [curve[-1][1], curve[-1][2]])
         length = next((axis for axis in self.axes if axis.name == STEPS), None)
         for steps, score, seconds in curve[:-1]:
             if length is None or not length.low <= steps <= length.high or not math.isfinite(score):
@@ -207,13 +208,20 @@ class Study:
                 )
             )
 
+    def _end(self, number: int, values: list[float] | None = None) -> None:
+        """A trial is done, with these values, or has failed. Raises UpdateFinishedTrialError where it was so before."""
+        try:
+            self.study.tell(number, values, state=TrialState.FAIL if values is None else None)
+        except ValueError as error:  # as Optuna says it where it looks before it writes
+            raise UpdateFinishedTrialError(str(error)) from None
+
     def retry_lost(self) -> None:
         """Puts the trials of dead workers back in the queue."""
         for trial in self._own(TrialState.RUNNING):
             if time.time() - trial.user_attrs.get("alive", trial.datetime_start.timestamp()) < STALE:
                 continue
             with contextlib.suppress(UpdateFinishedTrialError):  # another worker was first
-                self.study.tell(trial.number, state=TrialState.FAIL)
+                self._end(trial.number)
                 if "failed" not in trial.user_attrs:
                     self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
 
