@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
@@ -55,6 +55,20 @@ def _torch_way(name: str) -> Form | None:
     if operation is None:
         return None
     return operation.decompose if operation._can_decompose() else torch._decomp.decomposition_table.get(operation)
+
+
+def composed(graph: fx.Graph, known: Collection[str]) -> dict[Any, Form]:
+    """How torch takes apart those operations of a graph that are composed of others and are not known whole."""
+    table, targets = torch.export.default_decompositions(), {node.target for node in graph.nodes}
+    return {
+        target: table[target]
+        for target in targets
+        if isinstance(target, torch._ops.OpOverload)
+        and str(target).startswith("aten.")
+        and str(target).removeprefix("aten.") not in {*known, *FORMS}
+        and target._can_decompose()
+        and target in table
+    }
 
 
 def form(*names: str) -> Callable[[Form], Form]:
@@ -161,6 +175,12 @@ def median(x: Tensor, dim: int, keepdim: bool = False) -> Any:
     return tuple(found if keepdim else [item.squeeze(dim) for item in found])
 
 
+@form("kthvalue.default")
+def kthvalue(x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+    found = [item.narrow(dim, k - 1, 1) for item in torch.sort(x, dim)]
+    return tuple(found if keepdim else [item.squeeze(dim) for item in found])
+
+
 # Products
 
 
@@ -177,6 +197,26 @@ def cdist(a: Tensor, b: Tensor, p: float = 2.0, compute_mode: int | None = None)
 
 
 # Moving elements
+
+
+@form("index of own rows")
+def own_rows(x: Tensor, indices: Sequence[Tensor | None]) -> Tensor:
+    """x[arange(agents), i, ...]: the agents' own numbers come first."""
+    dims, flat = [], None
+    for dim, index in enumerate(indices):
+        if dim and index is not None:
+            index = torch.where(index < 0, index + x.shape[dim], index)
+            flat = index if flat is None else flat * x.shape[dim] + index
+            dims.append(dim)
+    x = x.movedim(dims, list(range(-len(dims), 0))).flatten(-len(dims))
+    return x.gather(-1, flat.reshape(-1, *[1] * (x.dim() - 1)).expand(*x.shape[:-1], 1)).squeeze(-1)
+
+
+@form("index_put of own rows")
+def own_places(x: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
+    """x[arange(agents), i] = values."""
+    index = torch.where(indices[1] < 0, indices[1] + x.shape[1], indices[1]).unsqueeze(1)
+    return x.scatter(1, index, values.expand(x.shape[:1]).unsqueeze(1))
 
 
 @form("roll.default")

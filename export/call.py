@@ -34,6 +34,11 @@ class Const:
 
 
 @dataclass(frozen=True)
+class Own:
+    """torch.arange over the agents: each agent's own number, which says which row is whose and nothing else."""
+
+
+@dataclass(frozen=True)
 class Layout:
     """An array's shape as torch sees it, the agents' size as 1 in `shape`; axis -1 where there are no agents."""
 
@@ -86,6 +91,7 @@ class Call:
         flat = torch.utils._pytree.tree_leaves((self.args, self.kwargs))
         self.batched = [item for item in flat if isinstance(item, Batched)]
         self.constants = [item for item in flat if isinstance(item, Const)]
+        self.own = [item for item in flat if isinstance(item, Own)]
         vals = [val for val in torch.utils._pytree.tree_leaves(self.node.meta.get("val")) if isinstance(val, Tensor)]
         if any(len(free_axes(val)) > 1 for val in vals):
             raise self.mixing()
@@ -95,6 +101,10 @@ class Call:
             raise self.mixing() from None
         self.agents = any(layout.axis >= 0 for layout in self.layouts)
         self.bound = self._bind()
+        if self.name.startswith("arange.") and self.agents:
+            if self.layout.fold or self.bound.get("start", 0) != 0 or self.bound.get("step", 1) != 1:
+                raise self.mixing()
+            self.own = [Own()]
 
     @property
     def _schema(self) -> Any:
@@ -165,6 +175,25 @@ class Call:
         if self.inplace:
             self.lowering.env[self.node.args[0]] = result
         return result
+
+    def with_own(self) -> Any:
+        """The result where the agents' own numbers are an argument: x[arange, i] is element i of each agent's row."""
+        if self.name.startswith(("arange.", "to.", "_to_copy.", "lift_fresh", "clone.", "alias.", "_assert")):
+            return Own()
+        ref, kind = self.bound.get("self"), self.name.split(".")[0]
+        if kind not in ("index", "index_put") or not isinstance(ref, Batched) or ref.axis != 0 or ref.fold:
+            raise self.mixing()
+        first, *others = self["indices"]
+        others = [item for item in others if item is not None]
+        if not isinstance(first, Own) or not all(isinstance(item, Batched) for item in others):
+            raise self.mixing()
+        if any(self.rank(item) != 1 for item in others):
+            raise self.refuse("each agent's row can be asked for one place only", "use torch.gather or scatter")
+        if kind == "index":
+            return self.lowering.apart(self, "index of own rows") if others else ref
+        if self.rank(ref) != 2 or len(others) != 1 or self["accumulate"]:
+            raise self.refuse("one place of each agent's row can be written to, and no more", "use torch.scatter")
+        return self.lowering.apart(self, "index_put of own rows")
 
     def apart(self) -> Any:
         """The result by the operations that this one is made of, for a handler that knows only some of its forms."""

@@ -79,7 +79,7 @@ def _words(frames: list[tuple[str, int]]) -> str:
 def _library(name: str) -> bool:
     """Whether a source file is torch's, Python's or this package's."""
     return (
-        name.startswith((_HOME, _TORCH))
+        name.startswith((_HOME, _TORCH, "torch/"))
         or name.startswith("<")
         or (name.startswith(_STDLIB) and "site-packages" not in name)
     )

@@ -45,7 +45,8 @@ def lower(
     if lowering.entangled():
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program = program.run_decompositions({})  # nothing is taken apart, and no array is written into
+            # Nothing that is known is taken apart, and no array is written into.
+            program = program.run_decompositions(apart.composed(program.graph, HANDLERS))
         lowering = Lowering(program, signature, bounds or {})
     lowering.run()
     mingru.fuse(lowering.graph, lowering.derived)
@@ -79,15 +80,15 @@ class Lowering:
 
     def entangled(self) -> bool:
         """Whether the graph must be made functional first: something is written into that is also seen through another
-        view, or vmap has left its marks. Raises ExportError where forward writes into its arguments or memory on self.
+        view, or vmap or autocast have left their marks. Writing in place into anything else becomes making a new array.
 
-        Writing in place into anything else becomes making a new array."""
+        Raises ExportError where forward writes into its arguments or memory on self."""
         order = {node: i for i, node in enumerate(self.program.graph.nodes)}
         root: dict[fx.Node, fx.Node] = {}  # the first node of each chain of views
         found = False
         for node in order:
             source = node.args[0] if node.args and isinstance(node.args[0], fx.Node) else None
-            found |= "_functorch" in getattr(node.target, "__module__", "")
+            found |= node.op == "get_attr" or "_functorch" in getattr(node.target, "__module__", "")
             if node.op != "call_function" or source is None:
                 continue
             if shares(node):
@@ -215,6 +216,8 @@ class Lowering:
         self._through_door(call)
         if call.name == "getitem":
             return call.args[0][call.args[1]]
+        if call.own:
+            return call.with_own()
         handler = HANDLERS.get(call.name)
         if handler is None and torch.Tag.nondeterministic_seeded in node.target.tags:
             raise call.refuse("it draws random numbers", "leave sampling to the policy's action head")
@@ -238,10 +241,10 @@ class Lowering:
             if any(val.dtype == torch.float64 for val in vals):
                 self.door.add(call.node)
 
-    def apart(self, call: Call) -> Any:
-        """An operation by those that it is made of."""
+    def apart(self, call: Call, name: str = "") -> Any:
+        """An operation by those that it is made of, or by a form of another name."""
         try:
-            graph = apart.graph_of(call.node, call.name)
+            graph = apart.graph_of(call.node, name or call.name)
         except apart.OverAgents:
             raise call.mixing() from None
         except Exception as error:

@@ -6,7 +6,6 @@ keeps nothing to itself between calls.
 
 from __future__ import annotations
 
-import builtins
 import copy
 import inspect
 import io
@@ -281,6 +280,21 @@ class Signature:
                     "forward(obs, state))."
                 )
 
+    def remembers(self) -> bool:
+        """Whether one call changes what the module makes of the next, as far as one pair of calls shows."""
+        used, fresh = _copy(self.module), _copy(self.module)
+        obs, states = ([leaf.tensor for leaf in leaves] for leaves in (self.obs, self.states))
+        other = [item * 0.5 + 0.25 if item.is_floating_point() else item.flip(0) for item in obs]
+        if used is fresh or all(map(torch.equal, obs, other)):
+            return True
+        try:
+            self.call(other, states, used)
+            results = [self.call(obs, states, module) for module in (used, fresh)]
+        except Exception:  # of a module that cannot take these; then nothing is shown
+            return True
+        pairs = zip(*((*outputs, *after) for outputs, after in results), strict=True)
+        return not all(torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)) for a, b in pairs)
+
 
 class Watch(TorchFunctionMode):
     """Remembers the first line that takes a tensor's values into Python, where tracing cannot follow."""
@@ -312,14 +326,14 @@ def trace(signature: Signature) -> torch.export.ExportedProgram:
     if any(item.kind is item.VAR_POSITIONAL for item in inspect.signature(module.forward).parameters.values()):
         shapes = (shapes,)  # forward(*args): torch wants the shapes of args together
     try:
-        with torch.no_grad(), quiet(), _free_length(), warnings.catch_warnings(record=True) as said:
+        with torch.no_grad(), quiet(), _eased(module), warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             program = torch.export.export(module, tuple(args), dynamic_shapes=shapes, strict=False)
     except Exception as error:
         raise _refusal(signature, error) from error
     for warning in said:
         text = str(warning.message)
-        if "assigned during export" in text and "_flat_weights" not in text:
+        if "assigned during export" in text and "_flat_weights" not in text and signature.remembers():
             raise ExportError(
                 f"forward assigns the{_assigned(text)}{_where(signature.module, text)}: memory between steps must be "
                 "passed in and returned, forward(obs, state) -> (outputs..., state)."
@@ -416,18 +430,27 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _free_length() -> Iterator[None]:
-    """`len(x)` of a tensor as `x.shape[0]`, which stays free; Python's own makes a number of it."""
-    plain = builtins.len
+def _eased(module: nn.Module) -> Iterator[None]:
+    """Two things that torch.export stumbles over: `len(x)` of a tensor in the files that the module's parts are written
+    in, of which Python makes a plain number, and the values that torch.distributions checks."""
 
     def free(item: Any) -> Any:
-        return item.shape[0] if isinstance(item, Tensor) and item.dim() else plain(item)
+        return item.shape[0] if isinstance(item, Tensor) and item.dim() else len(item)
 
-    builtins.len = free
+    spaces = [getattr(type(part).forward, "__globals__", {}) for part in module.modules()]
+    spaces = {id(space): space for space in spaces if not space.get("__name__", "torch").startswith("torch")}
+    changed = [space for space in spaces.values() if "len" not in space]
+    kind = torch.distributions.Distribution
+    checks = kind._validate_args
+    kind.set_default_validate_args(False)
+    for space in changed:
+        space["len"] = free
     try:
         yield
     finally:
-        builtins.len = plain
+        kind.set_default_validate_args(checks)
+        for space in changed:
+            del space["len"]
 
 
 def _copy(module: nn.Module) -> nn.Module:

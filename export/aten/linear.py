@@ -169,10 +169,7 @@ def einsum(call: Call) -> Batched:
     left, _, out = equation.partition("->")
     terms = left.split(",")
     if "." in equation or "->" not in equation or len(operands) > 2 or any(len(set(t)) < len(t) for t in terms):
-        raise call.refuse(
-            "only one or two operands are known, each letter once in each, with the result written out",
-            "use several of them, and no '...'",
-        )
+        return call.apart()
     agents = {term[item.axis] for item, term in zip(operands, terms, strict=True) if isinstance(item, Batched)}
     if len(agents) != 1 or any(isinstance(item, Batched) and item.fold for item in operands):
         raise call.mixing()

@@ -381,8 +381,10 @@ def repeat(call: Call) -> Batched:
         return call.result(spread(call, Const(call["self"].tensor.repeat(counts), call["self"].names), call.layout))
     ref = call.held("self")
     times = [1] * (call.rank(ref) - len(times)) + times
-    if len(times) != call.rank(ref):
-        raise call.refuse("it adds axes", "use unsqueeze first")
+    if (more := len(times) - call.rank(ref)) > 0:  # axes in front of all others
+        if ref.fold:
+            raise call.mixing()
+        ref = Batched(to_shape(call, ref.value, [*[1] * more, *call.shape(ref)]), ref.axis + more)
     value = ref.value
     for dim, count in enumerate(times):
         if count != 1:
