@@ -91,7 +91,9 @@ def test_mlp(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     written(Mlp(), (torch.randn(3, 5),), path, ["obs"], ["logits", "value"])
     obs = np.random.default_rng(1).standard_normal((ROWS, 5)).astype(np.float32) * 3
-    out = made(importers.load("onnx", path)).session(ROWS).step(obs)
+    imported = importers.load("onnx", path)
+    assert imported.witness.by.startswith("onnxruntime") and imported.witness.action.shape == (16, 16, 1)
+    out = made(imported).session(ROWS).step(obs)
     logits, value = onnxruntime.InferenceSession(str(path)).run(None, {"obs": obs})
     near(out.logits, logits)
     near(out.outputs[1], value)
@@ -395,6 +397,88 @@ def test_one_agent_alone(tmp_path: Path) -> None:
         importers.load("onnx", text(path, graph))
 
 
+# Policies of libraries, as their documents export them
+
+
+class Deterministic(nn.Module):
+    """Stable-Baselines3's documented recipe: the policy's forward, deterministic."""
+
+    def __init__(self, policy: Any) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, observation: Tensor) -> Any:
+        return self.policy(observation, deterministic=True)
+
+
+class Greedy(nn.Module):
+    """The action of a Q-network: the first of its largest values."""
+
+    def __init__(self, policy: Any) -> None:
+        super().__init__()
+        self.net = policy.q_net
+
+    def forward(self, observation: Tensor) -> Tensor:
+        return self.net(observation).argmax(1).reshape(-1, 1)
+
+
+LIBRARIES = {  # policy, observations, actions, exporter, opset
+    "PPO": ("PPO", "MlpPolicy", "vector", "box", "older", 11),
+    "DQN, newer exporter": ("DQN", "MlpPolicy", "vector", "choice", "newer", 18),
+    "A2C, choices": ("A2C", "MlpPolicy", "vector", "choice", "older", 17),
+    "PPO, images": ("PPO", "CnnPolicy", "image", "choice", "older", 17),
+    "DQN": ("DQN", "MlpPolicy", "vector", "choice", "older", 13),
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("batch", ["one", "free"])
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_policies_of_stable_baselines(name: str, batch: str, tmp_path: Path) -> None:
+    """The output of each policy's model is what the library's policy gives, for observations it had not seen."""
+    import stable_baselines3
+    from gymnasium import spaces
+    from test_importers import Game
+
+    kind, policy, seen, acts, exporter, opset = LIBRARIES[name]
+    image = spaces.Box(0, 255, (3, 36, 36), np.uint8)
+    vector = spaces.Box(-np.inf, np.inf, (5,), np.float32)
+    action = spaces.Discrete(4) if acts == "choice" else spaces.Box(-9, 9, (2,), np.float32)
+    game = Game(image if seen == "image" else vector, action)
+    options = {"buffer_size": 99} if kind == "DQN" else {}
+    agent = getattr(stable_baselines3, kind)(policy, game, seed=1, device="cpu", **options).policy.eval()
+    module = Greedy(agent) if kind == "DQN" else Deterministic(agent)
+    rows = 1 if batch == "one" else 3
+    shown = torch.from_numpy(np.random.default_rng(0).integers(0, 255, (rows, *image.shape), dtype=np.uint8))
+    example = shown if seen == "image" else torch.randn(rows, 5)
+    path = tmp_path / "model.onnx"
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        if exporter == "newer":
+            axes = {"observation": {0: torch.export.Dim("agents", min=1)}} if batch == "free" else None
+            torch.onnx.export(
+                *(module, (example,), str(path)), dynamo=True, dynamic_shapes=axes, opset_version=opset, verbose=False
+            )
+        else:
+            axes = {"input": {0: "batch"}} if batch == "free" else None
+            torch.onnx.export(
+                *(module, (example,), str(path)),
+                input_names=["input"],
+                dynamic_axes=axes,
+                opset_version=opset,
+                dynamo=False,
+            )
+    imported = importers.load("onnx", path, keep=(onnx.load(path).graph.output[0].name,), outputs=("action",))
+    random = np.random.default_rng(2)
+    obs = random.integers(0, 256, (ROWS, *image.shape)) if seen == "image" else random.standard_normal((ROWS, 5))
+    obs = obs.astype(example.numpy().dtype)
+    with torch.no_grad():
+        expected = module(torch.from_numpy(obs))
+    expected = (expected[0] if isinstance(expected, tuple) else expected).numpy().reshape(ROWS, -1)
+    found = made(imported).session(ROWS).step(obs).outputs[0].reshape(ROWS, -1)
+    assert (np.abs(found - expected).max(1) > 1e-4).sum() <= 2, name  # two logits closer to each other than rounding
+
+
 # What is kept
 
 SAMPLED = """g (float[n, 3] obs_0, float[n, 2] action_masks, float[n, 1, 4] recurrent_in)
@@ -472,6 +556,9 @@ def test_faults(tmp_path: Path) -> None:
         importers.load("onnx", text(path, "g (float[n, t, 3] x) => (float[n, t, 3] y) { y = Tanh (x) }"))
     with pytest.raises(ExportError, match="'x' has ONNX's type 8"):
         importers.load("onnx", text(path, "g (string[n, 3] x) => (string[n, 3] y) { y = Identity (x) }"))
+    split = "g (float[n, 4] x) => (float[n, 2] y) { a, b, y = Split <axis = 1, num_outputs = 2> (x) }"
+    with pytest.raises(ExportError, match="node 1 of 1, Split 'a', gives 2 outputs, not 3|cannot be loaded"):
+        importers.load("onnx", text(path, split, 18))
     whole = text(path, "g (float[n, 3] x) => (float[n, 3] y) { y = Tanh (x) }").read_bytes()
     for end in range(len(whole)):
         path.write_bytes(whole[:end])

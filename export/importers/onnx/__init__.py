@@ -71,6 +71,7 @@ def load(path: Path | str, **options: Any) -> Imported:
         state={name: torch.zeros(item.shape(EXAMPLES)) for name, item in network.start.items()} or None,
         state_axes={name: item.axis for name, item in network.start.items()} or None,
         observation=described,
+        witness=None if action is None else witness.witness(network, runtime, obs, names, action),
         meta=meta | ({"left_out": network.left_out} if network.left_out else {}),
     )
 

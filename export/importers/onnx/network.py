@@ -151,6 +151,8 @@ class Network(nn.Module):
             results = step(args, eager)
         except Exception as error:
             raise ExportError(f"{self.path}: {step.place}, cannot be computed: {first_line(error)}.") from error
+        if len(results) < step.at.outputs:
+            raise ExportError(f"{self.path}: {step.place}, gives {len(results)} outputs, not {step.at.outputs}.")
         if eager:
             results = tuple(Known(plain(item.numpy())) if isinstance(item, Tensor) else item for item in results)
         return dict(zip(step.outputs, results, strict=False))

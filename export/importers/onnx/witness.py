@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minnow.export.action import Action
 from minnow.export.errors import ExportError, first_line
-from minnow.export.importers.imported import library
+from minnow.export.importers.imported import library, version
 from minnow.export.importers.onnx.network import Input, Network
 from minnow.export.importers.onnx.values import DTYPES
+from minnow.export.importers.witness import AGENTS, Played, Witness, act, resets
+from minnow.export.importers.witness import STEPS as STEPS_HELD
 
 ROWS = 256
 STEPS = 4
@@ -148,6 +152,29 @@ def check(network: Network, runtime: Runtime, obs: dict[str, np.ndarray]) -> lis
         for name, part in parts.items():
             compare(runtime, name, part.numpy(), expected[name])
     return [expected[name].shape[-1] if expected[name].ndim > 1 else 1 for name in network.outputs]
+
+
+def witness(
+    network: Network, runtime: Runtime, obs: dict[str, np.ndarray], names: Sequence[str], action: Action
+) -> Witness | None:
+    """ONNX Runtime's actions, to which the policy file in C is held; None where the model is written for a number of
+    agents that does not fit. names: of the outputs, in order."""
+    rows = STEPS_HELD * AGENTS
+    if runtime.fixed and AGENTS % runtime.fixed:
+        return None
+    shown = {name: item[:rows].reshape(STEPS_HELD, AGENTS, *item.shape[1:]) for name, item in obs.items()}
+    again, played = resets(), Played()
+    start = {name: np.zeros(item.shape(AGENTS), np.float32) for name, item in network.start.items()}
+    state = dict(start)
+    for step in range(STEPS_HELD):
+        for name, item in network.start.items():
+            gone = again[step].reshape([-1 if i == item.axis else 1 for i in range(start[name].ndim)])
+            state[name] = np.where(gone, start[name], state[name])
+        found = runtime.run({name: item[step] for name, item in shown.items()} | state)
+        state = {name: found[after] for name, after in network.state.items()}
+        outputs = {name: found[own] for name, own in zip(names, network.outputs, strict=True)}
+        act(action, outputs, None, played)
+    return Witness(version("onnxruntime"), shown, again, np.stack(played.action))
 
 
 def compare(runtime: Runtime, name: str, found: np.ndarray, expected: np.ndarray) -> None:

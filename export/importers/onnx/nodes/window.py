@@ -79,7 +79,7 @@ def max_pool(at: At, x: Item) -> Tensor:
         raise ExportError("its second output, where the largest are, is not known")
     x = tensor(x)
     window = Window(at, x, list(at.get("kernel_shape")))
-    x, pads = window.padded(x, -torch.inf)
+    x, pads = window.padded(x, -torch.inf if x.is_floating_point() else torch.iinfo(x.dtype).min)
     ceil = bool(at.get("ceil_mode", 0))
     return MAX_POOL[window.axes - 1](x, window.kernel, window.strides, pads, window.dilations, ceil)
 
