@@ -2296,7 +2296,8 @@ static float mnw_normal(const mnw_kernels *k, float u) {
     return u < 0.5f ? q : -q;
 }
 
-/* ---- Functions that few policies call: one number at a time, one code for every instruction set. */
+/* ---- Functions that few policies call: one number at a time, one code for every instruction set. Their digits come
+ * from doubles, so that what is rounded last is right to 0.501 units in the last place, over all floats. */
 
 /* What is left of x when it is divided by y, with the sign of x: exact. */
 static float mnw_fmod_of(float x, float y) {

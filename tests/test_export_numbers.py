@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minnow.cinfer import load
-from minnow.export import format
+from minnow.export import Discrete, format
+from minnow.export.graph import Graph
 from minnow.export.lower import lower
 from minnow.export.trace import Signature, trace
 
@@ -35,14 +36,18 @@ def lowered(function: Callable[..., Any], obs: Any, count: int = 1) -> bytes:
     names = tuple(f"y{i}" for i in range(count))
     signature = Signature(Apply(function), obs, None, names)
     graph, _ = lower(trace(signature), signature)
-    golden = format.Golden(
+    return format.write(graph, None, golden=golden_of(graph))
+
+
+def golden_of(graph: Graph) -> format.Golden:
+    """Golden vectors of the right shapes; nothing is held against them."""
+    return format.Golden(
         [
             np.zeros((2, 1, *graph.values[item.value].shape), format.NUMPY[graph.values[item.value].dtype])
             for item in graph.inputs
         ],
         [np.zeros((2, 1, *graph.values[item.value].shape), np.float32) for item in graph.outputs],
     )
-    return format.write(graph, None, golden=golden)
 
 
 def compare(function: Callable[..., Any], obs: Any, *, exact: bool = True, count: int = 1) -> None:
@@ -210,6 +215,19 @@ def test_order(function: Callable[[Tensor], Any]) -> None:
     found = function(ROWS)
     pair = isinstance(found, tuple)
     compare((lambda x: tuple(function(x))) if pair else function, ROWS, count=2 if pair else 1)
+
+
+def test_a_greedy_choice_is_torchs_argmax() -> None:
+    """The first NaN among the logits, or the first of the largest."""
+    file = format.read(lowered(lambda x: x * 1, ROWS))
+    file.graph.outputs[0].role = "logits"
+    policy = load(format.write(file.graph, None, action=Discrete(6), golden=file.golden))
+    found = policy.session(len(ROWS)).step(ROWS.numpy()).action
+    np.testing.assert_array_equal(found[:, 0], ROWS.argmax(1).numpy())
+    mask = np.ones(ROWS.shape, bool)
+    mask[:, 0] = False
+    found = policy.session(len(ROWS)).step(ROWS.numpy(), mask).action
+    np.testing.assert_array_equal(found[:, 0], ROWS[:, 1:].argmax(1).numpy() + 1)
 
 
 def test_where_tops_are_equal_the_first_is_taken() -> None:

@@ -59,6 +59,8 @@ def split(function: Callable[[Tensor, Tensor], Any]) -> Callable[[Tensor], Any]:
         lambda a, b: (torch.cat([a, b, a], 1) % 1000, torch.stack([a, b], 1).flatten(1) % 77),
         lambda a, b: (torch.cat([a, b], 1).flip(1) % 1000, torch.cat([a, b], 1).repeat(1, 2) % 1000),
         lambda a, b: (a.expand(-1, 3) % 1000, torch.cat([a, b], 1).amax(1) % 1000),
+        lambda a, b: (torch.cat([a, b, a + 1], 1).argmax(1), torch.cat([a, a - 1, b], 1).argmin(1)),
+        lambda a, b: (torch.cat([a, b, a + 1], 1).max(1)[0] % 1000, torch.cat([a, b], 1).min(1)[1]),
         lambda a, b: (a & b, a | b),
         lambda a, b: (a ^ b, ~a),
         lambda a, b: (a & 255, a >> 4),
@@ -115,8 +117,8 @@ def test_what_leaves_32_bits_is_refused_where_it_is_declared() -> None:
     assert "integer" in graph_of(lambda x: x * 4, SMALL, declared)  # int32 wraps
     with pytest.raises(ExportError, match=r"aten.sum.dim_IntList .*between 0 and 4,000,000,000.*32 bits"):
         graph_of(lambda x: x.sum(1), SMALL, declared)
-    with pytest.raises(ExportError, match=r"aten.argmax.default .*beyond 2\^24.*clamp them before it"):
-        graph_of(lambda x: x.argmax(1), SMALL)
+    with pytest.raises(ExportError, match=r"aten.argsort.default .*beyond 2\^24.*clamp them before it"):
+        graph_of(lambda x: x.argsort(1), SMALL)
     with pytest.raises(ExportError, match=r"aten.cumsum.default .*beyond 2\^24"):
         graph_of(lambda x: x.cumsum(1), SMALL)
     with pytest.raises(ExportError, match="more than 32 bits"):

@@ -207,7 +207,7 @@ def shrink(call: Call) -> Batched:
 
 @aten("argmax.default", "argmin.default")
 def argmax(call: Call) -> Batched:
-    ref = call.batch("self")
+    ref = call.held("self")
     if call["dim"] is None:
         raise call.mixing()
     value = where_most(call, ref, call.axis(ref, call["dim"]), call.name.startswith("argmin"))
@@ -216,9 +216,11 @@ def argmax(call: Call) -> Batched:
 
 @aten("max.dim", "min.dim")
 def max_dim(call: Call) -> list[Batched | None]:
-    ref = call.batch("self")
+    ref = call.held("self")
     axis, kind = call.axis(ref, call["dim"]), call.name[:3]
-    found: list[Batched | None] = [call.result(to_shape(call, reduce(call, kind, ref.value, [axis]), call.layout.one))]
+    words = call.lowering.beyond(ref)
+    most = whole.total(call, f"{kind}imum", ref, [axis], False) if words else reduce(call, kind, ref.value, [axis])
+    found: list[Batched | None] = [call.result(to_shape(call, most, call.layout.one))]
     wanted = any(user.args[1] == 1 and user.users for user in call.node.users)
     place = to_shape(call, where_most(call, ref, axis, kind == "min"), call.layout.one) if wanted else None
     return [*found, None if place is None else call.result(place, 1)]
@@ -227,6 +229,15 @@ def max_dim(call: Call) -> list[Batched | None]:
 def where_most(call: Call, ref: Batched, axis: int, least: bool) -> int:
     """The first place of the maximum (or minimum) along our axis, which becomes of size 1; that of a NaN, if any."""
     shape = call.shape(ref)
+    if call.lowering.beyond(ref):
+        n, keep = shape[axis], [1 if i == axis else size for i, size in enumerate(shape)]
+        top = whole.total(call, "minimum" if least else "maximum", ref, [axis], False)
+        there = call.emit("cast", [whole.integer(call, "eq", ref.value, top, shape)], shape)
+        # n where it is not, so that the smallest is its first place
+        before = torch.arange(n).reshape([-1 if i == axis else 1 for i in range(len(shape))]) - n
+        places = call.emit("mul", [there, call.lowering.constant(Const(before.float()))], shape)
+        first = to_shape(call, reduce(call, "min", places, [axis]), keep)
+        return call.emit("add", [first, number(call, float(n))], keep)
     value = call.emit("neg", [ref.value], shape) if least else ref.value
     return ordered(call, value, axis, 1, True)[1]
 

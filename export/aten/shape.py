@@ -305,15 +305,23 @@ def look_up(call: Call) -> Batched:
     table, where = call["self"], [item for item in call["indices"] if item is not None]
     if len(where) != 1 or call["indices"][0] is None or not isinstance(where[0], Batched):
         raise call.refuse("a table can be asked for whole rows only", "index its first axis alone")
-    if whole.apart(call, table):
-        raise call.refuse("its table holds whole numbers beyond 2^24", "use floats, or smaller numbers")
     rows, known = call.lowering.float(where[0]), whole.range_of(call, where[0])
     if known is None or known.low < 0:  # from the end
         shape = call.shape(rows)
         zero, count = (call.lowering.constant(Const(torch.tensor(float(n)))) for n in (0, len(table.tensor)))
         below = call.emit("mul", [call.emit("lt", [rows.value, zero], shape), count], shape)
         rows = Batched(call.emit("add", [rows.value, below], shape), rows.axis, rows.fold)
-    return embedded(call, table, rows)
+    return words_of(call, table, rows) if whole.apart(call, table) else embedded(call, table, rows)
+
+
+def words_of(call: Call, table: Const, rows: Batched) -> Batched:
+    """The same where its whole numbers are i32."""
+    flat = Const(table.tensor.reshape(len(table.tensor), -1), table.names)
+    count, wide = math.prod(call.shape(rows)), flat.tensor.shape[1]
+    ones = call.lowering.constant(Const(torch.ones(1, wide)))
+    places = call.emit("mul", [to_shape(call, rows.value, [count, 1]), ones], [count, wide])
+    value = call.emit("gather", [whole.constant(call, flat), places], [count, wide], axis=0)
+    return call.result(to_shape(call, value, call.layout.one))
 
 
 def embedded(call: Call, table: Const, rows: Batched) -> Batched:
