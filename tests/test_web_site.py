@@ -17,6 +17,7 @@ import pytest
 import minnow.envs
 from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
+from minnow.cli.main import main
 from minnow.web import core, server, site
 
 CLI = [sys.executable, "-m", "minnow.cli.main"]
@@ -184,6 +185,16 @@ def test_developing_serves_the_sources(tmp_path: Path) -> None:
     assert client.get("/" + manifest["demos"]["pong"]["spec"]).json["name"] == "pong"
     for path in ("/player/../core.py", "/site/../core.py", "/core.py", "/made/core.py"):
         assert client.get(path).status_code == 404, path
+
+
+def test_developing_sees_what_a_changed_game_declares(tmp_path: Path) -> None:
+    """A game that lies elsewhere, while its C file is written."""
+    assert main(["new", "fruit", "--into", str(tmp_path)]) == 0
+    source, seen = tmp_path / "fruit" / "fruit.c", []
+    shop = server.Workshop(lambda: seen.append(minnow.envs.spec(source).description) or [], tmp_path / "runs")
+    source.write_text(source.read_text().replace("Fruit falls; catch", "Apples fall; catch"))
+    shop.rebuild()
+    assert [words.split(";")[0] for words in seen] == ["Fruit falls", "Apples fall"]
 
 
 def test_developing_rebuilds_when_a_policy_appears(tmp_path: Path) -> None:
