@@ -76,9 +76,9 @@ def main(argv: list[str]) -> int:
     if chosen.row and chosen.row not in ROWS:
         raise unknown("row", chosen.row, ROWS)
     if chosen.seeds < 2:
-        raise MinnowError(f"--seeds is {chosen.seeds}: a deviation wants 2 or more.")
+        raise MinnowError(f"--seeds is {chosen.seeds}: a standard deviation needs 2 or more.")
     if chosen.steps < 0:
-        raise MinnowError(f"--steps is {chosen.steps}: it wants 1 or more.")
+        raise MinnowError(f"--steps is {chosen.steps}: it must be 1 or more.")
     kept = json.loads(chosen.out.read_text("utf-8")) if chosen.out and chosen.out.exists() else []
     found = []
     for env in [chosen.env] if chosen.env else STEPS:

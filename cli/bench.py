@@ -153,7 +153,7 @@ def by_isa(place: Path, isas: list[str], agents: int) -> dict[str, tuple[float, 
         if len(set(played.values())) > 1:
             hashes = ", ".join(f"{isa} {hash}" for isa, hash in played.items())
             raise MinnowError(
-                f"{place.name} goes otherwise where it is compiled otherwise; hashes of its states: {hashes}."
+                f"{place.name} plays differently when compiled differently; hashes of its states: {hashes}."
             )
         times = {isa: settle(each) for isa, each in paces.items()}
         seconds: dict[str, list[float]] = {isa: [] for isa in isas}

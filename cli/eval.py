@@ -76,7 +76,7 @@ def player_of(target: str, player: str | None = None) -> tuple[Any, Path, dict[s
             return evaluation.RandomPlayer(envs.spec(place)), place, {}
         if kind == "script":
             return evaluation.ScriptPlayer(_skill(skill)), place, {}
-        raise MinnowError(f"--player is {player!r}: it wants random, script or script=SKILL.")
+        raise MinnowError(f"--player is {player!r}: it must be random, script or script=SKILL.")
     if target in envs.names() or envs.is_env(Path(target).resolve()):
         raise MinnowError(
             f"{target} is an environment: add --player random or --player script, or name a run's folder."
@@ -99,5 +99,5 @@ def _skill(text: str) -> float | None:
     except ValueError:
         skill = -1
     if not 0 <= skill <= 1:
-        raise MinnowError(f"the script's skill is {text!r}: it wants a number from 0 to 1.")
+        raise MinnowError(f"the script's skill is {text!r}: it must be a number from 0 to 1.")
     return skill

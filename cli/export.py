@@ -49,7 +49,7 @@ class Common:
         for word in self.meta:
             key, equals, value = word.partition("=")
             if not equals or not key:
-                raise MinnowError(f"--meta takes KEY=VALUE, and {word!r} is none: for instance --meta license=MIT.")
+                raise MinnowError(f"--meta takes KEY=VALUE, got {word!r}: for instance --meta license=MIT.")
             try:
                 found[key] = json.loads(value)
             except ValueError:

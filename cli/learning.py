@@ -73,7 +73,7 @@ def train(argv: list[str]) -> int:
     if chosen.net and chosen.net not in NETS:
         raise unknown("network", chosen.net, NETS)
     if not chosen.seconds > 0:
-        raise MinnowError(f"--seconds is {chosen.seconds:g}: it wants a positive number.")
+        raise MinnowError(f"--seconds is {chosen.seconds:g}: it must be a positive number.")
     _processes(chosen.processes)
     found = []
     for net in [chosen.net] if chosen.net else NETS:
@@ -88,7 +88,7 @@ def train(argv: list[str]) -> int:
 
 def _processes(count: int) -> None:
     if not 1 <= count <= 1024:
-        raise MinnowError(f"--processes is {count}: it wants 1 or more, at best as many as there are cores.")
+        raise MinnowError(f"--processes is {count}: it must be 1 or more, at best the number of cores.")
 
 
 def speed(everyone: group.Group, net: str, seconds: float) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def solve(argv: list[str]) -> int:
     named, rest = flags.leading(argv)
     chosen = flags.parse(SolveFlags, rest, "minnow bench solve ENV")
     if len(named) != 1:
-        raise MinnowError(f"minnow bench solve wants one environment: {', '.join(envs.names())}.")
+        raise MinnowError(f"minnow bench solve takes one environment: {', '.join(envs.names())}.")
     if named[0] not in envs.names():
         raise unknown("environment", named[0], envs.names())
     known = configs.bar(named[0])
@@ -176,7 +176,7 @@ def solve(argv: list[str]) -> int:
     if bar is None:
         raise MinnowError(f"no score is known that solves {named[0]}: give --score.")
     if chosen.seeds < 1:
-        raise MinnowError(f"--seeds is {chosen.seeds}: it wants 1 or more.")
+        raise MinnowError(f"--seeds is {chosen.seeds}: it must be 1 or more.")
     _processes(chosen.processes)
     found = []
     for seed in range(chosen.seeds):

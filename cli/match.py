@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
         return 0 if rest and rest[0] in ("-h", "--help") else 2
     chosen = flags.parse(Flags, rest, "minnow match")
     if len(named) > 2:
-        raise MinnowError(f"minnow match wants one run or two players, got {len(named)}.")
+        raise MinnowError(f"minnow match takes one run or two players, got {len(named)}.")
     return _rate(Path(named[0]), chosen) if len(named) == 1 else _match(named, chosen)
 
 
@@ -71,7 +71,7 @@ def _rate(run: Path, chosen: Flags) -> int:
 
     files = checkpoint.all_of(run)
     if len(files) < 2:
-        raise MinnowError(f"{run} holds {len(files)} checkpoints: ratings want two or more. Or name two players.")
+        raise MinnowError(f"{run} holds {len(files)} checkpoints: ratings need two or more. Or name two players.")
     loaded: list[tuple[Any, dict[str, Any]]] = [checkpoint.load(file) for file in files]
     env = checkpoint.place(loaded[0][1])
     rated = ladder([TorchPlayer(policy) for policy, _ in loaded], env, chosen.games, seed=chosen.seed)

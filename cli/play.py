@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
     chosen = flags.parse(Flags, argv[1:], f"minnow play {name}")
     spec = envs.spec(place)
     if not 100 <= chosen.height <= 4096:
-        raise MinnowError(f"--height is {chosen.height}: it wants 100 to 4096.")
+        raise MinnowError(f"--height is {chosen.height}: it must be 100 to 4096.")
     from minnow.envs.window import Window
 
     seed = secrets.randbits(32) if chosen.seed is None else chosen.seed

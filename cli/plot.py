@@ -32,9 +32,9 @@ def main(argv: list[str]) -> int:
     named, rest = flags.leading(argv)
     chosen = flags.parse(Flags, ["--output" if word == "-o" else word for word in rest], "minnow plot")
     if not named:
-        raise MinnowError("minnow plot wants at least one run, such as runs/pong/<id>; minnow runs lists them.")
+        raise MinnowError("minnow plot takes at least one run, such as runs/pong/<id>; minnow runs lists them.")
     if chosen.output.suffix not in ENDINGS:
-        raise MinnowError(f"--output is {chosen.output}: it wants a name that ends in {', '.join(ENDINGS)}.")
+        raise MinnowError(f"--output is {chosen.output}: its name must end in {', '.join(ENDINGS)}.")
     found = [records.read(Path(name)) for name in named]
     curves = [record.curve() for record in found]
     for record, curve in zip(found, curves, strict=True):

@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
     spec = envs.spec(place)
     out = Path(chosen.out)
     if out.suffix not in KINDS:
-        raise MinnowError(f"-o is {chosen.out!r}: it wants a file that ends in {', '.join(KINDS)}.")
+        raise MinnowError(f"-o is {chosen.out!r}: the file's name must end in {', '.join(KINDS)}.")
     for label, value, low, high in (
         ("seconds", chosen.seconds, 0, 600),
         ("skip", chosen.skip, 0, 600),
@@ -68,7 +68,7 @@ def main(argv: list[str]) -> int:
         ("fps", chosen.fps, 1, 120),
     ):
         if not low <= value <= high:
-            raise MinnowError(f"--{label} is {value:g}: it wants {low} to {high}.")
+            raise MinnowError(f"--{label} is {value:g}: it must be {low} to {high}.")
     if out.suffix == ".mp4" and not shutil.which("ffmpeg"):
         raise MinnowError("ffmpeg was not found. Install it: apt-get install ffmpeg (as root), or write a .gif.")
     from minnow.envs.raster import Raster

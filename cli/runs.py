@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     for fault in faults:
         print(f"left out: {fault}", file=sys.stderr)
     if not found:
-        raise MinnowError(f"there is no run below {chosen.folder}. Make one with: minnow train pong")
+        raise MinnowError(f"there are no runs in {chosen.folder}. Make one with: minnow train pong")
     if chosen.sort == "score":
         found.sort(key=lambda record: -float("inf") if record.score is None else record.score, reverse=True)
     elif chosen.sort != "time":

@@ -33,15 +33,15 @@ def main(argv: list[str]) -> int:
     named, rest = flags.leading(argv)
     chosen = flags.parse(Flags, rest, "minnow bench seeds ENV")
     if len(named) != 1:
-        raise MinnowError(f"minnow bench seeds wants one environment: {', '.join(envs.names())}.")
+        raise MinnowError(f"minnow bench seeds takes one environment: {', '.join(envs.names())}.")
     place = envs.folder(named[0])
     bar = configs.bar(place)
     if bar is None:
         raise MinnowError(
-            f"no bar is set for {place.name}: its train.toml wants a table [bar], such as score_mean = 18.0."
+            f"no bar is set for {place.name}: put a table [bar] into its train.toml, such as score_mean = 18.0."
         )
     if chosen.seeds < 1:
-        raise MinnowError(f"--seeds is {chosen.seeds}: it wants 1 or more.")
+        raise MinnowError(f"--seeds is {chosen.seeds}: it must be 1 or more.")
     found = []
     for seed in range(chosen.seeds):
         found.append(trained(place, seed, chosen.episodes))

@@ -83,7 +83,7 @@ def main(argv: list[str]) -> int:
         print(USAGE)
         return 0
     if not rest or rest[0].startswith("-"):
-        raise MinnowError(f"minnow sweep {action} wants an environment's name; there are: {', '.join(envs.names())}.")
+        raise MinnowError(f"minnow sweep {action} takes an environment, one of {', '.join(envs.names())}.")
     base = configs.defaults(rest[0])
     return {"run": _run, "show": _show, "apply": _apply}[action](base, rest[1:])
 
@@ -95,7 +95,7 @@ def _where(base: Any, chosen: StudyFlags) -> str:
 def _run(base: Any, argv: list[str]) -> int:
     chosen = flags.parse(RunFlags, argv, f"minnow sweep {base.name}")
     if chosen.trials < 1 or chosen.episodes < 1 or chosen.per_gpu < 1:
-        raise MinnowError("--trials, --episodes and --per-gpu want 1 or more.")
+        raise MinnowError("--trials, --episodes and --per-gpu must be 1 or more.")
     import torch
 
     from minnow.train.sweep.study import Study

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     named, rest = flags.leading(argv)
     chosen = flags.parse(Flags, rest, "minnow watch")
     if len(named) != 1:
-        raise MinnowError("minnow watch wants one run, such as runs/pong/<id>; minnow runs lists them.")
+        raise MinnowError("minnow watch takes one run, such as runs/pong/<id>; minnow runs lists them.")
     if not 0 <= chosen.port <= 65535:
         raise MinnowError(f"--port got {chosen.port}; ports are 0 to 65535")
     run = Path(named[0])

@@ -84,24 +84,24 @@ def declaration(env: str | Path) -> str:
     demand(found.description.endswith("."), "description is a sentence: end it with a full stop")
     size = library(env).env_obs_size()
     demand(int(np.prod(found.obs_shape)) == size, f"obs_shape {found.obs_shape} does not hold ENV_OBS = {size} numbers")
-    demand(1 <= found.agents <= found.slots, f"agents is {found.agents}: it wants 1 to ENV_SLOTS = {found.slots}")
+    demand(1 <= found.agents <= found.slots, f"agents is {found.agents}: it must be 1 to ENV_SLOTS = {found.slots}")
     demand(found.tick_rate > 0 and found.action_repeat >= 1, "tick_rate and action_repeat must be positive")
     demand(found.score_low < found.score_high, "score_low must lie below score_high")
     demand(found.view_width > 0 and found.view_height > 0, "view_width and view_height must be positive")
-    demand(bool(found.control), "a person needs controls: fill spec.control")
-    demand(found.has_script, "a scripted player is wanted: .script, with a parameter named skill")
+    demand(bool(found.control), "a person needs controls: fill in spec.control")
+    demand(found.has_script, "there must be a scripted player: .script, with a parameter named skill")
     demand("skill" in [p.name for p in found.param], "the script's skill is the parameter named skill: add it")
     for p in found.param:
-        demand(p.low <= p.value <= p.high and p.low < p.high, f"parameter {p.name}: want low <= default <= high")
+        demand(p.low <= p.value <= p.high and p.low < p.high, f"parameter {p.name}: must have low <= default <= high")
         demand(p.doc.endswith("."), f"parameter {p.name}: its doc is a sentence, with a full stop")
-        demand(p.scale != "log" or p.low > 0, f"parameter {p.name}: a logarithmic one has a low above 0")
+        demand(p.scale != "log" or p.low > 0, f"parameter {p.name}: a logarithmic one needs a low above 0")
         demand(p.kind != "physics" or p.value == 0 or p.low * p.high >= 0, f"parameter {p.name}: bounds change sign")
     for field in found.fields:
-        demand(bool(field.name) and field.low < field.high, f"field {field.name!r}: wants a name and low < high")
+        demand(bool(field.name) and field.low < field.high, f"field {field.name!r}: needs a name and low < high")
     for head in found.head:
         demand(head.size in (0, len(head.labels)), f"head {head.name}: {head.size} choices, {len(head.labels)} labels")
     for c in found.control:
-        demand(c.head < found.heads and bool(c.keys or c.touch), f"control {c.label}: wants a head and keys or touch")
+        demand(c.head < found.heads and bool(c.keys or c.touch), f"control {c.label}: needs a head and keys or touch")
         top = found.head[c.head].size if c.head < found.heads else 0
         demand(not top or 0 <= c.value < top, f"control {c.label}: the head has no choice {c.value:g}")
     if faults:
@@ -182,8 +182,8 @@ def golden(env: str | Path) -> str:
     if len(set(hashes.values())) > 1:
         told = "\n".join(f"  {found}  {build}" for build, found in hashes.items())
         raise MinnowError(
-            f"builds of {folder(env).name} part:\n{told}\nLook for numbers that were never set, shifts and conversions "
-            "out of range, evaluation order, and functions that are not mathf.h's."
+            f"builds of {folder(env).name} disagree:\n{told}\nLook for numbers that were never set, shifts and "
+            "conversions out of range, evaluation order, and functions that are not mathf.h's."
         )
     return ", ".join(hashes)
 
@@ -225,14 +225,14 @@ def snapshots(env: str | Path) -> str:
         step((0, 1))
     if games[0].hash(1) != games[1].hash(1):
         raise MinnowError(
-            f"two games of {games[0].spec.name} with equal seeds and actions part: something outside State matters."
+            f"two games of {games[0].spec.name} with equal seeds and actions differ: something outside State matters."
         )
     games[2].load(1, games[0].save(1))
     for tick in range(100):
         step((0, 2))
         if games[0].hash(1) != games[2].hash(1):
             raise MinnowError(
-                f"{games[0].spec.name}: a snapshot parts from its game after {tick + 1} steps: State does not hold all."
+                f"{games[0].spec.name}: a snapshot leaves its game after {tick + 1} steps: State does not hold all."
             )
     return "restored in mid-episode, 100 steps"
 

@@ -244,7 +244,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
         if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != (self.num_envs,) or not mask.any():
             shown = f"{mask.dtype} {list(mask.shape)}" if isinstance(mask, np.ndarray) else type(mask).__name__
             raise MinnowError(
-                f"reset_mask wants a bool array of shape [{self.num_envs}], at least one of them true, got {shown}."
+                f"reset_mask must be a bool array of shape [{self.num_envs}], at least one of them true, got {shown}."
             )
         if self.vector.agents != 1:
             raise MinnowError("reset_mask is for one agent an environment: reset all, or use agents=1.")

@@ -70,14 +70,14 @@ def test_other_trainers_are_measured(capsys, monkeypatch):
 BAD = [
     (["ablate", "--env", "pung"], "did you mean pong"),
     (["ablate", "--row", "muon"], "Muon"),
-    (["ablate", "--seeds", "1"], "a deviation wants 2"),
+    (["ablate", "--seeds", "1"], "a standard deviation needs 2"),
     (["train", "--net", "mlp"], "mlp2x64"),
     (["train", "--seconds", "0"], "--seconds is 0"),
     (["train", "--processes", "0"], "--processes is 0"),
-    (["solve"], "wants one environment"),
+    (["solve"], "takes one environment"),
     (["solve", "pung"], "did you mean pong"),
     (["solve", "pong", "--seeds", "0"], "--seeds is 0"),
-    (["seeds"], "wants one environment"),
+    (["seeds"], "takes one environment"),
     (["seeds", "pong", "--seeds", "0"], "--seeds is 0"),
     (["learn"], "solve"),
 ]

@@ -63,7 +63,7 @@ def test_bench_compares_instruction_sets(capsys: pytest.CaptureFixture[str], mon
     native = pace.make
     monkeypatch.setattr(pace, "make", lambda name, isa, agents, node: Other(native(name, isa, agents, node), isa))
     assert main.main(argv) == 1
-    assert "pong goes otherwise where it is compiled otherwise" in capsys.readouterr().err
+    assert "pong plays differently when compiled differently" in capsys.readouterr().err
 
 
 @dataclass

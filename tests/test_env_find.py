@@ -105,7 +105,7 @@ def test_everything_remembers_where_it_was(
     for target in (run, policy):
         assert main(["eval", str(target), "--episodes", "5", "--json"]) == 0
     assert main(["match", str(run), "random", "--games", "2"]) == 1
-    assert "fruit has 1 player: a match wants two sides" in capsys.readouterr().err
+    assert "fruit has 1 player: a match needs two sides" in capsys.readouterr().err
     found = {demo.env: demo.policy for demo in site.demos({}, here / "runs")}
     assert found["fruit"] == policy and set(found) == {*envs.names(), "fruit"}
     assert [demo.env for demo in site.demos({}, here / "runs", [place])] == ["fruit"]

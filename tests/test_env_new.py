@@ -97,6 +97,7 @@ def minnow(folder: Path, *words: str) -> str:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1200)
 def test_a_new_environment_passes_all_tests(tmp_path: Path) -> None:
     """Every test of each environment, of one that lies elsewhere; its own test; and the page's core with it."""
     minnow(tmp_path, "new", "fruit")
@@ -109,6 +110,7 @@ def test_a_new_environment_passes_all_tests(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1200)
 def test_the_guide_does_what_it_says(tmp_path: Path) -> None:
     """The commands of "Writing your own" in docs/environments.md, one after another, in an empty folder."""
     text = (ROOT / "docs" / "environments.md").read_text().split("## Writing your own")[1].split("\n## ")[0]

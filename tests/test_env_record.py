@@ -108,8 +108,8 @@ def test_a_film_for_everybody_s_players(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     "argv, words",
     [
-        (["pong"], "wants a file that ends in"),
-        (["pong", "-o", "x.bmp"], "wants a file that ends in"),
+        (["pong"], "name must end in"),
+        (["pong", "-o", "x.bmp"], "name must end in"),
         (["pong", "-o", "x.gif", "--width", "7"], "--width is 7"),
         (["pong", "-o", "x.gif", "--policy", "none.minnow"], "cannot read none.minnow"),
         (["pong", "-o", "/nowhere/x.gif", "--seconds", "0.1"], "cannot write /nowhere/x.gif"),

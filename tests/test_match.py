@@ -72,7 +72,7 @@ def test_a_runs_ratings(pong_run: Path, tmp_path: Path, capsys: pytest.CaptureFi
     ("argv", "words"),
     [
         (["random", "random"], "at least one of the two"),
-        ([SHIPPED, "random", "--games", "3"], "even number"),
+        ([SHIPPED, "random", "--games", "3"], "must be even"),
         ([SHIPPED, SHIPPED.replace("pong", "cartpole")], "but .* plays cartpole"),
         ([SHIPPED.replace("pong", "cartpole"), "random"], "two sides"),
         (["a", "b", "c"], "got 3"),

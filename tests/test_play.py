@@ -152,6 +152,6 @@ def test_without_a_seed_each_game_is_another(
 
 def test_bad_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["play", "pong", "--height", "5"]) == 1
-    assert "it wants 100 to 4096" in capsys.readouterr().err
+    assert "it must be 100 to 4096" in capsys.readouterr().err
     assert main(["play", "pnog"]) == 1
     assert "did you mean pong" in capsys.readouterr().err

@@ -114,7 +114,7 @@ def test_a_curve_leaves_out_a_line_that_is_being_written(folder: Path) -> None:
     ("verb", "argv", "words"),
     [
         (plot, [], "at least one run"),
-        (plot, ["{pong}", "-o", "x.gif"], "ends in .png"),
+        (plot, ["{pong}", "-o", "x.gif"], "must end in .png"),
         (plot, ["{pong}", "--metric", "score"], "score_mean"),
         (plot, ["nowhere"], "holds no run"),
         (runs, ["--folder", "nowhere"], "minnow train pong"),

@@ -492,10 +492,10 @@ def test_show_and_apply(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         (["pongg"], "pong"),
         (["cartpole", "--workers", "0"], "--workers is 0"),
         (["cartpole", "--deadline", "0"], "--deadline is 0"),
-        (["cartpole", "--trials", "0"], "want 1 or more"),
+        (["cartpole", "--trials", "0"], "must be 1 or more"),
         (["cartpole", "--trial", "3"], "--trials"),
         (["show", "cartpole"], "no study at"),
-        (["apply"], "wants an environment"),
+        (["apply"], "takes an environment"),
     ],
 )
 def test_bad_input(argv: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -513,7 +513,7 @@ def test_sampler_explores_choices() -> None:
     ("junk", "words"),
     [
         (b"half a li\n{}\n", r"damaged in line \d+ \(b'half a li'\): remove"),
-        (b'{"a": 1}\n', "damaged or no journal: remove"),
+        (b'{"a": 1}\n', "damaged, or is not a journal: remove"),
     ],
 )
 def test_a_damaged_journal(junk: bytes, words: str, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_one_network_scores_all_parts_alike():
     "core, shape, space", [("lstm", (2, 3), Categorical((3,))), ("mlp", (2, 3), Gaussian((0.0,), (1.0,)))]
 )
 def test_parts_want_a_choice_and_no_memory(core, shape, space):
-    with pytest.raises(MinnowError, match=r"policy\.parts wants"):
+    with pytest.raises(MinnowError, match=r"policy\.parts needs"):
         Policy(PolicyConfig(core=core, parts=True), shape, space)
 
 
@@ -241,11 +241,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 def test_foreign_and_damaged_checkpoints_are_refused(tmp_path):
     foreign = tmp_path / "foreign.safetensors"
     save_file({"x": torch.zeros(1)}, foreign)
-    with pytest.raises(MinnowError, match="no checkpoint of minnow"):
+    with pytest.raises(MinnowError, match="not a checkpoint of Minnow"):
         checkpoint.read(foreign)
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(foreign.read_bytes()[:-2])
-    with pytest.raises(MinnowError, match="damaged or no checkpoint"):
+    with pytest.raises(MinnowError, match="damaged, or is not a checkpoint"):
         checkpoint.read(damaged)
     save_file({"x": torch.zeros(1)}, foreign, metadata={"minnow": json.dumps({"format": 99})})
     with pytest.raises(MinnowError, match="format 99"):

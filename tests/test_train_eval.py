@@ -92,9 +92,9 @@ def test_a_policy_file_scores_as_its_run_does(tmp_path, capsys):
 BAD = [
     (["pung", "--player", "random"], "did you mean pong"),
     (["pong"], "add --player"),
-    (["pong", "--player", "robot"], "wants random, script"),
+    (["pong", "--player", "robot"], "must be random, script"),
     (["pong", "--player", "script=2"], "from 0 to 1"),
-    (["pong", "--player", "random", "--episodes", "0"], "wants 1 or more"),
+    (["pong", "--player", "random", "--episodes", "0"], "must be 1 or more"),
     (["pong", "--player", "random", "--seed", "-1"], "outside 0"),
     (["pong", "--player", "random", "--epsodes", "3"], "--episodes"),
     (["nowhere/run"], "does not exist"),

@@ -321,7 +321,7 @@ BAD_FLAGS = [
     ),
     (["pong", "--env.gravity", "99"], "gravity"),
     (["--resume", "/nowhere", "--policy.core", "gru"], "keeps its settings: leave out --policy.core"),
-    (["pong", "--train.device", "tpu"], "train.device is 'tpu': it wants auto, cpu, cuda or cuda:N"),
+    (["pong", "--train.device", "tpu"], "train.device is 'tpu': it must be auto, cpu, cuda or cuda:N"),
     (["pong", "--train.device", "cuda:63"], "train.device is cuda:63"),
     (["pong", "--train.gamma", "2"], "train.gamma is 2.0, outside"),
     (["pong", "--randomize", "-1"], "randomize is -1.0"),

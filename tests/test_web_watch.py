@@ -77,7 +77,7 @@ def test_a_run_is_followed(pong_run: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        ([], "wants one run"),
+        ([], "takes one run"),
         (["nowhere"], "holds no run"),
         (["a", "b"], "one run"),
         (["a", "--port", "70000"], "65535"),

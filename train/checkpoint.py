@@ -38,9 +38,11 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except OSError as error:
         raise MinnowError(f"cannot read the checkpoint {path}: {error.strerror or error}.") from None
     except SafetensorError as error:
-        raise MinnowError(f"{path} is damaged or no checkpoint: {error}. Try an earlier one beside it.") from None
+        raise MinnowError(
+            f"{path} is damaged, or is not a checkpoint: {error}. Try an earlier one beside it."
+        ) from None
     if text is None:
-        raise MinnowError(f"{path} is a safetensors file but no checkpoint of minnow: its header has no such entry.")
+        raise MinnowError(f"{path} is a safetensors file but not a checkpoint of Minnow: its header lacks the entry.")
     meta = json.loads(text)
     if meta.get("format") != FORMAT:
         raise MinnowError(
@@ -67,7 +69,7 @@ def find(path: Path) -> Path:
     runs = sorted(path.glob("**/checkpoints"))[-3:] if path.is_dir() else []
     hint = f" Did you mean {' or '.join(str(item.parent) for item in runs)}?" if runs else ""
     what = "has no checkpoints" if path.is_dir() else "does not exist"
-    raise MinnowError(f"{path} {what}: it wants a run's folder (runs/<env>/<id>) or a checkpoint in it.{hint}")
+    raise MinnowError(f"{path} {what}: name a run's folder (runs/<env>/<id>) or a checkpoint in it.{hint}")
 
 
 def kept(path: Path) -> Path:

@@ -244,7 +244,7 @@ def parse(text: str, origin: str) -> dict[str, Any]:
 
 def from_dict(tables: dict[str, Any], origin: str) -> Config:
     if not isinstance(tables.get("name"), str):
-        raise MinnowError(f'{origin} names no environment: it wants a line such as name = "pong".')
+        raise MinnowError(f'{origin} names no environment: it needs a line such as name = "pong".')
     return merge(Config(tables["name"]), tables, origin)
 
 
@@ -353,7 +353,7 @@ def validate(config: Config) -> None:
         if not low <= value <= high:  # a not-a-number is caught too
             raise MinnowError(f"{full} is {value}, outside {low:g} .. {high:g}.")
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", config.train.device):
-        raise MinnowError(f"train.device is {config.train.device!r}: it wants auto, cpu, cuda or cuda:N.")
+        raise MinnowError(f"train.device is {config.train.device!r}: it must be auto, cpu, cuda or cuda:N.")
     if config.train.shaping == "discounted" and config.train.gamma == 0:
         raise MinnowError("train.shaping is discounted but train.gamma is 0: choose difference or none.")
 
@@ -372,7 +372,7 @@ def check_batch(config: Config, agents: int) -> None:
     if (config.policy.core != "mlp" or train.priority > 0) and train.minibatch % train.horizon:
         fit = max(1, train.minibatch // train.horizon) * train.horizon
         raise MinnowError(
-            f"train.minibatch is {train.minibatch}, no multiple of the horizon {train.horizon}: a policy with "
+            f"train.minibatch is {train.minibatch}, not a multiple of the horizon, {train.horizon}: a policy with "
             f"memory, or train.priority, learns from whole sequences; try --train.minibatch {fit}."
         )
 

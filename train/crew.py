@@ -53,7 +53,7 @@ def together(count: int, call: Callable[..., Any], *given: Any, restarts: int = 
                     process.kill()
                     process.join()
                     pipe.close()
-    raise MinnowError(f"one of {count} processes died, {restarts + 1} times: its own words are above.")
+    raise MinnowError(f"one of {count} processes died, {restarts + 1} times: what it said is above.")
 
 
 def _start(

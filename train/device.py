@@ -58,7 +58,7 @@ def chosen(config: Config, group: Group = ALONE) -> torch.device:
         raise MinnowError(f"train.device is {name}, one GPU for {here} processes: use --train.device cuda.")
     if gpus < here or int(number or 0) >= gpus:
         raise MinnowError(
-            f"train.device is {name} and wants a GPU for each of {here} processes, but this machine has {gpus}: "
+            f"train.device is {name} and needs a GPU for each of {here} processes, but this machine has {gpus}: "
             "give fewer --processes, a lower number, or --train.device cpu."
         )
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) if here > 1 else int(number or 0))

@@ -133,7 +133,7 @@ def evaluate(
     name: of the environment, or its folder's path.
     Raises MinnowError for impossible arguments."""
     if episodes < 1:
-        raise MinnowError(f"--episodes is {episodes}: it wants 1 or more.")
+        raise MinnowError(f"--episodes is {episodes}: it must be 1 or more.")
     if not 0 <= seed <= MAX_SEED:
         raise MinnowError(f"--seed is {seed}, outside 0 .. {MAX_SEED}.")
     spec = envs.spec(name)

@@ -53,7 +53,7 @@ def match(first: Player, second: Player, name: str | Path, games: int = 200, *, 
 
     Raises MinnowError where the environment does not have two sides, or the number of games is odd."""
     if games < 2 or games % 2:
-        raise MinnowError(f"--games is {games}: it wants an even number, half for each seat.")
+        raise MinnowError(f"--games is {games}: it must be even, half of the games for each seat.")
     half = games // 2
     scores = np.concatenate(
         [_play((first, second), name, half, seed, 0)[:, 0], _play((second, first), name, half, seed, half)[:, 1]]
@@ -123,7 +123,7 @@ def _play(seats: tuple[Player, Player], name: str | Path, games: int, seed: int,
     """The scores [games, 2] of each environment's first game."""
     spec = envs.spec(name)
     if spec.slots != 2:
-        raise MinnowError(f"{spec.name} has {spec.slots} player{'s' * (spec.slots != 1)}: a match wants two sides.")
+        raise MinnowError(f"{spec.name} has {spec.slots} player{'s' * (spec.slots != 1)}: a match needs two sides.")
     parts = []
     for begin in range(0, games, GROUP):
         count = min(GROUP, games - begin)

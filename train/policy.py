@@ -208,7 +208,7 @@ class Policy(nn.Module):
         self.normalize = Normalize(obs_shape) if config.normalize else None
         self.parts = obs_shape[0] if config.parts else 0
         if self.parts and (config.core != "mlp" or not isinstance(space, Categorical) or space.heads > 1):
-            raise MinnowError("policy.parts wants policy.core mlp and one choice among several actions: leave it out.")
+            raise MinnowError("policy.parts needs policy.core mlp and one choice among several actions: leave it out.")
         if self.parts and self.parts > space.out_size:
             raise MinnowError(f"policy.parts: the observation has {self.parts} parts for {space.out_size} actions.")
         sizes = [math.prod(obs_shape[1:] if self.parts else obs_shape)] + [config.hidden] * config.layers

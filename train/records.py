@@ -38,7 +38,7 @@ def read(path: Path) -> Record:
     """The run in a folder. Raises MinnowError where there is none."""
     file = path / "config.toml"
     if not file.exists():
-        raise MinnowError(f"{path} holds no run: it wants a folder with a config.toml, such as runs/<env>/<id>.")
+        raise MinnowError(f"{path} holds no run: a run is a folder with a config.toml, such as runs/<env>/<id>.")
     tables = configs.parse(file.read_text("utf-8"), str(file))
     result = configs.result_of(tables, str(file))
     last = (metrics(path / "metrics.jsonl") or [{}])[-1]

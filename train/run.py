@@ -193,7 +193,7 @@ def train(
     """
     configs.validate(config)
     if budget is not None and not budget > 0:
-        raise MinnowError(f"--budget is {budget:g} seconds: it wants a positive number.")
+        raise MinnowError(f"--budget is {budget:g} seconds: it must be a positive number.")
     prepare(config)
     trainer = device.trainer(config, group)
     started = time.perf_counter()
@@ -262,7 +262,7 @@ def _longer(run: Path, config: Config, more: int) -> dict[str, int]:
     """The steps of the schedule and those to stop at, as config.toml has them, which may have become more since the
     checkpoint of `config` was written; and with `more` beyond."""
     if not 0 <= more <= configs.RANGES["train.steps"][1]:
-        raise MinnowError(f"--more is {more:,}: it wants the agent-steps to go on for, 1 or more.")
+        raise MinnowError(f"--more is {more:,}: it must be the agent-steps to go on for, 1 or more.")
     record, train = run / "config.toml", config.train
     if record.exists():
         written = configs.from_dict(configs.parse(record.read_text("utf-8"), str(record)), str(record)).train

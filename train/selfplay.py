@@ -36,7 +36,7 @@ def sides(config: Config) -> int:
         raise MinnowError(f"train.agents is {config.train.agents}, but {config.name} has {spec.slots}: leave it out.")
     if config.selfplay.on and spec.slots < 2:
         raise MinnowError(
-            f"{config.name} has one side only: self-play wants two or more; leave out --selfplay.on (see: minnow envs)."
+            f"{config.name} has one side only: self-play needs two or more; leave out --selfplay.on (see: minnow envs)."
         )
     return spec.slots if config.selfplay.on else config.train.agents or spec.agents
 

@@ -94,7 +94,7 @@ class Demo:
 
 def _steps(stage: Path) -> int:
     if not stage.stem.isdecimal():
-        raise MinnowError(f"{stage} should be called after its steps, as `minnow export --stages` calls it.")
+        raise MinnowError(f"{stage} should be named after its steps, as `minnow export --stages` names it.")
     return int(stage.stem)
 
 

@@ -122,13 +122,13 @@ def _given(base: Config, name: str, given: Any, origin: str) -> Axis:
     value = setting(base, name)
     if isinstance(value, str):
         if not isinstance(given, list) or not given:
-            raise MinnowError(f"{origin}: sweep.{name} wants a list of words, got {given!r}.")
+            raise MinnowError(f"{origin}: sweep.{name} takes a list of words, got {given!r}.")
         for word in given:
             override(base, {name: word}, origin)
         return Axis(name, "choice", choices=tuple(given))
     numbers = isinstance(given, list) and len(given) == 2 and all(type(item) in (int, float) for item in given)
     if not numbers or not given[0] < given[1]:
-        raise MinnowError(f"{origin}: sweep.{name} wants [low, high] with low below high, got {given!r}.")
+        raise MinnowError(f"{origin}: sweep.{name} takes [low, high] with low below high, got {given!r}.")
     low, high = given
     if name in COMPLEMENTS:
         return _ranged(name, "complement", 1 - high, 1 - low)

@@ -16,7 +16,7 @@ ACROSS = 4  # slices in a row
 def draw(study: Study, path: Path) -> None:
     """Writes a PNG, PDF or SVG, by the ending of its name."""
     if path.suffix not in (".png", ".pdf", ".svg"):
-        raise MinnowError(f"--plot is {path}: it wants a name that ends in .png, .pdf or .svg.")
+        raise MinnowError(f"--plot is {path}: its name must end in .png, .pdf or .svg.")
     results = study.results()
     if not results:
         raise MinnowError("no trial of this study has finished with a score yet.")

@@ -95,7 +95,7 @@ def storage(url: str, journal: Journal | None = None) -> BaseStorage | str:
         return JournalStorage(journal or Journal(url))
     except (ValueError, KeyError, TypeError, AttributeError):  # whatever comes of lines that are not a journal's
         raise MinnowError(
-            f"{url} is damaged or no journal: remove what does not belong there, or choose another --study."
+            f"{url} is damaged, or is not a journal: remove what does not belong there, or choose another --study."
         ) from None
 
 
@@ -151,7 +151,7 @@ class Study:
         attrs = study.user_attrs
         _check({"format": FORMAT, "env": base.name} | attrs, {"format": FORMAT, "env": base.name}, name)
         if "axes" not in attrs:
-            raise MinnowError(f"the study {name!r} has hardly begun: go on with it by minnow sweep {base.name}.")
+            raise MinnowError(f"the study {name!r} has hardly begun: go on with: minnow sweep {base.name}.")
         stored = [Axis(**{**row, "choices": tuple(row["choices"])}) for row in json.loads(attrs["axes"])]
         return cls(study, base, stored)
 

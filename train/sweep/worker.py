@@ -53,9 +53,9 @@ def sweep(plan: Plan, slots: int, devices: list[int], until: float | None = None
     """Runs `slots` workers until the study has its trials, or until a time. A worker that dies is started again.
     devices: GPUs that the slots share out; none: the CPU."""
     if slots < 1:
-        raise MinnowError(f"--workers is {slots}: it wants 1 or more.")
+        raise MinnowError(f"--workers is {slots}: it must be 1 or more.")
     if not plan.deadline > 0:
-        raise MinnowError(f"--deadline is {plan.deadline:g} seconds: it wants a positive number.")
+        raise MinnowError(f"--deadline is {plan.deadline:g} seconds: it must be a positive number.")
     envs.library(plan.base.place)  # compiled once, not by each
     context = multiprocessing.get_context("spawn")
     alive: dict[int, Any] = {}
@@ -78,7 +78,7 @@ def sweep(plan: Plan, slots: int, devices: list[int], until: float | None = None
                     print(f"worker {slot} was killed (signal {-process.exitcode}); starting another", file=sys.stderr)
                     start(slot)
                 elif process.exitcode > 0:
-                    raise MinnowError(f"worker {slot} failed with exit status {process.exitcode}; above is why.")
+                    raise MinnowError(f"worker {slot} failed with exit status {process.exitcode}; the reason is above.")
             if until is not None and time.time() > until:
                 break
     finally:
