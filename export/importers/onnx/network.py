@@ -105,6 +105,12 @@ class Network(nn.Module):
         """Raises ExportError for nodes that are not known, with their places."""
         for i, item in nodes:
             foreign = item.domain not in ("", "ai.onnx")
+            parts = next((part.i for part in item.attribute if part.name == "num_outputs"), len(item.output))
+            if parts != len(item.output):  # ends ONNX Runtime's process
+                raise ExportError(
+                    f"{self.path}: node {i + 1} of {count}, {item.op_type} {item.name or item.output[0]!r}, has "
+                    f"{len(item.output)} outputs, and its num_outputs says {parts}."
+                )
             if item.op_type == "Constant" or (item.op_type in table() and not foreign):
                 continue
             kind = f"{item.domain}.{item.op_type}" if foreign else item.op_type
