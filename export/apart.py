@@ -202,21 +202,27 @@ def cdist(a: Tensor, b: Tensor, p: float = 2.0, compute_mode: int | None = None)
 @form("index of own rows")
 def own_rows(x: Tensor, indices: Sequence[Tensor | None]) -> Tensor:
     """x[arange(agents), i, ...]: the agents' own numbers come first."""
-    dims, flat = [], None
-    for dim, index in enumerate(indices):
-        if dim and index is not None:
-            index = torch.where(index < 0, index + x.shape[dim], index)
-            flat = index if flat is None else flat * x.shape[dim] + index
-            dims.append(dim)
-    x = x.movedim(dims, list(range(-len(dims), 0))).flatten(-len(dims))
-    return x.gather(-1, flat.reshape(-1, *[1] * (x.dim() - 1)).expand(*x.shape[:-1], 1)).squeeze(-1)
+    dims = [dim for dim, index in enumerate(indices) if dim and index is not None]
+    x = x.movedim(dims, list(range(1, len(dims) + 1)))
+    place = _own_place(x, [indices[dim] for dim in dims])
+    return x.flatten(1, len(dims)).gather(1, place).squeeze(1)
 
 
 @form("index_put of own rows")
 def own_places(x: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
-    """x[arange(agents), i] = values."""
-    index = torch.where(indices[1] < 0, indices[1] + x.shape[1], indices[1]).unsqueeze(1)
-    return x.scatter(1, index, values.expand(x.shape[:1]).unsqueeze(1))
+    """x[arange(agents), i, ...] = values."""
+    place, flat = _own_place(x, indices[1:]), x.flatten(1, len(indices) - 1)
+    return flat.scatter(1, place, values.expand(flat[:, 0].shape).unsqueeze(1)).view(x.shape)
+
+
+def _own_place(x: Tensor, indices: Sequence[Tensor]) -> Tensor:
+    """[agents, 1, ...]: where each agent's place is in x with the axes that are indexed made one."""
+    flat = None
+    for size, index in zip(x.shape[1:], indices, strict=False):
+        index = torch.where(index < 0, index + size, index)
+        flat = index if flat is None else flat * size + index
+    rest = x.shape[len(indices) + 1 :]
+    return flat.reshape(-1, 1, *[1] * len(rest)).expand(-1, 1, *rest)
 
 
 @form("roll.default")

@@ -184,6 +184,7 @@ class Call:
         if kind not in ("index", "index_put") or not isinstance(ref, Batched) or ref.axis != 0 or ref.fold:
             raise self.mixing()
         first, *others = self["indices"]
+        together = None not in others
         others = [item for item in others if item is not None]
         if not isinstance(first, Own) or not all(isinstance(item, Batched) for item in others):
             raise self.mixing()
@@ -191,8 +192,8 @@ class Call:
             raise self.refuse("each agent's row can be asked for one place only", "use torch.gather or scatter")
         if kind == "index":
             return self.lowering.apart(self, "index of own rows") if others else ref
-        if self.rank(ref) != 2 or len(others) != 1 or self["accumulate"]:
-            raise self.refuse("one place of each agent's row can be written to, and no more", "use torch.scatter")
+        if not others or not together or self["accumulate"]:
+            raise self.refuse("places of the first axes of each agent's row can be written to", "use torch.scatter")
         return self.lowering.apart(self, "index_put of own rows")
 
     def apart(self) -> Any:

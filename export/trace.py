@@ -281,14 +281,15 @@ class Signature:
                 )
 
     def remembers(self) -> bool:
-        """Whether one call changes what the module makes of the next, as far as one pair of calls shows."""
+        """Whether calls change what the module makes of the next one, as far as a few of them show."""
         used, fresh = _copy(self.module), _copy(self.module)
         obs, states = ([leaf.tensor for leaf in leaves] for leaves in (self.obs, self.states))
         other = [item * 0.5 + 0.25 if item.is_floating_point() else item.flip(0) for item in obs]
         if used is fresh or all(map(torch.equal, obs, other)):
             return True
         try:
-            self.call(other, states, used)
+            for _ in range(4):
+                self.call([item.clone() for item in other], [item.clone() for item in states], used)
             results = [self.call(obs, states, module) for module in (used, fresh)]
         except Exception:  # of a module that cannot take these; then nothing is shown
             return True
@@ -477,7 +478,10 @@ def _leaves(tree: Any, root: str) -> tuple[list[Leaf], pytree.TreeSpec]:
     for path, item in pairs:
         name = ".".join(str(getattr(key, "key", getattr(key, "idx", key))) for key in path) or root
         if isinstance(item, np.ndarray):
-            item = torch.from_numpy(item)
+            try:
+                item = torch.from_numpy(item)
+            except (TypeError, ValueError) as error:
+                raise ExportError(f"{root} {name!r} is an array of {item.dtype}: {first_line(error)}.") from error
         if not isinstance(item, Tensor):
             raise ExportError(
                 f"{root} {name!r} is a {type(item).__name__}: a tensor or a NumPy array is expected, in any nesting of "

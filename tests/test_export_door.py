@@ -262,6 +262,10 @@ def test_numpy_examples_of_wide_dtypes() -> None:
 
 
 WIDE = {
+    "objects": (
+        {"k": np.array([["a"], ["b"]], dtype=object)},
+        "obs 'k' is an array of object: can't convert np.ndarray",
+    ),
     "too far": ({"k": torch.tensor([[1], [1 << 40]])}, r"'k' is int64 and holds 1099511627776.* too large for int32"),
     "overflow": (torch.full((B, 4), 1e300, dtype=torch.float64), "'obs' is float64 and holds 1e\\+300.* for float32"),
     "half": (torch.zeros(B, 4).half(), "'obs' is float16: .*float32 or uint8 or int32 or float64 or int64 or bool"),
