@@ -110,6 +110,7 @@ def test_command(tmp_path: Path) -> None:
     assert load(out).session(1).step(obs).action.tolist() == [[1, 1]]
 
 
+@pytest.mark.full
 def test_convolutions(tmp_path: Path) -> None:
     torch.manual_seed(1)
     path = tmp_path / "model.onnx"
@@ -119,7 +120,7 @@ def test_convolutions(tmp_path: Path) -> None:
     near(out.logits, onnxruntime.InferenceSession(str(path)).run(None, {"obs": obs})[0])
 
 
-@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("kind", ["lstm", pytest.param("gru", marks=pytest.mark.full)])
 def test_recurrent(kind: str, tmp_path: Path) -> None:
     torch.manual_seed(1)
     path, names = tmp_path / "model.onnx", ["h_in", "c_in"][: 2 if kind == "lstm" else 1]
@@ -280,7 +281,10 @@ CELLS = {
 }
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in ("LSTM", "GRU, reset first") else pytest.param(name, marks=pytest.mark.full) for name in CELLS],
+)
 @pytest.mark.parametrize("stateful", [True, False])
 def test_cells(name: str, stateful: bool, tmp_path: Path) -> None:
     """ONNX's layers with their state, named as exporters of RL libraries do; without it they begin with zeros."""
@@ -315,7 +319,7 @@ def test_cells(name: str, stateful: bool, tmp_path: Path) -> None:
         near(session.step(obs).outputs[0], out)
 
 
-@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize("kind", ["LSTM", pytest.param("GRU", marks=pytest.mark.full)])
 def test_windows(kind: str, tmp_path: Path) -> None:
     """A layer over a window of history, in both directions."""
     random, gates, path = np.random.default_rng(3), {"LSTM": 4, "GRU": 3}[kind], tmp_path / "model.onnx"
