@@ -224,7 +224,12 @@ INPUTS = {
     "int32": (
         "g (int32[n, 3] x) => (float[n, k] out) <int32 d = {7}, float s = {0.1}> "
         "{ m = Mod (x, d)  f = Cast <to = 1> (m)  out = Mul (f, s) }",
-        ("int32", -100, 100),
+        ("int32", None, None),
+    ),
+    "int64 kinds": (
+        "g (int64[n, 2] x) => (float[n, k] out) <int64 d = {4}, float[2] e = {0, 1}> "
+        "{ h = OneHot (x, d, e)  out = Flatten (h) }",
+        ("int32", None, None),
     ),
     "uint8": (
         "g (uint8[n, 4] x) => (float[n, 4] out) <float s = {255}> { f = Cast <to = 1> (x)  out = Div (f, s) }",

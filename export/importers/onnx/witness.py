@@ -23,6 +23,7 @@ ROWS = 256
 STEPS = 4
 LIMIT = 1e-5  # of a number, or of what is usual in its column, or of 1
 FAR = 1 << 20  # an input that may be so large is no index
+SMALL, KINDS = 100, 10
 NUMPY = {1: np.float32, 10: np.float16, 11: np.float64, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16}
 NUMPY |= {6: np.int32, 7: np.int64, 9: np.bool_, 12: np.uint32, 13: np.uint64}
 
@@ -71,9 +72,9 @@ class Runtime:
         return {name: np.concatenate(items, axes.get(name, 0)) for name, items in joined}
 
 
-def bounds(runtime: Runtime, item: Input) -> tuple[int, int]:
-    """The whole numbers, both ends among them, that an input of whole numbers may be: an index into a table has the
-    table's rows, others are small numbers."""
+def bounds(runtime: Runtime, item: Input) -> tuple[int, int] | None:
+    """The whole numbers, both ends among them, that an input of whole numbers may be: those of its type, where that is
+    bytes or truth, or the rows of the table that it indexes; None where nothing says any."""
     kind = DTYPES[item.kind]
     if kind == torch.bool:
         return 0, 1
@@ -97,7 +98,7 @@ def bounds(runtime: Runtime, item: Input) -> tuple[int, int]:
     if fits(top):
         if item.dtype == "uint8":
             return 0, 255
-        return (-100 if limits.min < 0 and fits(max(-FAR, int(limits.min))) else 0), 100
+        return None
     low = 0  # fits, and `top` does not
     while top - low > 1:
         middle = (low + top) // 2
@@ -108,8 +109,9 @@ def bounds(runtime: Runtime, item: Input) -> tuple[int, int]:
 def observations(network: Network, runtime: Runtime, rows: int, seed: int = 0) -> tuple[dict, list[dict]]:
     """Inputs in the manner of the model's own, [rows, ...] each, and what is known of each input.
 
-    Whole numbers stay whole, truth 0 or 1; floating ones are normal, wider, and in the last quarter small whole ones,
-    which are equal to each other and to edges."""
+    Whole numbers stay whole, truth 0 or 1, indices within their table; floating ones are normal, wider, and in the last
+    quarter small whole ones, which are equal to each other and to edges. Whole ones without bounds are small, in the
+    second half those that kinds of things are counted by."""
     random, found, said = np.random.default_rng(seed), {}, []
     for name, item in network.inputs.items():
         shape = item.shape(rows)
@@ -119,9 +121,13 @@ def observations(network: Network, runtime: Runtime, rows: int, seed: int = 0) -
             part[rows // 2 :] *= 3
             part[3 * rows // 4 :] = part[3 * rows // 4 :].round()
         else:
-            low, high = bounds(runtime, item)
-            described |= {"low": low, "high": high}
+            found_bounds = bounds(runtime, item)
+            low, high = found_bounds or (max(-SMALL, int(np.iinfo(NUMPY[item.kind]).min)), SMALL)
             part = random.integers(low, high + 1, shape).astype(item.dtype)
+            if found_bounds is None:
+                part[rows // 2 :] %= KINDS
+            else:
+                described |= {"low": low, "high": high}
         found[name] = part
         said.append(described)
     return found, said
