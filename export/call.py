@@ -344,7 +344,10 @@ def writes(node: fx.Node) -> bool:
 
 
 def shares(node: fx.Node) -> bool:
-    """Whether the result of a call may share memory with its first argument."""
+    """Whether the result of a call may share memory with its first argument. Of another dtype it does not."""
+    vals = [item.meta.get("val") for item in (node, *node.args[:1]) if isinstance(item, fx.Node)]
+    if len({val.dtype for val in vals if isinstance(val, Tensor)}) > 1:
+        return False
     return _schema(node) is None or _alias(node) is not None or "dropout" in str(node.target)
 
 

@@ -234,9 +234,11 @@ class Lowering:
         return result
 
     def _through_door(self, call: Call) -> None:
-        """Notes a float64 result that is so because the observation is, and not because a parameter is."""
+        """Notes a float64 result that is so because the observation is, or made to go with it, and not because a
+        parameter is."""
         stored = any(item.names and item.tensor.dtype == torch.float64 for item in call.constants)
-        if not stored and self.door.intersection(call.node.all_input_nodes):
+        beside = bool(self.door) and not call.batched
+        if not stored and (beside or self.door.intersection(call.node.all_input_nodes)):
             vals = [val for val in torch.utils._pytree.tree_leaves(call.node.meta["val"]) if isinstance(val, Tensor)]
             if any(val.dtype == torch.float64 for val in vals):
                 self.door.add(call.node)

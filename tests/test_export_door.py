@@ -38,6 +38,11 @@ class Net(nn.Module):
     def forward(self, *args):
         return self.function(self, *args)
 
+    def zeroed(self, x: Tensor) -> Tensor:
+        y = x.clone()
+        y[:, 0] = 0
+        return y
+
 
 # Names of outputs
 
@@ -252,6 +257,23 @@ def test_wide_observations(tmp_path: Path) -> None:
         session.step(wrong)
     with pytest.raises(MinnowError, match="input 'k' has dtype float64, expected int32"):
         session.step(wrong | {"k": wrong["f"][:, :2]})
+
+
+KINDS = {
+    "statistics": (torch.float64, lambda m, x: torch.cat([x.std(1, keepdim=True), x.cumsum(1), x.sort(1).values], 1)),
+    "made to go with it": (torch.float64, lambda m, x: x + torch.zeros(len(x), 1, dtype=x.dtype)),
+    "written into": (torch.float64, lambda m, x: m.zeroed(x)),
+    "beside float32": (torch.float64, lambda m, x: torch.cat([x * m.linear.weight[0], m.linear(x.float())], 1)),
+    "logic": (torch.bool, lambda m, x: (x.any(1, keepdim=True) & ~x).float()),
+    "counts": (torch.int64, lambda m, x: torch.cat([x / 7, (x * 3 + 1).float(), F.one_hot(x[:, 0] % 3, 3)], 1)),
+    "a picture in place": (torch.uint8, lambda m, x: x.view(-1, 2, 2).permute(0, 2, 1).float().div_(255.0).flatten(1)),
+}
+
+
+@pytest.mark.parametrize("dtype, function", KINDS.values(), ids=KINDS)
+def test_arithmetic_on_wide_observations(dtype: torch.dtype, function: Callable) -> None:
+    """`build` itself holds C against torch."""
+    assert build(Net(function), (OBS * 3).to(dtype) if dtype != torch.bool else OBS > 0).c.passed
 
 
 def test_numpy_examples_of_wide_dtypes() -> None:
