@@ -29,7 +29,8 @@ def test_python(args: tuple[str, ...], sources: Sources) -> None:
 
 
 def test_c(sources: Sources) -> None:
-    lint("clang-format", "--dry-run", "-Werror", *map(str, sources(".c", ".h")))
+    files = [path for path in sources(".c", ".h") if not path.is_symlink()]  # each once
+    lint("clang-format", "--dry-run", "-Werror", *map(str, files))
 
 
 def test_web() -> None:
