@@ -65,9 +65,13 @@ def ours(name: str) -> Path:
 
 
 def _at(path: Path) -> Path:
-    place = path.resolve()
-    if place.suffix == ".c" and place.stem == place.parent.name:
-        place = place.parent
+    for place in (path.resolve(), path.absolute()):  # the latter: of a link that has the name
+        if place.suffix == ".c" and place.stem == place.parent.name:
+            place = place.parent
+        if is_env(place):
+            break
+    else:
+        place = path.resolve()
     if not place.exists():
         raise MinnowError(f"{path} does not exist. An environment is a folder NAME that holds NAME.c: see minnow new.")
     if not is_env(place):

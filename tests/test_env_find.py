@@ -42,6 +42,12 @@ def test_paths_and_names(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     assert envs.folder(".") == place
     monkeypatch.chdir(here)
+    Path("versions").mkdir()
+    place.rename(Path("versions") / "fruit-2")
+    place.symlink_to(Path("versions") / "fruit-2")
+    assert envs.folder("./fruit") == place and envs.spec("./fruit").title == "Fruit"
+    place.unlink()
+    (Path("versions") / "fruit-2").rename(place)
     assert envs.ours("pong") == envs.folder("pong") and envs.remember(envs.folder("pong")) == ""
     with pytest.raises(MinnowError, match=r"unknown environment 'fruit'.*There is one at \./fruit"):
         envs.folder("fruit")
