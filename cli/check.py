@@ -14,6 +14,7 @@ from minnow.cli import flags
 SUMMARY = "hold an environment to the contract"
 USAGE = """usage: minnow check NAME [options]    run the contract's checks on one environment
 
+NAME is an environment's name, or the path of its folder: pong, ./orchard.
 minnow check NAME --help lists the options."""
 
 

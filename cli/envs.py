@@ -14,7 +14,9 @@ from minnow.cli import flags
 
 SUMMARY = "list the environments, or describe one"
 USAGE = """usage: minnow envs [--json]         all environments
-       minnow envs NAME [--json]    one: parameters, controls, observation, action"""
+       minnow envs NAME [--json]    one: parameters, controls, observation, action
+
+NAME is an environment's name, or the path of its folder: pong, ./orchard."""
 
 
 @dataclass

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SUMMARY = "play a game in a window"
 USAGE = """usage: minnow play NAME [--policy FILE] [options]
 
+NAME is an environment's name, or the path of its folder: pong, ./orchard.
 minnow play NAME --help lists the options."""
 SPEEDS = (0.25, 0.5, 1, 2, 4, 8, 16)
 LONGEST_GAP = 0.1  # s of real time that one frame may stand for

@@ -22,6 +22,7 @@ from minnow.web import shipped
 SUMMARY = "record a game as GIF, PNG or MP4"
 USAGE = """usage: minnow record NAME -o FILE.gif|FILE.png|FILE.mp4 [options]
 
+NAME is an environment's name, or the path of its folder: pong, ./orchard.
 minnow record NAME --help lists the options."""
 KINDS = (".gif", ".png", ".mp4")
 FASTEST_GIF = 50  # pictures a second: browsers show shorter ones for a tenth of a second each

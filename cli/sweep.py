@@ -21,7 +21,7 @@ SUMMARY = "search for the settings that reach a good score fastest"
 USAGE = """usage: minnow sweep ENV [options]         run trials on this machine; run it elsewhere too to join
        minnow sweep show ENV [options]    the Pareto front, importances and slices
        minnow sweep apply ENV [options]   write a point of the front into ENV's train.toml
-(add --help to any of them)"""
+ENV is an environment's name, or the path of its folder. Add --help to any of these."""
 
 
 @dataclass

@@ -102,7 +102,7 @@ def usage() -> str:
     return (
         "usage: minnow train ENV [options]           minnow train ENV --help lists them, with ENV's defaults\n"
         "       minnow train --resume runs/ENV/ID    goes on with an interrupted run\n\n"
-        f"environments: {', '.join(envs.names())}"
+        f"environments: {', '.join(envs.names())}; or the path of an environment's folder, such as ./orchard"
     )
 
 
