@@ -100,13 +100,22 @@ static void slides(uint64_t x, uint64_t before[WAYS], uint64_t after[WAYS], uint
     }
 }
 
+/* Copies the boards of all ways as one vector, as the loops over ways load and store them: what is stored in parts has
+ * to reach the cache before it can be loaded as a whole. */
+static inline void copy(void *to, const void *from) {
+    typedef uint64_t Boards __attribute__((vector_size(8 * WAYS)));
+    Boards all;
+    memcpy(&all, from, sizeof all);
+    memcpy(to, &all, sizeof all);
+}
+
 static void put(State *s, uint64_t b) {
     uint64_t before[WAYS], after[WAYS], merged[WAYS];
     slides(b, before, after, merged);
     s->board[0] = (uint32_t)b;
     s->board[1] = (uint32_t)(b >> 32);
-    memcpy(s->after, after, sizeof after);
-    memcpy(s->merged, merged, sizeof merged);
+    copy(s->after, after);
+    copy(s->merged, merged);
     s->ways = 0;
     for (int way = 0; way < WAYS; way++) {
         s->ways |= (uint32_t)(before[way] != after[way]) << way;
@@ -227,7 +236,7 @@ static inline void part(uint64_t x, uint8_t out[PART]) {
 static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
     (void)slot, (void)stride;
     uint64_t x[WAYS];
-    memcpy(x, s->after, sizeof x);
+    copy(x, s->after);
     for (int way = 0; way < WAYS; way++) { /* a loop of its own, which becomes SIMD */
         x[way] = arranged(x[way]);
     }

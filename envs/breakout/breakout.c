@@ -74,7 +74,9 @@ static __attribute__((noinline)) void probe(State *restrict s, const float *rest
                                             int32_t *restrict hit) {
     for (int l = 0; l < ENV_LANES; l++) {
         int32_t row = (int32_t)env_clamp((y[l] - TOP) * (1.0f / BRICK) + 1.0f, 0.0f, (float)ROWS + 1.0f) - 1;
-        int32_t bit = 1 << (int32_t)env_clamp(x[l] * (float)COLUMNS, 0.0f, (float)COLUMNS - 1.0f), all = 0;
+        int32_t column = (int32_t)env_clamp(x[l] * (float)COLUMNS, 0.0f, (float)COLUMNS - 1.0f), all = 0;
+        int32_t bit =
+            (int32_t)env_from_bits((uint32_t)(column + 127) << 23); /* 1 << column, which few have vectors for */
         for (int r = 0; r < ROWS; r++) {
             int32_t struck = s->wall[r][l] & (row == r ? bit : 0);
             s->wall[r][l] ^= struck;
@@ -154,8 +156,24 @@ static void step(State *s, EnvActions action, EnvResult out) {
     }
 }
 
+/* The bricks that stand in each column, in binary: a bit for each column of ones, of twos, of fours. Rows are added as
+ * three bits make two, for all columns at once. */
+static inline void count(const State *s, int l, int32_t *ones, int32_t *twos, int32_t *fours) {
+    int32_t a = s->wall[0][l], b = s->wall[1][l], c = s->wall[2][l];
+    int32_t d = s->wall[3][l], e = s->wall[4][l], f = s->wall[5][l];
+    int32_t one = a ^ b ^ c, other = d ^ e ^ f, both = one & other;
+    int32_t two = (a & b) | (c & (a ^ b)), more = (d & e) | (f & (d ^ e));
+    *ones = one ^ other;
+    *twos = two ^ more ^ both;
+    *fours = (two & more) | (both & (two ^ more));
+}
+
 static void observe(const State *s, int slot, float *obs, size_t stride) {
+    int32_t ones[ENV_LANES], twos[ENV_LANES], fours[ENV_LANES];
     (void)slot;
+    for (int l = 0; l < ENV_LANES; l++) {
+        count(s, l, &ones[l], &twos[l], &fours[l]);
+    }
     for (int l = 0; l < ENV_LANES; l++) {
         float *o = obs + (size_t)l * stride, moves = s->rest[l] > 0.0f ? 0.0f : OBSERVED;
         o[0] = s->paddle[l] * 2.0f - 1.0f;
@@ -164,18 +182,10 @@ static void observe(const State *s, int slot, float *obs, size_t stride) {
         o[3] = s->vx[l] * moves;
         o[4] = s->vy[l] * moves;
         o[5] = s->x[l] - s->paddle[l];
-        uint64_t low = 0; /* bricks of each column, a byte each: of the first eight columns, then of the others */
-        uint32_t high = 0;
-        for (int r = 0; r < ROWS; r++) {
-            uint64_t wall = (uint64_t)(uint32_t)s->wall[r][l];
-            low += ((wall & 0x7f) * 0x02040810204081u & 0x0101010101010101u) + ((wall >> 7 & 1) << 56);
-            high += (uint32_t)((wall >> 8 & 0xf) * 0x204081u & 0x01010101u);
-        }
-        for (int c = 0; c < 8; c++) {
-            o[6 + c] = (float)(int32_t)(low >> 8 * c & 0xff) * (1.0f / ROWS);
-        }
-        for (int c = 8; c < COLUMNS; c++) {
-            o[6 + c] = (float)(int32_t)(high >> 8 * (c - 8) & 0xff) * (1.0f / ROWS);
+        for (int c = 0; c < COLUMNS; c++) {
+            int32_t bit = 1 << c;
+            int32_t count = ((ones[l] & bit) != 0) + ((twos[l] & bit) != 0) * 2 + ((fours[l] & bit) != 0) * 4;
+            o[6 + c] = (float)count * (1.0f / ROWS);
         }
     }
 }

@@ -127,19 +127,22 @@ static inline Pair packed(Pair x) {
     return (x & 0x3fff) | (x & 0x3fff0000u) >> 2 | (x & 0x3fff00000000u) >> 4;
 }
 
-/* 64 bits as bytes, each 255 or 0. Rows of eight bits are made columns (Warren, Hacker's Delight, 2nd edition, 7-3), so
- * that one shift brings eight bits to the ends of eight bytes. */
+/* 16 bytes of which each eight are one of x. */
+#define EIGHT_OF(i) i, i, i, i, i, i, i, i
+#if defined(__clang__)
+#define EIGHTS(x, i) __builtin_shufflevector(x, x, EIGHT_OF(i), EIGHT_OF(i + 1))
+#else
+#define EIGHTS(x, i) __builtin_shuffle(x, (Bytes){EIGHT_OF(i), EIGHT_OF(i + 1)})
+#endif
+
+/* 64 bits as bytes, each 255 or 0: every byte is brought to eight places, and in each another bit counts. */
 static inline void spread(uint64_t x, uint8_t out[64]) {
-    typedef uint64_t Words __attribute__((vector_size(32)));
-    uint64_t y = (x ^ x >> 7) & 0x00aa00aa00aa00aau;
-    x ^= y ^ y << 7;
-    y = (x ^ x >> 14) & 0x0000cccc0000ccccu;
-    x ^= y ^ y << 14;
-    y = (x ^ x >> 28) & 0x00000000f0f0f0f0u;
-    x ^= y ^ y << 28;
-    for (int i = 0; i < 2; i++, x >>= 4) {
-        Words ones = (Words){x, x, x, x} >> (Words){0, 1, 2, 3} & 0x0101010101010101u, all = (ones << 8) - ones;
-        memcpy(out + 32 * i, &all, sizeof all);
+    typedef uint8_t Bytes __attribute__((vector_size(16)));
+    const Bytes bit = (Bytes)(Pair){0x8040201008040201u, 0x8040201008040201u}, all = (Bytes)(Pair){x, x};
+    const Bytes part[4] = {EIGHTS(all, 0), EIGHTS(all, 2), EIGHTS(all, 4), EIGHTS(all, 6)};
+    for (int i = 0; i < 4; i++) {
+        Bytes set = (Bytes)((part[i] & bit) == bit);
+        memcpy(out + 16 * i, &set, sizeof set);
     }
 }
 

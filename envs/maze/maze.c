@@ -31,7 +31,7 @@ enum {
     ROOMS = MOST * MOST,
     SIDE = 3,
     SEEN = 2 * SIDE + 1,
-    ROWS = SEEN + 1,
+    WHOLE = 64, /* cells of the window in whole vectors */
     MARGIN = 5,
     STRIDE = 2 * MOST + 2 * MARGIN
 };
@@ -191,20 +191,17 @@ static inline int shown(const State *s) {
 /* Planes of the window: walls, doors of each colour, the room that the player came from. While the goal's colour is
  * shown, the player's own room looks like a door of it. */
 static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
-    uint8_t window[ROWS][ENV_WINDOW], plane[ROWS][ENV_WINDOW];
-    uint8_t *same = plane[0];
+    uint8_t window[WHOLE] = {0}; /* [SEEN][SEEN], and what fills up the vectors */
     int x = MARGIN + 2 * s->x, y = MARGIN + 2 * s->y;
     (void)slot, (void)stride;
-    memset(window, 0, sizeof window);
-    env_window(s->cell[0], 0, STRIDE, x, y, ENV_NORTH, SEEN, SIDE, SIDE, window);
-    window[SIDE][SIDE] = (uint8_t)(shown(s) ? DOOR + s->goal : FLOOR);
-    for (int p = 0; p < CAME; p++) {
-        const uint8_t *cell = window[0];
-        for (int i = 0; i < ROWS * ENV_WINDOW; i++) {
-            same[i] = cell[i] == WALL + p ? 255 : 0;
-        }
-        for (int row = 0; row < SEEN; row++) { /* a byte too many each, which the next row overwrites */
-            memcpy(obs + SEEN * (SEEN * p + row), plane[row], SEEN + 1);
+    for (int row = 0; row < SEEN; row++) { /* a cell too many each, which the next row overwrites */
+        memcpy(window + SEEN * row, &s->cell[y - SIDE + row][x - SIDE], SEEN + 1);
+    }
+    window[SEEN * SIDE + SIDE] = (uint8_t)(shown(s) ? DOOR + s->goal : FLOOR);
+    for (int p = 0; p < CAME; p++) { /* what is too much of each, the next plane overwrites */
+        uint8_t *plane = obs + SEEN * SEEN * p, what = (uint8_t)(WALL + p);
+        for (int i = 0; i < WHOLE; i++) {
+            plane[i] = (uint8_t)-(window[i] == what);
         }
     }
     memset(obs + SEEN * SEEN * CAME, 0, SEEN * SEEN);

@@ -87,11 +87,15 @@ static void step(State *s, EnvActions action, EnvResult out) {
             s->paddle[slot][l] = env_clamp(moved, half, 1.0f - half);
         }
     }
-    int32_t rare = 0; /* bit 0: a ball is outside, bit 1: a game is at its longest */
+    int32_t outside = 0, longest = 0; /* whether any ball is outside, any game at its longest */
+#if defined(__wasm_simd128__) && ENV_LANES > 1 && !defined(__OPTIMIZE_SIZE__)
+#pragma clang loop vectorize(enable) /* clang reckons that choices cost more than they do */
+#endif
     for (int l = 0; l < ENV_LANES; l++) {
         float radius = 0.5f * PARAM(ball_size)[l], reach = 0.5f * PARAM(paddle_height)[l] + radius;
         float time = s->rest[l] > 0.0f ? 0.0f : TICK;
         float x = s->x[l], y = s->y[l], vx = s->vx[l], vy = s->vy[l] + PARAM(gravity)[l] * time;
+        float first = s->paddle[0][l], second = s->paddle[1][l];
         float nx = x + vx * time, ny = y + vy * time;
 
         /* The ball is hit where it passes the face of the paddle that it flies to, if the paddle is there. Distances
@@ -101,7 +105,7 @@ static void step(State *s, EnvActions action, EnvResult out) {
         float before = face - (x - middle) * side, after = face - (nx - middle) * side;
         float way = before - after;
         float height = y + (ny - y) * (before / (way > 0.0f ? way : 1.0f));
-        float offset = (height - (vx < 0.0f ? s->paddle[0][l] : s->paddle[1][l])) / reach;
+        float offset = (height - (vx < 0.0f ? first : second)) / reach;
         int met = (before >= 0.0f) & (after < 0.0f) & (env_abs(offset) <= 1.0f);
 
         float low = 1.0f - radius;
@@ -117,14 +121,15 @@ static void step(State *s, EnvActions action, EnvResult out) {
         s->x[l] = nx;
         s->y[l] = env_clamp(ny, radius, low);
         s->rest[l] = env_max(s->rest[l] - 1.0f, 0.0f);
-        rare |= (env_abs(nx - middle) > middle + radius) | (s->base.tick[l] + 1 >= LONGEST) << 1;
+        outside |= env_abs(nx - middle) > middle + radius;
+        longest |= s->base.tick[l] + 1 >= LONGEST;
     }
-    for (int l = 0; (rare & 1) && l < ENV_LANES; l++) {
+    for (int l = 0; outside && l < ENV_LANES; l++) {
         if (env_abs(s->x[l] - 0.5f * WIDTH) > 0.5f * WIDTH + 0.5f * PARAM(ball_size)[l]) {
             point(s, l, out);
         }
     }
-    for (int l = 0; (rare & 2) && l < ENV_LANES; l++) {
+    for (int l = 0; longest && l < ENV_LANES; l++) {
         out.truncated[l] |= s->base.tick[l] + 1 >= LONGEST;
     }
 }

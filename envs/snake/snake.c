@@ -26,7 +26,7 @@
 #include "../env.h"
 #include "../grid.h"
 
-enum { SIDE = 5, SEEN = 2 * SIDE + 1, ROWS = SEEN + 1, AHEAD = 7 }; /* of the window; rows fill whole vectors */
+enum { SIDE = 5, SEEN = 2 * SIDE + 1, AHEAD = 7 }; /* of the window */
 enum { MARGIN = 8, STRIDE = 64 + 2 * MARGIN, TRIES = 16, MUCH = SEEN * SEEN, SWEEPS = 6 };
 enum { NOTHING = 0, FOOD = 1, WALL = 0x20, HEAD = 0x40, BODY = 0x80, SOLID = WALL, WHO = 0xfc };
 enum { AHEAD_ON, TURN_LEFT, TURN_RIGHT, GO_NORTH, GO_EAST, GO_SOUTH, GO_WEST, CHOICES, FEED = ENV_EVENT_CUSTOM };
@@ -205,7 +205,7 @@ static void step(State *s, EnvActions action, EnvResult out) {
     out.truncated[0] |= (float)(s->base.tick[0] + 1) >= PARAM(time);
 }
 
-static inline void look(const State *s, int slot, uint8_t (*window)[ENV_WINDOW]) {
+static inline void look(const State *s, int slot, uint8_t (*restrict window)[ENV_WINDOW]) {
     env_window(s->cell[0], s->turned[0], STRIDE, s->x[slot], s->y[slot], s->way[slot], SEEN, AHEAD, SIDE, window);
 }
 
@@ -271,37 +271,40 @@ static inline void room(const uint8_t (*window)[ENV_WINDOW], int32_t area[3]) {
     }
 }
 
+/* One row of each plane. Comparisons become bytes by arithmetic, which every instruction set has vectors for. */
+static inline void paint(const uint8_t row[ENV_WINDOW], uint8_t own, uint8_t *restrict obs, int plane) {
+    uint8_t *solid = obs, *food = obs + plane, *heads = obs + 2 * plane;
+    for (int i = 0; i < ENV_WINDOW; i++) {
+        uint8_t what = row[i], who = what & WHO, kind = what & (HEAD | BODY);
+        solid[i] = (uint8_t)(-(what >= SOLID) ^ (127 & -(who == own)));
+        food[i] = (uint8_t)-(what == FOOD);
+        heads[i] = (uint8_t)-(kind == HEAD);
+    }
+}
+
 /* Planes of the window, the heading up: what is solid (the own body half as much), food, heads. In each the own head's
  * cell, which would always be the same, holds twice the cells that can be reached: ahead, to the left, to the right. */
 static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
-    uint8_t window[ROWS][ENV_WINDOW], plane[3][ROWS][ENV_WINDOW];
+    uint8_t window[SEEN][ENV_WINDOW], last[3][ENV_WINDOW];
     int32_t area[3];
     (void)stride;
     if (s->length[slot] == 0) {
         memset(obs, 0, ENV_OBS);
         return;
     }
-    memset(window, 0, sizeof window);
     look(s, slot, window);
-    window[AHEAD][SIDE] = NOTHING;
-    const uint8_t *cell = window[0], own = (uint8_t)(BODY | slot << 2);
-    uint8_t *solid = plane[0][0], *food = plane[1][0], *heads = plane[2][0];
-    for (int i = 0; i < ROWS * ENV_WINDOW; i++) {
-        uint8_t what = cell[i];
-        solid[i] = (uint8_t)((what & WHO) == own ? 128 : what >= SOLID ? 255 : 0);
-        food[i] = what == FOOD ? 255 : 0;
-        heads[i] = (what & (HEAD | BODY)) == HEAD ? 255 : 0;
+    const uint8_t own = (uint8_t)(BODY | slot << 2);
+    /* A row is painted with what lies beyond it, which the next row paints over: the last one must not. */
+    for (int row = 0; row < SEEN - 1; row++) {
+        paint(window[row], own, obs + row * SEEN, SEEN * SEEN);
+    }
+    paint(window[SEEN - 1], own, last[0], ENV_WINDOW);
+    for (int p = 0; p < 3; p++) {
+        memcpy(obs + (p * SEEN + SEEN - 1) * SEEN, last[p], SEEN);
     }
     room((const uint8_t (*)[ENV_WINDOW])window, area);
     for (int p = 0; p < 3; p++) {
-        plane[p][AHEAD][SIDE] = (uint8_t)(2 * area[p]);
-    }
-    /* Rows are copied with what lies beyond them, which the next row overwrites: the last one must not. */
-    for (int p = 0; p < 3; p++) {
-        for (int row = 0; row < SEEN - 1; row++) {
-            memcpy(obs + (p * SEEN + row) * SEEN, plane[p][row], ENV_WINDOW);
-        }
-        memcpy(obs + (p * SEEN + SEEN - 1) * SEEN, plane[p][SEEN - 1], SEEN);
+        obs[(p * SEEN + AHEAD) * SEEN + SIDE] = (uint8_t)(2 * area[p]);
     }
 }
 
