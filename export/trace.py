@@ -11,6 +11,7 @@ import inspect
 import io
 import itertools
 import logging
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -326,12 +327,13 @@ def trace(signature: Signature) -> torch.export.ExportedProgram:
     module = _plain(signature.module, tuple(args))
     if any(item.kind is item.VAR_POSITIONAL for item in inspect.signature(module.forward).parameters.values()):
         shapes = (shapes,)  # forward(*args): torch wants the shapes of args together
+    fixed: list[Fixing] = []
     try:
-        with torch.no_grad(), quiet(), _eased(module), warnings.catch_warnings(record=True) as said:
+        with torch.no_grad(), quiet(), _eased(module), _fixings(fixed), warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             program = torch.export.export(module, tuple(args), dynamic_shapes=shapes, strict=False)
     except Exception as error:
-        raise _refusal(signature, error) from error
+        raise _refusal(signature, error, fixed) from error
     for warning in said:
         text = str(warning.message)
         if "assigned during export" in text and "_flat_weights" not in text and signature.remembers():
@@ -389,7 +391,35 @@ def _where(module: nn.Module, text: str) -> str:
     return ""
 
 
-def _refusal(signature: Signature, error: Exception) -> ExportError:
+@dataclass(frozen=True)
+class Fixing:
+    """A line of the module, and whether a recurrent layer of torch's is at work there."""
+
+    line: str
+    recurrent: bool
+
+
+@contextmanager
+def _fixings(lines: list[Fixing]) -> Iterator[None]:
+    """Notes where a free size becomes a plain number, of which torch's own message says nothing."""
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+    plain = ShapeEnv._set_replacement
+
+    def noted(self: Any, symbol: Any, value: Any, *rest: Any) -> None:
+        if getattr(value, "is_number", False):
+            recurrent = any(frame.filename.endswith("nn/modules/rnn.py") for frame in traceback.extract_stack())
+            lines.append(Fixing(place_here(), recurrent))
+        plain(self, symbol, value, *rest)
+
+    ShapeEnv._set_replacement = noted
+    try:
+        yield
+    finally:
+        ShapeEnv._set_replacement = plain
+
+
+def _refusal(signature: Signature, error: Exception, fixed: list[Fixing]) -> ExportError:
     text = str(error)
     if "data-dependent" in text or "DataDependent" in type(error).__name__:
         return ExportError(
@@ -400,8 +430,10 @@ def _refusal(signature: Signature, error: Exception) -> ExportError:
         line = signature.watch.line
         why = "a tensor's values go into Python" if line else "a shape or a loop is written for one number of agents"
         hint = "take it from obs.shape[0] and keep every step in torch operations"
-        if not line and any(isinstance(part, nn.RNNBase) for part in signature.module.modules()):
-            hint = "give recurrent layers [1, agents, features], or they take the agents for steps of time"
+        if not line and fixed:
+            line = fixed[0].line
+            if fixed[0].recurrent:
+                hint = "give recurrent layers [1, agents, features], or they take the agents for steps of time"
         return ExportError(f"the number of agents is fixed by the module, {why}{line}: it must be free; {hint}.")
     line = place_of(error) or signature.watch.line
     for name, tensor in itertools.chain(signature.module.named_parameters(), signature.module.named_buffers()):

@@ -101,6 +101,20 @@ class FixedNumberOfAgents(Base):
         return obs.view(3, 4) * 2  # HERE
 
 
+class LoopOverAgents(Base):
+    def forward(self, obs):
+        total = obs
+        for _ in range(obs.shape[0]):  # HERE
+            total = total + 1
+        return total
+
+
+class CountOfAgents(Base):
+    def forward(self, obs):
+        many = int(obs.shape[0])  # HERE
+        return obs.view(many, 2, 2).flatten(1) * 2
+
+
 class LSTMWithoutAgents(Base):
     def forward(self, obs):
         return self.lstm(obs)[0]  # HERE
@@ -313,8 +327,10 @@ REFUSED = [
     (AgentsReversed, "aten.flip.default.* at {here}.*mixes agents"),
     (JoinedOverAgents, "aten.cat.default.* at {here}.*mixes agents"),
     (FixedNumberOfAgents, r"forward fails with \d+ agents instead of 3 at {here}.*obs.shape\[0\]"),
-    (LSTMWithoutAgents, r"number of agents is fixed.*give recurrent layers \[1, agents, features\]"),
-    (LSTMOverAgents, r"number of agents is fixed.*give recurrent layers \[1, agents, features\]"),
+    (LoopOverAgents, "a loop is written for one number of agents at {here}.*take it from obs.shape"),
+    (CountOfAgents, "a shape or a loop is written for one number of agents at {here}"),
+    (LSTMWithoutAgents, r"number of agents is fixed.* at {here}.*give recurrent layers \[1, agents, features\]"),
+    (LSTMOverAgents, r"number of agents is fixed.* at {here}.*give recurrent layers \[1, agents, features\]"),
     (Float64Weights, r"parameter 'linear.weight' is float64.*module.float\(\).* at {here}"),
     (HalfWeights, r"parameter 'linear.weight' is float16.*module.float\(\).* at {here}"),
     (HalfInside, r"aten.to.dtype on \[B, 4\] float32 at {here}.*converts to float16.*float32"),
