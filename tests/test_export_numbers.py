@@ -88,6 +88,8 @@ TENTHS = (torch.arange(1, 101).float() / 10).reshape(50, 2)
         lambda x: torch.div(-x, 0.1, rounding_mode="trunc"),
         lambda x: torch.div(-x, 0.1, rounding_mode="floor"),
         lambda x: x.frac(),
+        lambda x: torch.round(x * 0.377, decimals=1),
+        lambda x: torch.round(x * 377, decimals=-2),
     ],
 )
 def test_quotients_and_remainders(function: Callable[[Tensor], Tensor]) -> None:
@@ -252,6 +254,7 @@ BOARD = {"x": torch.arange(24).reshape(3, 8).float(), "index": INDEX}
         lambda x, i: torch.zeros(x.shape[0], 5).scatter(1, i.long(), 1.0),
         lambda x, i: x.scatter(1, i.long(), 2.0, reduce="add"),
         lambda x, i: x.scatter(1, x.argsort(1), x),
+        lambda x, i: x.scatter_reduce(1, i.long(), x[:, 2:5], "sum"),
         lambda x, i: F.one_hot(i.long(), 4),
         lambda x, i: x.clone().scatter_(1, i.long(), -1.0),
     ],

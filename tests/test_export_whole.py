@@ -62,6 +62,7 @@ def split(function: Callable[[Tensor, Tensor], Any]) -> Callable[[Tensor], Any]:
         lambda a, b: (torch.cat([a, b, a + 1], 1).argmax(1), torch.cat([a, a - 1, b], 1).argmin(1)),
         lambda a, b: (torch.cat([a, b, a + 1], 1).max(1)[0] % 1000, torch.cat([a, b], 1).min(1)[1]),
         lambda a, b: (a & b, a | b),
+        lambda a, b: (torch.cat([a // 9, b // 9, a // 7], 1).cumsum(1) % 1000, torch.floor(a) % 1000),
         lambda a, b: (a ^ b, ~a),
         lambda a, b: (a & 255, a >> 4),
         lambda a, b: (a << 3, (a >> 16) & 15),
@@ -119,8 +120,10 @@ def test_what_leaves_32_bits_is_refused_where_it_is_declared() -> None:
         graph_of(lambda x: x.sum(1), SMALL, declared)
     with pytest.raises(ExportError, match=r"aten.argsort.default .*beyond 2\^24.*clamp them before it"):
         graph_of(lambda x: x.argsort(1), SMALL)
-    with pytest.raises(ExportError, match=r"aten.cumsum.default .*beyond 2\^24"):
-        graph_of(lambda x: x.cumsum(1), SMALL)
+    with pytest.raises(ExportError, match=r"aten.cumsum.default .*between 0 and 4,000,000,000.*32 bits"):
+        graph_of(lambda x: x.cumsum(1), SMALL, declared)
+    with pytest.raises(ExportError, match=r"aten.prod.dim_int .*beyond 2\^24"):
+        graph_of(lambda x: x.prod(1), SMALL)
     with pytest.raises(ExportError, match="more than 32 bits"):
         graph_of(lambda x: x.long() == 2**40, SMALL)
 

@@ -285,13 +285,16 @@ def gather(call: Call) -> Batched:
     return call.result(call.emit("gather", [value, index.value], call.shape(index), axis=axis))
 
 
-@aten("scatter.src", "scatter.value", "scatter_add.default", "scatter.reduce", "scatter.value_reduce")
+SCATTERS = ("scatter.src", "scatter.value", "scatter_add.default", "scatter.reduce", "scatter.value_reduce")
+
+
+@aten(*SCATTERS, "scatter_reduce.two")
 def scatter(call: Call) -> Batched:
     call.float_result(torch.bool, *WHOLE)
     item, index = call["self"], call.rounded("index")
     way = "add" if call.name.startswith("scatter_add") else call.bound.get("reduce")
-    if way not in (None, "add"):
-        raise call.refuse(f"scatter by {way!r} is not known", "put or add values")
+    if way not in (None, "add", "sum") or not call.bound.get("include_self", True):
+        raise call.refuse(f"scatter by {way!r}, or without what is there, is not known", "put or add values")
     ref = Batched(spread(call, item, call.layout), index.axis) if isinstance(item, Const) else call.batch("self")
     axis, shape, wanted = call.axis(ref, call["dim"]), call.shape(ref), call.shape(index)
     if (ref.axis, ref.fold) != (index.axis, index.fold):
@@ -308,4 +311,4 @@ def scatter(call: Call) -> Batched:
         whole = call["src"] if isinstance(call.bound.get("src"), Const) else Const(values)
         values = spread(call, whole, layout_of(call.node.args[2].meta["val"]))
     inputs = [ref.value, index.value, values]
-    return call.result(call.emit("scatter", inputs, shape, axis=axis, added=int(way == "add")))
+    return call.result(call.emit("scatter", inputs, shape, axis=axis, added=int(way is not None)))

@@ -56,8 +56,11 @@ WHOLE = whole.DTYPES
 @aten(*UNARY)
 def unary(call: Call) -> Batched:
     kind = UNARY[call.name]
-    if call.node.meta["val"].dtype in WHOLE and kind in ("neg", "abs", "relu", "square", "sign"):
-        return of_whole(call, kind, call["self"])
+    if call.node.meta["val"].dtype in WHOLE:
+        if kind in ("floor", "round"):
+            return call["self"]
+        if kind in ("neg", "abs", "relu", "square", "sign"):
+            return of_whole(call, kind, call["self"])
     return apply(call, kind)
 
 
@@ -292,6 +295,13 @@ CHAINS = {
 @aten(*CHAINS)
 def chained(call: Call) -> Batched:
     return chain(call, call.batch("self"), *CHAINS[call.name])
+
+
+@aten("round.decimals")
+def round_to(call: Call) -> Batched:
+    power = 10.0 ** abs(call["decimals"])
+    there, back = ("mul", "div") if call["decimals"] >= 0 else ("div", "mul")
+    return chain(call, call.batch("self"), (there, power), "round", (back, power))
 
 
 @aten("tan.default")

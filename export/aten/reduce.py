@@ -53,27 +53,18 @@ def total_of_whole(call: Call, kind: str) -> Batched:
     ref = call.held("self")
     axes, known = axes_of(call, ref, call.bound.get("dim")), whole.range_of(call, ref) or whole.OF_FLOAT
     keep = [1 if axis in axes else n for axis, n in enumerate(call.shape(ref))]
-    count, wide, found = (
-        math.prod(call.shape(ref)) // math.prod(keep),
-        call.node.meta["val"].dtype == torch.int64,
-        known,
-    )
+    count, found = math.prod(call.shape(ref)) // math.prod(keep), known
     if kind == "sum":
-        found = whole.Range(min(0, count * known.low), max(0, count * known.high), known.sure)
+        found = whole.sums(call, known, count)
     elif kind == "prod":
-        most = known.most ** min(count, 64)
-        found = whole.Range(-most if known.low < 0 else 0, most, known.sure)
+        found = whole.Range(min(0, known.low) and -(known.most ** min(count, 64)), known.most ** min(count, 64))
     if not call.lowering.beyond(ref) and (kind in ("max", "min") or found.exact):
         value = reduce(call, kind, ref.value, axes)
-    elif kind == "prod" or (wide and known.sure and not found.within(whole.LEAST, whole.MOST)):
-        raise call.refuse(
-            f"its results lie between {found.low:,} and {found.high:,}, and whole numbers here have 32 bits",
-            whole.DECLARE,
-        )
+    elif kind == "prod":
+        raise call.refuse("its products of whole numbers may lie beyond 2^24", whole.DECLARE)
     else:
         ways = {"sum": "add", "max": "maximum", "min": "minimum"}
-        value = whole.total(call, ways[kind], ref, axes, wide)
-        found = whole.Range(max(found.low, whole.LEAST), min(found.high, whole.MOST), found.sure)
+        value = whole.total(call, ways[kind], ref, axes, call.node.meta["val"].dtype == torch.int64)
     value = to_shape(call, value, call.layout.one)
     call.lowering.ranges[value] = found
     return call.result(value)
@@ -99,12 +90,14 @@ def variance(call: Call) -> Batched:
 def cumsum(call: Call) -> Batched:
     """A product with a triangle of ones."""
     call.float_result(*whole.DTYPES)
-    ref = call.batch("self")
+    ref = call.held("self")
     axis = call.axis(ref, call["dim"])
     if call.node.meta["val"].dtype in whole.DTYPES:
-        known = whole.range_of(call, call["self"]) or whole.OF_FLOAT
-        if known.most * call.shape(ref)[axis] > whole.EXACT:
-            raise call.refuse("its sums of whole numbers may lie beyond 2^24", whole.DECLARE)
+        found = whole.sums(call, whole.range_of(call, ref) or whole.OF_FLOAT, call.shape(ref)[axis])
+        if call.lowering.beyond(ref) or not found.exact:
+            value = whole.running(call, ref, axis, call.node.meta["val"].dtype == torch.int64)
+            call.lowering.ranges[value] = found
+            return call.result(value)
     n = call.shape(ref)[axis]
     return call.result(along(call, ref.value, axis, Const(torch.ones(n, n).tril())))
 

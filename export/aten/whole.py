@@ -46,7 +46,7 @@ class Range:
 
 
 BOOL, BYTE = Range(0, 1), Range(0, 255)
-OF_FLOAT = Range(-EXACT, EXACT, False)  # beyond, a float is no count of anything
+OF_FLOAT = Range(LEAST, MOST, False)  # what was a float; beyond, the step tells
 
 
 def range_of(call: Call, item: Any) -> Range | None:
@@ -143,13 +143,7 @@ def plan(call: Call, kind: str, a: Any, b: Any) -> Plan | None:
     if kind in DIVISIONS:
         words = words or ranges[1].low <= 0 <= ranges[1].high  # torch raises an error, and the step tells
     wide = dtype == torch.int64
-    if not found.within(LEAST, MOST):
-        if wide and found.sure:
-            raise call.refuse(
-                f"its results lie between {low:,} and {high:,}, and policies hold whole numbers of 32 bits", DECLARE
-            )
-        found = Range(max(low, LEAST), min(high, MOST), found.sure) if wide else Range(LEAST, MOST, found.sure)
-    return Plan(words, wide, found)
+    return Plan(words, wide, fitting(call, found, wide))
 
 
 def held(call: Call, item: Any) -> bool:
@@ -216,6 +210,38 @@ def total(call: Call, kind: str, ref: Batched, axes: Sequence[int], wide: bool) 
                 shape[axis] += 1
                 left = call.emit("concat", [left, cut(value, axis, n // 2, 1)], shape, axis=axis)
             value = left
+    return value
+
+
+def sums(call: Call, known: Range, count: int) -> Range:
+    """What sums of up to so many can be. Refuses what leaves 32 bits for sure."""
+    low, high = min(0, count * known.low), max(0, count * known.high)
+    return fitting(call, Range(low, high, known.sure), call.node.meta["val"].dtype == torch.int64)
+
+
+def fitting(call: Call, found: Range, wide: bool) -> Range:
+    """A range as far as it is within 32 bits, beyond which int32 wraps, and the step of an int64 tells."""
+    if found.within(LEAST, MOST):
+        return found
+    if wide and found.sure:
+        raise call.refuse(
+            f"its results lie between {found.low:,} and {found.high:,}, and policies hold whole numbers of 32 bits",
+            DECLARE,
+        )
+    return Range(max(found.low, LEAST), min(found.high, MOST), found.sure) if wide else Range(LEAST, MOST, found.sure)
+
+
+def running(call: Call, ref: Batched, axis: int, wide: bool) -> int:
+    """The sums up to each place along our axis: of two numbers, then of four, and so on."""
+    value, shape, by = word(call, ref), call.shape(ref), 1
+    while by < shape[axis]:
+        parts = []
+        for start, count in ((0, by), (by, shape[axis] - by), (0, shape[axis] - by)):
+            part = [count if i == axis else n for i, n in enumerate(shape)]
+            parts.append(call.emit("slice", [value], part, axis=axis, start=start, step=1))
+        part = [shape[axis] - by if i == axis else n for i, n in enumerate(shape)]
+        later = integer(call, "add", parts[1], parts[2], part, wide)
+        value, by = call.emit("concat", [parts[0], later], shape, axis=axis), 2 * by
     return value
 
 
