@@ -138,7 +138,7 @@ class Lowering:
                 self.env[node] = Const(tensors[spec.target].detach().cpu(), names)
                 self.argument.add(node)
             else:
-                raise ExportError(f"forward uses {spec.target!r}, which is no tensor: only tensors can be stored.")
+                raise ExportError(f"forward uses {spec.target!r}, which is not a tensor: only tensors can be stored.")
         leaves = [*self.signature.obs, *self.signature.states]
         for i, (node, leaf) in enumerate(zip(user, leaves, strict=True)):
             value = self._value(leaf.shape, DTYPES[leaf.tensor.dtype], leaf.name)

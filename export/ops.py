@@ -276,7 +276,7 @@ def _pool(item: Given) -> list[Shape]:
     axes, (size, stride, padding, _) = _windows(item, "pool", 4)
     _need(len(item.outputs) == 1, "pool: the shape of its output must be stated")
     out = tuple(item.outputs[0])
-    _need(len(out) == axes + 1 and out[0] == x[0], f"pool: {out} is no pool of {x}")
+    _need(len(out) == axes + 1 and out[0] == x[0], f"pool: {out} is not a pool of {x}")
     for i in range(axes):
         inside = padding[i] <= size[i] // 2 and (out[1 + i] - 1) * stride[i] < x[1 + i] + padding[i]
         _need(inside, f"pool: windows {item.attrs['window']} of {out} lie outside {x}")
@@ -342,7 +342,7 @@ def _norm(item: Given) -> list[Shape]:
 
 def _concat(item: Given) -> list[Shape]:
     first, axis = item.inputs[0], item.attrs["axis"]
-    _need(0 <= axis < len(first), f"concat: {axis} is no axis of {first}")
+    _need(0 <= axis < len(first), f"concat: {axis} is not an axis of {first}")
     rest = {(*s[:axis], *s[axis + 1 :]) for s in item.inputs if len(s) == len(first)}
     _need(
         len(rest) == 1 and all(len(s) == len(first) for s in item.inputs), f"concat: shapes {item.inputs} do not join"
@@ -352,10 +352,10 @@ def _concat(item: Given) -> list[Shape]:
 
 def _slice(item: Given) -> list[Shape]:
     (x,), axis, start, step = item.inputs, *(item.attrs[name] for name in ("axis", "start", "step"))
-    _need(0 <= axis < len(x), f"slice: {axis} is no axis of {x}")
+    _need(0 <= axis < len(x), f"slice: {axis} is not an axis of {x}")
     _need(len(item.outputs) == 1, "slice: the shape of its output must be stated")
     out = tuple(item.outputs[0])
-    _need((*out[:axis], *out[axis + 1 :]) == (*x[:axis], *x[axis + 1 :]), f"slice: {out} is no part of {x}")
+    _need((*out[:axis], *out[axis + 1 :]) == (*x[:axis], *x[axis + 1 :]), f"slice: {out} is not a part of {x}")
     last = start + (out[axis] - 1) * step
     _need(step >= 1 and start >= 0 and last < x[axis], f"slice: {start} to {last} by {step} is outside {x[axis]}")
     return [out]
@@ -376,7 +376,7 @@ def _permute(item: Given) -> list[Shape]:
 
 def _axis(item: Given, kind: str) -> int:
     axis = item.attrs["axis"]
-    _need(0 <= axis < len(item.inputs[0]), f"{kind}: {axis} is no axis of {item.inputs[0]}")
+    _need(0 <= axis < len(item.inputs[0]), f"{kind}: {axis} is not an axis of {item.inputs[0]}")
     return axis
 
 
@@ -386,14 +386,14 @@ def _but(shape: Shape, axis: int) -> Shape:
 
 def _gather(item: Given) -> list[Shape]:
     (x, index), axis = item.inputs, _axis(item, "gather")
-    _need(len(x) == len(index) and _but(x, axis) == _but(index, axis), f"gather: {index} is no index into {x}")
+    _need(len(x) == len(index) and _but(x, axis) == _but(index, axis), f"gather: {index} is not an index into {x}")
     return [index]
 
 
 def _scatter(item: Given) -> list[Shape]:
     (x, index, values), axis = item.inputs, _axis(item, "scatter")
     _need(item.attrs["added"] in (0, 1), f"scatter: added is {item.attrs['added']}, expected 0 or 1")
-    _need(len(x) == len(index) and _but(x, axis) == _but(index, axis), f"scatter: {index} is no index into {x}")
+    _need(len(x) == len(index) and _but(x, axis) == _but(index, axis), f"scatter: {index} is not an index into {x}")
     _need(values == index, f"scatter: the values {values} are not as many as the places {index}")
     return [x]
 
@@ -404,7 +404,7 @@ def _sort(item: Given) -> list[Shape]:
     _need(len(item.outputs) == 2, "sort: the shapes of its outputs must be stated")
     out = tuple(item.outputs[0])
     fits = len(out) == len(x) and _but(out, axis) == _but(x, axis) and out[axis] <= x[axis]
-    _need(fits and tuple(item.outputs[1]) == out, f"sort: {item.outputs} are no part of {x}")
+    _need(fits and tuple(item.outputs[1]) == out, f"sort: {item.outputs} are not parts of {x}")
     return [out, out]
 
 

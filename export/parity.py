@@ -67,7 +67,7 @@ class Reference:
         except (OSError, SafetensorError, ValueError) as error:
             raise ExportError(f"cannot read the parity file {path}: {error}; export the policy again.") from None
         if meta.get("format") != FORMAT or "reset" not in tensors:
-            raise ExportError(f"{path} is no parity file of this version: export the policy again.")
+            raise ExportError(f"{path} is not a parity file of this version: export the policy again.")
         groups: dict[str, Arrays] = {group: {} for group in GROUPS}
         for key, item in tensors.items():
             group, _, name = key.partition("/")

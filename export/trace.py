@@ -206,7 +206,7 @@ class Signature:
             raise ExportError(
                 f"the agent axis of the state ({_names(self.states)}) is ambiguous: "
                 f"{' and '.join(map(str, found[:3]))} run. "
-                "Make example_obs and example_state for a number of agents that is no other size, or pass state_axes."
+                "Make example_obs and example_state for a number of agents equal to no other size, or pass state_axes."
             )
         self._use(found[0])
 

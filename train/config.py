@@ -1,4 +1,4 @@
-"""What a run is: settings from the built-in defaults, then envs/<name>/train.toml, then flags.
+"""What a run is: settings from the built-in defaults, then the environment's train.toml, then flags.
 
 `Config` is everything that decides a run. It is written to the run's config.toml, from which a run by steps can be
 repeated bit for bit on the same machine.

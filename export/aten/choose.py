@@ -294,7 +294,7 @@ def scatter(call: Call) -> Batched:
     item, index = call["self"], call.rounded("index")
     way = "add" if call.name.startswith("scatter_add") else call.bound.get("reduce")
     if way not in (None, "add", "sum") or not call.bound.get("include_self", True):
-        raise call.refuse(f"scatter by {way!r}, or without what is there, is not known", "put or add values")
+        raise call.refuse(f"scatter by {way!r}, or without what is there, is not supported", "put or add values")
     ref = Batched(spread(call, item, call.layout), index.axis) if isinstance(item, Const) else call.batch("self")
     axis, shape, wanted = call.axis(ref, call["dim"]), call.shape(ref), call.shape(index)
     if (ref.axis, ref.fold) != (index.axis, index.fold):

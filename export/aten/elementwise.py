@@ -109,7 +109,7 @@ def celu(call: Call) -> Batched:
 def elu(call: Call) -> Batched:
     alpha = float(call["alpha"])
     if call["scale"] != 1 or call["input_scale"] != 1:
-        raise call.refuse("scales other than 1 are not known", "use ELU or SELU as torch.nn has them")
+        raise call.refuse("scales other than 1 are not supported", "use ELU or SELU as torch.nn has them")
     return apply(call, "elu", alpha=alpha)
 
 
@@ -269,7 +269,7 @@ def repeated(call: Call, value: int, times: int) -> int:
 def power_of_number(call: Call) -> Batched:
     base = float(call["self"])
     if base <= 0:
-        raise call.refuse(f"powers of {base:g} are not known", "use a base above 0")
+        raise call.refuse(f"powers of {base:g} are not supported", "use a base above 0")
     return chain(call, call.batch("exponent"), ("mul", math.log(base)), "exp")
 
 

@@ -120,7 +120,7 @@ def attention(call: Call) -> Batched:
     if call["dropout_p"] > 0:
         raise call.refuse("dropout in training mode draws random numbers", "pass dropout_p=0.0 when evaluating")
     if call.bound.get("enable_gqa"):
-        raise call.refuse("heads that share keys are not known", "repeat keys and values before it")
+        raise call.refuse("heads that share keys are not supported", "repeat keys and values before it")
     scale = call.bound.get("scale")
     scale = 1 / math.sqrt(call.shape(query)[-1]) if scale is None else scale
     scores = multiply(call, scaled(call, query, scale), key, turned=True)

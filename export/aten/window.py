@@ -141,7 +141,7 @@ def max_pool_with_indices(call: Call) -> list[Batched | None]:
 @aten("avg_pool1d.default", "avg_pool2d.default", "avg_pool3d.default")
 def avg_pool(call: Call) -> Batched:
     if call.bound.get("divisor_override") is not None:
-        raise call.refuse("a divisor of its own is not known", "multiply the result by a number instead")
+        raise call.refuse("a divisor of its own is not supported", "multiply the result by a number instead")
     return pool(call, "mean" if call["count_include_pad"] else "mean_inside", [1] * _axes(call))
 
 

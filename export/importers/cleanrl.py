@@ -263,7 +263,7 @@ def atari(tensors: Weights) -> tuple[nn.Sequential, tuple[int, ...]]:
     for number, stride in ((0, 4), (2, 2), (4, 1)):
         weight = tensors.get(f"network.{number}.weight", torch.zeros(0))
         if weight.dim() != 4:
-            raise ExportError(f"network.{number} is no convolution: export the module in Python.")
+            raise ExportError(f"network.{number} is not a convolution: export the module in Python.")
         layer = nn.Conv2d(weight.shape[1], weight.shape[0], tuple(weight.shape[2:]), stride)
         layer.load_state_dict({name: tensors[f"network.{number}.{name}"] for name in ("weight", "bias")})
         made += [layer, nn.ReLU()]

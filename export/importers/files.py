@@ -9,7 +9,7 @@ from minnow.export.errors import ExportError
 
 def present(path: Path) -> Path:
     if not path.is_file():
-        raise ExportError(f"{path} does not exist, or is no file: give the file that the library saved.")
+        raise ExportError(f"{path} does not exist, or is not a file: give the file that the library saved.")
     return path
 
 

@@ -37,7 +37,7 @@ def named(name: str) -> str:
 def activation(name: str) -> nn.Module:
     name = named(name)
     if name not in ACTIVATIONS:
-        raise ExportError(f"the activation {name!r} is not known: {', '.join(ACTIVATIONS)} are.")
+        raise ExportError(f"the activation {name!r} is not supported: {', '.join(ACTIVATIONS)} are.")
     return ACTIVATIONS[name]()
 
 

@@ -28,7 +28,7 @@ def load(path: Path | str, **options: Any) -> Imported:
     others = sorted({name.split(".")[0] for name in whole} - {"actor_mean", "actor_logstd", "critic"})
     if others:
         raise ExportError(
-            f"{path} holds {', '.join(others)}, which the baseline from states has not: export the module in Python."
+            f"{path} holds {', '.join(others)}, which the baseline from states lacks: export the module in Python."
         )
     given = cleanrl.Options(low=chosen.low, high=chosen.high, unbounded=chosen.unbounded, raw=True)
     return cleanrl.convert(whole, given, {"library": "ManiSkill"})

@@ -199,7 +199,7 @@ def convert(model: Any, name: str, heads: Heads, options: Options) -> Imported:
     ancestors = [one.__name__ for one in type(policy).__mro__]
     found = next((heads[one] for one in ancestors if one in heads), None)
     if found is None:
-        raise ExportError(f"policies of class {type(policy).__name__} are not known: {', '.join(heads)} are.")
+        raise ExportError(f"policies of class {type(policy).__name__} are not supported: {', '.join(heads)} are.")
     head = found(policy)
     wrapper = None
     if options.normalize is not None:

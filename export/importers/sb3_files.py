@@ -57,7 +57,7 @@ def settings(path: Path) -> dict[str, Any]:
     try:
         return json.loads(text(path))
     except ValueError as error:
-        raise ExportError(f"{path} is no file of model.save: {first_line(error)}.") from None
+        raise ExportError(f"{path} was not written by model.save: {first_line(error)}.") from None
 
 
 def text(path: Path) -> str:
@@ -65,7 +65,7 @@ def text(path: Path) -> str:
         with zipfile.ZipFile(present(path)) as archive:
             return archive.read("data").decode()
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise ExportError(f"{path} is no file of model.save: {first_line(error)}.") from None
+        raise ExportError(f"{path} was not written by model.save: {first_line(error)}.") from None
 
 
 def policy_class(path: Path) -> type:

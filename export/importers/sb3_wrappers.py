@@ -41,7 +41,7 @@ def saved_wrapper(path: Path) -> VecNormalize:
     try:
         found = pickle.loads(path.read_bytes())
     except Exception as error:
-        raise ExportError(f"{path} is no file of VecNormalize.save: {first_line(error)}.") from error
+        raise ExportError(f"{path} was not written by VecNormalize.save: {first_line(error)}.") from error
     if not isinstance(found, VecNormalize):
         raise ExportError(f"{path} holds a {type(found).__name__}, not VecNormalize: give what its `save` wrote.")
     found.training = False

@@ -190,8 +190,8 @@ def order(tensors: Weights, options: Options) -> list[Part]:
     widths = [tensors[f"{layer}.weight"].shape for part in found for layer in part.layers]
     if any(len(width) != 2 for width in widths) or any(a[0] != b[1] for a, b in itertools.pairwise(widths)):
         raise ExportError(
-            f"{tensors.path}: the policy's layers {', '.join(names)} are no chain of linear ones: export the module in "
-            "Python."
+            f"{tensors.path}: the policy's layers {', '.join(names)} are not a chain of linear ones: export the module "
+            "in Python."
         )
     return found
 

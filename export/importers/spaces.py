@@ -29,7 +29,7 @@ def action_of(space: Any, squash: bool = False) -> Action:
     if kind(space) == "Box":
         return Box(space.low.reshape(-1), space.high.reshape(-1), "tanh" if squash else "clip")
     raise ExportError(
-        f"the action space {space} is not known: Discrete and MultiDiscrete from 0, MultiBinary and Box are."
+        f"the action space {space} is not supported: Discrete and MultiDiscrete from 0, MultiBinary and Box are."
     )
 
 
@@ -42,7 +42,9 @@ def domain(space: Any, mean: Any = None, std: Any = None) -> Domain:
     if name == "MultiBinary":
         return Domain(shape, "int32", 0, 1)
     if name != "Box":
-        raise ExportError(f"observations of {space} are not known: Box, Discrete, MultiDiscrete and MultiBinary are.")
+        raise ExportError(
+            f"observations of {space} are not supported: Box, Discrete, MultiDiscrete and MultiBinary are."
+        )
     if space.dtype.kind == "b":
         return Domain(shape, "uint8", 0, 1)
     if space.dtype.kind == "f":

@@ -120,6 +120,6 @@ def pairs(model: Any, said: tuple[str, ...]) -> dict[str, str]:
     for pair in said:
         before, _, after = pair.partition("=")
         if after not in out or before not in given:
-            raise ExportError(f"the state {pair!r} is no input and output of the model, given as IN=OUT.")
+            raise ExportError(f"the state {pair!r} is not an input and an output of the model, given as IN=OUT.")
         found[before] = after
     return found

@@ -64,7 +64,7 @@ class Network(nn.Module):
         self.opset = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
         stored = {item.name: item for item in model.graph.initializer}
         if model.graph.sparse_initializer:
-            raise ExportError(f"{path} stores sparse arrays, which are not known: store them dense.")
+            raise ExportError(f"{path} stores sparse arrays, which are not supported: store them dense.")
         nodes, needed = needed_by(model, {*keep, *state.values()})
         self._refuse(nodes, len(model.graph.node))
         known = {

@@ -127,7 +127,7 @@ def cast(at: At, x: Item, like: Item | None = None) -> Tensor:
     if like is not None:
         return tensor(x).to(tensor(like).dtype)
     if at.get("to") not in DTYPES:
-        raise ExportError(f"it converts to ONNX's type {at.get('to')}, which is no number that policies compute in")
+        raise ExportError(f"it converts to ONNX's type {at.get('to')}, which is not a type that policies compute in")
     return tensor(x).to(DTYPES[at.get("to")])
 
 

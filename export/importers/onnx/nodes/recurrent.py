@@ -65,12 +65,14 @@ def _refuse(kind: str, at: At, items: tuple[Any, ...], steps: int) -> None:
     usual = [name.lower() for name in USUAL[kind]]
     given = [item.decode().lower() for item in at.get("activations", [])]
     if given not in ([], usual, usual * 2) or at.get("clip") is not None or at.get("input_forget", 0):
-        raise ExportError(f"activations other than {' and '.join(USUAL[kind])}, clip and input_forget are not known")
+        raise ExportError(
+            f"activations other than {' and '.join(USUAL[kind])}, clip and input_forget are not supported"
+        )
     lengths, peephole = items[4] if len(items) > 4 else None, items[7] if len(items) > 7 else None
     if lengths is not None and not (isinstance(lengths, Known) and (lengths.array == steps).all()):
-        raise ExportError("sequences of several lengths are not known: leave sequence_lens out")
+        raise ExportError("sequences of several lengths are not supported: leave sequence_lens out")
     if peephole is not None:
-        raise ExportError("peepholes are not known")
+        raise ExportError("peepholes are not supported")
 
 
 def _recurrent(kind: str, at: At, items: tuple[Item | None, ...]) -> tuple[Tensor, ...]:

@@ -25,7 +25,7 @@ class Window:
     def __init__(self, at: At, x: Tensor, kernel: list[int]) -> None:
         self.axes, self.kernel = len(kernel), kernel
         if self.axes not in (1, 2, 3) or x.dim() != self.axes + 2:
-            raise ExportError(f"windows along {self.axes} axes of an array of {x.dim()} are not known: 1 to 3 are")
+            raise ExportError(f"windows along {self.axes} axes of an array of {x.dim()} are not supported: 1 to 3 are")
         self.strides = list(at.get("strides", [1] * self.axes))
         self.dilations = list(at.get("dilations", [1] * self.axes))
         pads = list(at.get("pads", [0] * 2 * self.axes))
@@ -58,7 +58,7 @@ def conv(at: At, x: Item, w: Item, b: Item | None = None) -> Tensor:
 @node("ConvTranspose")
 def conv_transpose(at: At, x: Item, w: Item, b: Item | None = None) -> Tensor:
     if at.get("output_shape") is not None or at.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        raise ExportError("output_shape and auto_pad are not known: give it pads")
+        raise ExportError("output_shape and auto_pad are not supported: give it pads")
     x, w = tensor(x), tensor(w)
     window = Window(at, x, list(w.shape[2:]))
     even = window.before == window.after
@@ -76,7 +76,7 @@ def conv_transpose(at: At, x: Item, w: Item, b: Item | None = None) -> Tensor:
 @node("MaxPool")
 def max_pool(at: At, x: Item) -> Tensor:
     if at.outputs > 1:
-        raise ExportError("its second output, where the largest are, is not known")
+        raise ExportError("its second output, where the largest are, is not supported")
     x = tensor(x)
     window = Window(at, x, list(at.get("kernel_shape")))
     x, pads = window.padded(x, -torch.inf if x.is_floating_point() else torch.iinfo(x.dtype).min)
@@ -89,7 +89,7 @@ def average_pool(at: At, x: Item) -> Tensor:
     x = tensor(x)
     window = Window(at, x, list(at.get("kernel_shape")))
     if any(n != 1 for n in window.dilations):
-        raise ExportError("dilations are not known")
+        raise ExportError("dilations are not supported")
     pool, ceil = AVERAGE_POOL[window.axes - 1], bool(at.get("ceil_mode", 0))
     inside = bool(at.get("count_include_pad", 0))
     if window.before == window.after:
@@ -133,7 +133,7 @@ def resize(at: At, x: Item, *items: Any) -> Tensor:
         factors = [1.0, *factors] if scales is None else factors
     factors = [float(n) for n in factors]
     if at.get("mode", "nearest") != "nearest" or any(n < 1 or n != int(n) for n in factors) or at.get("axes"):
-        raise ExportError(f"{at.get('mode', 'nearest')} by {factors} is not known: nearest by whole factors is")
+        raise ExportError(f"{at.get('mode', 'nearest')} by {factors} is not supported: nearest by whole factors is")
     for axis, factor in enumerate(factors):
         if factor != 1:
             x = positions(x, axis, [i // int(factor) for i in range(x.shape[axis] * int(factor))])
