@@ -281,6 +281,24 @@ class Signature:
                     "forward(obs, state))."
                 )
 
+    def check_numbers(self) -> None:
+        """Raises ExportError if an agent's results depend on how many agents there are."""
+        most = 64
+        results = []
+        for count in (most, 1, 2, self.agents):
+            leaves = ([leaf.resize(count) for leaf in group] for group in (self.obs, self.states))
+            outputs, after = self.call(*leaves, _copy(self.module))
+            after = [item.movedim(leaf.axis, 0) for item, leaf in zip(after, self.states, strict=True)]
+            results.append([*outputs, *after])
+        for few in results[1:]:
+            for name, a, b in zip((*self.outputs, *(leaf.name for leaf in self.states)), few, results[0], strict=True):
+                count = min(len(a), self.agents)
+                if not torch.allclose(a[:count], b[:count], 1e-3, 1e-3, equal_nan=True):
+                    raise ExportError(
+                        f"{name!r} of an agent differs between {len(a)} and {most} agents of the same observations: "
+                        "what forward computes for an agent must not depend on how many there are."
+                    )
+
     def remembers(self) -> bool:
         """Whether calls change what the module makes of the next one, as far as a few of them show."""
         used, fresh = _copy(self.module), _copy(self.module)
@@ -315,25 +333,23 @@ class Watch(TorchFunctionMode):
 
 def trace(signature: Signature) -> torch.export.ExportedProgram:
     """The module's graph, before any decomposition, its agent dimension free. Raises ExportError."""
-    agents = torch.export.Dim("agents", min=1)
     count = 2 if signature.agents == 1 else signature.agents  # torch takes a size of 1 for a constant
     own = [leaf.resize(count).to(leaf.dtype) for leaf in signature.obs]
     args = [pytree.tree_unflatten(own, signature.obs_spec)]
-    dims = [pytree.tree_unflatten([{0: agents}] * len(signature.obs), signature.obs_spec)]
     if signature.recurrent:
         args.append(pytree.tree_unflatten([leaf.resize(count) for leaf in signature.states], signature.state_spec))
-        dims.append(pytree.tree_unflatten([{leaf.axis: agents} for leaf in signature.states], signature.state_spec))
-    shapes: Any = tuple(dims)
-    module = _plain(signature.module, tuple(args))
-    if any(item.kind is item.VAR_POSITIONAL for item in inspect.signature(module.forward).parameters.values()):
-        shapes = (shapes,)  # forward(*args): torch wants the shapes of args together
-    fixed: list[Fixing] = []
+    module, fixed = _plain(signature.module, tuple(args)), []
     try:
-        with torch.no_grad(), quiet(), _eased(module), _fixings(fixed), warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")
-            program = torch.export.export(module, tuple(args), dynamic_shapes=shapes, strict=False)
+        program, said = _export(signature, module, tuple(args), torch.export.Dim("agents", min=1), fixed)
     except Exception as error:
-        raise _refusal(signature, error, fixed) from error
+        if "Constraints violated" not in str(error) or fixed:
+            raise _refusal(signature, error, fixed) from error
+        # Some line is right for a range of numbers of agents: the same must come of it for every number.
+        try:
+            program, said = _export(signature, module, tuple(args), torch.export.Dim.DYNAMIC, fixed)
+        except Exception:
+            raise _refusal(signature, error, fixed) from error
+        signature.check_numbers()
     for warning in said:
         text = str(warning.message)
         if "assigned during export" in text and "_flat_weights" not in text and signature.remembers():
@@ -342,6 +358,21 @@ def trace(signature: Signature) -> torch.export.ExportedProgram:
                 "passed in and returned, forward(obs, state) -> (outputs..., state)."
             )
     return program
+
+
+def _export(
+    signature: Signature, module: nn.Module, args: tuple[Any, ...], agents: Any, fixed: list[Fixing]
+) -> tuple[torch.export.ExportedProgram, list[warnings.WarningMessage]]:
+    """torch.export with `agents` as the size of the agents' axes; also what it warned of."""
+    dims = [pytree.tree_unflatten([{0: agents}] * len(signature.obs), signature.obs_spec)]
+    if signature.recurrent:
+        dims.append(pytree.tree_unflatten([{leaf.axis: agents} for leaf in signature.states], signature.state_spec))
+    shapes: Any = tuple(dims)
+    if any(item.kind is item.VAR_POSITIONAL for item in inspect.signature(module.forward).parameters.values()):
+        shapes = (shapes,)  # forward(*args): torch wants the shapes of args together
+    with torch.no_grad(), quiet(), _eased(module), _fixings(fixed), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        return torch.export.export(module, args, dynamic_shapes=shapes, strict=False), said
 
 
 def _bare(module: nn.Module) -> nn.Module:

@@ -115,6 +115,11 @@ class CountOfAgents(Base):
         return obs.view(many, 2, 2).flatten(1) * 2
 
 
+class OtherForMany(Base):
+    def forward(self, obs):
+        return obs * 2 if obs.shape[0] > 20 else obs * 3
+
+
 class LSTMWithoutAgents(Base):
     def forward(self, obs):
         return self.lstm(obs)[0]  # HERE
@@ -329,6 +334,7 @@ REFUSED = [
     (FixedNumberOfAgents, r"forward fails with \d+ agents instead of 3 at {here}.*obs.shape\[0\]"),
     (LoopOverAgents, "a loop is written for one number of agents at {here}.*take it from obs.shape"),
     (CountOfAgents, "a shape or a loop is written for one number of agents at {here}"),
+    (OtherForMany, "'out' of an agent differs between 1 and 64 agents of the same observations"),
     (LSTMWithoutAgents, r"number of agents is fixed.* at {here}.*give recurrent layers \[1, agents, features\]"),
     (LSTMOverAgents, r"number of agents is fixed.* at {here}.*give recurrent layers \[1, agents, features\]"),
     (Float64Weights, r"parameter 'linear.weight' is float64.*module.float\(\).* at {here}"),
