@@ -238,6 +238,13 @@ def test_where_tops_are_equal_the_first_is_taken() -> None:
     np.testing.assert_array_equal(found, places[:, :4].numpy())
 
 
+def test_sums_of_powers_of_infinities() -> None:
+    rows = torch.tensor([[-INF, -INF], [INF, -INF], [INF, 1.0], [-INF, 2.0], [INF, INF], [NAN, INF], [0.0, 0.0]])
+    compare(lambda x: x.logsumexp(1), rows, exact=False)
+    compare(lambda x: torch.logaddexp(x[:, 0], x[:, 1]), rows, exact=False)
+    compare(lambda x: x.softmax(1), rows, exact=False)
+
+
 INDEX = torch.tensor([[0, 2, 1], [3, 3, 3], [1, 0, 2]], dtype=torch.int32)
 BOARD = {"x": torch.arange(24).reshape(3, 8).float(), "index": INDEX}
 

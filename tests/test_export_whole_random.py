@@ -156,7 +156,7 @@ def outcome(program: Program, obs: dict[str, Tensor]) -> str:
     return "compared" if compared > ROWS // 2 else "told"
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(300, marks=pytest.mark.full)])
+@pytest.mark.parametrize("count", [25, pytest.param(300, marks=pytest.mark.full)])
 def test_random_programs(count: int) -> None:
     outcomes: Counter[str] = Counter()
     for number in range(count):

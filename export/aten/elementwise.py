@@ -404,9 +404,15 @@ def logaddexp(call: Call) -> Batched:
     a, b = call["self"], call["other"]
     top, apart = binary(call, "maximum", a, b), binary(call, "sub", a, b)
     shape = call.shape(apart)
-    value = call.emit("neg", [call.emit("abs", [apart.value], shape)], shape)
+    value = call.emit("neg", [call.emit("abs", [known(call, apart.value)], shape)], shape)
     value = call.emit("softplus", [value], shape, beta=1.0, threshold=20.0)
     return binary(call, "add", top, Batched(value, apart.axis, apart.fold))
+
+
+def known(call: Call, value: int) -> int:
+    """A difference, 0 where it is that of equal infinities."""
+    shape = call.lowering.graph.values[value].shape
+    return call.emit("keep", [value, call.emit("eq", [value, value], shape)], shape)
 
 
 @aten("addcmul.default")

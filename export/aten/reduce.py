@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from minnow.export.aten import whole
-from minnow.export.aten.elementwise import number, operand
+from minnow.export.aten.elementwise import known, number, operand
 from minnow.export.aten.shape import to_shape
 from minnow.export.call import Batched, Call, Const, aten
 
@@ -144,7 +144,7 @@ def logsumexp(call: Call) -> Batched:
     axes = axes_of(call, ref, call["dim"])
     keep = [1 if axis in axes else n for axis, n in enumerate(call.shape(ref))]
     top = to_shape(call, reduce(call, "max", ref.value, axes), keep)
-    powers = call.emit("exp", [call.emit("sub", [ref.value, top], call.shape(ref))], call.shape(ref))
+    powers = call.emit("exp", [known(call, call.emit("sub", [ref.value, top], call.shape(ref)))], call.shape(ref))
     logs = call.emit("log", [to_shape(call, reduce(call, "sum", powers, axes), keep)], keep)
     return call.result(to_shape(call, call.emit("add", [logs, top], keep), call.layout.one))
 
