@@ -13,9 +13,11 @@ import pytest
 import torch
 
 import minnow.envs
+from minnow.cinfer import load
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.policy import messages
-from minnow.export import Box, Discrete, MultiDiscrete, export
+from minnow.export import Box, Discrete, MultiDiscrete, export, format
+from minnow.export.graph import Graph, Input, Op, Output, Value
 from minnow.web import core
 
 HERE = Path(__file__).resolve().parent
@@ -249,6 +251,25 @@ def test_who_dies_and_returns_has_forgotten(tiny: tuple[str, bytes]) -> None:
         values[-1].append(game.value(0))
     assert values[0][0] != values[1][0]
     assert values[0][1] == values[1][1]
+
+
+def test_a_game_goes_on_where_a_policy_asks_for_a_row_that_is_not_there() -> None:
+    """The nearest one is played, the last: a native session would tell (error 9), and the page plays on."""
+    graph = Graph([Value((8,)), Value((1,)), Value((3,)), Value((3,))])
+    table = np.zeros((5, 3), np.float32)
+    table[-1, 2] = 1
+    graph.tensors, graph.tensor_names = [np.full((1, 8), 0, np.float32), np.full(1, 99, np.float32), table], list("wbt")
+    graph.values[2] = Value((1, 3))
+    graph.inputs = [Input("obs", 0)]
+    graph.ops = [Op("linear", [0], [1], [0, 1]), Op("embedding", [1], [2], [2]), Op("reshape", [2], [3])]
+    graph.outputs = [Output("logits", 3, "logits")]
+    golden = format.Golden([np.zeros((2, 1, 8), np.float32)], [np.tile(table[-1], (2, 1, 1))])
+    data = format.write(graph, None, action=Discrete(3), golden=golden)
+    with pytest.raises(MinnowError, match="error 9"):
+        load(data).session(1).step(np.zeros((1, 8), np.float32))
+    game = core.Game("pong", data)
+    game.tick(20)
+    assert game.action(0) == (2,)
 
 
 def test_the_pages_words_are_the_headers() -> None:
