@@ -218,6 +218,24 @@ CASES |= {
         IMAGE,
         "float[2, 1, 2, 2] w = {1, 2, 3, 4, -1, -2, 0.5, 0.1}",
     ),
+    "Resize linear": Case('y = Resize <mode = "linear"> (x, , s)', IMAGE, "float[4] s = {1, 1, 1.5, 0.5}"),
+    "Resize sizes": Case(
+        'y = Resize <mode = "linear", coordinate_transformation_mode = "align_corners"> (x, , , s)',
+        "float[2, 2, 6, 7] x",
+        "int64[4] s = {2, 2, 9, 5}",
+    ),
+    "Resize nearest": Case(
+        'y = Resize <coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"> (x, , s)',
+        IMAGE,
+        "float[4] s = {1, 1, 0.5, 1.7}",
+    ),
+    "Upsample": Case("y = Upsample (x, s)", IMAGE, "float[4] s = {1, 1, 2, 2}", 9),
+    "GatherND": Case(
+        "t = Transpose <perm = [1, 2, 0]> (x)  g = GatherND (t, i)  y = Transpose <perm = [1, 0]> (g)",
+        ROWS,
+        "int64[3, 2] i = {0, 1, 3, -1, 2, 2}",
+    ),
+    "NonZero": Case("n = NonZero (m)  y = Gather <axis = 1> (x, n)", stored="int64[6] m = {1, 0, 1, 1, 0, 0}"),
     "Resize": Case("y = Resize (x, , s)", IMAGE, "float[4] s = {1, 1, 2, 3}"),
 }
 CASES |= {

@@ -12,7 +12,7 @@ from typing import Any
 
 from minnow.export.importers.onnx.values import Known
 
-FAMILIES = ("elementwise", "choose", "linear", "shape", "reduce", "window", "recurrent")
+FAMILIES = ("elementwise", "choose", "linear", "shape", "reduce", "window", "resize", "recurrent")
 RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 
 Handler = Callable[..., Any]

@@ -12,7 +12,7 @@ from torch import Tensor
 from minnow.export.errors import ExportError
 from minnow.export.importers.onnx.nodes import At, node, sizes
 from minnow.export.importers.onnx.nodes.elementwise import each, operand, pair
-from minnow.export.importers.onnx.values import Item, known, number, tensor, whole
+from minnow.export.importers.onnx.values import Item, Known, known, number, tensor, whole
 
 COMPARISONS: dict[str, tuple[Callable, Callable]] = {  # of tensors, and of Python's numbers
     "Equal": (torch.eq, lambda a, b: bool(a == b)),
@@ -90,6 +90,13 @@ def top_k(at: At, x: Item, count: Item | None = None) -> tuple[Tensor, Tensor]:
     return found.narrow(axis, 0, many), places.narrow(axis, 0, many)
 
 
+@node("NonZero")
+def non_zero(at: At, x: Item) -> Known:
+    if not isinstance(x, Known) or x.symbolic:
+        raise ExportError("how many are not zero depends on the observation")
+    return known(np.stack(np.nonzero(x.array)).astype(np.int64))
+
+
 @node("OneHot")
 def one_hot(at: At, index: Item, depth: Item, ends: Item) -> Tensor:
     index, many = tensor(index), int(whole(depth)[0])
@@ -126,7 +133,13 @@ def gather_elements(at: At, x: Item, index: Item) -> Tensor:
 
 @node("ScatterElements", "Scatter")
 def scatter_elements(at: At, x: Item, index: Item, updates: Item) -> Tensor:
-    x, index, axis = tensor(x), tensor(index), at.get("axis", 0)
+    data, values, index, axis = tensor(x), tensor(updates), tensor(index), at.get("axis", 0)
+    if axis % data.dim() != 0:  # constants of one row beside rows of agents
+        data, values = (
+            item.expand(index.shape[0], *item.shape[1:]) if isinstance(given, Known) and item.shape[0] == 1 else item
+            for given, item in ((x, data), (updates, values))
+        )
+    x, updates = data, values
     index, way = from_start(index, x.shape[axis]), at.get("reduction", "none")
     if way == "none":
         return x.scatter(axis, index, tensor(updates))

@@ -175,6 +175,26 @@ def gather(at: At, x: Item, index: Item) -> Tensor:
     return rows.movedim(*back) if axis else rows
 
 
+@node("GatherND")
+def gather_nd(at: At, x: Item, index: Item) -> Tensor:
+    """Fixed places along several axes behind the first `batch_dims`, flattened into one."""
+    x, first = tensor(x), at.get("batch_dims", 0)
+    if not isinstance(index, Known) or index.symbolic:
+        raise ExportError("it takes places that depend on the observation: use GatherElements")
+    places = index.array
+    for _ in range(first):
+        if (places != places[:1]).any():
+            raise ExportError("it takes other places of each agent")
+        places = places[0]
+    depth = places.shape[-1]
+    axes = list(x.shape[first : first + depth])
+    if not all(isinstance(n, int) for n in axes):
+        raise ExportError("it takes a part of the agents, whose number is free")
+    flat = np.ravel_multi_index(tuple(places[..., i] % n for i, n in enumerate(axes)), axes)
+    found = positions(x.flatten(first, first + depth - 1), first, flat.reshape(-1).tolist())
+    return found.unflatten(first, flat.shape) if flat.ndim != 1 else found
+
+
 sizes("Gather", lambda at, x, index: known(np.take(x, index, at.get("axis", 0))))
 
 

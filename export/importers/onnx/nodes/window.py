@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from minnow.export.errors import ExportError
 from minnow.export.importers.onnx.nodes import At, node
-from minnow.export.importers.onnx.values import Item, positions, tensor
+from minnow.export.importers.onnx.values import Item, tensor
 
 CONV = (F.conv1d, F.conv2d, F.conv3d)
 TRANSPOSED = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
@@ -112,29 +111,3 @@ def global_average(at: At, x: Item) -> Tensor:
 def global_max(at: At, x: Item) -> Tensor:
     x = tensor(x)
     return x.amax(list(range(2, x.dim())), keepdim=True)
-
-
-@node("Resize", "Upsample")
-def resize(at: At, x: Item, *items: Any) -> Tensor:
-    """Nearest ones, enlarged by whole factors, which every rule of rounding agrees on."""
-    x = tensor(x)
-    given = [None if item is None or item.array.size == 0 else item.array for item in items]
-    if at.opset < 10:
-        factors = at.get("scales") if not given else given[0]
-    elif at.opset == 10:
-        factors = given[0]
-    else:
-        scales, wanted = (*given, None, None, None)[1:3]
-        if scales is None and wanted is None:
-            raise ExportError("its size depends on the observation")
-        factors = (
-            scales if scales is not None else [n / m for n, m in zip(wanted.tolist()[1:], x.shape[1:], strict=True)]
-        )
-        factors = [1.0, *factors] if scales is None else factors
-    factors = [float(n) for n in factors]
-    if at.get("mode", "nearest") != "nearest" or any(n < 1 or n != int(n) for n in factors) or at.get("axes"):
-        raise ExportError(f"{at.get('mode', 'nearest')} by {factors} is not supported: nearest by whole factors is")
-    for axis, factor in enumerate(factors):
-        if factor != 1:
-            x = positions(x, axis, [i // int(factor) for i in range(x.shape[axis] * int(factor))])
-    return x
