@@ -194,7 +194,7 @@ def test_the_command_line_says_that_there_is_no_onnx(
 ) -> None:
     from minnow.cli import export as verb
 
-    monkeypatch.setattr(verb, "export_run", lambda source, out, dtype: export(orthogonal(), OBS, out))
+    monkeypatch.setattr(verb, "export_run", lambda source, out, *more: export(orthogonal(), OBS, out))
     assert main(["export", str(tmp_path), "--format", "onnx"]) == 1
     assert re.search("no ONNX model of .*linalg_matrix_exp", capsys.readouterr().err)
     assert not list(tmp_path.iterdir())
