@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from minnow.export.errors import ExportError
 
@@ -69,6 +69,23 @@ class Box:
 
 
 Action = Discrete | MultiDiscrete | Box
+
+
+def to_dict(action: Action) -> dict[str, Any]:
+    """In JSON's terms; None stands for a bound that is infinite."""
+    if not isinstance(action, Box):
+        return {"kind": type(action).__name__, "sizes": list(action.sizes)}
+    low, high = ([n if math.isfinite(n) else None for n in bound] for bound in (action.low, action.high))
+    return {"kind": "Box", "low": low, "high": high, "squash": action.squash}
+
+
+def from_dict(found: dict[str, Any]) -> Action:
+    """The action that `to_dict` described."""
+    if found["kind"] == "Box":
+        low = [-math.inf if n is None else n for n in found["low"]]
+        high = [math.inf if n is None else n for n in found["high"]]
+        return Box(low, high, found["squash"])
+    return Discrete(*found["sizes"]) if found["kind"] == "Discrete" else MultiDiscrete(found["sizes"])
 
 
 def _check_sizes(name: str, sizes: tuple[int, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from minnow.cinfer.errors import MinnowError
 from minnow.export.errors import ExportError, first_line
 from minnow.export.onnx import obs_name, state_name
-from minnow.export.parity import Arrays, Reference
+from minnow.export.parity import Arrays, Reference, Run, expected_actions
 
 # Dtypes of torch's that the file has narrower ones for.
 OWN = {"tensor(double)": np.float64, "tensor(int64)": np.int64, "tensor(bool)": np.bool_}
@@ -22,7 +23,7 @@ class Missing(ExportError):
     """A back end cannot be tried, because a tool or a file is not there."""
 
 
-def run_c(policy: bytes, reference: Reference) -> tuple[Arrays, Arrays]:
+def run_c(policy: bytes, reference: Reference) -> Run:
     """minnow.h, compiled for this machine."""
     from minnow.cinfer import load
 
@@ -30,28 +31,42 @@ def run_c(policy: bytes, reference: Reference) -> tuple[Arrays, Arrays]:
         loaded = load(policy)
     except MinnowError as error:
         raise _absent(error, "cc", "gcc", "clang") from None
-    return _named(loaded, loaded.run(_inputs(loaded, reference), resets=_resets(reference)))
+    inputs, resets = _inputs(loaded, reference), _resets(reference)
+    return _named(loaded, [loaded.run(inputs, resets=resets, **kind) for kind in _kinds(reference).values()], reference)
 
 
-def run_wasm(policy: bytes, reference: Reference) -> tuple[Arrays, Arrays]:
+def run_wasm(policy: bytes, reference: Reference) -> Run:
     """minnow.h as WebAssembly, in Node."""
     return run_wasm_all([(policy, reference)])[0]
 
 
-def run_wasm_all(cases: Sequence[tuple[bytes, Reference]]) -> list[tuple[Arrays, Arrays]]:
+def run_wasm_all(cases: Sequence[tuple[bytes, Reference]]) -> list[Run]:
     """The same for many policies, in one Node."""
     from minnow.cinfer import load, wasm
 
     try:
         loaded = [load(policy) for policy, _ in cases]
         jobs = [
-            wasm.Job(policy.data, _inputs(policy, reference), resets=_resets(reference))
+            wasm.Job(policy.data, _inputs(policy, reference), resets=_resets(reference), **kind)
             for policy, (_, reference) in zip(loaded, cases, strict=True)
+            for kind in _kinds(reference).values()
         ]
-        traces = wasm.run_all(jobs)
+        traces = iter(wasm.run_all(jobs))
     except MinnowError as error:
         raise _absent(error, "node") if not shutil.which("node") else _absent(error, "emcc") from None
-    return [_named(policy, trace) for policy, trace in zip(loaded, traces, strict=True)]
+    return [
+        _named(policy, list(itertools.islice(traces, len(_kinds(reference)))), reference)
+        for policy, (_, reference) in zip(loaded, cases, strict=True)
+    ]
+
+
+def _kinds(reference: Reference) -> dict[str, dict[str, Any]]:
+    """How the policy is run for each kind of action; the first run gives the outputs."""
+    masks = {} if reference.mask is None else {"masks": reference.mask}
+    sampled = {"sample": True, "seed": reference.noise, **masks}
+    if reference.action is None:
+        return {"": {}}
+    return {"greedy": {}, **({"masked": masks} if masks else {}), "sampled": sampled}
 
 
 def _absent(error: MinnowError, *tools: str) -> MinnowError:
@@ -72,12 +87,18 @@ def _resets(reference: Reference) -> dict[int, list[int]]:
     return {step: np.flatnonzero(row).tolist() for step, row in enumerate(reference.reset) if row.any()}
 
 
-def _named(policy: Any, trace: Any) -> tuple[Arrays, Arrays]:
-    outputs = {spec.name: item for spec, item in zip(policy.outputs, trace.outputs, strict=True)}
-    return outputs, {spec.name: item for spec, item in zip(policy.states, trace.states, strict=True)}
+def _named(policy: Any, traces: Sequence[Any], reference: Reference) -> Run:
+    first = traces[0]
+    outputs = {spec.name: item for spec, item in zip(policy.outputs, first.outputs, strict=True)}
+    states = {spec.name: item for spec, item in zip(policy.states, first.states, strict=True)}
+    if reference.action is None:
+        return Run(outputs, states)
+    if first.action is None:
+        raise ExportError("the policy file declares no action, and torch's policy has one: export the policy again.")
+    return Run(outputs, states, {kind: t.action for kind, t in zip(_kinds(reference), traces, strict=True)})
 
 
-def run_onnx(path: Path, reference: Reference) -> tuple[Arrays, Arrays]:
+def run_onnx(path: Path, reference: Reference) -> Run:
     """ONNX Runtime, on the model that was exported with the policy file."""
     if not path.exists():
         raise Missing(f"{path} is not there: export the policy again.")
@@ -98,7 +119,7 @@ def run_onnx(path: Path, reference: Reference) -> tuple[Arrays, Arrays]:
     raise ExportError(f"{path} was made with another policy file (SHA-256 {bound}): export the policy again.")
 
 
-def _onnx_steps(session: Any, reference: Reference) -> tuple[Arrays, Arrays]:
+def _onnx_steps(session: Any, reference: Reference) -> Run:
     axes = {item.name: item.shape.index("agents") for item in session.get_inputs()}
     own = {item.name: OWN.get(item.type) for item in session.get_inputs()}
     start = {
@@ -124,7 +145,7 @@ def _onnx_steps(session: Any, reference: Reference) -> tuple[Arrays, Arrays]:
         for name in reference.states:
             states[state_name(name)] = found[f"next_{state_name(name)}"].copy()
             after[name][step] = np.moveaxis(states[state_name(name)], axes[state_name(name)], 0)
-    return outputs, after
+    return Run(outputs, after, expected_actions(reference, outputs))
 
 
 def _empty(reference: Reference) -> tuple[Arrays, Arrays]:

@@ -12,20 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from minnow.cinfer.errors import MinnowError
 from minnow.export import card, files, format, onnx, parity, rounding
 from minnow.export.action import Action
 from minnow.export.backends import run_c
-from minnow.export.errors import ExportError, refusals
+from minnow.export.domain import bounds, described
+from minnow.export.errors import ExportError, first_line, refusals
 from minnow.export.graph import Graph, Op
 from minnow.export.lower import lower
-from minnow.export.parity import Difference, Reference
-from minnow.export.record import limit, record
+from minnow.export.parity import Difference, Reference, acted
+from minnow.export.record import judged, record
 from minnow.export.trace import NARROW, Signature, trace
 
 GOLDEN_STEPS = 4
+BEYOND = 9  # minnow.h's error where a whole number does not fit
 
 
 @dataclass
@@ -113,8 +117,10 @@ def export(
     they were. example_state: float32, what every agent starts an episode with; its
     agent axis is found by tracing unless `state_axes`, nested alike, says it. outputs: their names; without it a
     dict's keys, else `logits` (`mean` where the action is a Box) and, after logits, `value`. action: how the outputs
-    `logits`, or `mean` and `log_std`, become actions. observation: what the inputs mean, and meta: provenance; both
-    JSON.
+    `logits`, or `mean` and `log_std`, become actions. observation: what the inputs are: a Gymnasium space, or in JSON's
+    terms a dict of `low`, `high` and `whole` (a number, or one for each), a list of such dicts, one for each number or
+    each index of the first or last axis, or a dict of either by input; the proof then keeps to it (see `domain.py`).
+    meta: provenance, JSON.
     dtype: how weight matrices are stored, "f32", "f16" or "int8"; the parity is then that of the rounded network, and
     its distance from `module` is recorded. check: is given the policy file's bytes, and raises to refuse them.
 
@@ -126,12 +132,12 @@ def export(
     meta = {"name": path.stem} | dict(meta or {})
     meta.setdefault("created", datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
     if observation is not None:
-        meta["observation"] = observation
+        meta["observation"] = described(observation)
     clock = Clock()
     stored: list[str] = []
     if dtype != "f32":
         signature = Signature(module, example_obs, example_state, outputs, state_axes, action)
-        rounded = rounding.rounded(signature, dtype)
+        rounded = rounding.rounded(signature, dtype, observation)
         module, stored = rounded.module, rounded.names
         meta |= {"weights": dtype, "rounding": rounded.difference.to_dict()}
         clock.lap("round")
@@ -142,6 +148,7 @@ def export(
         example_state=example_state,
         outputs=outputs,
         action=action,
+        observation=observation,
         state_axes=state_axes,
         meta=meta,
         dtypes=dict.fromkeys(stored, dtype),
@@ -215,6 +222,7 @@ def build(
     example_state: Any = None,
     outputs: Sequence[str] | None = None,
     action: Action | None = None,
+    observation: Any = None,
     state_axes: Any = None,
     meta: Mapping[str, Any] | None = None,
     dtypes: Mapping[str, str] | None = None,
@@ -225,22 +233,38 @@ def build(
     signature = Signature(module, example_obs, example_state, outputs, state_axes, action)
     program = trace(signature)
     clock.lap("trace")
-    graph, unused = lower(program, signature)
+    graph, unused = lower(program, signature, bounds(signature, observation))
     signature.check_repeats()
     clock.lap("lower")
-    reference = record(signature)
-    reference = dataclasses.replace(reference, limit=limit(signature, reference))
-    clock.lap("torch")
     own = {leaf.name: str(leaf.dtype).removeprefix("torch.") for leaf in signature.obs if leaf.dtype in NARROW}
     meta = {**(meta or {}), **({"dtypes": own} if own else {})}
-    data = _bytes(graph, action, meta, reference, dtypes or {})
-    reference = dataclasses.replace(reference, sha256=parity.sha256(data))
-    c = parity.difference(run_c(data, reference), reference)
+
+    def proved(refused: Mapping[str, str]) -> tuple[bytes, Reference, Difference]:
+        reference = record(signature, observation=observation, refused=refused)
+        reference = acted(judged(signature, reference), action)
+        clock.lap("torch")
+        data = _bytes(graph, action, meta, reference, dtypes or {})
+        reference = dataclasses.replace(reference, sha256=parity.sha256(data))
+        return data, reference, parity.difference(run_c(data, reference), reference)
+
+    try:
+        data, reference, c = proved({})
+    except MinnowError as error:
+        if error.number != BEYOND:
+            raise
+        try:  # the file says so itself whenever it happens, and nothing is declared that says it can
+            data, reference, c = proved({"far": f"the policy file's steps end with {first_line(error)}"})
+        except MinnowError as again:
+            if again.number != BEYOND:
+                raise
+            raise ExportError(
+                "the module computes whole numbers beyond 32 bits from the examples, or from what is near them: policy "
+                "files hold 32 bits; compute in float32, or declare a smaller range with observation=."
+            ) from again
     clock.lap("c")
     if not c.passed:
         raise ExportError(
-            f"the policy in C is {c.max_diff:.1e} from torch, over the limit of {c.limit:.1g}: no file was written. "
-            "This is a fault of Minnow, or the module computes with numbers too large for float32; please report it."
+            f"the policy in C differs: {c.words()}; no file was written. This is a fault of Minnow; please report it."
         )
     return Built(data, graph, reference, c, unused, program, signature, action, meta, dtypes or {})
 
@@ -273,19 +297,24 @@ class Clock:
 
     def lap(self, name: str) -> None:
         now = time.perf_counter()
-        self.laps[name], self._last = now - self._last, now
+        self.laps[name], self._last = self.laps.get(name, 0.0) + now - self._last, now
 
 
 def _bytes(
     graph: Graph, action: Action | None, meta: Mapping[str, Any], reference: Reference, dtypes: Mapping[str, str]
 ) -> bytes:
+    # Of the agents those at whose steps torch agrees best with itself: a runtime has no other word of it.
+    doubts = np.max([item[:GOLDEN_STEPS] for item in reference.tolerance.values()], (0, 1))
+    kept = doubts <= max(doubts.min(), np.float32(parity.LIMIT))
     golden = format.Golden(
         *(
-            [item[:GOLDEN_STEPS] for item in group.values()]
+            [item[:GOLDEN_STEPS, kept] for item in group.values()]
             for group in (reference.obs, reference.outputs, reference.states)
         ),
-        reset=reference.reset[:GOLDEN_STEPS] if reference.states else None,
+        reset=reference.reset[:GOLDEN_STEPS, kept] if reference.states else None,
     )
+    if doubts.min() > np.float32(parity.LIMIT):
+        meta = {**meta, "golden_limit": float(np.nan_to_num(doubts.min(), posinf=parity.MOST))}
     try:
         stored = [dtypes.get(name, "f32") for name in graph.tensor_names]
         return format.write(graph, None, action=action, meta=meta, golden=golden, dtypes=stored)

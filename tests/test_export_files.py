@@ -214,7 +214,7 @@ def test_action_must_fit_the_outputs(tmp_path):
 def test_numbers_that_are_not_finite(tmp_path):
     module = nn.Linear(4, 5)
     module.weight.data[2, 1] = float("nan")
-    with pytest.raises(ExportError, match="'out' is not finite for ordinary observations"):
+    with pytest.raises(ExportError, match="'weight' holds a NaN"):
         export(module, torch.zeros(2, 4), tmp_path / "p.minnow", outputs=("out",))
     assert not list(tmp_path.iterdir())
 

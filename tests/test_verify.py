@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from minnow import web
 from minnow.cli.main import main
 from minnow.export import Discrete, export, files, format, parity
 
@@ -97,7 +98,8 @@ def test_a_good_file(policy, capsys):
     assert (found["reference"], found["steps"], found["agents"]) == ("torch", 64, 16)
     for back_end in ("c", "wasm", "onnx"):
         assert 0 <= found[back_end]["max_diff"] <= 1e-5
-        assert found[back_end]["max_abs_diff"] >= found[back_end]["max_diff"]
+        assert 0 <= found[back_end]["max_abs_diff"] <= 1e-5
+        assert found[back_end]["actions"] == 3 * 64 * 16 and found[back_end]["actions_wrong"] == 0
     assert found["c"] == found["wasm"]  # exact arithmetic
 
 
@@ -157,13 +159,23 @@ def test_golden_vectors_catch_a_flipped_bit(policy, capsys):
     assert status == 1 and found["c"]["max_diff"] > 1e-5
 
 
-def test_a_missing_back_end_is_a_failure(policy, capsys):
+def test_a_file_that_travels_without_its_onnx_model(policy, capsys):
     policy.with_suffix(".onnx").unlink()
     status, found = verify(capsys, policy)
-    assert status == 1 and found["onnx"] is None
-    assert any(note.startswith("onnx: ") and "is not there" in note for note in found["notes"])
-    status, found = verify(capsys, policy, "--allow-missing")
     assert status == 0 and found["onnx"] is None and found["c"]["max_diff"] <= 1e-5
+    assert any("policy.onnx is not beside it" in note for note in found["notes"])
+    assert main(["verify", str(policy)]) == 0
+    assert "onnx  not beside it" in capsys.readouterr().out
+    status, found = verify(capsys, policy, "--require", "onnx")
+    assert status == 1 and found["onnx"] is None
+
+
+@pytest.mark.parametrize("name", ["maze", "pong"])
+def test_a_shipped_file_alone(capsys, name):
+    path = Path(web.__file__).parent / "policies" / f"{name}.minnow"
+    status, found = verify(capsys, path)
+    assert status == 0 and found["reference"] == "golden" and found["wasm"] == found["c"]
+    assert any(f"{name}.onnx is not beside it" in note for note in found["notes"])
 
 
 def test_webassembly_without_its_tools(policy, capsys, monkeypatch, tmp_path):

@@ -141,7 +141,7 @@ def to_order(call: Call, ref: Batched, perm: Sequence[int]) -> int:
 
 @aten("cat.default", "concat.default", "concatenate.default")
 def cat(call: Call) -> Batched:
-    call.float_result(torch.int32, torch.int64, torch.bool)
+    call.float_result(torch.uint8, torch.int32, torch.int64, torch.bool)
     dim = call["dim"] % len(call.layout.shape)
     if dim == call.layout.axis:
         raise call.mixing()

@@ -1,0 +1,140 @@
+"""How far torch's own results may be trusted: the module runs again, each rounded result moved by what was rounded.
+
+Arithmetic that is exact, or rounded correctly by every machine (sums and products of two, comparisons, whatever moves
+elements), is left alone, and so is any other result that has come out exact. What then still changes is what no two
+implementations need to agree on: a number on the edge of a jump by accident, a memory that magnifies rounding.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
+
+# Results that are the same on every machine: correctly rounded, or moved from somewhere else.
+_EXACT = """
+_local_scalar_dense _reshape_alias _to_copy _unsafe_index _unsafe_view abs add alias all amax amin any arange argmax
+argmin argsort as_strided bitwise_and bitwise_not bitwise_or bitwise_xor broadcast_tensors cat ceil chunk clamp
+clamp_max clamp_min clone constant_pad_nd contiguous copy detach diagonal div embedding empty empty_like
+empty_strided eq expand fill flatten flip floor floor_divide fmod frac full full_like gather ge gt hardshrink
+hardtanh heaviside index index_put index_select isfinite isinf isnan item le leaky_relu lift_fresh lift_fresh_copy
+logical_and logical_not logical_or logical_xor lt masked_fill masked_scatter masked_select max
+max_pool2d_with_indices max_pool3d_with_indices maximum median min minimum mul narrow ne neg new_empty new_full
+new_ones new_zeros nonzero ones ones_like permute reciprocal relu relu6 remainder repeat reshape resize roll round
+rsub scalar_tensor scatter select select_scatter sgn sign slice slice_scatter sort split split_with_sizes sqrt
+square squeeze stack sub sum_to_size t take threshold topk transpose tril triu trunc unbind unfold unsqueeze view
+where zero zeros zeros_like
+"""
+EXACT = frozenset(_EXACT.split())
+SUMS = frozenset(("addmm", "addmv", "baddbmm", "bmm", "convolution", "cumsum", "linear", "mean", "mm", "mv", "sum"))
+LAST = 2.0  # last bits that any other result may be off by: functions such as exp differ so between libraries
+SHARE = 2.0**-25  # of all terms of a sum without their signs: what its order may change
+SPREADS = ("norm", "var", "std")  # in names: a spread of numbers close to each other magnifies what they are off
+TIMES = 2.0  # how far a result is moved, in what was rounded or may be
+
+
+class Doubt(TorchDispatchMode):
+    """Moves rounded results up or down at random; `sign` -1 moves each the other way than 1 does with equal `seed`."""
+
+    def __init__(self, seed: int, sign: int, times: float) -> None:
+        super().__init__()
+        self.times = times
+        self.random = torch.Generator().manual_seed(seed)
+        self.sign = sign
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = func._schema.name.split("::")[1]
+        changes = func._schema.is_mutable
+        base = name.rstrip("_") if changes else name
+        if name in EXACT or base in EXACT:
+            return func(*args, **kwargs)
+        better = None if changes else _of(func, args, kwargs, torch.Tensor.double)
+        off: list[Any] = []  # for each result, what it may be off by, apart from its last bits
+        terms = _of(func, args, kwargs, torch.Tensor.abs) if name in SUMS and not changes else None
+        if isinstance(terms, Tensor) and terms.dtype == torch.float32:
+            # While all terms together are below 2^24 times what each is a multiple of, every order gives the same.
+            off = [torch.where(terms <= quantum(name, args) * 2.0**24, 0.0, SHARE * terms)]
+        elif better is not None and any(part in name for part in SPREADS):
+            shaken = pytree.tree_leaves(_of(func, args, kwargs, self.shaken))
+            off = [(x - y).abs() for x, y in zip(shaken, pytree.tree_leaves(better), strict=True)]
+        result = func(*args, **kwargs)
+        flat, spec = pytree.tree_flatten(result)
+        betters = [None] * len(flat) if better is None else pytree.tree_leaves(better)
+        moved = [self.move(*each) for each in itertools.zip_longest(flat, betters, off)]
+        if changes:
+            for item, other in zip(flat, moved, strict=True):
+                if isinstance(item, Tensor):
+                    item.copy_(other)
+            return result
+        return pytree.tree_unflatten(moved, spec)
+
+    def move(self, result: Any, better: Any, off: Tensor | None) -> Any:
+        """A result moved. better: the same in float64, if torch can."""
+        if not isinstance(result, Tensor) or result.dtype != torch.float32:
+            return result
+        way = torch.where(torch.rand(result.shape, generator=self.random) < 0.5, -self.sign, self.sign)
+        size = LAST * (torch.nextafter(result.abs(), torch.tensor(torch.inf)) - result.abs()).double()
+        if off is not None:
+            size = torch.maximum(size, off)
+        if isinstance(better, Tensor) and better.dtype == torch.float64:
+            rounded = (better - result.double()).abs()
+            exact = (rounded == 0) & (torch.tensor(True) if off is None else off == 0)
+            size = torch.where(exact, 0.0, torch.maximum(size, rounded))
+        size = size.float()
+        return torch.where(result.isfinite() & size.isfinite(), result + self.times * way * size, result)
+
+    def shaken(self, item: Tensor) -> Tensor:
+        """In float64, each number a last bit off."""
+        return item.double() * (1 + 2.0**-23 * (torch.rand(item.shape, generator=self.random) - 0.5).sign())
+
+
+def quantum(name: str, args: Any) -> float:
+    """What every term of a sum is a multiple of."""
+    sizes = [lowest(item) for item in args if isinstance(item, Tensor)]
+    if name in ("addmm", "addmv", "baddbmm"):
+        sizes = [*sizes[1:], sizes[0]]
+    if name in ("cumsum", "mean", "sum"):
+        return sizes[0]
+    product = sizes[0] * sizes[1]
+    return min(product, *sizes[2:]) if sizes[2:] else product
+
+
+def lowest(item: Tensor) -> float:
+    """The largest power of two of which all numbers are multiples."""
+    mantissa, exponent = torch.frexp(item.detach().abs().double())
+    whole = (mantissa * 2.0**24).long()  # of float32
+    bit = (whole & -whole).double() * torch.exp2(exponent.double() - 24)
+    return float(torch.where(whole == 0, torch.inf, bit).min()) if item.numel() else 1.0
+
+
+def _of(func: Any, args: Any, kwargs: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """The same of changed numbers, such as of float64; None where torch cannot."""
+
+    def changed(item: Any) -> Any:
+        return change(item) if isinstance(item, Tensor) and item.dtype == torch.float32 else item
+
+    if change is not torch.Tensor.abs and kwargs.get("dtype") == torch.float32:
+        kwargs = kwargs | {"dtype": torch.float64}
+    try:
+        return func(*pytree.tree_map(changed, args), **pytree.tree_map(changed, kwargs))
+    except (RuntimeError, NotImplementedError):
+        return None
+
+
+@contextmanager
+def doubt(seed: int, sign: int, times: float = TIMES) -> Iterator[None]:
+    """Within it, torch's rounded results are moved. Without oneDNN, whose recurrent layers are one operation."""
+    enabled = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(False)  # torch.backends.mkldnn.flags warns of settings that nobody asked for
+    try:
+        with Doubt(seed, sign, times):
+            yield
+    finally:
+        torch._C._set_mkldnn_enabled(enabled)
