@@ -2898,17 +2898,14 @@ static MNW_NOINLINE void mnw_run_rare(minnow_session *s, const mnw_op *op, uint3
     case MNW_log2:
     case MNW_log10:
     case MNW_log1p:
-        while (all--)
-            *y++ = mnw_logarithm(code, *x++);
-        return;
     case MNW_exp2:
     case MNW_expm1:
-        while (all--)
-            *y++ = mnw_power(code, *x++);
-        return;
     case MNW_whole:
-        while (all--)
-            mnw_put_word(y++, mnw_whole_of(*x++, &s->told));
+        for (; all--; x++, y++)
+            if (code == MNW_whole)
+                mnw_put_word(y, mnw_whole_of(*x, &s->told));
+            else
+                *y = code < MNW_NUMBER(MNW_exp2) ? mnw_logarithm(code, *x) : mnw_power(code, *x);
         return;
     case MNW_gather:
     case MNW_scatter:

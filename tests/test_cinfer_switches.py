@@ -116,7 +116,7 @@ RARE += ("gather", "scatter", "sort")
 
 def test_the_code_is_small(tmp_path: Path) -> None:
     assert code(tmp_path) <= 60 * 1024
-    assert code(tmp_path, "MINNOW_ONLY_AVX2") <= 43 * 1024
+    assert code(tmp_path, "MINNOW_ONLY_AVX2") <= 44 * 1024
     assert code(tmp_path, "MINNOW_ONLY_AVX2", *(f"MINNOW_NO_{name}" for name in RARE)) <= 40 * 1024
     least = [
         f"MINNOW_NO_{name}" for name in sorted(set(KINDS) - STAY - {"linear", "lstm", "sigmoid", "constant", "cast"})
