@@ -493,10 +493,29 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
+class Written(TorchFunctionMode):
+    """Functions of torch's that make a plain number of a free size, written with others."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.take_along_dim, Tensor.take_along_dim):
+            return self.take_along(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+    @staticmethod
+    def take_along(x: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+        if dim is None:
+            return x.flatten().gather(0, indices.flatten())
+        dim %= x.dim()
+        shape = torch.broadcast_shapes(*((*item.shape[:dim], 1, *item.shape[dim + 1 :]) for item in (x, indices)))
+        x, indices = (item.expand(*shape[:dim], item.shape[dim], *shape[dim + 1 :]) for item in (x, indices))
+        return x.gather(dim, indices)
+
+
 @contextmanager
 def _eased(module: nn.Module) -> Iterator[None]:
-    """Two things that torch.export stumbles over: `len(x)` of a tensor in the files that the module's parts are written
-    in, of which Python makes a plain number, and the values that torch.distributions checks."""
+    """What torch.export stumbles over: `len(x)` of a tensor in the files that the module's parts are written in, of
+    which Python makes a plain number, functions of torch's that do the like, and values that torch.distributions
+    checks."""
 
     def free(item: Any) -> Any:
         return item.shape[0] if isinstance(item, Tensor) and item.dim() else len(item)
@@ -510,7 +529,8 @@ def _eased(module: nn.Module) -> Iterator[None]:
     for space in changed:
         space["len"] = free
     try:
-        yield
+        with Written():
+            yield
     finally:
         kind.set_default_validate_args(checks)
         for space in changed:

@@ -112,6 +112,7 @@ WORKS: dict[str, tuple[tuple[int, ...], Callable]] = {
     "cross": ((2, 3), lambda m, x: torch.cross(x[:, 0], x[:, 1], dim=1) + torch.linalg.cross(x[:, 1], x[:, 0] ** 2)),
     "cosine_similarity": (TABLE, lambda m, x: F.cosine_similarity(x[:, :2], x[:, 1:3], dim=-1)),
     "bilinear": (ROW, lambda m, x: m.bilinear(x, x.tanh())),
+    "take_along_dim": (TABLE, lambda m, x: x.take_along_dim(x[:, :1].argmax(2, keepdim=True), 2).flatten(1)),
     "cdist": (TABLE, lambda m, x: (torch.cdist(x[:, :2], x[:, 2:]) + torch.cdist(x[:, :2], x[:, 2:], p=1)).flatten(1)),
     "pairwise_distance": (ROW, lambda m, x: F.pairwise_distance(x, x.tanh()) + torch.linalg.vecdot(x, x)),
     "tensordot": (TABLE, lambda m, x: torch.tensordot(x, torch.ones(4, 2), 1).flatten(1)),
