@@ -76,6 +76,7 @@ def test_what_it_installs(wheel: Path, tmp_path: Path) -> None:
     assert packages.splitlines()[-1].split()[4:] == setup.split()
     shutil.copy(wheel, tmp_path)
     words = re.search(r'pip install "(.*)\[record,play\]"', install)[1]
+    assert "`pip install -e '.[record,play]'`" in TEXT, "with a clone the same extras are needed"
     assert subprocess.check_output(["bash", "-c", f"echo {words}"], cwd=tmp_path, text=True).strip() == wheel.name
 
 
