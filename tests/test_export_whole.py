@@ -124,8 +124,14 @@ def test_what_leaves_32_bits_is_refused_where_it_is_declared() -> None:
         graph_of(lambda x: x.cumsum(1), SMALL, declared)
     with pytest.raises(ExportError, match=r"aten.prod.dim_int .*beyond 2\^24"):
         graph_of(lambda x: x.prod(1), SMALL)
+    with pytest.raises(ExportError, match=r"aten.scatter_add.default .*beyond 2\^24"):
+        graph_of(lambda x: torch.zeros(x.shape[0], 3).int().scatter_add(1, (x % 3).long(), x % 2**23), SMALL)
     with pytest.raises(ExportError, match="more than 32 bits"):
         graph_of(lambda x: x.long() == 2**40, SMALL)
+
+
+def test_a_histogram() -> None:
+    compare(lambda x: torch.zeros(x.shape[0], 9).long().scatter_add(1, x.long(), torch.ones_like(x).long()), SMALL)
 
 
 TABLE = torch.arange(12.0).reshape(4, 3)

@@ -308,7 +308,12 @@ def scatter(call: Call) -> Batched:
             values = cut(call, values, other, 0, n)
     else:
         values = values.tensor if isinstance(values, Const) else torch.full((), float(values))
-        whole = call["src"] if isinstance(call.bound.get("src"), Const) else Const(values)
-        values = spread(call, whole, layout_of(call.node.args[2].meta["val"]))
+        const = call["src"] if isinstance(call.bound.get("src"), Const) else Const(values)
+        values = spread(call, const, layout_of(call.node.args[2].meta["val"]))
+    if way and call.node.meta["val"].dtype in WHOLE:
+        added = whole.range_of(call, call.bound.get("src", call.bound.get("value"))) or whole.OF_FLOAT
+        before = whole.range_of(call, item) or whole.OF_FLOAT
+        if before.most + wanted[axis] * added.most > whole.EXACT:
+            raise call.refuse("its sums of whole numbers may lie beyond 2^24", whole.DECLARE)
     inputs = [ref.value, index.value, values]
     return call.result(call.emit("scatter", inputs, shape, axis=axis, added=int(way is not None)))
