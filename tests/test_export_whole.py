@@ -125,7 +125,7 @@ def test_what_leaves_32_bits_is_refused_where_it_is_declared() -> None:
     with pytest.raises(ExportError, match=r"aten.prod.dim_int .*beyond 2\^24"):
         graph_of(lambda x: x.prod(1), SMALL)
     with pytest.raises(ExportError, match=r"aten.scatter_add.default .*beyond 2\^24"):
-        graph_of(lambda x: torch.zeros(x.shape[0], 3).int().scatter_add(1, (x % 3).long(), x % 2**23), SMALL)
+        graph_of(lambda x: torch.zeros(x.shape[0], 3).int().scatter_add(1, (x % 3).long(), x % 2**24), SMALL)
     with pytest.raises(ExportError, match="more than 32 bits"):
         graph_of(lambda x: x.long() == 2**40, SMALL)
 

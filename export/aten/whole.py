@@ -313,7 +313,7 @@ def _guess(call: Call, index: int, dtype: torch.dtype) -> Range | None:
     if dtype in DTYPES and (name in PLACES or (name in PAIRS and index == 1)):
         ref, dim = call["self"], call.bound.get("dim")
         return Range(0, call.shape(ref)[call.axis(ref, -1 if dim is None else dim)] - 1)
-    if dtype in DTYPES and name.startswith(("zeros", "new_zeros", "ones", "new_ones")):
+    if name.startswith(("zeros", "new_zeros", "ones", "new_ones")):
         return BOOL
     parts = [range_of(call, item) for item in _leaves(call)] if name in SAME else []
     if not parts or None in parts:
