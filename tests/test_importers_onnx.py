@@ -554,6 +554,19 @@ def test_refused_by_place(message: str, tmp_path: Path) -> None:
         importers.load("onnx", path)
 
 
+def test_types_of_weights(tmp_path: Path) -> None:
+    """Half as many bits become float32 (here 1, 2, 3 and 4, as they are stored); text cannot."""
+    path = tmp_path / "model.onnx"
+    graph = """g (float[n, 2] x) => (float[n, 2] y) <bfloat16[2, 2] w = {16256, 16384, 16448, 16512}>
+        { f = Cast <to = 1> (w)  y = MatMul (x, f) }"""
+    network = importers.load("onnx", text(path, graph), outputs=("out",)).module
+    assert network({"x": torch.ones(1, 2)}).tolist() == [[4, 6]]
+    graph = """g (float[n, 2] x) => (float[n, 2] y) { s = Constant <value_string = "1"> ()
+        f = Cast <to = 1> (s)  y = Add (x, f) }"""
+    with pytest.raises(ExportError):
+        importers.load("onnx", text(path, graph))
+
+
 def test_faults(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"no model")

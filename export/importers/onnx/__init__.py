@@ -44,7 +44,18 @@ class Options:
 
 def load(path: Path | str, **options: Any) -> Imported:
     """A model; the options are those of `Options`. Raises ExportError, also where ONNX Runtime says otherwise."""
-    chosen, path = Options(**options), Path(path)
+    path = Path(path)
+    try:
+        return imported(path, Options(**options))
+    except ExportError:
+        raise
+    except Exception as error:
+        raise ExportError(
+            f"{path} cannot be imported: {type(error).__name__}: {first_line(error)}; export the module itself."
+        ) from error
+
+
+def imported(path: Path, chosen: Options) -> Imported:
     model = read(path)
     state = pairs(model, chosen.state)
     network = Network(model, kept(model, chosen.keep, state, path), state, path).eval()

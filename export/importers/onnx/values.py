@@ -56,7 +56,7 @@ def known(items: Any) -> Known:
 
 def plain(array: np.ndarray) -> np.ndarray:
     """The same in a type that torch computes in."""
-    if array.dtype.kind == "f":
+    if array.dtype.kind in "fV":  # V: bfloat16, which NumPy knows by ml_dtypes
         return array.astype(np.float32)
     if array.dtype.kind == "u" and array.dtype != np.uint8:
         return array.astype(np.int64)
