@@ -71,6 +71,7 @@ class Lowering:
         self.index: dict[tuple, int] = {}  # equal tensors are stored once
         self.constants: dict[int, int] = {}  # tensor -> value of its constant op
         self.casts: dict[int, int] = {}  # 8-bit or integer value -> the same as f32
+        self.cut: dict[int, int] = {}  # what is without its part behind the point -> the number with it
         self.words: dict[int, int] = {}  # f32 value -> the same as i32
         self.ranges: dict[int, whole.Range] = {}  # of values that are of a whole kind in torch
         self.reshaped: dict[int, int] = {}  # result of a reshape -> what it was made of

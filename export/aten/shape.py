@@ -49,7 +49,10 @@ def cast(call: Call) -> Batched:
     if after == before or after in exact.get(before, ()) or call.node in call.lowering.door:
         return call["self"]
     if before in (torch.float32, torch.float64) and after in whole:
-        return call.result(truncated(call, call.batch("self").value))
+        value = call.batch("self").value
+        whole_part = truncated(call, value)
+        call.lowering.cut[whole_part] = value
+        return call.result(whole_part)
     if after == torch.bool:
         ref = call.rounded("self")
         zero = call.lowering.constant(Const(torch.tensor(0.0)))

@@ -168,7 +168,9 @@ def word(call: Call, ref: Batched) -> int:
     if lowering.graph.values[ref.value].dtype == "i32":
         return ref.value
     if ref.value not in lowering.words:
-        lowering.words[ref.value] = call.emit("whole", [lowering.float(ref).value], call.shape(ref))
+        value = lowering.cut.get(ref.value, ref.value)
+        value = lowering.float(Batched(value, ref.axis, ref.fold)).value
+        lowering.words[ref.value] = call.emit("whole", [value], call.shape(ref))
     return lowering.words[ref.value]
 
 
