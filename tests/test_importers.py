@@ -257,6 +257,13 @@ class Careful(ActorCriticPolicy):
         return self.action_dist.proba_distribution(0.5 * self.action_net(latent_pi), self.log_std)
 
 
+class Doubtful(ActorCriticPolicy):
+    """Thinks half of what the standard policy does of every state, and acts the same."""
+
+    def predict_values(self, obs: Any) -> Any:
+        return 0.5 * super().predict_values(obs)
+
+
 def saved(folder: Path, kind: str, policy: Any, observation: spaces.Space, action: str, **settings: Any) -> Path:
     package = stable_baselines3 if hasattr(stable_baselines3, kind) else sb3_contrib
     model = getattr(package, kind)(policy, Game(observation, ACTIONS[action]), device="cpu", **settings)
@@ -279,6 +286,12 @@ def test_a_policy_with_a_distribution_of_its_own_is_refused(tmp_path: Path, caps
     said = capsys.readouterr().err
     assert "acts otherwise than stable-baselines3" in said and "of 256 observations" in said
     assert not (tmp_path / "policy.minnow").exists()
+
+
+def test_a_value_of_its_own_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, "PPO", Doubtful, OBSERVATIONS["vector"], "box")
+    with pytest.raises(ExportError, match="gives its output 'value' otherwise than stable-baselines3"):
+        importers.load("sb3", path, trust=True)
 
 
 def test_a_class_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

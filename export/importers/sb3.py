@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,6 +80,7 @@ class Head:
     action: Action
     state: Any = None  # for EXAMPLES agents
     masked: bool = False  # the library takes masks of actions
+    shown: dict[str, Callable[[Any], Tensor]] = field(default_factory=dict)  # outputs as the library computes them
 
 
 class ActorCritic(nn.Module):
@@ -148,7 +149,8 @@ def pairs(logits: Tensor) -> Tensor:
 def actor_critic(policy: Any) -> Head:
     names = ("mean",) if policy.use_sde else ("mean", "log_std")
     head = names if kind(policy.action_space) == "Box" else ("logits",)
-    return Head(ActorCritic(policy), (*head, "value"), action_of(policy.action_space, policy.squash_output))
+    action = action_of(policy.action_space, policy.squash_output)
+    return Head(ActorCritic(policy), (*head, "value"), action, shown={"value": policy.predict_values})
 
 
 def actor(policy: Any) -> Head:
@@ -158,7 +160,7 @@ def actor(policy: Any) -> Head:
 
 
 def q_values(policy: Any) -> Head:
-    return Head(Values(policy.q_net), ("logits",), action_of(policy.action_space))
+    return Head(Values(policy.q_net), ("logits",), action_of(policy.action_space), shown={"logits": policy.q_net})
 
 
 Heads = dict[str, Callable[[Any], Head]]
@@ -225,7 +227,7 @@ def convert(model: Any, name: str, heads: Heads, options: Options) -> Imported:
         state=state or None,
         observation=describe(ways["obs"].raw) if single else {name: describe(way.raw) for name, way in ways.items()},
         meta={"library": library, "algorithm": name, **steps(model)},
-        witness=wrappers.witness(model, ways, wrapper, options, f"{library}'s {name}", masked),
+        witness=wrappers.witness(model, ways, wrapper, options, f"{library}'s {name}", masked, head.shown),
     )
 
 

@@ -62,7 +62,8 @@ class Masked(ActorCritic):
 
 
 def masked(policy: Any) -> Head:
-    return Head(Masked(policy), ("logits", "value"), action_of(policy.action_space), masked=True)
+    shown = {"value": policy.predict_values}
+    return Head(Masked(policy), ("logits", "value"), action_of(policy.action_space), masked=True, shown=shown)
 
 
 class Searched(nn.Module):

@@ -9,15 +9,18 @@ from __future__ import annotations
 import copy
 import pickle
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
 from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecNormalize, VecTransposeImage
 from stable_baselines3.common.vec_env.stacked_observations import StackedObservations
+from torch import Tensor
 
 from minnow.export.errors import ExportError, first_line
 from minnow.export.importers.domain import Domain
@@ -172,10 +175,16 @@ class Rows(VecEnv):
 
 
 def witness(
-    model: Any, found: dict[str, Way], wrapper: VecNormalize | None, options: Any, by: str, masked: tuple[int, ...]
+    model: Any,
+    found: dict[str, Way],
+    wrapper: VecNormalize | None,
+    options: Any,
+    by: str,
+    masked: tuple[int, ...],
+    computed: dict[str, Callable[[Any], Tensor]],
 ) -> Witness:
     """The library's own deterministic predictions behind its own wrappers. masked: choices of each head, where the
-    library takes masks."""
+    library takes masks. computed: outputs as the library itself computes them from its observation."""
     again = resets()
     obs = {name: item.domain.draw(STEPS, AGENTS, seed=i) for i, (name, item) in enumerate(found.items())}
     given = {name: array.astype(found[name].raw.dtype) for name, array in obs.items()}
@@ -192,12 +201,16 @@ def witness(
         env = wrapped(wrapper, env)
     mask = masks(masked) if masked else None
     actions, state, begins = [], None, np.ones(AGENTS, bool)
+    outputs: dict[str, list[np.ndarray]] = {name: [] for name in computed}
     try:
         shown = env.reset()
         for step in range(STEPS):
             more = {} if mask is None else {"action_masks": mask[step]}
             action, state = model.predict(shown, state, begins, deterministic=True, **more)
             actions.append(np.asarray(action).reshape(AGENTS, -1))
+            with torch.no_grad():
+                for name, compute in computed.items():
+                    outputs[name].append(compute(model.policy.obs_to_tensor(shown)[0]).numpy())
             if step + 1 < STEPS:
                 shown, _, begins, _ = env.step(action)
     except Exception as error:
@@ -205,7 +218,7 @@ def witness(
             f"{by} fails on observations of the model's own space, {model.observation_space}: {first_line(error)}. "
             "Check the options; what the library cannot do is not imported."
         ) from error
-    return Witness(by, obs, again, np.stack(actions), mask)
+    return Witness(by, obs, again, np.stack(actions), mask, {name: np.stack(rows) for name, rows in outputs.items()})
 
 
 def wrapped(wrapper: VecNormalize, env: VecEnv) -> VecNormalize:

@@ -24,13 +24,15 @@ ROUNDING = 2e-6  # of the largest number
 class Witness:
     """What a library does over STEPS steps of AGENTS agents. obs: arrays by name, [STEPS, AGENTS, ...], as the
     environment gives them; again: [STEPS, AGENTS], the agent starts anew before this step; action: [STEPS, AGENTS,
-    heads], the library's own; mask: [STEPS, AGENTS, choices], where it has any."""
+    heads], the library's own; mask: [STEPS, AGENTS, choices], where it has any; outputs: those of the import that the
+    library shows too, by name, [STEPS, AGENTS, ...]: they differ where equal actions hide it."""
 
     by: str  # who says so
     obs: dict[str, np.ndarray]
     again: np.ndarray
     action: np.ndarray
     mask: np.ndarray | None = None
+    outputs: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Played:
 
     action: list[np.ndarray] = field(default_factory=list)
     logits: list[np.ndarray] = field(default_factory=list)  # after masks; of discrete actions only
+    outputs: list[dict[str, np.ndarray]] = field(default_factory=list)
 
 
 def resets(seed: int = 0) -> np.ndarray:
@@ -73,17 +76,20 @@ def hold_module(imported: Any, witness: Witness) -> None:
         found = dict(zip(imported.outputs, (item.numpy() for item in outputs), strict=True))
         mask = None if witness.mask is None else witness.mask[step]
         act(imported.action, found, mask, played)
+        played.outputs.append(found)
     hold(witness, played, imported.action)
 
 
 def hold_file(data: bytes, action: Action, witness: Witness) -> None:
     """Raises ExportError where the policy file, in C, acts otherwise than the library."""
-    session, played = load(data).session(AGENTS), Played()
+    policy, played = load(data), Played()
+    session = policy.session(AGENTS)
     for step, again in enumerate(witness.again):
         session.reset(np.flatnonzero(again))
         mask = None if witness.mask is None else witness.mask[step]
         out = session.step({name: item[step] for name, item in witness.obs.items()}, mask)
         played.action.append(out.action.astype(np.float64))
+        played.outputs.append({spec.name: item for spec, item in zip(policy.outputs, out.outputs, strict=True)})
         if out.logits is not None:
             played.logits.append(out.logits if mask is None else np.where(mask, out.logits, -np.inf))
     hold(witness, played, action)
@@ -108,19 +114,34 @@ def hold(witness: Witness, played: Played, action: Action) -> None:
     found = np.stack(played.action).astype(np.float64)
     expected = np.asarray(witness.action, np.float64).reshape(found.shape)
     if isinstance(action, Box):
-        most = NEAR * expected.std((0, 1)) + ROUNDING * max(1.0, float(np.abs(expected).max()))
-        wrong = ~(np.abs(found - expected) <= most)
+        wrong = apart(found, expected)
     else:
         wrong = (found != expected) & ~ties(np.stack(played.logits), expected.astype(int), action.sizes)
+    refuse(witness.by, "acts", wrong, found, expected)
+    for name, theirs in witness.outputs.items():
+        if name in played.outputs[0]:
+            ours = np.stack([outputs[name] for outputs in played.outputs]).reshape(*witness.again.shape, -1)
+            theirs = theirs.reshape(ours.shape).astype(np.float64)
+            refuse(witness.by, f"gives its output {name!r}", apart(ours, theirs), ours, theirs)
+
+
+def apart(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Where numbers [steps, agents, n] differ by more than rounding does."""
+    most = NEAR * expected.std((0, 1)) + ROUNDING * max(1.0, float(np.abs(expected).max()))
+    return ~(np.abs(found - expected) <= most)
+
+
+def refuse(by: str, does: str, wrong: np.ndarray, found: np.ndarray, expected: np.ndarray) -> None:
+    """Raises ExportError where anything is wrong, [steps, agents, n]."""
     rows = wrong.any(-1)
     if rows.any():
         step, agent = (int(i[0]) for i in np.nonzero(rows))
         theirs, ours = (item[step, agent].round(4).tolist() for item in (expected, found))
         raise ExportError(
-            f"the import acts otherwise than {witness.by} in {int(rows.sum())} of {rows.size} observations (first: "
-            f"{ours} where the library gives {theirs}): the policy does something that this importer does not read, "
-            "or an option says what is not so. Check the options; else export the module in Python, with forward "
-            "written as the library computes actions."
+            f"the import {does} otherwise than {by} in {int(rows.sum())} of {rows.size} observations (first: {ours} "
+            f"where the library gives {theirs}): the policy does something that this importer does not read, or an "
+            "option says what is not so. Check the options; else export the module in Python, with forward written as "
+            "the library computes actions."
         )
 
 
