@@ -26,6 +26,7 @@ OBSERVATIONS = {
     "grey": spaces.Box(0, 255, (36, 40, 1), np.uint8),
     "image-first": spaces.Box(0, 255, (3, 36, 40), np.uint8),
     "dict": spaces.Dict({"picture": IMAGE, "speed": SPEED, "gear": spaces.Discrete(4)}),
+    "views": spaces.Dict({"picture": IMAGE, "speed": SPEED}),
     "boxes": spaces.Dict({"speed": SPEED, "view": spaces.Box(-2, 5, (2, 3), np.float32)}),
 }
 ARM = spaces.Box(np.array([-2, -1, 0], np.float32), np.array([2, 0.5, 3], np.float32))
@@ -89,7 +90,7 @@ def seen_by(policy: str) -> tuple[str, ...]:
     if policy.startswith("Cnn"):
         return ("image", "image-first", "grey")
     if policy.startswith("MultiInput"):
-        return ("dict", "boxes")
+        return ("dict", "boxes", "views")
     return ("vector", "board", "cube", "whole", "bytes", "digit", "digits", "bits", "image")
 
 
@@ -141,11 +142,11 @@ def further(policy: str, observation: str, wrappers: str) -> dict[str, Any]:
         kwargs |= FEATURES
         if "normalize" in wrappers:
             kwargs |= {"normalize_images": False}
-    if policy.startswith("MultiInput") and observation == "dict":
+    if observation in ("dict", "views"):
         kwargs |= {"features_extractor_kwargs": {"cnn_output_dim": 32}}
     if observation == "image-first":
         options |= {"channels_first": True}
-    if observation in ("board", "cube", "boxes", "image") and "stack" in wrappers:
+    if observation in ("board", "cube", "boxes", "image", "views") and "stack" in wrappers:
         options |= {"channels_order": "last"}
     return {"kwargs": kwargs, "options": options}
 
