@@ -72,6 +72,7 @@ class Case:
     kwargs: dict[str, Any] = field(default_factory=dict, hash=False)  # of the policy
     settings: dict[str, Any] = field(default_factory=dict, hash=False)  # of the algorithm
     options: dict[str, Any] = field(default_factory=dict, hash=False)  # of the importer
+    refused: str = ""  # what the refusal says, of what the library itself does not do in earnest
     short: bool = False
 
     @property
@@ -146,9 +147,12 @@ def further(policy: str, observation: str, wrappers: str) -> dict[str, Any]:
         kwargs |= {"features_extractor_kwargs": {"cnn_output_dim": 32}}
     if observation == "image-first":
         options |= {"channels_first": True}
-    if observation in ("board", "cube", "boxes", "image", "views") and "stack" in wrappers:
-        options |= {"channels_order": "last"}
-    return {"kwargs": kwargs, "options": options}
+    if observation in ("board", "cube", "boxes", "image", "views", "image-first") and "stack" in wrappers:
+        first = observation == "image-first" and wrappers.startswith("stack")  # while it is an image
+        options |= {"channels_order": "first" if first else "last"}
+    # VecFrameStack keeps frames in the type of the environment's space, so that whole numbers cut what is normalised.
+    cut = observation in ("whole", "bytes") and wrappers == "normalize stack"
+    return {"kwargs": kwargs, "options": options, "refused": "acts otherwise than" if cut else ""}
 
 
 SHORT = (
@@ -168,6 +172,7 @@ SHORT = (
     "ARS-MlpPolicy-vector-box",
     "ARS-LinearPolicy-vector-discrete",
     "MaskablePPO-MlpPolicy-vector-binary",
+    "PPO-MlpPolicy-whole-discrete-normalize-stack",
     "RecurrentPPO-MlpLstmPolicy-vector-discrete-normalize-stack",
 )
 SDE = {"use_sde": True}

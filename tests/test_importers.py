@@ -85,7 +85,7 @@ def agree(out: Any, expected: np.ndarray, action: Any, least: int = 2, mask: np.
         best = np.sort(logits, 1)
         close = best[:, -1] - best[:, -2] < CLOSE
         assert ((found[:, head] == expected[:, head]) | close).all()
-        assert close.sum() <= max(1, 0.01 * len(close)), "too many ties to say anything"
+        assert close.sum() <= max(3, 0.01 * len(close)), "too many ties to say anything"
         start += size
 
 
@@ -220,11 +220,15 @@ def run(case: Case, folder: Path) -> None:
             action, memory = model.predict(obs, memory, begins, deterministic=True)
             obs = games.step(action)[0]
 
-    spread(last(model.policy), ahead)
+    spread(last(model.policy), ahead, 0.02 if "Cnn" in case.policy else 1e-6)
     model.save(folder / "model.zip")
     options = {"frame_stack": 3} if "stack" in case.wrappers else {}
     options |= {"normalize": folder / "normal.pkl"} if "normalize" in case.wrappers else {}
     name = "sb3" if package is stable_baselines3 else "sb3-contrib"
+    if case.refused:
+        with pytest.raises(ExportError, match=case.refused):
+            importers.load(name, folder / "model.zip", trust=True, **options, **case.options)
+        return
     imported = importers.load(name, folder / "model.zip", trust=True, **options, **case.options)
     assert imported.meta["algorithm"] == case.algorithm
     file = made(imported)

@@ -89,8 +89,12 @@ def way(name: str, space: Any, rms: Any, wrapper: VecNormalize | None, options: 
             if along == axis and image == turn and shown.shape == space.shape:
                 tried.append((raw, stacked, turn, axis))
     if not tried:
-        said = f"a stack of {count} frames" if count > 1 else "an image with its channels first"
-        raise ExportError(f"{name!r}, an observation of {space}, is not {said}: check the options.")
+        axis = f"its {options.channels_order} axis" if options.channels_order else "the axis that VecFrameStack takes"
+        said = f"a stack of {count} frames along {axis}" if count > 1 else "an image with its channels first"
+        raise ExportError(
+            f"{name!r}, an observation of {space}, is not {said}: check --frame-stack, --channels-order and "
+            "--channels-first."
+        )
     raw, stacked, turn, axis = tried[0]
     many = count > 1 and len(space.shape) > 1 and not is_image_space(space) and not options.channels_order
     if many and unwrapped(space, False, 0, count) is not None:
