@@ -14,10 +14,10 @@ import pytest
 from minnow.cli.main import VERBS
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "cli" / "template" / "README.md"])
 
 
-@pytest.mark.parametrize("doc", DOCS, ids=lambda doc: doc.name)
+@pytest.mark.parametrize("doc", DOCS, ids=lambda doc: doc.relative_to(ROOT).as_posix())
 def test_links(doc: Path) -> None:
     """Files exist, and so do the headings that a link points to."""
     for link in re.findall(r"\]\(([^)\s]+)\)", doc.read_text()):
@@ -31,7 +31,7 @@ def test_links(doc: Path) -> None:
             assert heading in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles], link
 
 
-@pytest.mark.parametrize("doc", DOCS, ids=lambda doc: doc.name)
+@pytest.mark.parametrize("doc", DOCS, ids=lambda doc: doc.relative_to(ROOT).as_posix())
 def test_verbs(doc: Path) -> None:
     """Every `minnow VERB` in a block of commands or between backticks is a verb."""
     text = doc.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -104,4 +105,12 @@ def test_word_by_word(person: Person) -> None:
     assert scores["runs/pong/first"] > 10 and scores["runs/orchard/first"] > 15 and scores["runs/orchard/faster"] > 15
     assert told.split()[0] == "left" and told.split()[-1] == "right"
     assert (person.folder / "orchard.gif").read_bytes()[:4] == b"GIF8"
-    assert "2 passed" in person.types("python -m pytest -q -p no:cacheprovider orchard")  # the test it came with
+    # What the game's own README says of keeping it with its policy and its test.
+    kept = re.findall(r"```sh\n(.*?)```", (person.folder / "orchard" / "README.md").read_text(), re.DOTALL)[1]
+    for line in kept.splitlines():
+        told = person.types(line.replace("pytest", "python -m pytest -q -p no:cacheprovider"))
+    assert "2 passed" in told
+    shutil.rmtree(person.folder / "runs")
+    person.types("minnow site build ./orchard")
+    manifest = json.loads((person.folder / "site" / "manifest.json").read_text())
+    assert list(manifest["demos"]) == ["orchard"] and manifest["demos"]["orchard"]["policy"]
