@@ -342,6 +342,17 @@ def test_statistics_of_something_else(ordinary: Path, tmp_path: Path) -> None:
             importers.load("sb3", ordinary, trust=True, normalize=tmp_path / "normal.pkl")
 
 
+def test_the_file_says_the_domain(tmp_path: Path) -> None:
+    """Of each array, so that the proof of the file draws from it."""
+    path = saved(tmp_path, "A2C", "MultiInputPolicy", OBSERVATIONS["dict"], "box")
+    found = importers.load("sb3", path, trust=True).observation
+    assert {name: (item["low"], item["high"], item["whole"]) for name, item in found.items()} == {
+        "picture": (0, 255, True),
+        "speed": (-1, 1, False),
+        "gear": (0, 3, True),
+    }
+
+
 def test_a_model_of_the_other_library(ordinary: Path, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="--from sb3-contrib"):
         importers.load("sb3", saved(tmp_path, "ARS", "MlpPolicy", OBSERVATIONS["vector"], "box"), trust=True)

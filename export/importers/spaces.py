@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minnow.export.action import Action, Box, Discrete, MultiDiscrete
+from minnow.export.domain import described
 from minnow.export.errors import ExportError
 from minnow.export.importers.domain import FAR, Domain
 
@@ -57,12 +58,5 @@ def domain(space: Any, mean: Any = None, std: Any = None) -> Domain:
 
 
 def describe(space: Any) -> dict[str, Any]:
-    """A space of observations in JSON."""
-    if kind(space) == "Dict":
-        return {name: describe(inner) for name, inner in space.spaces.items()}
-    found: dict[str, Any] = {"space": kind(space), "shape": list(space.shape), "dtype": str(space.dtype)}
-    if kind(space) == "Box":
-        low, high = float(space.low.min()), float(space.high.max())
-        found |= {"low": low} if np.isfinite(low) else {}
-        found |= {"high": high} if np.isfinite(high) else {}
-    return found
+    """A space of observations that is no Dict in JSON: its kind, and the bounds that the proof of a file draws from."""
+    return {"space": kind(space), "shape": list(space.shape), "dtype": str(space.dtype)} | described(space)
