@@ -195,8 +195,15 @@ def families() -> dict[str, dict[str, onnx_nodes.Case]]:
     return found
 
 
-@pytest.mark.parametrize("family", families())
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param(family, marks=pytest.mark.full) if len(cases) > 9 else family
+        for family, cases in families().items()
+    ],
+)
 def test_nodes_in_files(family: str, tmp_path: Path) -> None:
+    """Many nodes side by side; the families of very many are the long form's."""
     path = tmp_path / "model.onnx"
     onnx.save(onnx_nodes.merged(families()[family]), path)
     held(path)

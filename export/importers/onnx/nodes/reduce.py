@@ -72,7 +72,8 @@ def cumsum(at: At, x: Item, axis: Item) -> Tensor:
     turned = x.flip(along) if at.get("reverse", 0) else x
     total = turned.cumsum(along)
     if at.get("exclusive", 0):
-        total = total - turned
+        before = total.narrow(along, 0, x.shape[along] - 1)
+        total = torch.cat([torch.zeros_like(turned.narrow(along, 0, 1)), before], along)
     return total.flip(along) if at.get("reverse", 0) else total
 
 
