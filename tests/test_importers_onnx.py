@@ -120,7 +120,8 @@ def test_convolutions(tmp_path: Path) -> None:
     near(out.logits, onnxruntime.InferenceSession(str(path)).run(None, {"obs": obs})[0])
 
 
-@pytest.mark.parametrize("kind", ["lstm", pytest.param("gru", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
 def test_recurrent(kind: str, tmp_path: Path) -> None:
     torch.manual_seed(1)
     path, names = tmp_path / "model.onnx", ["h_in", "c_in"][: 2 if kind == "lstm" else 1]
@@ -331,7 +332,8 @@ def test_cells(name: str, stateful: bool, tmp_path: Path) -> None:
         near(session.step(obs).outputs[0], out)
 
 
-@pytest.mark.parametrize("kind", ["LSTM", pytest.param("GRU", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_windows(kind: str, tmp_path: Path) -> None:
     """A layer over a window of history, in both directions."""
     random, gates, path = np.random.default_rng(3), {"LSTM": 4, "GRU": 3}[kind], tmp_path / "model.onnx"
