@@ -156,28 +156,18 @@ def further(policy: str, observation: str, wrappers: str) -> dict[str, Any]:
 
 
 SHORT = (
-    "PPO-MlpPolicy-vector-discrete",
     "PPO-MlpPolicy-board-discrete",
-    "PPO-MlpPolicy-board-discrete-stack-normalize",
-    "PPO-MultiInputPolicy-dict-discrete-normalize",
     "A2C-MultiInputPolicy-boxes-discrete-normalize-stack",
-    "TRPO-MlpPolicy-vector-multi",
-    "DQN-CnnPolicy-grey-discrete-stack",
-    "SAC-MlpPolicy-vector-box-normalize",
     "TD3-MlpPolicy-vector-box-stack-normalize",
-    "DDPG-MlpPolicy-bits-box",
-    "QRDQN-MlpPolicy-digits-discrete",
-    "TQC-MlpPolicy-whole-box",
     "CrossQ-MlpPolicy-vector-box",
     "ARS-MlpPolicy-vector-box",
     "ARS-LinearPolicy-vector-discrete",
     "MaskablePPO-MlpPolicy-vector-binary",
     "PPO-MlpPolicy-whole-discrete-normalize-stack",
-    "RecurrentPPO-MlpLstmPolicy-vector-discrete-normalize-stack",
 )
 SDE = {"use_sde": True}
 SPECIAL = (
-    Case("PPO", "MlpPolicy", "vector", "box", settings=SDE, kwargs={"squash_output": True}, short=True),
+    Case("PPO", "MlpPolicy", "vector", "box", settings=SDE, kwargs={"squash_output": True}),
     Case("PPO", "MlpPolicy", "vector", "box", settings=SDE),
     Case("A2C", "MlpPolicy", "vector", "box", kwargs={"net_arch": [16], "ortho_init": False}),
     Case("PPO", "CnnPolicy", "image", "discrete", kwargs={"share_features_extractor": False, **FEATURES}),

@@ -43,7 +43,7 @@ DISTRIBUTIONS: dict[str, tuple[dict[str, Any] | None, dict[str, Any]]] = {  # th
 }
 SAID = {"activation": "elu", "low": -1.5, "high": (1.5, 1.0, 0.5)}
 TABLE = list(itertools.product(MODELS, DISTRIBUTIONS, (True, False)))
-SHORT = (("mlp", "gaussian", False), ("lstm", "gaussian", True), ("gru", "none", True), ("cnn", "wide", True))
+SHORT = (("mlp", "gaussian", False), ("lstm", "gaussian", True), ("cnn", "wide", True))
 SHORT += (("mlp", "beta", True),)
 
 
