@@ -31,6 +31,7 @@ QUIET = 8  # steps at the beginning with few agents that start anew; some become
 RESETS = 0.06  # share of agents that start anew at a later step
 WEIGHTS = {"examples": 2, "mixed": 1, "within": 5, "edges": 1, "far": 1}  # how often each manner is drawn
 PAIRS, ROUNDS, HALVINGS = 61, 8, 64  # of the search for jumps; a batch of 61 is told from most axes
+LARGE = 2**20  # numbers that are drawn at once; of pictures the same ones are seen again
 COST = 2e10  # floating-point operations of that search, about
 
 Arrays = dict[str, np.ndarray]
@@ -133,10 +134,11 @@ class Drawer:
             if used == "examples":
                 drawn.append(rows[turn])
                 continue
-            values = MANNERS[used](rows, domain, count, self.random)
+            made = min(count, max(PAIRS, LARGE // max(1, rows[0].size)))
+            values = MANNERS[used](rows, domain, made, self.random)
             values = np.clip(values, domain.low, domain.high)
-            values = np.where(domain.whole, np.round(values), values)
-            drawn.append(values.astype(rows.dtype))
+            values = np.where(domain.whole, np.round(values), values).astype(rows.dtype)
+            drawn.append(values[np.arange(count) % made])
         return drawn
 
     def works(self, manner: str) -> bool:
@@ -173,6 +175,8 @@ class Drawer:
         """Rows two and two, which lie close to each other on both sides of a jump; None where the module has none."""
         usable = [manner for manner in manners if manner != "far"]
         found: list[Pair] = []
+        # As many as cost little, whatever machine it is.
+        rounds = int(np.clip(COST / max(1, operations(self.signature) * PAIRS * HALVINGS), 1, ROUNDS))
         for turn in range(ROUNDS):
             a, b = (self.draw(usable[(turn + k) % len(usable)], PAIRS) for k in (0, 1))
             if turn % 2:  # a single number differs, or a few
@@ -185,7 +189,7 @@ class Drawer:
                 found += self.closest(a, b)
             except Exception as error:  # whatever the module raises
                 self.refused.setdefault("jumps", first_line(error))
-            if turn >= self.rounds(a) - 1:
+            if turn >= rounds - 1:
                 break
         if not found:
             return None
@@ -194,12 +198,6 @@ class Drawer:
         ranks = [seen[pair.jump] for pair in found if not seen.update({pair.jump: seen.get(pair.jump, -1) + 1})]
         order = np.argsort(ranks, kind="stable")
         return [np.concatenate([found[i].rows[k] for i in order]) for k in range(len(self.rows))]
-
-    def rounds(self, rows: list[np.ndarray]) -> int:
-        """As many as cost little, whatever machine it is."""
-        with FlopCounterMode(display=False) as counter:
-            self.call(rows)
-        return int(np.clip(COST / max(1, counter.get_total_flops() * HALVINGS), 1, ROUNDS))
 
     def closest(self, a: list[np.ndarray], b: list[np.ndarray]) -> list[Pair]:
         """Halves the way between rows until no number lies between both sides of a jump on it, for each any one."""
@@ -249,6 +247,13 @@ class Drawer:
 def start(leaf: Leaf, agents: int) -> torch.Tensor:
     """A leaf of the state as so many agents start an episode."""
     return leaf.one.unsqueeze(leaf.axis).repeat_interleave(agents, leaf.axis)
+
+
+def operations(signature: Signature) -> float:
+    """Floating-point operations of one agent's step, about."""
+    with FlopCounterMode(display=False) as counter:
+        signature.call([leaf.tensor for leaf in signature.obs], [leaf.tensor for leaf in signature.states])
+    return counter.get_total_flops() / signature.agents
 
 
 def free(domain: Domain) -> np.ndarray:

@@ -11,7 +11,7 @@ import torch
 from minnow.cinfer.policy import load
 from minnow.export.action import Action, Box
 from minnow.export.errors import ExportError
-from minnow.export.record import _choose
+from minnow.export.record import choose
 from minnow.export.trace import Signature
 
 STEPS = AGENTS = 16  # 256 observations
@@ -69,7 +69,7 @@ def hold_module(imported: Any, witness: Witness) -> None:
     states, played = start, Played()
     for step, again in enumerate(witness.again):
         gone = torch.from_numpy(again)
-        states = [_choose(gone, *pair, leaf.axis) for *pair, leaf in zip(start, states, signature.states, strict=True)]
+        states = [choose(gone, *pair, leaf.axis) for *pair, leaf in zip(start, states, signature.states, strict=True)]
         outputs, states = signature.call(
             [torch.from_numpy(witness.obs[leaf.name][step]) for leaf in signature.obs], states
         )
