@@ -370,7 +370,7 @@ def test_trust_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture) -> No
         importers.load("sb3", tmp_path / "model.zip")
     assert main(["export", "--from", "sb3", str(tmp_path / "model.zip")]) == 1
     assert "--trust" in capsys.readouterr().err
-    with pytest.raises(ExportError, match=r"no file of model\.save"):
+    with pytest.raises(ExportError, match=r"was not written by model\.save"):
         importers.load("sb3", tmp_path / "model.zip", trust=True)
 
 

@@ -540,6 +540,6 @@ def test_minibatches_of_whole_sequences(core: str, priority: float) -> None:
         small(),
         {"policy.core": core, "train.priority": priority, "train.envs": 16, "train.horizon": 64, "train.minibatch": 32},
     )
-    with pytest.raises(MinnowError, match="no multiple of the horizon"):
+    with pytest.raises(MinnowError, match="not a multiple of the horizon"):
         configs.check_batch(base, 1)
     configs.check_batch(settings(base, [], {}), 1)
