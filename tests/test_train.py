@@ -220,7 +220,7 @@ def test_batches_must_divide():
     with pytest.raises(MinnowError, match=r"does not divide a rollout of 10 rows x 16 steps = 160 .*minibatch 80"):
         configs.check_batch(config, 1)
     config = Config("pong", policy=PolicyConfig(core="lstm"), train=TrainConfig(envs=10, horizon=16, minibatch=40))
-    with pytest.raises(MinnowError, match=r"not a multiple of the horizon 16.*minibatch 32"):
+    with pytest.raises(MinnowError, match=r"not a multiple of the horizon, 16.*minibatch 32"):
         configs.check_batch(config, 1)
     configs.check_batch(Config("pong", policy=config.policy, train=TrainConfig(envs=5, horizon=16, minibatch=160)), 2)
 
