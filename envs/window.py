@@ -22,11 +22,15 @@ BUTTONS = (7, 6, 8, 5, 9, 11, 10, 12, 13, 15, 16, 17, 1, 3, 4, 2, 14)
 
 
 def raylib() -> Any:
-    """The library, without its log; MinnowError where it is not installed."""
+    """The library, without its log; MinnowError where it is not installed, or the system lacks what windows need."""
     try:
         import pyray
-    except ImportError:
+    except ModuleNotFoundError:
         raise missing("raylib", "play") from None
+    except ImportError as error:
+        raise MinnowError(
+            f"raylib cannot be loaded: {error}. Desktops have what it needs; on Debian: apt-get install libx11-6 libgl1."
+        ) from None
     pyray.set_trace_log_level(pyray.TraceLogLevel.LOG_ERROR)
     return pyray
 

@@ -155,3 +155,15 @@ def test_bad_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert "it must be 100 to 4096" in capsys.readouterr().err
     assert main(["play", "pnog"]) == 1
     assert "did you mean pong" in capsys.readouterr().err
+
+
+def test_a_system_without_what_windows_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """raylib is there, and what it is linked to is not."""
+    (tmp_path / "pyray.py").write_text("raise ImportError('libX11.so.6: cannot open shared object file')\n")
+    monkeypatch.delitem(sys.modules, "pyray", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MinnowError, match=r"raylib cannot be loaded: libX11\.so\.6.*apt-get install libx11-6 libgl1"):
+        window.raylib()
+    monkeypatch.setitem(sys.modules, "pyray", None)
+    with pytest.raises(MinnowError, match="raylib is not installed: pip install"):
+        window.raylib()
