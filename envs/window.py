@@ -29,7 +29,7 @@ def raylib() -> Any:
         raise missing("raylib", "play") from None
     except ImportError as error:
         raise MinnowError(
-            f"raylib cannot be loaded: {error}. Desktops have what it needs; on Debian: apt-get install libx11-6 libgl1."
+            f"raylib cannot be loaded: {error}. Desktops have what it needs; Debian: apt-get install libx11-6 libgl1."
         ) from None
     pyray.set_trace_log_level(pyray.TraceLogLevel.LOG_ERROR)
     return pyray

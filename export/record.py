@@ -20,7 +20,7 @@ from minnow.export.probe import Probes, operations, probes, start
 from minnow.export.trace import Signature
 
 RUNS = 2  # of doubt, each in both directions
-HEAVY = 5e9  # floating-point operations over all observations; beyond, a single run must do
+HEAVY = 5e9  # floating-point operations over all observations; beyond, twice what a single run moves must do
 FLIPS, FLIP_TIMES = 12, 4.0  # of doubt beside jumps, each in both directions
 TOGETHER = 256  # observations
 AHEAD = 2  # steps
@@ -104,7 +104,7 @@ def judged(signature: Signature, reference: Reference) -> Reference:
         with doubt(seed, sign):
             moved = parity.Run(*(run if reference.states else run_together)(signature, reference))
         for name, item in parity.distances(moved, reference).items():
-            far[name] = np.maximum(far[name], item)
+            far[name] = np.maximum(far[name], 2 * item if heavy else item)
     if reference.jumps is not None and reference.jumps.any():
         for name, item in _beside_jumps(signature, reference).items():
             far[name][reference.jumps] = np.maximum(far[name][reference.jumps], item)

@@ -123,6 +123,8 @@ def sensible(policy: str, observation: str, action: str, wrappers: str, algorith
     plain = action == TAKES[algorithm][0]
     if not (plain or (first and not wrappers)):
         return False
+    if observation == "digits" and "Lstm" in policy:
+        return False  # the library gives torch's LSTM the size as a NumPy number, which torch refuses
     if observation in ("digit", "digits", "bits"):
         return not wrappers
     if observation == "dict":

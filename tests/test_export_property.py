@@ -20,13 +20,12 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from minnow.cinfer import load, wasm
-from minnow.export import format
+from minnow.export import format, parity
 from minnow.export.lower import lower
-from minnow.export.record import record
+from minnow.export.record import judged, record
 from minnow.export.trace import Signature, trace
 
 STEPS = 32
-LIMIT = 1e-5
 SEED = int(os.environ.get("MINNOW_SEED", "0"))
 
 # All but Hardshrink and Threshold, which jump: where a number lies on the edge, rounding decides, in torch as here.
@@ -288,7 +287,7 @@ class Case:
     data: bytes
     inputs: np.ndarray  # [steps, agents, ...]
     resets: dict[int, list[int]]
-    expected: list[np.ndarray]  # outputs, then states, [steps, agents, ...]
+    reference: parity.Reference
 
 
 def difference(x: np.ndarray, ref: np.ndarray) -> float:
@@ -304,11 +303,11 @@ def check(arch: Architecture) -> Case:
     signature = Signature(module, obs, state, [f"y{i}" for i in range(len(arch.heads))])
     graph, unused = lower(trace(signature), signature)
     assert not unused
-    reference = record(signature, STEPS, arch.agents, arch.seed)
+    reference = judged(signature, record(signature, STEPS, arch.agents, arch.seed))
     groups = ([*item.values()] for item in (reference.obs, reference.outputs, reference.states))
     data = format.write(graph, None, golden=format.Golden(*([item[:2, :1] for item in group] for group in groups)))
     resets = {step: np.flatnonzero(row).tolist() for step, row in enumerate(reference.reset) if row.any()}
-    case = Case(arch, data, reference.obs["obs"], resets, [*reference.outputs.values(), *reference.states.values()])
+    case = Case(arch, data, reference.obs["obs"], resets, reference)
     policy = load(data)
     trace_ = policy.run([case.inputs], resets=resets)
     agree(case, [*trace_.outputs, *trace_.states], "C")
@@ -318,9 +317,11 @@ def check(arch: Architecture) -> Case:
 
 
 def agree(case: Case, found: list[np.ndarray], where: str) -> None:
-    for i, (x, ref) in enumerate(zip(found, case.expected, strict=True)):
-        far = difference(x, ref)
-        assert far <= LIMIT, f"{where}: array {i} is {far:.2g} from torch, seed {case.arch.seed}: {case.arch}"
+    names = [*case.reference.outputs], [*case.reference.states]
+    outputs, states = found[: len(names[0])], found[len(names[0]) :]
+    run = parity.Run(*(dict(zip(*pair, strict=True)) for pair in zip(names, (outputs, states), strict=True)))
+    far = parity.difference(run, case.reference)
+    assert far.passed, f"{where}: {far.words()}, seed {case.arch.seed}: {case.arch}"
 
 
 def extreme(arch: Architecture, signature: Signature, policy: Any, scale: float, shape: tuple[int, int]) -> None:
