@@ -75,7 +75,8 @@ def agree(out: Any, expected: np.ndarray, action: Any, least: int = 2, mask: np.
     expected = np.asarray(expected).reshape(found.shape)
     assert len(np.unique(expected.round(3), axis=0)) >= least, "the library's actions hardly differ: a weak test"
     if action.kind == "box":
-        far = float((np.abs(found - expected) / np.maximum(1, np.abs(expected))).max())
+        reach = np.subtract(action.high, action.low)  # of what can be done, the unit of an action
+        far = float((np.abs(found - expected) / np.maximum(1, np.where(np.isfinite(reach), reach, 1))).max())
         assert far <= CLOSE
         return
     shown = out.logits if mask is None else np.where(mask, out.logits, -1e9)

@@ -172,6 +172,10 @@ def test_cleanrl_and_maniskill(kind: str, tmp_path: Path) -> None:
 
     if not kind.startswith("c51"):  # whose network gives parts of a distribution
         spread(agent.last, lambda: agent.act(before(raw[0])))
+    elif kind == "c51-atari":  # untrained, it would do the same whatever it sees
+        seen = agent.network[:-1](before(raw[0]) / 255.0)
+        agent.last.weight.mul_(50)
+        agent.last.bias.copy_(-(agent.last.weight @ seen.mean(0)))
     torch.save(agent.saved(), tmp_path / "agent.pt")
     file = made(importers.load("maniskill" if kind == "maniskill" else "cleanrl", tmp_path / "agent.pt", **options))
     for obs in raw:
