@@ -70,9 +70,10 @@ def main(argv: list[str] | None = None) -> int:
         )
     except OSError as error:
         if isinstance(error, BrokenPipeError) and _reader_gone():
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that the end of this process writes nothing more to it
             return 141
         return _failed(f"error: {in_words(error)}")
+    finally:
+        _let_go()
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -103,6 +104,15 @@ def _reader_gone() -> bool:
     poll = select.poll()
     poll.register(1, 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _let_go() -> None:
+    """Throws away what can no longer be written, as to a closed terminal: Python would end with a status of its own."""
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 def plain() -> None:

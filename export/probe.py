@@ -17,10 +17,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from minnow.export.domain import Domain
 from minnow.export.errors import ExportError, first_line
@@ -249,11 +251,24 @@ def start(leaf: Leaf, agents: int) -> torch.Tensor:
     return leaf.one.unsqueeze(leaf.axis).repeat_interleave(agents, leaf.axis)
 
 
+class Operations(TorchDispatchMode):
+    """Counts floating-point operations by torch's own formulas; its FlopCounterMode wants gradients of modules."""
+
+    total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func._overloadpacket)
+        if formula is not None:
+            self.total += formula(*args, **(kwargs or {}), out_val=result)
+        return result
+
+
 def operations(signature: Signature) -> float:
     """Floating-point operations of one agent's step, about."""
-    with FlopCounterMode(display=False) as counter:
+    with Operations() as counter:
         signature.call([leaf.tensor for leaf in signature.obs], [leaf.tensor for leaf in signature.states])
-    return counter.get_total_flops() / signature.agents
+    return counter.total / signature.agents
 
 
 def free(domain: Domain) -> np.ndarray:

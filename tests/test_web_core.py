@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -202,7 +203,7 @@ def test_what_the_policy_would_do_is_its_own(tiny: tuple[str, bytes]) -> None:
     assert taken.chosen(0) == driven.chosen(0)
 
 
-def test_the_page_shows_the_policy_s_own_action() -> None:
+def test_the_page_shows_the_policy_s_own_action(tmp_path: Path) -> None:
     """thoughts.js by itself: a person steers to the right, the policy would have gone left, and further than it may."""
     script = """
     globalThis.document = { createElement: () => ({
@@ -216,7 +217,9 @@ def test_the_page_shows_the_policy_s_own_action() -> None:
     const shown = thoughts.choices.map(({ bar, figure }) => [figure.textContent, bar.style.left, bar.style.width]);
     console.log(JSON.stringify(shown));
     """
-    page = Path(core.__file__).parent / "player" / "thoughts.js"
+    player = shutil.copytree(Path(core.__file__).parent / "player", tmp_path / "player")
+    (tmp_path / "package.json").write_text('{"type": "module"}')  # Node 18 asks for it
+    page = player / "thoughts.js"
     done = subprocess.run(
         ["node", "--input-type=module", "-e", script, str(page)], capture_output=True, text=True, check=True
     )
