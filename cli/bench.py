@@ -1,183 +1,59 @@
-"""`minnow bench`: measures how fast the environments step, and (in `infer/`) how fast policies run."""
+"""`minnow bench`: reads the options of a benchmark of `minnow.bench`, runs it and prints what it found."""
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
+import functools
+import importlib
 import json
-import statistics
 import sys
-import tempfile
-import time
-from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Annotated, Any, get_type_hints
 
-import numpy as np
+import tyro
 
 from minnow import envs
-from minnow.cinfer.bench import hosts
+from minnow.bench import KINDS
 from minnow.cinfer.errors import MinnowError, unknown
 from minnow.cli import flags
-from minnow.envs import pace
 
-SUMMARY = "measure environments and inference"
-USAGE = """usage: minnow bench envs [options]    agent-steps a second of each environment
-       minnow bench infer [options]   time of a policy's step, in minnow.h and elsewhere
-       minnow bench load [options]    time from a policy's bytes to its first action
-       minnow bench train [options]   training's steps a second, and where its time goes
-       minnow bench solve ENV         seconds of training until a score is reached
-       minnow bench seeds ENV         scores of several seeds, trained with the settings of train.toml
-       minnow bench ablate [options]  what each switch of training is worth
-
-Each lists its options with --help."""
-
-TRIES, SECONDS = 9, 0.25  # the median of so many tries of about so long
-TURNS, TURN, WARM_UP = 31, 0.02, 0.3  # with --isa: so many turns of about so many seconds, after as long a start
-
-
-@dataclass
-class Flags:
-    """Measure how many agent-steps a second the environments make, with random actions drawn beforehand; observations,
-    ends of episodes and resets included."""
-
-    env: str = ""
-    """Only this environment."""
-    threads: int = 0
-    """Threads in C. 0: once with 1 and once with 2."""
-    agents: int = 2048
-    """Agents stepped together, in as many environments as that takes: enough that a step takes tens of microseconds, so
-    that two threads have something to share."""
-    isa: bool = False
-    """Compile each environment for x86-64-v2, v3 and v4, as far as the machine has them, and for WebAssembly in Node,
-    and measure these beside each other in turn, one thread each, everything in C."""
-    json: bool = False
-    """Print one JSON list on standard output."""
+SUMMARY = "measure environments, inference and training"
 
 
 def main(argv: list[str]) -> int:
+    """0 if what was to be reached was reached."""
     if not argv or argv[0].startswith("-"):
-        print(USAGE)
+        print(usage())
         return 0 if argv and argv[0] in ("-h", "--help") else 2
-    if argv[0] == "infer":
-        from minnow.cli.infer import verb
-
-        return verb.main(argv[1:])
-    if argv[0] == "load":
-        from minnow.cli.infer import load
-
-        return load.main(argv[1:])
-    if argv[0] == "ablate":
-        from minnow.cli import ablation
-
-        return ablation.main(argv[1:])
-    if argv[0] == "seeds":
-        from minnow.cli import seeds
-
-        return seeds.main(argv[1:])
-    if argv[0] in ("train", "solve"):
-        from minnow.cli import learning
-
-        return {"train": learning.train, "solve": learning.solve}[argv[0]](argv[1:])
-    if argv[0] != "envs":
-        raise unknown("benchmark", argv[0], ["envs", "infer", "load", "train", "solve", "seeds", "ablate"])
-    chosen = flags.parse(Flags, argv[1:], "minnow bench envs")
-    places = [envs.folder(chosen.env)] if chosen.env else envs.folders()
-    if chosen.isa:
-        return compare(places, chosen)
-    results = []
-    for place in places:
-        name = place.name
-        for threads in [chosen.threads] if chosen.threads else [1, 2]:
-            speed, per_cpu = steps_per_second(place, threads, chosen.agents)
-            results.append({"env": name, "threads": threads, "steps_per_second": round(speed)})
-            results[-1]["steps_per_cpu_second"] = round(per_cpu)
-            line = f"{name:<16} {threads} thread{'s' if threads > 1 else ' '} {speed / 1e6:8.1f} million steps a second"
-            print(line, file=sys.stderr if chosen.json else sys.stdout, flush=True)
+    name, rest = argv[0], argv[1:]
+    if name not in KINDS:
+        raise unknown("benchmark", name, KINDS)
+    if KINDS[name].takes == "ENV" and len(flags.leading(rest)[0]) != 1 and not {"-h", "--help"} & {*rest}:
+        raise MinnowError(f"minnow bench {name} takes one environment: {', '.join(envs.names())}.")
+    benchmark = importlib.import_module(f"minnow.bench.{name}")
+    chosen = flags.parse(printed(benchmark.Options), rest, f"minnow bench {name}")
+    say = functools.partial(print, file=sys.stderr if chosen.json else sys.stdout, flush=True)
+    measured = benchmark.measure(chosen, say)
     if chosen.json:
-        print(json.dumps(results))
-    return 0
+        print(json.dumps(measured.rows))
+    return 0 if measured.passed else 1
 
 
-def steps_per_second(name: str | Path, threads: int, agents: int) -> tuple[float, float]:
-    """Agent-steps a second, and a second of processor time (which others on the machine disturb less): medians of
-    several tries."""
-    slots = envs.spec(name).slots  # none is the script's, which may think for long
-    vector = envs.Vector(name, max(1, agents // slots), seed=0, agents=slots, threads=threads)
-    made = vector.buffers()
-    # What a trainer without shaping passes.
-    made = replace(made, mask=made.mask if vector.spec.masked else None, potential=None)
-    rounds = [replace(made, action=action) for action in random_actions(vector, 64)]
-    vector.reset(made)
-
-    def measure(repeats: int) -> tuple[float, float]:
-        start, cpu = time.perf_counter(), time.process_time()
-        for _ in range(repeats):
-            for buffers in rounds:
-                vector.step(buffers)
-        return time.perf_counter() - start, time.process_time() - cpu
-
-    once = min(measure(1)[0] for _ in range(5))
-    repeats = max(1, round(SECONDS / once))
-    wall, cpu = zip(*(measure(repeats) for _ in range(TRIES)), strict=True)
-    steps = vector.rows * len(rounds) * repeats
-    return steps / statistics.median(wall), steps / statistics.median(cpu)
+def usage() -> str:
+    """What `minnow bench` alone prints."""
+    width = max(len(f"{name} {kind.takes}") for name, kind in KINDS.items())
+    rows = [f"minnow bench {f'{name} {kind.takes}':<{width}}   {kind.summary}" for name, kind in KINDS.items()]
+    return "usage: " + "\n       ".join(rows) + "\n\nEach lists its options with --help."
 
 
-def compare(places: list[Path], chosen: Flags) -> int:
-    """`bench envs --isa`: each environment for each instruction set, a line an environment."""
-    if chosen.threads > 1:
-        raise MinnowError(f"--isa compares single threads, got --threads {chosen.threads}: leave one of them out.")
-    if chosen.agents < 1:
-        raise MinnowError(f"--agents {chosen.agents}: at least one agent must step.")
-    out = sys.stderr if chosen.json else sys.stdout
-    isas, results = pace.isas(), []
-    print(f"{'':<12}" + "".join(f"{isa:>11}" for isa in isas) + "   million steps a second", file=out, flush=True)
-    for place in places:
-        name, speeds = place.name, by_isa(place, isas, chosen.agents)
-        print(f"{name:<12}" + "".join(f"{speeds[isa][0] / 1e6:11.1f}" for isa in isas), file=out, flush=True)
-        for isa, (median, best) in speeds.items():
-            results.append({"env": name, "isa": isa, "steps_per_second": round(median)})
-            results[-1]["steps_per_second_best"] = round(best)
-    if chosen.json:
-        print(json.dumps(results))
-    return 0
-
-
-def by_isa(place: Path, isas: list[str], agents: int) -> dict[str, tuple[float, float]]:
-    """Agent-steps a second for each instruction set: the median of its turns and the best, which others on the machine
-    disturb less. Raises MinnowError where two builds play different games."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.closing(hosts.Node(Path(folder))) as node:
-        paces = {isa: pace.make(place, isa, agents, node) for isa in isas}
-        for each in paces.values():
-            each.run(1)
-        played = {isa: f"{each.hash():08x}" for isa, each in paces.items()}
-        if len(set(played.values())) > 1:
-            hashes = ", ".join(f"{isa} {hash}" for isa, hash in played.items())
-            raise MinnowError(
-                f"{place.name} plays differently when compiled differently; hashes of its states: {hashes}."
-            )
-        times = {isa: settle(each) for isa, each in paces.items()}
-        seconds: dict[str, list[float]] = {isa: [] for isa in isas}
-        for _ in range(TURNS):
-            for isa, each in paces.items():
-                seconds[isa].append(each.run(times[isa]) / times[isa])
-    return {isa: (paces[isa].steps / statistics.median(s), paces[isa].steps / min(s)) for isa, s in seconds.items()}
-
-
-def settle(each: pace.Pace) -> int:
-    """Runs for WARM_UP seconds; returns how many times take about TURN seconds then."""
-    end = time.perf_counter() + WARM_UP
-    seconds = each.run(1)
-    while time.perf_counter() < end:
-        seconds = each.run(1)
-    return max(1, round(TURN / seconds))
-
-
-def random_actions(vector: envs.Vector, count: int) -> np.ndarray:
-    """[count, rows, heads], drawn uniformly."""
-    rng = np.random.default_rng(0)
-    shape = (count, vector.rows)
-    heads = [
-        rng.integers(0, head.size, shape) if head.size else rng.uniform(head.low, head.high, shape)
-        for head in vector.spec.head
+def printed(options: type) -> Any:
+    """The options of a benchmark and --json; those without a default stand alone, without a flag."""
+    hints = get_type_hints(options)
+    words: list[Any] = [
+        (field.name, tyro.conf.Positional[Annotated[hints[field.name], tyro.conf.arg(metavar=field.name.upper())]])
+        for field in dataclasses.fields(options)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     ]
-    return np.stack(heads, axis=-1).astype(vector.spec.action_dtype)
+    help = tyro.conf.arg(help="Print one JSON list on standard output.")
+    json_field = ("json", Annotated[bool, help], dataclasses.field(default=False))
+    told = {"__doc__": options.__doc__}
+    return dataclasses.make_dataclass("Flags", [*words, json_field], bases=(options,), namespace=told)

@@ -33,7 +33,7 @@ VERBS = {
     "sweep": "search for the settings that reach a good score fastest",
     "site": "build or check the static site",
     "serve": "serve the site on loopback, rebuilding as files change",
-    "bench": "measure environments and inference",
+    "bench": "measure environments, inference and training",
 }
 # What stands for a character on a terminal that cannot show it.
 PLAIN = {"±": "+-", "×": "x", "–": "-", "—": "-", "…": "...", "→": "->", "≤": "<=", "≥": ">=", "·": "*", "°": " deg"}

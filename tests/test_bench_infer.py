@@ -60,7 +60,7 @@ def test_infer_measures(tmp_path: Path) -> None:
 
 def test_infer_knows_the_costs() -> None:
     """The networks' costs, by hand."""
-    from minnow.cli.infer import nets
+    from minnow.bench.infer import nets
 
     lstm = 4 * 128 * 256
     expected = {

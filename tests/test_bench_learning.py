@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from minnow.cli import ablation, learning, peers
+from minnow.bench import ablate, peers, solve
 from minnow.cli.main import main
 
 
@@ -23,7 +23,7 @@ def test_training_is_measured(capsys, net, processes):
 
 
 def test_solving_takes_the_first_of_three_in_a_row(capsys, monkeypatch):
-    monkeypatch.setattr(learning, "EPISODES", 20)
+    monkeypatch.setattr(solve, "EPISODES", 20)
     assert main(["bench", "solve", "cartpole", "--seeds", "1", "--score", "100", "--processes", "2", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["seed"] == 0 and row["seconds"] > 0 and row["steps"] > 0 and row["score"] >= 100
@@ -37,28 +37,28 @@ def test_seeds_are_trained_and_judged(capsys):
 
 
 def test_an_ablation_turns_one_switch(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(ablation, "EPISODES", 4)
+    monkeypatch.setattr(ablate, "EPISODES", 4)
     argv = ["bench", "ablate", "--env", "cartpole", "--row", "no annealing", "--steps", "16384", "--seeds", "2"]
     kept = tmp_path / "kept.json"
     assert main([*argv, "--out", str(kept), "--json"]) == 0
     base, turned = json.loads(capsys.readouterr().out)
     assert (base["row"], turned["row"]) == ("as tuned", "no annealing") and base["runs"] != turned["runs"]
-    assert all(len(run) == ablation.LOOKS for run in base["runs"] + turned["runs"])
+    assert all(len(run) == ablate.LOOKS for run in base["runs"] + turned["runs"])
     assert turned["score_mean"] == pytest.approx(sum(run[-1] for run in turned["runs"]) / 2, abs=1e-3)
-    monkeypatch.setattr(ablation, "scores", None)  # everything is in the file: nothing is trained again
+    monkeypatch.setattr(ablate, "scores", None)  # everything is in the file: nothing is trained again
     assert main([*argv, "--out", str(kept)]) == 0
     assert "| no annealing | " in capsys.readouterr().out
-    config, plain = ablation.settings("cartpole", "no annealing"), ablation.settings("cartpole", "as tuned")
+    config, plain = ablate.settings("cartpole", "no annealing"), ablate.settings("cartpole", "as tuned")
     assert config.train.learning_rate_end == plain.train.learning_rate and config.train.epochs == plain.train.epochs
-    assert {
-        row for row in ablation.ROWS if ablation.settings("pong", row) == ablation.settings("pong", "as tuned")
-    } == {"as tuned"}
+    assert {row for row in ablate.ROWS if ablate.settings("pong", row) == ablate.settings("pong", "as tuned")} == {
+        "as tuned"
+    }
 
 
 def test_other_trainers_are_measured(capsys, monkeypatch):
     """On a score that both reach before they have learned much."""
     monkeypatch.setattr(peers, "SNAPSHOTS", 1000)
-    monkeypatch.setattr(learning, "EPISODES", 5)
+    monkeypatch.setattr(solve, "EPISODES", 5)
     argv = ["bench", "solve", "cartpole", "--seeds", "1", "--score", "15", "--processes", "1", "--peers", "5", "--json"]
     assert main(argv) == 0
     ours, *others = json.loads(capsys.readouterr().out)

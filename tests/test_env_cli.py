@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from minnow import envs
-from minnow.cli import bench, main, scores
-from minnow.envs import pace
+from minnow.bench import envs as bench
+from minnow.bench import pace
+from minnow.cli import main, scores
 
 
 def test_envs_lists_all(capsys: pytest.CaptureFixture[str]) -> None:

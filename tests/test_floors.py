@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 Sources = Callable[..., list[Path]]
-FLOORS = ("cinfer", "envs", "train", "export", "web", "cli")
+FLOORS = ("cinfer", "envs", "train", "export", "web", "bench", "cli")
 
 # Beyond the order of the floors: what a folder must not know of.
 STRANGERS = {"cinfer": {"torch"}, "envs": {"torch"}, "export": {"minnow.envs", "minnow.train"}, "web": {"torch"}}

@@ -19,9 +19,9 @@ from minnow.cinfer import errors
 from minnow.cinfer.errors import DISTRIBUTION
 
 ROOT = Path(__file__).resolve().parent.parent
-FLOORS = ("minnow", "cinfer", "envs", "train", "export", "web", "cli")
+FLOORS = ("minnow", "cinfer", "envs", "train", "export", "web", "bench", "cli")
 # All that lies in the floors is in the wheel, but for what only tests and the checkout use.
-LEFT_OUT = ("cinfer/fuzz/*", "cinfer/hostile/*", "web/tsconfig.json")
+LEFT_OUT = ("cinfer/fuzz/*", "cinfer/hostile/*", "bench/results/*", "web/tsconfig.json")
 HEAVY = ("torch", "numpy", "gymnasium", "onnx", "flask", "tyro", "rich")
 
 

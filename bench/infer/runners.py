@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from minnow.cli.infer.nets import Net
+from minnow.bench.infer.nets import Net
 
 
 class Torch:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,26 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from minnow import cinfer
+from minnow.bench import Measured, Say, hosts
+from minnow.bench.infer import nets
 from minnow.cinfer import wasm
-from minnow.cli import flags
 
 
 @dataclass
-class Flags:
+class Options:
     """Measure the time from the bytes of a policy (and, in WebAssembly, of the module) to what its first step
     gives, for the four networks of `minnow bench infer`. What Python adds to a native load counts too."""
 
     rounds: int = 31
     """Times that each is measured; the median counts."""
-    json: bool = False
-    """Print one JSON list on standard output."""
 
 
-def main(argv: list[str]) -> int:
-    chosen = flags.parse(Flags, argv, "minnow bench load")
-    from minnow.cinfer.bench import hosts
-    from minnow.cli.infer import nets
-
+def measure(options: Options, say: Say) -> Measured:
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -44,16 +37,13 @@ def main(argv: list[str]) -> int:
             for host, place in places.items():
                 for net in made.values():
                     once = _native(net) if place is None else _there(place, net.name)
-                    times = sorted(once() for _ in range(max(1, chosen.rounds)))
+                    times = sorted(once() for _ in range(max(1, options.rounds)))
                     rows.append({"net": net.name, "host": host, "ms": round(1e3 * statistics.median(times), 3)})
-                    line = f"{host:<9} {net.name} {rows[-1]['ms']:8.3f} ms"
-                    print(line, file=sys.stderr if chosen.json else sys.stdout, flush=True)
+                    say(f"{host:<9} {net.name} {rows[-1]['ms']:8.3f} ms")
         finally:
             for place in filter(None, places.values()):
                 place.close()
-    if chosen.json:
-        print(json.dumps(rows))
-    return 0
+    return Measured(rows)
 
 
 def _native(net: Any) -> Callable[[], float]:

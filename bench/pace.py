@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Protocol
 
 from minnow import cinfer
+from minnow.bench import hosts
 from minnow.cinfer import compile
-from minnow.cinfer.bench import hosts
 from minnow.cinfer.errors import MinnowError
+from minnow.envs.find import OURS, folder
+from minnow.envs.spec import FLAGS, source
 
-from .find import OURS, folder
-from .spec import FLAGS, source
-
+HERE = Path(__file__).resolve().parent
 WASM = "wasm"
 LEVELS = {"x86-64-v2": "sse2", "x86-64-v3": "avx2", "x86-64-v4": "avx512"}  # and what minnow.h calls such a machine
 
@@ -54,7 +54,7 @@ class _Native:
         flags = [] if isa == "native" else [f"-march={isa}", "-mtune=native"]
         defines = {**defines, "_POSIX_C_SOURCE": "200809L"}
         made = compile.shared(
-            [OURS / "pace.c"], defines=defines, include=[OURS], flags=[*FLAGS, *flags], name=f"pace_{name}"
+            [HERE / "pace.c"], defines=defines, include=[OURS], flags=[*FLAGS, *flags], name=f"pace_{name}"
         )
         self._c = ctypes.CDLL(str(made))
         self._c.pace_start.restype = self._c.pace_hash.restype = ctypes.c_uint32
@@ -75,7 +75,7 @@ class _Wasm:
         flags = [flag for flag in FLAGS if flag != "-pthread"]
         room = {"memory": (64 << 20) + (agents << 14), "name": f"pace_{name}"}  # 16 KB an agent
         made = compile.wasm(
-            [OURS / "pace.c"], exports=names.values(), defines=defines, include=[OURS], flags=flags, **room
+            [HERE / "pace.c"], exports=names.values(), defines=defines, include=[OURS], flags=flags, **room
         )
         self._item = hosts.Item(node, "loop", f"pace {name}", module=node.add(made), **names)
         self.steps = self._item.amount

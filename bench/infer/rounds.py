@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from minnow import cinfer
+from minnow.bench import hosts, native
+from minnow.bench.infer import nets, runners
 from minnow.cinfer import wasm
-from minnow.cinfer.bench import hosts, native
 from minnow.cinfer.errors import MinnowError
-from minnow.cli.infer import nets, runners
 from minnow.export import ExportError
 
 TRIES = 20  # of each of the limit's two rates

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from minnow.bench import Measured, Say
 from minnow.cinfer.errors import MinnowError, unknown
 from minnow.cinfer.files import write_atomic
-from minnow.cli import flags
 
 GENTLE = 1 / 3  # of the tuned learning rate, which was tuned without memory
 
@@ -51,7 +51,7 @@ EPISODES = 50  # of each
 
 
 @dataclass
-class Flags:
+class Options:
     """Train with each switch alone turned, for equal steps and some seeds, on Pong and CartPole: the score at the end
     and the mean of four evaluations over the run, which says how soon it came; mean and deviation over seeds."""
 
@@ -65,36 +65,33 @@ class Flags:
     """Agent-steps of each run (pong: 1,000,000, cartpole: 100,000)."""
     out: Path | None = None
     """Keep what is measured in this JSON file after every row, and leave out the rows that it has already."""
-    json: bool = False
-    """Print one JSON list on standard output."""
 
 
-def main(argv: list[str]) -> int:
-    chosen = flags.parse(Flags, argv, "minnow bench ablate")
-    if chosen.env and chosen.env not in STEPS:
-        raise unknown("environment of the ablations", chosen.env, STEPS)
-    if chosen.row and chosen.row not in ROWS:
-        raise unknown("row", chosen.row, ROWS)
-    if chosen.seeds < 2:
-        raise MinnowError(f"--seeds is {chosen.seeds}: a standard deviation needs 2 or more.")
-    if chosen.steps < 0:
-        raise MinnowError(f"--steps is {chosen.steps}: it must be 1 or more.")
-    kept = json.loads(chosen.out.read_text("utf-8")) if chosen.out and chosen.out.exists() else []
+def measure(options: Options, say: Say) -> Measured:
+    if options.env and options.env not in STEPS:
+        raise unknown("environment of the ablations", options.env, STEPS)
+    if options.row and options.row not in ROWS:
+        raise unknown("row", options.row, ROWS)
+    if options.seeds < 2:
+        raise MinnowError(f"--seeds is {options.seeds}: a standard deviation needs 2 or more.")
+    if options.steps < 0:
+        raise MinnowError(f"--steps is {options.steps}: it must be 1 or more.")
+    kept = json.loads(options.out.read_text("utf-8")) if options.out and options.out.exists() else []
     found = []
-    for env in [chosen.env] if chosen.env else STEPS:
-        for row in dict.fromkeys(["as tuned", chosen.row]) if chosen.row else ROWS:
-            steps = chosen.steps or STEPS[env]
-            asked = {"env": env, "row": row, "steps": steps, "seeds": chosen.seeds, "settings": ROWS[row]}
+    for env in [options.env] if options.env else STEPS:
+        for row in dict.fromkeys(["as tuned", options.row]) if options.row else ROWS:
+            steps = options.steps or STEPS[env]
+            asked = {"env": env, "row": row, "steps": steps, "seeds": options.seeds, "settings": ROWS[row]}
             have = [entry for entry in kept if asked.items() <= entry.items()]
             entry = have[0] if have else measured(asked)
             found.append(entry)
-            if chosen.out and not have:
+            if options.out and not have:
                 kept.append(entry)
-                write_atomic(chosen.out, (json.dumps(kept, indent=1) + "\n").encode())
+                write_atomic(options.out, (json.dumps(kept, indent=1) + "\n").encode())
             line = f"{env:<10} {row:<26} {_words(entry, 'score'):>16}   over the run {_words(entry, 'curve'):>16}"
             print(line, file=sys.stderr, flush=True)
-    print(json.dumps(found) if chosen.json else "\n".join(table(found)))
-    return 0
+    say("\n".join(table(found)))
+    return Measured(found)
 
 
 def table(found: list[dict[str, Any]]) -> list[str]:

@@ -1,17 +1,16 @@
-"""`minnow bench infer`: flags, the table and the picture."""
+"""`minnow bench infer`: minnow.h beside ONNX Runtime, onnxruntime-web and torch, on four networks; the table and the
+picture."""
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from minnow.bench import Measured, Say
 from minnow.cinfer.errors import MinnowError, unknown
 from minnow.cinfer.files import write_atomic
-from minnow.cli import flags
 
 VALUES = {
     "net": ("a", "b", "c", "d"),
@@ -23,7 +22,7 @@ VALUES = {
 
 
 @dataclass
-class Flags:
+class Options:
     """Measure one step of four networks in minnow.h (natively for each instruction set, and in WebAssembly), ONNX
     Runtime, torch and onnxruntime-web, in one interleaved run, beside what the machine can do. Several values are
     separated by commas; an empty list means all."""
@@ -46,35 +45,28 @@ class Flags:
     """Seconds that each is measured for in a round. Short ones are seldom interrupted on a machine that is shared."""
     plot: Path | None = None
     """Write a picture, an SVG file."""
-    json: bool = False
-    """Print one JSON list on standard output."""
 
 
-def main(argv: list[str]) -> int:
-    chosen = flags.parse(Flags, argv, "minnow bench infer")
-    picked = {name: _values(name, getattr(chosen, name)) for name in VALUES}
+def measure(options: Options, say: Say) -> Measured:
+    picked = {name: _values(name, getattr(options, name)) for name in VALUES}
     try:
-        agents = [int(word) for word in chosen.agents.split(",")]
+        agents = [int(word) for word in options.agents.split(",")]
     except ValueError:
         agents = [0]
-    if min(agents) < 1 or chosen.rounds < 1 or not 0 < chosen.batch < 10:
+    if min(agents) < 1 or options.rounds < 1 or not 0 < options.batch < 10:
         raise MinnowError(
-            f"--agents {chosen.agents} --rounds {chosen.rounds} --batch {chosen.batch}: expected numbers from 1 on, "
+            f"--agents {options.agents} --rounds {options.rounds} --batch {options.batch}: expected numbers from 1 on, "
             "and a batch below 10 seconds."
         )
-    from minnow.cli.infer import measure
+    from minnow.bench.infer import picture, rounds
 
     with tempfile.TemporaryDirectory() as folder:
-        choice = measure.Choice(agents=agents, rounds=chosen.rounds, batch=chosen.batch, **picked)
-        rows = measure.rows(choice, Path(folder))
-    if chosen.plot:
-        from minnow.cli.infer import picture
-
-        write_atomic(chosen.plot, picture.svg(rows).encode())
-    print(table(rows), file=sys.stderr if chosen.json else sys.stdout)
-    if chosen.json:
-        print(json.dumps(rows))
-    return 0
+        choice = rounds.Choice(agents=agents, rounds=options.rounds, batch=options.batch, **picked)
+        rows = rounds.rows(choice, Path(folder))
+    if options.plot:
+        write_atomic(options.plot, picture.svg(rows).encode())
+    say(table(rows))
+    return Measured(rows)
 
 
 def _values(name: str, text: str) -> list[str]:

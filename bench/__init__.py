@@ -1,0 +1,42 @@
+"""Every measurement of the house.
+
+A benchmark is a module of this folder, named in `KINDS`, with `Options`, a dataclass whose docstrings say what is
+measured and how (a field without a default is a word of the command line, the others are flags), and
+`measure(options, say) -> Measured`, which hands a line for people to `say` as soon as it has one. `minnow bench` does
+the rest. What training must reach is in each environment's train.toml (`minnow.train.config.bar`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """takes: the words of its command line."""
+
+    takes: str
+    summary: str
+
+
+KINDS = {
+    "envs": Kind("[options]", "agent-steps a second of each environment"),
+    "infer": Kind("[options]", "time of a policy's step, in minnow.h and elsewhere"),
+    "load": Kind("[options]", "time from a policy's bytes to its first action"),
+    "train": Kind("[options]", "training's steps a second, and where its time goes"),
+    "solve": Kind("ENV", "seconds of training until a score is reached"),
+    "seeds": Kind("ENV", "scores of several seeds, trained with the settings of train.toml"),
+    "ablate": Kind("[options]", "what each switch of training is worth"),
+}
+
+
+@dataclass
+class Measured:
+    """rows: what is printed with --json. passed: whether what was to be reached was; a measurement alone always is."""
+
+    rows: list[dict[str, Any]]
+    passed: bool = True
