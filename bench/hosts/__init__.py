@@ -38,7 +38,7 @@ window.bench = ({ op, ...command }) => measure[op](command).catch((error) => ({ 
 def loops() -> Path:
     """`loops.c` as WebAssembly."""
     exports = ("bench_flops", "bench_multiply", "bench_bytes", "bench_read")
-    return compile.wasm(HERE / "loops.c", exports=exports, name="loops")
+    return compile.wasm(HERE.parent / "loops.c", exports=exports, name="loops")
 
 
 def onnxruntime_web() -> Path:
