@@ -219,7 +219,7 @@ def test_the_page_shows_the_policy_s_own_action(tmp_path: Path) -> None:
     """
     player = shutil.copytree(Path(core.__file__).parent / "player", tmp_path / "player")
     (tmp_path / "package.json").write_text('{"type": "module"}')  # Node 18 asks for it
-    page = player / "thoughts.js"
+    page = player / "panels" / "thoughts.js"
     done = subprocess.run(
         ["node", "--input-type=module", "-e", script, str(page)], capture_output=True, text=True, check=True
     )

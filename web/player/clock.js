@@ -6,28 +6,34 @@ const LONGEST_GAP = 0.1; // s of real time that one frame may stand for
 const FRAME_BUDGET = 12; // ms of computing a frame; what does not fit is dropped, and the game runs slower
 
 export class Clock {
+  speed = 1;
+  running = false;
   #last = 0;
   #owed = 0; // ticks
+  #request = 0;
+
+  /** @param {number} rate ticks a second at speed 1 */
+  constructor(rate) {
+    this.rate = rate;
+  }
 
   /**
-   * @param {number} rate ticks a second at speed 1
+   * Begins to go: frames come from now on, ticks while it is `running`.
+   *
    * @param {() => void} tick
    * @param {() => void} frame called once a frame, before its ticks
    * @param {() => void} drawn called once a frame, after them
    */
-  constructor(rate, tick, frame, drawn) {
-    this.rate = rate;
-    this.speed = 1;
-    this.running = false;
+  start(tick, frame, drawn) {
     const beat = (/** @type {number} */ now) => {
-      this.request = requestAnimationFrame(beat);
+      this.#request = requestAnimationFrame(beat);
       const gap = Math.min((now - this.#last) / 1000, LONGEST_GAP);
       this.#last = now;
       frame();
       if (this.running) this.#advance(gap, tick);
       drawn();
     };
-    this.request = requestAnimationFrame(beat); // browsers call none while the page is hidden
+    this.#request = requestAnimationFrame(beat); // browsers call none while the page is hidden
   }
 
   /**
@@ -50,6 +56,6 @@ export class Clock {
   }
 
   stop() {
-    cancelAnimationFrame(this.request);
+    cancelAnimationFrame(this.#request);
   }
 }

@@ -20,6 +20,16 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/**
+ * Writes words where they differ from those that are there.
+ *
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
+export function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 const PATHS = {
   play: "M7 4.5v15l12-7.5z",
   pause: "M6.5 4.5h4v15h-4zm7 0h4v15h-4z",

@@ -1,9 +1,9 @@
 /** The dialog that lists the keys. */
 
-import { make } from "./dom.js";
-import { keyName } from "./spec.js";
+import { make } from "../dom.js";
+import { keyName } from "../spec.js";
 
-/** @typedef {import("./spec.js").Spec} Spec */
+/** @typedef {import("../spec.js").Spec} Spec */
 
 const PLAYER_KEYS = [
   ["Space", "play or pause"],
@@ -38,8 +38,12 @@ const entry = (keys, words) => [
   make("dd", {}, words),
 ];
 
-/** @param {Spec} spec */
-export function help(spec) {
+/**
+ * @param {import("../store.js").Store} store
+ * @returns {import("../panels.js").Panel}
+ */
+export function help(store) {
+  const { spec } = store;
   const own = spec.control.flatMap((control) => {
     const also = [
       control.touch && `touch: ${control.touch}`,
@@ -48,12 +52,18 @@ export function help(spec) {
     return entry(control.keys.map(keyName), control.label + (also.length ? ` (${also.join("; ")})` : ""));
   });
   const gestures = spec.gesture.flatMap(({ pointer, doc }) => entry([pointer], doc));
-  const dialog = make("dialog", { "aria-labelledby": "help-title" });
+  const dialog = make("dialog", { "aria-labelledby": "help-title", onclose: () => store.help(false) });
   dialog.append(
     make("h2", { id: "help-title" }, "Keys"),
     make("p", { className: "note" }, "Press or touch a control and you play in the policy's place. It goes on watching, and takes over again when you hand back."),
     make("dl", { style: "margin-top: 14px" }, ...own, ...gestures, ...PLAYER_KEYS.flatMap(([keys, words]) => entry(keys.split(" "), words))),
     make("button", { type: "button", className: "primary", onclick: () => dialog.close() }, "Close"),
   );
-  return dialog;
+  return {
+    element: dialog,
+    place: "demo",
+    settle() {
+      if (store.helping && !dialog.open) dialog.showModal();
+    },
+  };
 }

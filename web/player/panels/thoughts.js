@@ -1,9 +1,9 @@
 /** What the policy thinks: a bar for each choice's probability (or each continuous action), and its value. */
 
-import { make } from "./dom.js";
-import { number } from "./spec.js";
+import { make, put } from "../dom.js";
+import { number } from "../spec.js";
 
-/** @typedef {import("./spec.js").Spec} Spec @typedef {import("./game.js").Game} Game */
+/** @typedef {import("../spec.js").Spec} Spec @typedef {import("../game.js").Game} Game */
 
 export class Thoughts {
   /** @param {Spec} spec */
@@ -41,7 +41,7 @@ export class Thoughts {
     const size = Math.min(Math.abs(share), 1) * (signed ? 50 : 100);
     bar.style.width = `${size}%`;
     bar.style.left = signed ? `${share < 0 ? 50 - size : 50}%` : "0";
-    if (figure.textContent !== text) figure.textContent = text;
+    put(figure, text);
   }
 
   /**
@@ -71,4 +71,22 @@ export class Thoughts {
     this.largest = Math.max(this.largest, Math.abs(value));
     this.#show(this.value, value / this.largest, value.toFixed(2));
   }
+}
+
+/**
+ * @param {import("../store.js").Store} store
+ * @returns {import("../panels.js").Panel}
+ */
+export function thoughts(store) {
+  const bars = new Thoughts(store.spec);
+  const element = make("section", {}, make("h2", {}, "What the policy thinks"), bars.element);
+  return {
+    element,
+    settle(game) {
+      element.hidden = !game.hasPolicy;
+    },
+    frame(game) {
+      if (game.hasPolicy) bars.update(game, store.shown);
+    },
+  };
 }

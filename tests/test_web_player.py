@@ -1,0 +1,90 @@
+"""The player's modules: its list of panels, and what one more of them takes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+from werkzeug.serving import make_server
+
+from minnow.web import site
+from minnow.web.watch import Feed, watching
+
+PLAYER = site.HERE / "player"
+CARDS = {"foot", "toolbar", "state", "players", "thoughts", "world", "policy", "help"}
+ONE_MORE = """
+import { make } from "../dom.js";
+
+export function ticker(store) {
+  const element = make("section", {}, "a new panel");
+  const heard = { settled: 0, frames: 0 };
+  return {
+    element,
+    settle: () => (element.dataset.settled = String((heard.settled += 1))),
+    frame: (game) => (element.dataset.ticks = String(game.ticks)),
+  };
+}
+"""
+
+
+def node(folder: Path, script: str) -> str:
+    """What a script prints; `import()` in it is relative to the folder."""
+    (folder / "package.json").write_text('{"type": "module"}')  # Node 18 asks for it
+    (folder / "script.js").write_text(script)
+    done = subprocess.run(["node", folder / "script.js"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextlib.contextmanager
+def served() -> Iterator[str]:
+    """The address of a page with CartPole, played by its script, from the player's sources as they are."""
+    server = make_server("127.0.0.1", 0, watching("cartpole", Feed()), threaded=True)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_list_of_panels_holds_every_card(tmp_path: Path) -> None:
+    shutil.copytree(PLAYER, tmp_path / "player")
+    script = 'import { PANELS } from "./player/panels.js"; console.log(JSON.stringify(PANELS.map(({ name }) => name)));'
+    names = json.loads(node(tmp_path, script))
+    assert not CARDS - set(names) and len(names) == len(set(names))
+    assert set(names) == {path.stem for path in (PLAYER / "panels").glob("*.js")}  # a file each, and none beside
+
+
+def test_the_element_is_small() -> None:
+    assert len((PLAYER / "demo.js").read_text().splitlines()) <= 250
+
+
+def test_a_panel_is_a_file_and_a_line(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Added to a copy of the player by nothing else, it is shown, and hears what happens."""
+    for folder in ("player", "site"):
+        shutil.copytree(site.HERE / folder, tmp_path / folder)
+    (tmp_path / "player" / "panels" / "ticker.js").write_text(ONE_MORE)
+    panels = tmp_path / "player" / "panels.js"
+    text = panels.read_text().replace(
+        "import { world }", 'import { ticker } from "./panels/ticker.js";\nimport { world }'
+    )
+    panels.write_text(text.replace("  world,\n", "  world,\n  ticker,\n"))
+    monkeypatch.setattr(site, "HERE", tmp_path)
+    with served() as address, contextlib.closing(browser.new_page()) as page:
+        page.goto(address)
+        card = page.locator("minnow-demo .panel > section", has_text="a new panel")
+        expect(card).to_be_visible()
+        page.get_by_role("button", name="Pause").click()
+        settled = int(card.get_attribute("data-settled") or 0)
+        ticks = int(card.get_attribute("data-ticks") or 0)
+        page.get_by_role("button", name="Step").click()
+        expect(card).to_have_attribute("data-ticks", str(ticks + 1))
+        page.get_by_role("button", name="Take over").click()
+        expect(card).to_have_attribute("data-settled", str(settled + 1))

@@ -1,0 +1,59 @@
+/** The player's own keys; what they leave goes to the game's controls. */
+
+import { SPEEDS } from "./clock.js";
+
+/** @typedef {import("./store.js").Store} Store @typedef {import("./controls.js").Controls} Controls */
+
+/** @type {HTMLElement | null} of several demos in a page, the one that the keyboard belongs to */
+let active = null;
+
+/**
+ * @param {Store} store
+ * @returns {Record<string, () => void>} by KeyboardEvent.key
+ */
+function commands(store) {
+  const faster = (/** @type {number} */ by) => {
+    const at = SPEEDS.indexOf(store.clock.speed) + by;
+    store.setSpeed(SPEEDS[Math.min(Math.max(at, 0), SPEEDS.length - 1)]);
+  };
+  return {
+    " ": () => store.toggle(),
+    ".": () => store.step(),
+    "-": () => faster(-1),
+    "+": () => faster(1),
+    "=": () => faster(1),
+    r: () => store.reset(),
+    Escape: () => store.handBack(),
+    "?": () => store.help(true),
+    F1: () => store.help(true),
+  };
+}
+
+/**
+ * @param {HTMLElement} demo
+ * @param {Store} store
+ * @param {Controls} controls
+ * @param {AbortSignal} signal of the end
+ */
+export function listen(demo, store, controls, signal) {
+  const own = commands(store);
+  active ??= demo;
+  for (const kind of ["pointerdown", "focusin"]) demo.addEventListener(kind, () => (active = demo), { signal });
+  signal.addEventListener("abort", () => (active = active === demo ? null : active));
+  window.addEventListener(
+    "keydown",
+    (event) => {
+      if (active !== demo || event.ctrlKey || event.metaKey || event.altKey || store.helping || !store.game) return;
+      const target = /** @type {HTMLElement} */ (event.composedPath()[0]);
+      if (target.matches?.("input, select, textarea, [contenteditable]")) return;
+      if (target.matches?.("button, a, summary") && (event.code === "Space" || event.code === "Enter")) return;
+      const control = controls.down(event);
+      const command = event.key in own ? own[event.key] : null;
+      if (control || command) event.preventDefault(); // arrows would scroll the page
+      if (!control && command && (!event.repeat || event.key === ".")) command();
+    },
+    { signal },
+  );
+  window.addEventListener("keyup", (event) => controls.up(event), { signal });
+  window.addEventListener("blur", () => controls.release(), { signal });
+}

@@ -1,0 +1,33 @@
+/**
+ * The panels of the page, in their order. To add one, write its file and its line here.
+ *
+ * A panel is made with the store, which is all that it shares with the others. It changes its element when something changes:
+ *
+ * @typedef {object} Panel
+ * @property {HTMLElement} element
+ * @property {"stage" | "main" | "panel" | "demo"} [place] on the picture's foot, below the picture, in the column of cards (the default),
+ *   or over everything
+ * @property {(game: import("./game.js").Game) => void} [settle] called after something that a person did
+ * @property {(game: import("./game.js").Game) => void} [frame] called after the ticks of a frame
+ */
+
+import { foot } from "./panels/foot.js";
+import { help } from "./panels/help.js";
+import { players } from "./panels/players.js";
+import { policy } from "./panels/policy.js";
+import { state } from "./panels/state.js";
+import { thoughts } from "./panels/thoughts.js";
+import { toolbar } from "./panels/toolbar.js";
+import { world } from "./panels/world.js";
+
+/** @type {((store: import("./store.js").Store) => Panel)[]} */
+export const PANELS = [
+  foot, // of the picture: who plays, paused, keys
+  toolbar,
+  state,
+  players,
+  thoughts,
+  world,
+  policy,
+  help,
+];

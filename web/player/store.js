@@ -1,0 +1,237 @@
+/**
+ * What the parts of the page share, and nothing else is: the game with its journal, who is looked at, who drives, the clock, what to
+ * tell. A change made through the methods is told to those who watch; whoever sets a property says `changed()`.
+ */
+
+import { Clock } from "./clock.js";
+import { Game, PERSON, POLICY, PolicyError, SCRIPT } from "./game.js";
+import { fetchModule } from "./loader.js";
+
+/** @typedef {import("./spec.js").Spec} Spec @typedef {import("./stages.js").Stage} Stage */
+/** @typedef {{error: unknown, ways: [string, () => void][]}} Fault what went wrong, and the ways out of it */
+
+const LEFT_OUT = [60, 80]; // error numbers: an operation or a kind of action that a module may lack
+
+export class Store {
+  /** @type {Game | null} */
+  game = null;
+  /** The slot that a person drives, or -1, and who drove it before. */
+  person = -1;
+  former = POLICY;
+  /** The slot that is looked at while no person plays. */
+  seat = 0;
+  seed = 1;
+  /** The policy's file. */
+  policy = { name: "", size: 0 };
+  /** @type {Stage[]} of the policy's training, earliest first */
+  stages = [];
+  message = "";
+  /** Whether the list of keys is open. */
+  helping = false;
+  /** @type {Fault | null} */
+  fault = null;
+  /** @type {Set<() => void>} */
+  #watchers = new Set();
+
+  /**
+   * @param {Spec} spec
+   * @param {WebAssembly.Module} module
+   * @param {URL | null} whole the module that knows all operations
+   */
+  constructor(spec, module, whole) {
+    this.spec = spec;
+    this.module = module;
+    this.whole = whole;
+    this.clock = new Clock(spec.tick_rate);
+  }
+
+  /** The slot that the page is about. */
+  get shown() {
+    return this.person < 0 ? this.seat : this.person;
+  }
+
+  /** @param {() => void} watcher called after each change that a person made */
+  watch(watcher) {
+    this.#watchers.add(watcher);
+  }
+
+  changed() {
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  /**
+   * Starts a game with a policy in place of the one there was; null: with the script alone.
+   *
+   * @param {Uint8Array | null} policy the bytes of a .minnow file
+   * @param {string} name shown
+   */
+  async open(policy, name) {
+    const { spec } = this;
+    try {
+      const game = await this.#create(policy);
+      for (let slot = 0; slot < spec.slots; slot += 1) {
+        const better = slot < spec.agents ? [POLICY, SCRIPT] : [SCRIPT, POLICY];
+        game.drive(slot, better.find((driver) => this.offers(driver, game)) ?? PERSON);
+      }
+      this.game = game;
+      this.person = -1;
+      this.fault = null;
+      this.policy = { name, size: policy?.length ?? 0 };
+      this.reset();
+    } catch (error) {
+      if (this.game) return this.#goOn(error);
+      if (!(error instanceof PolicyError)) throw error;
+      this.fail(error, [["Watch the scripted player instead", () => void this.open(null, "").then(() => this.play())]]);
+    }
+  }
+
+  /**
+   * Plays on with a policy that is still to be had: a file of the person's own, or a stage of the training.
+   *
+   * @param {() => Promise<Uint8Array | ArrayBuffer>} fetch
+   * @param {string} name shown
+   */
+  async take(fetch, name) {
+    try {
+      await this.open(new Uint8Array(await fetch()), name);
+    } catch (error) {
+      this.#goOn(error);
+    }
+  }
+
+  /** @param {unknown} error which the game that there was survives */
+  #goOn(error) {
+    this.fail(error, [["Go on with the game there was", () => ((this.fault = null), this.play())]]);
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {Fault["ways"]} ways
+   */
+  fail(error, ways) {
+    this.clock.running = false;
+    this.fault = { error, ways };
+    this.changed();
+  }
+
+  /**
+   * A game; by the module that knows all operations if the page's own lacks what the policy needs.
+   *
+   * @param {Uint8Array | null} policy
+   */
+  async #create(policy) {
+    try {
+      return await Game.create(this.module, this.spec, policy);
+    } catch (error) {
+      if (!this.whole || !(error instanceof PolicyError) || !LEFT_OUT.includes(error.number)) throw error;
+      this.module = await fetchModule(this.whole);
+      this.whole = null;
+      return Game.create(this.module, this.spec, policy);
+    }
+  }
+
+  /**
+   * Whether a player can be driven so.
+   *
+   * @param {number} driver
+   * @param {Game | null} game
+   */
+  offers(driver, game = this.game) {
+    return driver === PERSON || (driver === POLICY ? Boolean(game?.hasPolicy) : this.spec.has_script);
+  }
+
+  /** @param {number} slot */
+  takeOver(slot) {
+    if (!this.game || this.person === slot) return;
+    this.handBack();
+    this.former = this.game.driver(slot);
+    if (this.former === PERSON) this.former = this.game.hasPolicy ? POLICY : SCRIPT;
+    this.person = this.seat = slot;
+    this.game.drive(slot, PERSON);
+    this.changed();
+  }
+
+  handBack() {
+    if (!this.game || this.person < 0) return;
+    this.game.drive(this.person, this.former);
+    this.person = -1;
+    this.changed();
+  }
+
+  /**
+   * Turns to another slot; a person who plays goes there.
+   *
+   * @param {number} slot
+   */
+  look(slot) {
+    this.seat = slot;
+    if (this.person >= 0) this.takeOver(slot);
+    else this.changed();
+  }
+
+  /**
+   * @param {number} slot
+   * @param {number} driver
+   */
+  drive(slot, driver) {
+    if (driver === PERSON) return this.takeOver(slot);
+    if (slot === this.person) this.former = driver;
+    if (slot === this.person) this.handBack();
+    this.game?.drive(slot, driver);
+    this.changed();
+  }
+
+  play() {
+    if (!this.game) return;
+    this.clock.clear();
+    this.clock.running = true;
+    this.changed();
+  }
+
+  pause() {
+    this.clock.running = false;
+    this.changed();
+  }
+
+  toggle() {
+    if (this.clock.running) this.pause();
+    else this.play();
+  }
+
+  /** Pauses, and advances exactly one tick. */
+  step() {
+    if (this.clock.running) this.pause();
+    this.game?.tick();
+  }
+
+  /**
+   * Begins the game afresh.
+   *
+   * @param {number} seed a whole number, 0 to 2^53 - 1
+   */
+  reset(seed = this.seed) {
+    this.seed = seed;
+    this.message = "";
+    this.clock.clear();
+    this.game?.start(seed);
+    this.changed();
+  }
+
+  /** @param {number} speed one of clock.js's SPEEDS */
+  setSpeed(speed) {
+    this.clock.speed = speed;
+    this.changed();
+  }
+
+  /** @param {string} message words to be told in place of the game's state, until the game begins afresh */
+  tell(message) {
+    this.message = message;
+    this.changed();
+  }
+
+  /** @param {boolean} open the list of keys */
+  help(open) {
+    this.helping = open;
+    this.changed();
+  }
+}

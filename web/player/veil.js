@@ -1,0 +1,33 @@
+/** What covers the picture while something loads, and when something went wrong. */
+
+import { make } from "./dom.js";
+import { PolicyError } from "./game.js";
+
+export class Veil {
+  element = make("div", { className: "veil" });
+
+  /** @param {...Node} children none: the picture is seen */
+  cover(...children) {
+    this.element.replaceChildren(...children);
+    this.element.hidden = !children.length;
+  }
+
+  /** @param {string} env */
+  loading(env) {
+    const words = make("p", {}, `Loading ${env} …`);
+    this.cover(words, make("progress", { "aria-label": "Loading" }));
+    return (/** @type {number} */ kilobytes) => {
+      words.textContent = `Loading ${env}: ${kilobytes.toFixed(0)} KB`;
+    };
+  }
+
+  /** @param {import("./store.js").Fault} fault */
+  tell({ error, ways }) {
+    const title = error instanceof PolicyError ? `Policy file refused: error ${error.number}` : "This demo could not start";
+    const words = error instanceof Error ? error.message : String(error);
+    this.cover(
+      make("p", { role: "alert" }, make("strong", {}, title), make("br"), words),
+      make("div", {}, ...ways.map(([label, onclick]) => make("button", { type: "button", onclick }, label))),
+    );
+  }
+}
