@@ -206,7 +206,7 @@ minnow() { "$VENV/bin/minnow" "$@"; }
 # Compiles every environment by a call on its `name`; the results lie in minnow's cache.
 compile_all() {
     "$VENV/bin/python" -c "
-import minnow.envs, minnow.web.core
+import minnow.envs, minnow.web.game
 for name in minnow.envs.names():
     $1
     print(name, 'compiled', flush=True)"
@@ -300,7 +300,7 @@ main() {
         ;;
     wasm)
         setup
-        compile_all 'minnow.web.core.wasm(name)'
+        compile_all 'minnow.web.game.wasm(name)'
         ;;
     site)
         setup

@@ -17,7 +17,7 @@ from minnow.cli.record import policy_of
 
 if TYPE_CHECKING:
     from minnow.envs.window import Window
-    from minnow.web.core import Game
+    from minnow.web.game import Game
 
 SUMMARY = "play a game in a window"
 USAGE = """usage: minnow play NAME [--policy FILE] [options]
@@ -28,7 +28,7 @@ SPEEDS = (0.25, 0.5, 1, 2, 4, 8, 16)
 LONGEST_GAP = 0.1  # s of real time that one frame may stand for
 DRAG = 8  # pixels of way that make a click a drag
 TURN = 20  # presses from one end of a parameter's range to the other
-SCRIPT, POLICY, PERSON = range(3)  # core.h
+SCRIPT, POLICY, PERSON = range(3)  # game.h
 DRIVERS = ("The script", "The policy", "You")
 HELP = (
     ("SPACE", "play or pause"),
@@ -107,7 +107,7 @@ class Table:
 
     def open(self, policy: bytes | None) -> None:
         """Starts a game with a policy; raises MinnowError, and leaves the game there was, where it is refused."""
-        from minnow.web.core import Game
+        from minnow.web.game import Game
 
         self.game: Game = Game(self.env, policy, seed=self.seed)
         self.policy = policy is not None

@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
     if out.suffix == ".mp4" and not shutil.which("ffmpeg"):
         raise MinnowError("ffmpeg was not found. Install it: apt-get install ffmpeg (as root), or write a .gif.")
     from minnow.envs.raster import Raster
-    from minnow.web.core import Game
+    from minnow.web.game import Game
 
     game = Game(place, policy_of(place, chosen.policy), seed=chosen.seed)
     size = (chosen.width // 2 * 2, round(chosen.width * spec.view_height / spec.view_width / 2) * 2)

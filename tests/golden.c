@@ -1,6 +1,6 @@
 /* golden.c: plays one environment for many steps and hashes what happens; the same numbers are expected everywhere.
  * As a program: golden STEPS [POLICY], prints two hashes. In WebAssembly: golden_play is called by test_golden.py. */
-#include "core.c"
+#include "game.c"
 
 static uint32_t golden_next(uint32_t *random) { /* xorshift32 (Marsaglia, 2003) */
     uint32_t x = *random;

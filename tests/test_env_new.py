@@ -101,7 +101,7 @@ def minnow(folder: Path, *words: str) -> str:
 def test_a_new_environment_passes_all_tests(tmp_path: Path) -> None:
     """Every test of each environment, of one that lies elsewhere; its own test; and the page's core with it."""
     minnow(tmp_path, "new", "fruit")
-    run(tmp_path, "-c", "import minnow.web.core; minnow.web.core.wasm('./fruit')")
+    run(tmp_path, "-c", "import minnow.web.game; minnow.web.game.wasm('./fruit')")
     tests = [path for path in sorted((ROOT / "tests").glob("test_env_*.py")) if path.stem not in MINE]
     pytest = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
     ours = ("--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "-k", "fruit", *map(str, tests))

@@ -13,7 +13,7 @@ from PIL import Image
 from minnow import envs
 from minnow.cli.main import main
 from minnow.envs.raster import KINDS, Raster
-from minnow.web.core import Shape
+from minnow.web.game import Shape
 
 
 def shape(kind: str, color: int, *f: float, n: int = 0, text: str = "") -> Shape:

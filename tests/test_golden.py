@@ -13,7 +13,7 @@ import torch
 import minnow.envs
 from minnow.cinfer import compile
 from minnow.export import action, export
-from minnow.web import core
+from minnow.web import game
 
 HERE = Path(__file__).resolve().parent
 STEPS = 10_000
@@ -99,7 +99,7 @@ def policy(env: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def options(env: str) -> dict:
-    return core.options(env) | {"name": f"golden-{env}"}
+    return game.options(env) | {"name": f"golden-{env}"}
 
 
 def length(env: str, steps: int) -> int:

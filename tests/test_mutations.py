@@ -21,7 +21,7 @@ from minnow.cinfer import MinnowError, compile, load
 from minnow.export import Discrete, export, format, parity
 from minnow.export.graph import Graph
 from minnow.export.verify import verify
-from minnow.web import core
+from minnow.web.game import Game
 
 HIDDEN = 16
 
@@ -64,7 +64,7 @@ def policy(original: Path, tmp_path: Path) -> Path:
 
 def test_without_a_fault(policy: Path) -> None:
     assert load(policy).selftest() <= 1e-5
-    assert core.Game("pong", policy.read_bytes()).selftest()[0]
+    assert Game("pong", policy.read_bytes()).selftest()[0]
     assert verify(policy).passed()
 
 
@@ -130,7 +130,7 @@ def test_in_the_network(policy: Path, fault: Callable[[Graph], None]) -> None:
     format.write(file.graph, policy, action=file.action, meta=file.meta, golden=file.golden)
     with pytest.raises(MinnowError, match="error 91"):
         load(policy).selftest()
-    verified, difference = core.Game("pong", policy.read_bytes()).selftest()
+    verified, difference = Game("pong", policy.read_bytes()).selftest()
     assert not verified and difference > 1e-5
     rebind(policy)
     verdict = verify(policy)

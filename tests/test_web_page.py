@@ -19,7 +19,8 @@ from werkzeug.serving import make_server
 
 from minnow.cli.main import main
 from minnow.export import Discrete, export
-from minnow.web import core, server, site
+from minnow.web import server, site
+from minnow.web.game import PERSON, POLICY, Game
 
 SEED = 77
 
@@ -159,13 +160,13 @@ def test_the_policy_plays_at_once_and_wins(visit: Callable[..., Visit], host: Ho
     page.get_by_label("Speed", exact=True).select_option("16")
     until(page, "demo.game.episodes >= 1", seconds=120)
     assert demo(page, "return game.finalScore(0)") > 0
-    assert demo(page, "return game.driver(0)") == core.POLICY
+    assert demo(page, "return game.driver(0)") == POLICY
 
 
 def test_equal_seed_equal_hash_in_page_and_library(visit: Callable[..., Visit], host: Host, policy: bytes) -> None:
     page = visit().open(f"{host.address}pong.html")
     paused(page)
-    game = core.Game("pong", policy, seed=SEED)
+    game = Game("pong", policy, seed=SEED)
     seen = set()
     for ticks in (0, 1, 7, 500, 3000):
         demo(page, "for (let i = 0; i < args[0]; i += 1) game.tick()", ticks)
@@ -175,8 +176,8 @@ def test_equal_seed_equal_hash_in_page_and_library(visit: Callable[..., Visit], 
     assert len(seen) == 5
     # A person's turn, an event and handing back are part of the game too.
     demo(page, "game.drive(0, 2); game.act(0, [2]); game.turn(0, args[0])", game.spec.param[0].high)
-    game.drive(0, core.PERSON), game.act(0, 2.0), game.event(0, 0, value=game.spec.param[0].high)
-    for driver in (core.PERSON, core.POLICY):
+    game.drive(0, PERSON), game.act(0, 2.0), game.event(0, 0, value=game.spec.param[0].high)
+    for driver in (PERSON, POLICY):
         demo(page, "game.drive(0, args[0]); for (let i = 0; i < 100; i += 1) game.tick()", driver)
         game.drive(0, driver)
         game.tick(100)
@@ -222,7 +223,7 @@ def test_held_keys_move_the_paddle_and_escape_hands_back(visit: Callable[..., Vi
     demo(page, "demo.play()")
     page.keyboard.down("ArrowUp")
     until(page, "demo.game.ticks > 30")
-    assert demo(page, "return game.driver(0)") == core.PERSON
+    assert demo(page, "return game.driver(0)") == PERSON
     top = paddle(page)
     assert top < start - 1e-3
     page.keyboard.up("ArrowUp")
@@ -237,7 +238,7 @@ def test_held_keys_move_the_paddle_and_escape_hands_back(visit: Callable[..., Vi
     assert page.evaluate("scrollY") == 0
     expect(page.get_by_text("You play Player 1")).to_be_visible()
     page.keyboard.press("Escape")
-    assert demo(page, "return game.driver(0)") == core.POLICY
+    assert demo(page, "return game.driver(0)") == POLICY
 
 
 def test_the_policy_follows_the_game_while_a_person_plays(visit: Callable[..., Visit], host: Host) -> None:
@@ -284,14 +285,14 @@ def test_a_click_is_an_event(visit: Callable[..., Visit], host: Host, policy: by
     """Pong's click turns the ball; it arrives at the next tick, in the world's units."""
     page = visit().open(f"{host.address}pong.html")
     paused(page)
-    game = core.Game("pong", policy, seed=SEED)
+    game = Game("pong", policy, seed=SEED)
     game.tick(60)
     demo(page, "for (let i = 0; i < 60; i += 1) game.tick()")
     gesture = next(g for g in game.spec.gesture if g.pointer == "click")
     box = page.locator("canvas").bounding_box()
     assert box
     page.locator("canvas").click(position={"x": box["width"] / 2, "y": box["height"] / 4})
-    assert demo(page, "return game.driver(0)") == core.POLICY
+    assert demo(page, "return game.driver(0)") == POLICY
     game.event(gesture.kind, 0, game.spec.view_width / 2, game.spec.view_height / 4)
     untouched = game.hash()
     game.tick()
@@ -365,11 +366,11 @@ def test_phone(visit: Callable[..., Visit], host: Host) -> None:
     point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] * 0.85}
     session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
     until(page, "demo.game.ticks > 30")
-    assert demo(page, "return game.driver(0)") == core.PERSON
+    assert demo(page, "return game.driver(0)") == PERSON
     assert paddle(page) > start + 1e-3
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     page.get_by_role("button", name="Hand back").tap()
-    assert demo(page, "return game.driver(0)") == core.POLICY
+    assert demo(page, "return game.driver(0)") == POLICY
 
 
 def test_gamepad(visit: Callable[..., Visit], host: Host) -> None:
@@ -382,7 +383,7 @@ def test_gamepad(visit: Callable[..., Visit], host: Host) -> None:
         """
     )
     page = watched.open(f"{host.address}pong.html")
-    assert demo(page, "return game.driver(0)") == core.POLICY
+    assert demo(page, "return game.driver(0)") == POLICY
     start = paddle(page)
     page.evaluate("pad.axes[1] = 1")
     until(page, "demo.game.driver(0) === 2")
@@ -450,7 +451,7 @@ def test_refused_policies_are_numbered(
     with pytest.raises(MinnowError) as python:
         load(data)
     with pytest.raises(MinnowError) as native:
-        core.Game("pong", data)
+        Game("pong", data)
     assert python.value.number == native.value.number is not None
     page = visit().open(f"{host.address}pong.html")
     (tmp_path / "mine.minnow").write_bytes(data)
@@ -498,7 +499,7 @@ def test_the_badge_replays_the_golden_vectors(
     file = format.read(policy)
     file.graph.tensors[-1] = -file.graph.tensors[-1]
     other = format.write(file.graph, None, action=file.action, meta=file.meta, golden=file.golden)
-    assert core.Game("pong", policy).selftest()[0] and not core.Game("pong", other).selftest()[0]
+    assert Game("pong", policy).selftest()[0] and not Game("pong", other).selftest()[0]
     page = visit().open(f"{host.address}pong.html")
     badge = page.locator("minnow-demo .proof")
     expect(badge).to_have_text("verified")

@@ -18,7 +18,8 @@ import minnow.envs
 from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
-from minnow.web import core, server, site
+from minnow.web import server, site
+from minnow.web.game import wasm
 
 CLI = [sys.executable, "-m", "minnow.cli.main"]
 
@@ -61,7 +62,7 @@ def test_no_page_names_another_host(plain: Path) -> None:
 
 @pytest.mark.parametrize("env", minnow.envs.names())
 def test_wasm_is_small_and_stands_alone(env: str) -> None:
-    module = core.wasm(env)
+    module = wasm(env)
     assert compile.wasm_imports(module.read_bytes()) == []
     assert site.compressed(module) <= site.WASM_LIMIT
 
@@ -183,7 +184,7 @@ def test_developing_serves_the_sources(tmp_path: Path) -> None:
     assert client.get("/player/demo.js").data == (site.HERE / "player" / "demo.js").read_bytes()
     assert client.get("/" + manifest["demos"]["pong"]["wasm"]).data[:4] == b"\0asm"
     assert client.get("/" + manifest["demos"]["pong"]["spec"]).json["name"] == "pong"
-    for path in ("/player/../core.py", "/site/../core.py", "/core.py", "/made/core.py"):
+    for path in ("/player/../game.py", "/site/../game.py", "/game.py", "/made/core.py"):
         assert client.get(path).status_code == 404, path
 
 

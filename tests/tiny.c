@@ -1,4 +1,4 @@
-/* tiny.c: an environment for test_web_core.py that uses what Pong and CartPole do not: several agents that die and
+/* tiny.c: an environment for test_web_game.py that uses what Pong and CartPole do not: several agents that die and
  * return, two heads with a mask and 8-bit observations, or (with TINY_BOX) continuous actions. Its score counts
  * impossible actions, of which there must be none. */
 #define ENV_LANES 1

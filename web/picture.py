@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from minnow.envs.raster import KINDS
-from minnow.web.core import Game, Shape
+from minnow.web.game import Game, Shape
 
 RECT, CIRCLE, LINE, POLYGON, TEXT, CAMERA = map(KINDS.get, ("RECT", "CIRCLE", "LINE", "POLYGON", "TEXT", "CAMERA"))
 

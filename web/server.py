@@ -15,7 +15,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 import minnow.envs
 from minnow.cinfer.errors import MinnowError
 from minnow.envs.find import OURS
-from minnow.web import core, site
+from minnow.web import site
+from minnow.web.game import CINFER, wasm
 
 HOST = "127.0.0.1"
 TYPES = {
@@ -77,7 +78,7 @@ class Workshop:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _stamp(self) -> dict[str, int]:
-        folders = [site.HERE, core.CINFER, OURS, *self.places, *minnow.envs.folders()]
+        folders = [site.HERE, CINFER, OURS, *self.places, *minnow.envs.folders()]
         paths = {path for folder in folders for pattern in ("*", "*/*") for path in folder.glob(pattern)}
         paths |= set(self.runs.glob("*/*/policy.minnow"))
         wanted = {".c", ".h", ".js", ".css", ".html", ".svg", ".minnow"}
@@ -172,7 +173,7 @@ def developing(find: Callable[[], list[site.Demo]], runs: Path) -> Flask:
         env = name.removesuffix("-whole.wasm")
         place = next((place for place in shop.places if place.name == env), None)
         if env != name and place:
-            whole = core.wasm(place, whole=True)  # when it is wanted: few pages ever do
+            whole = wasm(place, whole=True)  # when it is wanted: few pages ever do
             return file_below(whole.parent, whole.name)
         if name in shop.paths:
             return file_below(shop.paths[name].parent, shop.paths[name].name)

@@ -20,7 +20,8 @@ import jinja2
 
 import minnow.envs
 from minnow.cinfer.errors import MinnowError, unknown
-from minnow.web import core, picture
+from minnow.web import picture
+from minnow.web.game import wasm
 from minnow.web.shipped import POLICIES, run_place
 from minnow.web.shipped import policy as shipped_policy
 
@@ -72,11 +73,11 @@ class Demo:
 
     def wasm(self) -> Path:
         """A module that runs the policy."""
-        return self._made(core.wasm)
+        return self._made(wasm)
 
     def whole(self) -> Path:
         """A module that runs any policy."""
-        return core.wasm(self.place, whole=True)
+        return wasm(self.place, whole=True)
 
     def svg(self) -> str:
         """A picture of the game."""

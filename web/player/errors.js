@@ -56,7 +56,7 @@ const WORDS = {
 /**
  * A fault in words: what, where, and what was expected there.
  *
- * @param {Iterable<number>} error the numbers of core.h's GameError
+ * @param {Iterable<number>} error the numbers of game.h's GameError
  */
 export function words([number, misfit, index, offset, found, expected]) {
   const what = (misfit ? "the policy was made for another game: " : "") + (WORDS[number] ?? "unknown error");

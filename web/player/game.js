@@ -1,16 +1,16 @@
-/** One game: the WebAssembly module of web/core.c and the memory it plays in. */
+/** One game: the WebAssembly module of web/game.c and the memory it plays in. */
 
 import { words } from "./errors.js";
 
 /** @typedef {import("./spec.js").Spec} Spec */
 
-export const SCRIPT = 0; // who drives a player; the numbers of core.h
+export const SCRIPT = 0; // who drives a player; the numbers of game.h
 export const POLICY = 1;
 export const PERSON = 2;
 
 const ENDED = 3; // bits of game_tick: terminated or truncated
 const PAGE = 65536;
-const SCRATCH = 64; // bytes for core.h's GameError, a hash or a number
+const SCRATCH = 64; // bytes for game.h's GameError, a hash or a number
 const EVENT_PARAM = 0;
 
 /** A fault in a policy file, with its number from minnow.h's list. */
@@ -29,7 +29,7 @@ export class PolicyError extends Error {
 /** @typedef {{verified: boolean, difference: number}} Verdict whether a policy gives here what torch gave at export */
 
 /**
- * @typedef {object} Core the module's exports (core.h); addresses and 32-bit numbers
+ * @typedef {object} Core the module's exports (game.h); addresses and 32-bit numbers
  * @property {WebAssembly.Memory} memory
  * @property {() => number} game_heap
  * @property {(bytes: number, size: number, error: number) => number} game_policy_size

@@ -19,7 +19,8 @@ from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.policy import messages
 from minnow.export import Box, Discrete, MultiDiscrete, export, format
 from minnow.export.graph import Graph, Input, Op, Output, Value
-from minnow.web import core
+from minnow.web.game import HERE as WEB
+from minnow.web.game import PERSON, POLICY, Game, shared
 
 HERE = Path(__file__).resolve().parent
 AGENTS = 4
@@ -59,7 +60,7 @@ def wanderer(
 
 @pytest.fixture(scope="session")
 def policy(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return wanderer(tmp_path_factory.mktemp("core") / "w.minnow", 8, Discrete(3), 3, torch.float32)
+    return wanderer(tmp_path_factory.mktemp("game") / "w.minnow", 8, Discrete(3), 3, torch.float32)
 
 
 @pytest.fixture(scope="session", params=["discrete", "box"])
@@ -85,8 +86,8 @@ def tiny(other: tuple[str, Path, bytes], monkeypatch: pytest.MonkeyPatch) -> tup
 
 @pytest.mark.parametrize("env", minnow.envs.names())
 def test_a_snapshot_is_a_fork(env: str) -> None:
-    game = core.Game(env, seed=4)
-    game.drive(0, core.PERSON)
+    game = Game(env, seed=4)
+    game.drive(0, PERSON)
     game.act(0, 1.0)
     game.tick(137)
     saved, hash_then = game.state, game.hash()
@@ -101,13 +102,13 @@ def test_a_snapshot_is_a_fork(env: str) -> None:
 
 
 def test_a_snapshot_holds_the_policy_s_memory_and_luck(policy: bytes) -> None:
-    game = core.Game("pong", policy, seed=4)
+    game = Game("pong", policy, seed=4)
     game.c.game_sample(game.at, 1)
     game.tick(203)  # in the middle of a step
     saved = game.state
     game.tick(1000)
     later = game.hash()
-    other = core.Game("pong", policy, seed=99)
+    other = Game("pong", policy, seed=99)
     other.state = saved
     other.tick(1000)
     assert other.hash() == later
@@ -115,16 +116,16 @@ def test_a_snapshot_holds_the_policy_s_memory_and_luck(policy: bytes) -> None:
 
 def test_the_policy_thinks_alike_whoever_drives(policy: bytes) -> None:
     """Taking over with the policy's own actions changes nothing, so its memory must have gone on."""
-    driven, taken = core.Game("pong", policy, seed=8), core.Game("pong", policy, seed=8)
-    driven.drive(1, core.POLICY)
-    taken.drive(1, core.POLICY)
+    driven, taken = Game("pong", policy, seed=8), Game("pong", policy, seed=8)
+    driven.drive(1, POLICY)
+    taken.drive(1, POLICY)
     for tick in range(900):
         driven.tick()
         if 100 < tick < 700:
-            taken.drive(0, core.PERSON)
+            taken.drive(0, PERSON)
             taken.act(0, *driven.action(0))
         else:
-            taken.drive(0, core.POLICY)
+            taken.drive(0, POLICY)
         taken.tick()
         assert taken.hash() == driven.hash(), tick
 
@@ -132,7 +133,7 @@ def test_the_policy_thinks_alike_whoever_drives(policy: bytes) -> None:
 def test_sampled_differs_from_greedy_and_follows_the_seed(policy: bytes) -> None:
     hashes = {}
     for name, sampled, seed in (("greedy", 0, 5), ("drawn", 1, 5), ("again", 1, 5), ("other", 1, 6)):
-        game = core.Game("pong", policy, seed=seed)
+        game = Game("pong", policy, seed=seed)
         game.c.game_sample(game.at, sampled)
         game.tick(2000)
         hashes[name] = game.hash()
@@ -141,7 +142,7 @@ def test_sampled_differs_from_greedy_and_follows_the_seed(policy: bytes) -> None
 
 
 def test_events_arrive_at_the_next_tick() -> None:
-    game, same = core.Game("pong", seed=2), core.Game("pong", seed=2)
+    game, same = Game("pong", seed=2), Game("pong", seed=2)
     high = game.spec.param[0].high
     assert all(game.event(0, 0, value=value) for value in [*np.linspace(0.5, 1.0, 500), high])  # the last one counts
     same.event(0, 0, value=high)
@@ -152,7 +153,7 @@ def test_events_arrive_at_the_next_tick() -> None:
     kick = game.spec.gesture[0].kind
     assert [game.event(kick, 0, y=0.5) for _ in range(70)].count(False) == 6  # the queue holds 64
     game.start(2)
-    fresh = core.Game("pong", seed=2)
+    fresh = Game("pong", seed=2)
     game.tick(50)
     fresh.tick(50)
     assert game.hash() == fresh.hash()  # a new start forgets the queue and the turned parameter
@@ -160,26 +161,26 @@ def test_events_arrive_at_the_next_tick() -> None:
 
 def test_policies_of_other_games_are_refused(policy: bytes, tmp_path: Path) -> None:
     with pytest.raises(MinnowError, match=r"made for another game.*found 8, expected 4") as observation:
-        core.Game("cartpole", policy)
+        Game("cartpole", policy)
     two = wanderer(tmp_path / "two.minnow", 8, Discrete(2), 2, torch.float32)
     with pytest.raises(MinnowError, match=r"made for another game.*found 2, expected 3") as action:
-        core.Game("pong", two)
+        Game("pong", two)
     box = wanderer(tmp_path / "box.minnow", 8, Box([-1.0], [1.0]), 1, torch.float32)
     with pytest.raises(MinnowError, match="made for another game") as kind:
-        core.Game("pong", box)
+        Game("pong", box)
     assert observation.value.number and action.value.number == kind.value.number
 
 
 def test_other_kinds_of_environment(tiny: tuple[str, bytes]) -> None:
     name, policy = tiny
-    game = core.Game(name, policy, seed=1)
+    game = Game(name, policy, seed=1)
     game.c.game_sample(game.at, 1)
     for slot in range(3):
-        game.drive(slot, core.POLICY)
+        game.drive(slot, POLICY)
     game.tick(60)
     for slot in range(3):
         assert game.score(slot) == 0
-        game.drive(slot, core.PERSON)
+        game.drive(slot, PERSON)
     for held in (0.0, 1.0, 2.0, -7.0, 1e9, float("nan")):
         game.act(0, held, held)
         game.act(1, held, 1.0)
@@ -192,9 +193,9 @@ def test_other_kinds_of_environment(tiny: tuple[str, bytes]) -> None:
 
 def test_what_the_policy_would_do_is_its_own(tiny: tuple[str, bytes]) -> None:
     """Not what the person holds who drives: page and window show the policy's."""
-    driven, taken = (core.Game(*tiny, seed=1) for _ in range(2))
-    driven.drive(0, core.POLICY)
-    taken.drive(0, core.PERSON)
+    driven, taken = (Game(*tiny, seed=1) for _ in range(2))
+    driven.drive(0, POLICY)
+    taken.drive(0, PERSON)
     taken.act(0, *(head.size - 1 if head.size else head.high for head in taken.spec.head))
     driven.tick(), taken.tick()
     bounds = [(head.low, head.high) if not head.size else (0, head.size) for head in taken.spec.head]
@@ -217,7 +218,7 @@ def test_the_page_shows_the_policy_s_own_action(tmp_path: Path) -> None:
     const shown = thoughts.choices.map(({ bar, figure }) => [figure.textContent, bar.style.left, bar.style.width]);
     console.log(JSON.stringify(shown));
     """
-    player = shutil.copytree(Path(core.__file__).parent / "player", tmp_path / "player")
+    player = shutil.copytree(WEB / "player", tmp_path / "player")
     (tmp_path / "package.json").write_text('{"type": "module"}')  # Node 18 asks for it
     page = player / "panels" / "thoughts.js"
     done = subprocess.run(
@@ -231,8 +232,8 @@ def test_other_kinds_play_alike_in_a_debug_build(tiny: tuple[str, bytes]) -> Non
     flags = ["-O0", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
     hashes = set()
     for cc in ("gcc", "clang"):
-        libraries = (None, core.shared(name, cc=cc, flags=flags))
-        games = [core.Game(name, policy, seed=1, library=library) for library in libraries]
+        libraries = (None, shared(name, cc=cc, flags=flags))
+        games = [Game(name, policy, seed=1, library=library) for library in libraries]
         for game in games:
             game.c.game_sample(game.at, 1)
             game.tick(2000)
@@ -245,7 +246,7 @@ def test_who_dies_and_returns_has_forgotten(tiny: tuple[str, bytes]) -> None:
     name, policy = tiny
     values = []
     for paces in ((3, 3), (1, 5)):
-        game = core.Game(name, policy, seed=1)
+        game = Game(name, policy, seed=1)
         for pace in (*paces, 3):
             game.event(0, 0, value=pace)
             game.tick(10)
@@ -270,12 +271,12 @@ def test_a_game_goes_on_where_a_policy_asks_for_a_row_that_is_not_there() -> Non
     data = format.write(graph, None, action=Discrete(3), golden=golden)
     with pytest.raises(MinnowError, match="error 9"):
         load(data).session(1).step(np.zeros((1, 8), np.float32))
-    game = core.Game("pong", data)
+    game = Game("pong", data)
     game.tick(20)
     assert game.action(0) == (2,)
 
 
 def test_the_pages_words_are_the_headers() -> None:
-    text = (core.HERE / "player" / "errors.js").read_text()
+    text = (WEB / "player" / "errors.js").read_text()
     found = {int(number): words for number, words in re.findall(r'^  (\d+): "(.*)",$', text, re.MULTILINE)}
     assert found == messages()

@@ -1,4 +1,4 @@
-"""The game core, `core.c`: compiled for the page, and natively, with a thin binding, for the site's build and tests."""
+"""The game core, `game.c`: compiled for the page, and natively, with a thin binding, for the site's build and tests."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ TYPES = {"uint32_t": ctypes.c_uint32, "int32_t": ctypes.c_int32, "float": ctypes
 
 
 def _declarations() -> list[tuple[str, str, list[str]]]:
-    """(result, name, arguments) of every function in core.h."""
-    found = re.findall(r"^(\w[\w ]*[ *]+)(game_\w+)\((.*?)\);", (HERE / "core.h").read_text("utf-8"), re.MULTILINE)
+    """(result, name, arguments) of every function in game.h."""
+    found = re.findall(r"^(\w[\w ]*[ *]+)(game_\w+)\((.*?)\);", (HERE / "game.h").read_text("utf-8"), re.MULTILINE)
     return [(result, name, [] if args == "void" else args.split(",")) for result, name, args in found]
 
 
@@ -53,14 +53,14 @@ def wasm(env: str | Path, policy: bytes | None = None, *, whole: bool = False) -
     # Every browser that has SIMD128 copies memory by one instruction. What a flat function is made into is smaller.
     flags = ["-Oz", "-mbulk-memory", "-sBINARYEN_EXTRA_PASSES=--flatten,--rereloop,-Oz,-Oz"]
     return compile.wasm(
-        [HERE / "core.c"], exports=exports, grow=True, flags=flags, name=minnow.envs.folder(env).name, **built
+        [HERE / "game.c"], exports=exports, grow=True, flags=flags, name=minnow.envs.folder(env).name, **built
     )
 
 
 def shared(env: str | Path, *, flags: Sequence[str] = (), cc: str | None = None) -> Path:
     """The same core as a library of this machine."""
     name = f"game-{minnow.envs.folder(env).name}"
-    return compile.shared([HERE / "core.c"], flags=list(flags), cc=cc, name=name, **options(env))
+    return compile.shared([HERE / "game.c"], flags=list(flags), cc=cc, name=name, **options(env))
 
 
 @cache

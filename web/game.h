@@ -1,6 +1,6 @@
-/* core.h: one game: an environment, one policy that any of its players may follow, and who drives each player.
+/* game.h: one game: an environment, one policy that any of its players may follow, and who drives each player.
  *
- * core.c is compiled once per environment (-DGAME_ENV="pong/pong.c"), to WebAssembly for the page and natively for
+ * game.c is compiled once per environment (-DGAME_ENV="pong/pong.c"), to WebAssembly for the page and natively for
  * tests. It allocates nothing, calls nobody and has no globals: the host gives one block of memory a game.
  *
  *     need = game_policy_size(bytes, size, &error);                // the bytes of a .minnow file, which stay in place

@@ -1,7 +1,7 @@
-/* core.c: see core.h. One translation unit with the environment, which GAME_ENV names, and the interpreter. */
+/* game.c: see game.h. One translation unit with the environment, which GAME_ENV names, and the interpreter. */
 #define ENV_LANES 1
 #define MINNOW_IMPLEMENTATION
-#include "core.h"
+#include "game.h"
 #include "minnow.h"
 #include GAME_ENV
 
