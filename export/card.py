@@ -201,14 +201,25 @@ def facts(card: dict[str, Any]) -> str:
 def observation(card: dict[str, Any]) -> str:
     inputs = "\n".join(f"- `{item['name']}`: {item['dtype']} {item['shape']} an agent" for item in card["inputs"])
     fields = card["observation"]
-    if not isinstance(fields, list) or not fields:
-        return inputs if not fields else f"{inputs}\n\n`{json.dumps(fields, ensure_ascii=False)}`"
+    if not fields:
+        return inputs
+    listed = {name: rows for name, rows in fields.items() if isinstance(rows, list)} if isinstance(fields, dict) else {}
+    if isinstance(fields, list):
+        listed = {"": fields}
+    if not listed:
+        return f"{inputs}\n\n`{json.dumps(fields, ensure_ascii=False)}`"
+    tables = [(f"`{name}`:\n\n" if name else "") + named(rows) for name, rows in listed.items()]
+    return "\n\n".join([inputs, *tables])
+
+
+def named(fields: list[Any]) -> str:
+    """What each number of an input means."""
     rows = []
     for i, item in enumerate(fields):
         item = item if isinstance(item, dict) else {"name": item}
         bounds = f"{item['low']:g} to {item['high']:g}" if None not in (item.get("low"), item.get("high")) else ""
         rows.append([str(i), str(item.get("name", "")), bounds])
-    return f"{inputs}\n\n" + table(["", "field", "range"], rows)
+    return table(["", "field", "range"], rows)
 
 
 def action(card: dict[str, Any]) -> str:

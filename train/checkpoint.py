@@ -17,7 +17,7 @@ from torch import Tensor
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.files import write_atomic
 from minnow.train import config as configs
-from minnow.train import space
+from minnow.train import observation, space
 from minnow.train.policy import Policy
 
 FORMAT = 1
@@ -130,12 +130,14 @@ def place(meta: dict[str, Any]) -> Path:
 
 def load(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     """The policy of a run (as `kept` has it) or of a checkpoint, in evaluation mode, and where it comes from:
-    env, source_hash, steps, seed, command, config, obs_shape, obs_type, and once the run has been evaluated
-    score, score_ci95, episodes."""
+    env, source_hash, steps, seed, command, config, groups, and once the run has been evaluated score, score_ci95,
+    episodes."""
     file = kept(Path(path))
     tensors, meta = read(file)
     config = configs.from_dict(meta["config"], str(file))
-    policy = Policy(config.policy, tuple(meta["obs_shape"]), space.from_dict(meta["space"]))
+    # Before version 0.2 an observation was one array.
+    seen = observation.from_dict(meta["groups"]) if "groups" in meta else meta["obs_shape"]
+    policy = Policy(config.policy, seen, space.from_dict(meta["space"]))
     check(policy, tensors, file)
     policy.load_state_dict({name: tensors[f"policy.{name}"] for name in policy.state_dict()})
     policy.eval().requires_grad_(False)

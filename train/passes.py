@@ -29,7 +29,9 @@ def suits(policy: Policy) -> bool:
     """Whether the network is one of these."""
     layers = all(isinstance(module, (nn.Linear, *KINDS)) for module in policy.encoder)
     memory = policy.core is None or isinstance(policy.core, LSTM)
-    return layers and memory and isinstance(policy.space, Categorical) and policy.actor.weight.device.type == "cpu"
+    plain = len(policy.inputs) == 1 and not policy.stems  # one array, with nothing before the encoder
+    discrete = isinstance(policy.space, Categorical)
+    return plain and layers and memory and discrete and policy.actor.weight.device.type == "cpu"
 
 
 def joined(first: Tensor, second: Tensor) -> Tensor:
