@@ -72,10 +72,12 @@ static float total(const vector *v, size_t n) {
     return sum;
 }
 
+/* cffi: begin */
 uint32_t bench_flops(void);
 float bench_multiply(uint32_t times);
 uint32_t bench_bytes(void);
 float bench_read(uint32_t times);
+/* cffi: end */
 
 /* Floating-point operations of one time of bench_multiply. */
 uint32_t bench_flops(void) {
@@ -118,9 +120,12 @@ float bench_read(uint32_t times) {
 }
 
 #ifndef __wasm__
-/* Steps a session; `step` is minnow_step_inputs. */
+/* cffi: begin */
 int32_t bench_steps(int32_t (*step)(void *, const void *const *, const uint8_t *), void *session,
                     const void *const *inputs, uint32_t times);
+/* cffi: end */
+
+/* Steps a session; `step` is minnow_step_inputs. */
 int32_t bench_steps(int32_t (*step)(void *, const void *const *, const uint8_t *), void *session,
                     const void *const *inputs, uint32_t times) {
     int32_t code = 0;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import platform
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minnow.cinfer import compile
+from minnow.cinfer import binding, compile
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.policy import ffi, isas, load
 
@@ -19,23 +18,21 @@ X86 = {"plain": "x86-64", "sse2": "x86-64", "avx2": "x86-64-v3", "avx512": "x86-
 
 
 @functools.cache
-def loops(isa: str) -> ctypes.CDLL:
+def loops(isa: str) -> binding.Library:
     """`loops.c` for an instruction set."""
     plain = isa == "plain"
     flags = [f"-march={X86[isa]}"] if platform.machine() in ("x86_64", "AMD64") else []
     flags += ["-fno-tree-vectorize", "-fno-tree-slp-vectorize"] if plain else []
     defines = {"BENCH_PLAIN": None} if plain else {}
-    made = ctypes.CDLL(str(compile.shared(HERE / "loops.c", defines=defines, flags=flags, name=f"loops-{isa}")))
-    made.bench_multiply.restype = made.bench_read.restype = ctypes.c_float
-    made.bench_steps.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]
-    return made
+    made = compile.shared(HERE / "loops.c", defines=defines, flags=flags, name=f"loops-{isa}")
+    return binding.load(made, HERE / "loops.c")
 
 
 class Loop:
     """One of the two loops, `multiply` or `read`. `amount`: what one time does, in operations or bytes."""
 
     def __init__(self, isa: str, kind: str) -> None:
-        c = loops(isa)
+        c = loops(isa).c
         self._run = getattr(c, f"bench_{kind}")
         self.amount: int = (c.bench_flops if kind == "multiply" else c.bench_bytes)()
 
@@ -54,20 +51,19 @@ class Steps:
         self._session = self._policy.session(len(obs), exact=exact)
         self._obs = np.ascontiguousarray(obs)
         self._inputs = ffi().new("void *[]", [ffi().cast("void *", self._obs.ctypes.data)])
-        self._step, self._at, self._from = (
-            int(ffi().cast("uintptr_t", item))
-            for item in (
-                ffi().addressof(self._policy.c, "minnow_step_inputs"),
-                self._session.at,
-                self._inputs,
-            )
+        step = ffi().addressof(self._policy.c, "minnow_step_inputs")
+        made = loops(isa)
+        self._steps = made.c.bench_steps
+        self._given = (
+            made.ffi.cast("int32_t (*)(void *, const void *const *, const uint8_t *)", step),
+            self._session.at,
+            made.ffi.cast("const void *const *", self._inputs),
         )
-        self._steps = loops(isa).bench_steps
 
     def run(self, times: int) -> float:
         """Seconds of so many steps."""
         start = time.perf_counter()
-        code = self._steps(self._step, self._at, self._from, times)
+        code = self._steps(*self._given, times)
         seconds = time.perf_counter() - start
         if code:
             raise MinnowError(f"error {code} in a step.", code)

@@ -26,9 +26,14 @@ static EnvBuffers pace_round(int round) {
     return b;
 }
 
-/* Makes the environments and begins their episodes. Returns the agent-steps of one time of pace_run; 0: no memory. */
+/* cffi: begin */
 ENV_EXPORT uint32_t pace_start(void);
-ENV_EXPORT uint32_t pace_start(void) {
+ENV_EXPORT void pace_run(uint32_t times);
+ENV_EXPORT uint32_t pace_hash(void);
+/* cffi: end */
+
+/* Makes the environments and begins their episodes. Returns the agent-steps of one time of pace_run; 0: no memory. */
+uint32_t pace_start(void) {
     float param[ENV_PARAM_COUNT], skill[ENV_SLOTS] = {0.0f};
     for (int i = 0; i < ENV_PARAM_COUNT; i++) {
         param[i] = env_params[i].value;
@@ -53,8 +58,7 @@ ENV_EXPORT uint32_t pace_start(void) {
     return pace_vector ? PACE_ROUNDS * PACE_ROWS : 0;
 }
 
-ENV_EXPORT void pace_run(uint32_t times);
-ENV_EXPORT void pace_run(uint32_t times) {
+void pace_run(uint32_t times) {
     for (uint32_t i = 0; i < times; i++) {
         for (int round = 0; round < PACE_ROUNDS; round++) {
             EnvBuffers b = pace_round(round);
@@ -64,8 +68,7 @@ ENV_EXPORT void pace_run(uint32_t times) {
 }
 
 /* The hash of all states, by which builds are held against each other. */
-ENV_EXPORT uint32_t pace_hash(void);
-ENV_EXPORT uint32_t pace_hash(void) {
+uint32_t pace_hash(void) {
     uint64_t hash = 0;
     for (uint32_t i = 0; i < PACE_ENVS; i++) {
         hash = hash * 31 + env_hash(env_vector_group(pace_vector, i), i % ENV_LANES);

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import time
 from pathlib import Path
 from typing import Protocol
 
 from minnow import cinfer
 from minnow.bench import hosts
-from minnow.cinfer import compile
+from minnow.cinfer import binding, compile
 from minnow.cinfer.errors import MinnowError
 from minnow.envs.find import OURS, folder
 from minnow.envs.spec import FLAGS, source
@@ -56,8 +55,7 @@ class _Native:
         made = compile.shared(
             [HERE / "pace.c"], defines=defines, include=[OURS], flags=[*FLAGS, *flags], name=f"pace_{name}"
         )
-        self._c = ctypes.CDLL(str(made))
-        self._c.pace_start.restype = self._c.pace_hash.restype = ctypes.c_uint32
+        self._c = binding.load(made, HERE / "pace.c").c
         self.steps: int = self._c.pace_start()
 
     def run(self, times: int) -> float:

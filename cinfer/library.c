@@ -5,7 +5,9 @@
 
 /* The operations in the order of minnow.h's list: the name of operation i, or NULL beyond the last; rule receives code,
  * inputs, outputs, tensors, the first tensor that may be absent, attributes. */
+/* cffi: begin */
 const char *library_operation(uint32_t i, uint32_t rule[6]);
+/* cffi: end */
 const char *library_operation(uint32_t i, uint32_t rule[6]) {
     static const struct {
         const char *name;

@@ -5,17 +5,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cffi
 import numpy as np
 
-from minnow.cinfer import compile
+from minnow.cinfer import binding, compile
 from minnow.cinfer.errors import MinnowError
 
 HERE = Path(__file__).resolve().parent
@@ -81,26 +79,19 @@ class Trace:
     probabilities: Array | None = None
 
 
-def declarations() -> str:
-    """minnow.h's declarations as cffi reads them."""
-    text = (HERE / "minnow.h").read_text("utf-8")
-    body = text.split("/* cffi: begin", 1)[1].split("*/", 1)[1].split("/* cffi: end */", 1)[0]
-    return "#define MINNOW_MAX_RANK 6\n" + re.sub(r"enum \{ MINNOW_MAX_RANK = 6 \};", "", body).replace(
-        "MINNOW_API ", ""
-    )
+DECLARED = (HERE / "minnow.h", HERE / "library.c")
 
 
 @functools.cache
-def ffi() -> cffi.FFI:
-    made = cffi.FFI()
-    made.cdef(declarations() + "const char *library_operation(uint32_t i, uint32_t rule[6]);")
-    return made
+def ffi() -> Any:
+    """cffi's view of minnow.h."""
+    return binding.ffi(*DECLARED)
 
 
 @functools.cache
 def library(path: Path | None = None) -> Any:
-    """The compiled minnow.h; another build of `library.c` for tests."""
-    return ffi().dlopen(str(path or compile.shared(HERE / "library.c", name="minnow")))
+    """The functions of the compiled minnow.h; another build of `library.c` for tests."""
+    return binding.load(path or compile.shared(HERE / "library.c", name="minnow"), *DECLARED).c
 
 
 def messages() -> dict[int, str]:

@@ -12,9 +12,9 @@ from torch.utils._pytree import tree_leaves
 from minnow.cinfer.errors import MinnowError
 from minnow.train import config as configs
 from minnow.train import device, evaluation
+from minnow.train.capture import Capture
 from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfig
 from minnow.train.device import DevicePPO
-from minnow.train.graph import Graph
 from minnow.train.group import Group
 from minnow.train.ppo import PPO
 
@@ -66,8 +66,8 @@ class Tape(TorchDispatchMode):
                     old.copy_(new)
 
 
-def taped(self: Graph) -> None:
-    """Graph's calls as on CUDA: a warm-up, a capture, then nothing but replays."""
+def taped(self: Capture) -> None:
+    """Capture's calls as on CUDA: a warm-up, a capture, then nothing but replays."""
     if self.graph is not None:
         return self.graph.replay()
     self.calls += 1
@@ -94,7 +94,7 @@ def plain(config: Config) -> PPO:
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_captured_can_be_replayed(case, monkeypatch):
     """Nothing in a graph depends on the host or on memory that moves."""
-    monkeypatch.setattr(Graph, "__call__", taped)
+    monkeypatch.setattr(Capture, "__call__", taped)
     config = settings(case)
     ours = DevicePPO(config)
     found, expected = after(ours, 4)[0], after(plain(config), 4)[0]
@@ -153,7 +153,7 @@ def test_a_device_learns_cartpole(name):
 def test_a_graph_counts_its_calls(name):
     """Warm-up, capture and replay each do the work once."""
     count = torch.zeros(1, device=name)
-    graph = Graph(lambda: count.add_(1), torch.device(name))
+    graph = Capture(lambda: count.add_(1), torch.device(name))
     for _ in range(6):
         graph()
     assert count.item() == 6

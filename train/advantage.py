@@ -8,14 +8,12 @@ Without ratios both factors are 1.
 
 from __future__ import annotations
 
-import functools
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-NAMES = {torch.float32: "float", torch.float64: "double"}
+from minnow.train.native import REALS, library
 
 
 def estimate(
@@ -88,32 +86,17 @@ def native(
     clip_trace: float = 1.0,
 ) -> Tensor:
     """`estimate` by C, on the CPU."""
-    lib, ffi = _library()
-    kind = NAMES[reward.dtype]
+    held = library("advantage")
+    kind = REALS[reward.dtype]
     inputs = [reward, value, final_value, terminated, truncated, last_value, ratio]
     inputs = [None if leaf is None else leaf.contiguous() for leaf in inputs]
     carry, advantage = torch.empty_like(last_value), torch.empty_like(inputs[0])
 
     def pointer(leaf: Tensor | None) -> Any:
         c = "uint8_t" if leaf is not None and leaf.dtype == torch.uint8 else kind
-        return ffi.NULL if leaf is None else ffi.cast(f"{c} *", leaf.data_ptr())
+        return held.ffi.NULL if leaf is None else held.ffi.cast(f"{c} *", leaf.data_ptr())
 
-    getattr(lib, f"advantage_{kind}")(
+    getattr(held.c, f"advantage_{kind}")(
         *reward.shape, *map(pointer, inputs), gamma, lam, clip_delta, clip_trace, pointer(carry), pointer(advantage)
     )
     return advantage
-
-
-@functools.cache
-def _library() -> tuple[Any, Any]:
-    from cffi import FFI
-
-    from minnow.cinfer import compile
-
-    ffi = FFI()
-    for kind in NAMES.values():
-        ffi.cdef(
-            f"void advantage_{kind}(size_t, size_t, const {kind} *, const {kind} *, const {kind} *, const uint8_t *, "
-            f"const uint8_t *, const {kind} *, const {kind} *, {kind}, {kind}, {kind}, {kind}, {kind} *, {kind} *);"
-        )
-    return ffi.dlopen(str(compile.shared(Path(__file__).parent / "advantage.c"))), ffi

@@ -2,9 +2,9 @@
 
 The algorithm is ppo.py's, by autograd. What differs: the environments are two halves, of which one steps while the
 device acts for the other; observations and actions cross in pinned memory, and the host waits for nothing but actions;
-acting, advantages, gradients and the optimiser's step are graphs (graph.py), and whatever changes from one minibatch to
-the next (places, learning rate) is sent in one piece before the epoch. It runs on any device of torch, the processor
-too, and does there what ppo.py does.
+acting, advantages, gradients and the optimiser's step are captures (capture.py), and whatever changes from one
+minibatch to the next (places, learning rate) is sent in one piece before the epoch. It runs on any device of torch, the
+processor too, and does there what ppo.py does.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from torch import Tensor
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.train import advantage as advantages
+from minnow.train.capture import Capture
 from minnow.train.config import Config
-from minnow.train.graph import Graph
 from minnow.train.group import ALONE, Group
 from minnow.train.policy import State
 from minnow.train.ppo import CPU, MEASURED, PPO, Minibatch
@@ -106,7 +106,7 @@ class Half:
     rows: slice
     buffers: list[envs.Buffers]
     clock: Tensor  # [1] on the device: the step at which it acts next
-    act: Graph
+    act: Capture
     arrived: torch.cuda.Event | None  # when its actions are on the host
 
 
@@ -149,8 +149,8 @@ class DevicePPO(PPO):
         self.sums = torch.zeros(len(MEASURED) + 1, dtype=torch.float64, device=device)
         self.length = torch.zeros((), dtype=self.type, device=device)
         self.now = torch.zeros(4, dtype=self.type, device=device)  # of a minibatch: see `learn`
-        self.estimation = Graph(self._estimate, device)
-        self.descent = Graph(self._descend, device)
+        self.estimation = Capture(self._estimate, device)
+        self.descent = Capture(self._descend, device)
 
     def connect(self, first_env: int) -> None:
         self.host = Host(self)
@@ -168,7 +168,7 @@ class DevicePPO(PPO):
                 None,
                 torch.cuda.Event() if self.device.type == "cuda" else None,
             )
-            half.act = Graph(functools.partial(self._act, half), self.device)
+            half.act = Capture(functools.partial(self._act, half), self.device)
             half.vector.reset(half.buffers[-1])
             self.halves.append(half)
         self.vector = Halves(self.halves)
@@ -316,7 +316,7 @@ class DevicePPO(PPO):
         self.room = longest
         self.index = torch.zeros(longest, dtype=torch.int64, device=self.device)
         self.importance = torch.zeros(longest, dtype=self.type, device=self.device)
-        self.gradients = Graph(self._differentiate, self.device)
+        self.gradients = Capture(self._differentiate, self.device)
 
     def backward(self, whole: Minibatch, index: Tensor, importance: Tensor | None, entropy_weight: float) -> Tensor:
         self.index.copy_(index)

@@ -4,13 +4,23 @@
 // its numbers into its boxes. Each has two boxes of `capacity` bytes, used by turns: whoever reaches turn t + 2 has
 // seen all others at t + 1, so they are done with the box of turn t.
 
+#ifndef REAL
 #include <sched.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-enum { LINE = 64, SPINS = 20000 };
+#include "real.h"
+
+/* cffi: begin */
+enum { LINE = 64 };
+void mailbox_put(void *memory, uint32_t rank, uint32_t size, uint32_t turn, size_t capacity, const void *data,
+                 size_t bytes);
+uint32_t mailbox_wait(void *memory, uint32_t size, uint32_t turn);
+/* cffi: end */
+
+enum { SPINS = 20000 };
 
 static _Atomic uint32_t *turn_of(void *memory, uint32_t rank) {
     return (_Atomic uint32_t *)(void *)((char *)memory + (size_t)rank * LINE);
@@ -22,15 +32,12 @@ static char *box(void *memory, uint32_t rank, uint32_t size, uint32_t turn, size
 
 // Puts `bytes` bytes, at most `capacity`, into the box of this turn. Turns count from 1.
 void mailbox_put(void *memory, uint32_t rank, uint32_t size, uint32_t turn, size_t capacity, const void *data,
-                 size_t bytes);
-void mailbox_put(void *memory, uint32_t rank, uint32_t size, uint32_t turn, size_t capacity, const void *data,
                  size_t bytes) {
     memcpy(box(memory, rank, size, turn, capacity), data, bytes);
     atomic_store_explicit(turn_of(memory, rank), turn, memory_order_release);
 }
 
 // The first process that has not put its numbers for this turn after some waiting; `size` if all have.
-uint32_t mailbox_wait(void *memory, uint32_t size, uint32_t turn);
 uint32_t mailbox_wait(void *memory, uint32_t size, uint32_t turn) {
     uint32_t spins = 0;
     for (uint32_t rank = 0; rank < size; rank++)
@@ -43,17 +50,24 @@ uint32_t mailbox_wait(void *memory, uint32_t size, uint32_t turn) {
     return size;
 }
 
-// data[n]: the sums of all boxes, in the order of ranks, so that every process gets the same bits.
-#define SUM(real)                                                                                                      \
-    void mailbox_sum_##real(void *memory, uint32_t size, uint32_t turn, size_t capacity, real *data, size_t n);        \
-    void mailbox_sum_##real(void *memory, uint32_t size, uint32_t turn, size_t capacity, real *data, size_t n) {       \
-        memset(data, 0, n * sizeof(real));                                                                             \
-        for (uint32_t rank = 0; rank < size; rank++) {                                                                 \
-            const real *theirs = (const real *)(void *)box(memory, rank, size, turn, capacity);                        \
-            for (size_t i = 0; i < n; i++)                                                                             \
-                data[i] += theirs[i];                                                                                  \
-        }                                                                                                              \
-    }
+#define REAL float
+#include "mailbox.c"
+#undef REAL
+#define REAL double
+#include "mailbox.c"
+#else
 
-SUM(float)
-SUM(double)
+/* cffi: begin */
+void FN(mailbox_sum)(void *memory, uint32_t size, uint32_t turn, size_t capacity, REAL *data, size_t n);
+/* cffi: end */
+
+// data[n]: the sums of all boxes, in the order of ranks, so that every process gets the same bits.
+void FN(mailbox_sum)(void *memory, uint32_t size, uint32_t turn, size_t capacity, REAL *data, size_t n) {
+    memset(data, 0, n * sizeof(REAL));
+    for (uint32_t rank = 0; rank < size; rank++) {
+        const REAL *theirs = (const REAL *)(void *)box(memory, rank, size, turn, capacity);
+        for (size_t i = 0; i < n; i++)
+            data[i] += theirs[i];
+    }
+}
+#endif

@@ -4,27 +4,26 @@ long for the gradient of a small network as a process for its share of a minibat
 from __future__ import annotations
 
 import contextlib
-import functools
 import mmap
 import os
 import socket
 import zlib
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from minnow.train.native import REALS, library
+
 CAPACITY = 1 << 20  # bytes of a box
-LINE = 64  # mailbox.c's
-NAMES = {torch.float32: "float", torch.float64: "double"}
 
 
 class Mailbox:
     def __init__(self, path: Path, rank: int, pids: list[int]) -> None:
         self.rank, self.pids, self.turn = rank, pids, 0
-        self.lib, self.ffi = _library()
+        held = library("mailbox")
+        self.lib, self.ffi = held.c, held.ffi
         with path.open("r+b") as file:
             self.map = mmap.mmap(file.fileno(), _bytes(len(pids)))
         self.memory = self.ffi.from_buffer(self.map)
@@ -32,7 +31,7 @@ class Mailbox:
     def fits(self, tensor: Tensor) -> bool:
         """Whether `sum_` can do it; the same in every process, whose tensors are alike."""
         small = tensor.numel() * tensor.element_size() <= CAPACITY
-        return small and tensor.dtype in NAMES and tensor.is_contiguous() and tensor.device.type == "cpu"
+        return small and tensor.dtype in REALS and tensor.is_contiguous() and tensor.device.type == "cpu"
 
     def sum_(self, tensor: Tensor) -> None:
         """The sum over all processes, in place. RuntimeError, as gloo's, once one of them is dead: a restart mends
@@ -44,7 +43,7 @@ class Mailbox:
         while (late := self.lib.mailbox_wait(self.memory, size, self.turn)) < size:
             if not _alive(self.pids[late]):
                 raise RuntimeError(f"process {late} of {size} has died, and the others cannot go on without it.")
-        add = getattr(self.lib, f"mailbox_sum_{NAMES[tensor.dtype]}")
+        add = getattr(self.lib, f"mailbox_sum_{REALS[tensor.dtype]}")
         add(self.memory, size, self.turn, CAPACITY, data, tensor.numel())
 
 
@@ -85,7 +84,7 @@ def _memory(size: int) -> int:
 
 
 def _bytes(size: int) -> int:
-    return size * (LINE + 2 * CAPACITY)
+    return size * (library("mailbox").c.LINE + 2 * CAPACITY)
 
 
 def _machine() -> int:
@@ -103,17 +102,3 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
-
-
-@functools.cache
-def _library() -> tuple[Any, Any]:
-    from cffi import FFI
-
-    from minnow.cinfer import compile
-
-    ffi = FFI()
-    ffi.cdef("void mailbox_put(void *, uint32_t, uint32_t, uint32_t, size_t, const void *, size_t);")
-    ffi.cdef("uint32_t mailbox_wait(void *, uint32_t, uint32_t);")
-    for real in NAMES.values():
-        ffi.cdef(f"void mailbox_sum_{real}(void *, uint32_t, uint32_t, size_t, void *, size_t);")
-    return ffi.dlopen(str(compile.shared(Path(__file__).parent / "mailbox.c"))), ffi

@@ -1,6 +1,5 @@
 // What a pass through a network does besides products of matrices: activations, the memory's gates, sampling and the
-// clipped objective with its gradient. See passes.py. Matrices are row-major, n rows. The file includes itself once for
-// each type of number; the functions' names end in it.
+// clipped objective with its gradient. See passes.py. Matrices are row-major, n rows. See real.h.
 
 #ifndef REAL
 #include <math.h>
@@ -9,8 +8,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "real.h"
+
 enum { NONE = 0, RELU = 1, TANH = 2 };
+/* cffi: begin */
 enum { BLOCK = 64 }; // samples side by side in the loops over choices
+/* cffi: end */
 
 // exp within 2 units in the last place, in a form that compilers vectorise: 2^k e^r, |r| <= ln 2 / 2, by Taylor's sum.
 static inline float exp_float(float x) {
@@ -38,9 +41,6 @@ static inline double log_double(double x) {
     return log(x);
 }
 
-#define JOIN(name, type) name##_##type
-#define NAMED(name, type) JOIN(name, type)
-#define FN(name) NAMED(name, REAL)
 #define SIGMOID(x) (1 / (1 + FN(exp)(-(x))))
 #define TANHYP(x) (2 / (1 + FN(exp)(-2 * (x))) - 1)
 
@@ -50,6 +50,20 @@ static inline double log_double(double x) {
 #define REAL double
 #include "passes.c"
 #else
+
+/* cffi: begin */
+void FN(forward)(size_t n, size_t width, REAL *x, const REAL *bias, int activation);
+void FN(backward)(size_t n, size_t width, REAL *d, const REAL *y, REAL *bias, int activation);
+void FN(gates)(size_t n, size_t size, REAL *gates, const REAL *bias, const REAL *before, REAL *cell, REAL *hidden);
+void FN(gates_back)(size_t n, size_t size, REAL *gates, REAL *bias, const REAL *before, const REAL *cell,
+                    const REAL *d_hidden, REAL *d_cell);
+void FN(sample)(size_t n, size_t heads, const int64_t *sizes, size_t choices, const REAL *head, const uint8_t *mask,
+                const REAL *uniform, int64_t *action, int32_t *told, REAL *log_prob, REAL *scratch);
+void FN(objective)(size_t n, const int64_t *index, size_t heads, const int64_t *sizes, size_t choices, REAL *head,
+                   const uint8_t *mask, const int64_t *action, const REAL *log_prob, const REAL *value,
+                   const REAL *returns, const REAL *advantage, const REAL *weight, const REAL *importance, REAL *ratio,
+                   REAL clip, REAL value_clip, REAL value_weight, REAL entropy_weight, REAL *scratch, double *sums);
+/* cffi: end */
 
 /* x[n][width]: plus bias, then the activation, in place. */
 void FN(forward)(size_t n, size_t width, REAL *restrict x, const REAL *restrict bias, int activation) {

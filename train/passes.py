@@ -8,20 +8,17 @@ gradients are added where the optimiser reads them. Products of matrices are tor
 
 from __future__ import annotations
 
-import functools
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from minnow.train.config import TrainConfig
+from minnow.train.native import REALS, library
 from minnow.train.policy import LSTM, Policy, State
 from minnow.train.space import Categorical
 
 KINDS = {nn.ReLU: 1, nn.Tanh: 2}  # passes.c's numbers; 0 is no activation
-NAMES = {torch.float32: "float", torch.float64: "double"}
-BLOCK = 64  # passes.c's
 CHUNK = 1024  # samples whose activations fit into the second-level cache
 
 
@@ -65,7 +62,7 @@ class Passes:
             self.lstm = _data(core.weight_ih_l0, core.weight_hh_l0, core.bias_ih_l0, core.bias_hh_l0)
             self.both = torch.empty(4 * core.hidden_size, 2 * core.hidden_size, dtype=products)
         self.type, self.products = policy.actor.weight.dtype, products
-        self.lib, self.ffi = _library()
+        self.library = library("passes")
         self.sizes = torch.tensor(self.space.sizes)
         self.outputs = self.space.out_size + 1  # logits and value
         self.rooms: dict[str, Tensor] = {}
@@ -85,13 +82,12 @@ class Passes:
 
     def call(self, name: str, *given: Any) -> None:
         """A function of passes.c."""
-        cast = self.ffi.cast
-        null = self.ffi.NULL
+        cast, null = self.library.ffi.cast, self.library.ffi.NULL
         given = [
             cast("void *", item.data_ptr()) if isinstance(item, Tensor) else null if item is None else item
             for item in given
         ]
-        getattr(self.lib, f"{name}_{NAMES[self.type]}")(*given)
+        getattr(self.library.c, f"{name}_{REALS[self.type]}")(*given)
 
     def prepare(self, obs: Tensor) -> Tensor:
         """[n, *obs_shape] as the first layer wants it: [n, inputs], or [n x parts, inputs]."""
@@ -157,7 +153,7 @@ class Passes:
     ) -> None:
         """As `Categorical.sample` does it, from logits and value [n, choices + 1]: actions twice, int64 and int32, and
         their probabilities' logarithms."""
-        scratch = self.room("scratch", 2 * BLOCK * self.space.out_size)
+        scratch = self.room("scratch", 2 * self.library.c.BLOCK * self.space.out_size)
         of_space = (self.space.heads, self.sizes, self.space.out_size)
         self.call("sample", len(head), *of_space, head, mask, noise, action, told, log_prob, scratch)
 
@@ -177,7 +173,7 @@ class Passes:
         mask = whole.mask if whole.mask.numel() else None
         given = (mask, whole.action, whole.log_prob, whole.value, whole.returns, whole.advantage, whole.weight)
         settings = (train.clip, train.value_clip, train.value_weight, entropy_weight)
-        scratch = self.room("scratch", 2 * BLOCK * self.space.out_size)
+        scratch = self.room("scratch", 2 * self.library.c.BLOCK * self.space.out_size)
         n, count, choices = len(places), self.space.heads, self.space.out_size
         self.call(
             "objective",
@@ -291,24 +287,3 @@ class Passes:
 def _data(*parameters: Tensor) -> tuple[Tensor, ...]:
     """Their values, then their gradients."""
     return tuple(leaf.detach() for leaf in parameters) + tuple(leaf.grad for leaf in parameters)
-
-
-@functools.cache
-def _library() -> tuple[Any, Any]:
-    from cffi import FFI
-
-    from minnow.cinfer import compile
-
-    ffi = FFI()
-    any_ = ", void *"
-    for real in NAMES.values():
-        one = f", {real}"
-        ffi.cdef(
-            f"""void forward_{real}(size_t, size_t{any_ * 2}, int);
-            void backward_{real}(size_t, size_t{any_ * 3}, int);
-            void gates_{real}(size_t, size_t{any_ * 5});
-            void gates_back_{real}(size_t, size_t{any_ * 6});
-            void sample_{real}(size_t, size_t, void *, size_t{any_ * 7});
-            void objective_{real}(size_t, void *, size_t, void *, size_t{any_ * 10}{one * 4}{any_ * 2});"""
-        )
-    return ffi.dlopen(str(compile.shared(Path(__file__).parent / "passes.c"))), ffi

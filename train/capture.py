@@ -9,7 +9,7 @@ import torch
 WARM = 3  # calls before the recording, in which libraries choose their kernels and allocate what they need
 
 
-class Graph:
+class Capture:
     """Calls `work`, which must read and write the same memory at each call and ask the device nothing; on CUDA its
     launches are captured (torch.cuda.CUDAGraph) after a few real calls, elsewhere it is simply called."""
 
