@@ -38,7 +38,7 @@ def node(folder: Path, script: str) -> str:
     """What a script prints; `import()` in it is relative to the folder."""
     (folder / "package.json").write_text('{"type": "module"}')  # Node 18 asks for it
     (folder / "script.js").write_text(script)
-    done = subprocess.run(["node", folder / "script.js"], capture_output=True, text=True)
+    done = subprocess.run(["node", "script.js"], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -88,10 +88,10 @@ class MinnowDemo extends HTMLElement {
       for (const { settle } of panels) if (store.game) settle?.(store.game);
     });
     store.clock.start(
-      () => store.game?.tick(),
+      () => store.tick(),
       () => {
         controls.poll();
-        if (store.person >= 0) store.game?.act(store.person, controls.action());
+        if (store.person >= 0) store.hold(controls.action());
       },
       () => {
         if (!store.game) return;
@@ -130,6 +130,10 @@ class MinnowDemo extends HTMLElement {
 
   get game() {
     return this.store?.game ?? null;
+  }
+
+  get journal() {
+    return this.store?.journal ?? null;
   }
 
   get spec() {

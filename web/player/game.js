@@ -1,17 +1,16 @@
 /** One game: the WebAssembly module of web/game.c and the memory it plays in. */
 
 import { words } from "./errors.js";
+import { ACT, DRIVE, EVENT, EVENT_PARAM, Journal, SAMPLE, START } from "./journal.js";
 
-/** @typedef {import("./spec.js").Spec} Spec */
+/** @typedef {import("./spec.js").Spec} Spec @typedef {import("./journal.js").GameInput} GameInput */
 
 export const SCRIPT = 0; // who drives a player; the numbers of game.h
 export const POLICY = 1;
 export const PERSON = 2;
 
-const ENDED = 3; // bits of game_tick: terminated or truncated
 const PAGE = 65536;
 const SCRATCH = 64; // bytes for game.h's GameError, a hash or a number
-const EVENT_PARAM = 0;
 
 /** A fault in a policy file, with its number from minnow.h's list. */
 export class PolicyError extends Error {
@@ -51,6 +50,8 @@ export class PolicyError extends Error {
  * @property {(game: number, slot: number) => number} game_score
  * @property {(game: number, slot: number) => number} game_final_score
  * @property {(game: number, out: number) => void} game_hash
+ * @property {(game: number) => number} game_state
+ * @property {(game: number) => number} game_state_size
  * @property {(game: number, slot: number) => number} game_probabilities
  * @property {(game: number) => number} game_probability_count
  * @property {(game: number, slot: number) => number} game_value
@@ -80,8 +81,8 @@ export class Game {
     this.core = core;
     this.spec = spec;
     this.hasPolicy = policy !== null;
-    /** @type {Map<number, number>} parameters that were turned, which stay so when the game starts anew */
-    this.turned = new Map();
+    /** What enters from now on, and what entered since the start. */
+    this.journal = new Journal();
     this.free = core.game_heap();
     this.scratch = this.#take(SCRATCH); // for errors and hashes
     this.policy = 0;
@@ -151,23 +152,81 @@ export class Game {
   }
 
   /**
-   * Begins a game afresh; drivers stay.
+   * The one way in. While a journal goes on from here, something new is where it branches.
+   *
+   * @param {number} kind
+   * @param {number} slot
+   * @param {number[]} values
+   */
+  input(kind, slot, values) {
+    const input = { tick: kind === START ? 0 : this.ticks, kind, slot, values: kind === START ? values : values.map(Math.fround) };
+    this.branch();
+    if (!this.journal.known(input) && this.put(input)) this.journal.note(input);
+  }
+
+  /**
+   * Lets an input in without noting it: for the journal, which has it.
+   *
+   * @param {GameInput} input
+   * @returns {boolean} whether it was taken
+   */
+  put({ kind, slot, values }) {
+    const { core, at } = this;
+    if (kind === START) core.game_start(at, values[0] >>> 0, Math.floor(values[0] / 2 ** 32) >>> 0);
+    else if (kind === DRIVE) core.game_drive(at, slot, values[0]);
+    else if (kind === ACT) values.forEach((value, head) => core.game_act(at, slot, head, value));
+    else if (kind === SAMPLE) core.game_sample(at, values[0]);
+    else if (kind === EVENT) return core.game_event(at, values[0], slot, values[1], values[2], values[3], values[4]) !== 0;
+    return true;
+  }
+
+  /** Whether the journal goes on from here. */
+  get following() {
+    return this.journal.ahead(this.ticks);
+  }
+
+  /** Leaves what lies ahead in the journal, if anything does, for a journal of its own. */
+  branch() {
+    if (this.following) this.journal = this.journal.branch(this.ticks);
+  }
+
+  /**
+   * Begins a game afresh, and its journal; drivers, seats, turned parameters and sampling stay.
    *
    * @param {number} seed an integer, 0 to 2^53
    */
   start(seed) {
-    this.seed = seed;
-    this.core.game_start(this.at, seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0);
-    for (const [param, value] of this.turned) this.turn(param, value);
+    const stay = [...this.journal.settings.values()].filter(({ kind }) => kind !== START && kind !== ACT);
+    this.journal = new Journal();
+    this.input(START, 0, [seed]);
+    this.journal.keep(this);
+    for (const { kind, slot, values } of stay) this.input(kind, slot, values);
+  }
+
+  /** One tick. */
+  tick() {
+    this.journal.enter(this);
+    this.core.game_tick(this.at);
+    this.journal.keep(this);
   }
 
   /**
-   * One tick.
+   * Goes to a tick that was played, earlier or later. From there the game follows its journal, until somebody does something else.
    *
-   * @returns {boolean} whether an episode ended in it
+   * @param {number} tick
    */
-  tick() {
-    return (this.core.game_tick(this.at) & ENDED) !== 0;
+  seek(tick) {
+    this.journal.seek(this, tick);
+  }
+
+  /** All that changes as the game goes on: a copy, which may be put back. */
+  get state() {
+    const at = this.core.game_state(this.at);
+    return new Uint8Array(this.core.memory.buffer).slice(at, at + this.core.game_state_size(this.at));
+  }
+
+  set state(saved) {
+    new Uint8Array(this.core.memory.buffer).set(saved, this.core.game_state(this.at));
   }
 
   /**
@@ -175,7 +234,7 @@ export class Game {
    * @param {number} driver SCRIPT, POLICY or PERSON
    */
   drive(slot, driver) {
-    this.core.game_drive(this.at, slot, driver);
+    this.input(DRIVE, slot, [driver]);
   }
 
   /** @param {number} slot */
@@ -190,7 +249,7 @@ export class Game {
    * @param {number[]} values one a head
    */
   act(slot, values) {
-    values.forEach((value, head) => this.core.game_act(this.at, slot, head, value));
+    this.input(ACT, slot, values);
   }
 
   /**
@@ -199,7 +258,11 @@ export class Game {
    * @param {boolean} sampled
    */
   sample(sampled) {
-    this.core.game_sample(this.at, sampled ? 1 : 0);
+    this.input(SAMPLE, 0, [sampled ? 1 : 0]);
+  }
+
+  get sampled() {
+    return this.journal.settings.get(`${SAMPLE} 0`)?.values[0] === 1;
   }
 
   /**
@@ -207,8 +270,16 @@ export class Game {
    * @param {number} value applies at the start of the next tick
    */
   turn(param, value) {
-    this.turned.set(param, value);
-    this.core.game_event(this.at, EVENT_PARAM, param, 0, 0, 0, value);
+    this.input(EVENT, param, [EVENT_PARAM, 0, 0, 0, value]);
+  }
+
+  /**
+   * What a parameter was turned to, if it was.
+   *
+   * @param {number} param
+   */
+  turned(param) {
+    return this.journal.settings.get(`${EVENT} ${param} ${EVENT_PARAM}`)?.values[4];
   }
 
   /**
@@ -217,7 +288,7 @@ export class Game {
    * @param {number} kind @param {number} slot @param {number} x @param {number} y @param {number} z @param {number} value
    */
   event(kind, slot, x, y, z, value) {
-    this.core.game_event(this.at, kind, slot, x, y, z, value);
+    this.input(EVENT, slot, [kind, x, y, z, value]);
   }
 
   get ticks() {

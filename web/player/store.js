@@ -5,6 +5,7 @@
 
 import { Clock } from "./clock.js";
 import { Game, PERSON, POLICY, PolicyError, SCRIPT } from "./game.js";
+import { DRIVE, EVENT, SAMPLE } from "./journal.js";
 import { fetchModule } from "./loader.js";
 
 /** @typedef {import("./spec.js").Spec} Spec @typedef {import("./stages.js").Stage} Stage */
@@ -45,6 +46,11 @@ export class Store {
     this.clock = new Clock(spec.tick_rate);
   }
 
+  /** What entered the game since its start. */
+  get journal() {
+    return this.game?.journal ?? null;
+  }
+
   /** The slot that the page is about. */
   get shown() {
     return this.person < 0 ? this.seat : this.person;
@@ -72,6 +78,9 @@ export class Store {
       for (let slot = 0; slot < spec.slots; slot += 1) {
         const better = slot < spec.agents ? [POLICY, SCRIPT] : [SCRIPT, POLICY];
         game.drive(slot, better.find((driver) => this.offers(driver, game)) ?? PERSON);
+      }
+      for (const { kind, slot, values } of this.game?.journal.settings.values() ?? []) {
+        if (kind === EVENT || kind === SAMPLE) game.input(kind, slot, values); // the world stays as it was turned
       }
       this.game = game;
       this.person = -1;
@@ -142,7 +151,9 @@ export class Store {
 
   /** @param {number} slot */
   takeOver(slot) {
-    if (!this.game || this.person === slot) return;
+    if (!this.game) return;
+    this.game.branch();
+    if (this.person === slot) return;
     this.handBack();
     this.former = this.game.driver(slot);
     if (this.former === PERSON) this.former = this.game.hasPolicy ? POLICY : SCRIPT;
@@ -201,7 +212,42 @@ export class Store {
   /** Pauses, and advances exactly one tick. */
   step() {
     if (this.clock.running) this.pause();
+    this.tick();
+  }
+
+  tick() {
+    const entered = this.game?.journal.entered;
     this.game?.tick();
+    if (this.game?.journal.entered !== entered) this.#follow();
+  }
+
+  /**
+   * Goes to a tick that was played, earlier or later: see game.js.
+   *
+   * @param {number} tick
+   */
+  seek(tick) {
+    this.clock.clear();
+    this.game?.seek(tick);
+    this.#follow();
+  }
+
+  /** After inputs that came from the journal: who drives now? */
+  #follow() {
+    const drivers = [...(this.game?.journal.settings.values() ?? [])].filter(({ kind }) => kind === DRIVE);
+    const person = drivers.find(({ values }) => values[0] === PERSON)?.slot ?? -1;
+    if (person !== this.person) this.former = this.game?.hasPolicy ? POLICY : SCRIPT;
+    this.person = person;
+    this.changed();
+  }
+
+  /**
+   * What the person who plays holds.
+   *
+   * @param {number[]} action one number a head
+   */
+  hold(action) {
+    if (this.game && this.person >= 0 && !this.game.following) this.game.act(this.person, action);
   }
 
   /**

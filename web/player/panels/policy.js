@@ -67,6 +67,7 @@ export function policy(store) {
       ),
     ),
     settle(game) {
+      mode.value = game.sampled ? "sampled" : "greedy";
       if (told === game) return;
       told = game;
       const { name, size } = store.policy;

@@ -69,7 +69,7 @@ export function world(store) {
   return {
     element: make("details", { hidden: !sliders.length }, make("summary", {}, "World"), rows),
     settle(game) {
-      for (const { param, index, put } of sliders) put(game.turned.get(index) ?? param.value);
+      for (const { param, index, put } of sliders) put(game.turned(index) ?? param.value);
     },
   };
 }
