@@ -58,7 +58,7 @@ def steps_per_second(name: str | Path, threads: int, agents: int) -> tuple[float
     vector = envs.Vector(name, max(1, agents // slots), seed=0, agents=slots, threads=threads)
     made = vector.buffers()
     # What a trainer without shaping passes.
-    made = replace(made, mask=made.mask if vector.spec.masked else None, potential=None)
+    made = replace(made, mask=made.mask if vector.spec.masked else envs.ABSENT, potential=envs.ABSENT)
     rounds = [replace(made, action=action) for action in random_actions(vector, 64)]
     vector.reset(made)
 

@@ -1,29 +1,23 @@
-/* pace.c: steps of one environment (-DENV_SOURCE="path" -DENV_VECTOR) for a clock outside, natively and in WebAssembly.
+/* pace.c: steps of one environment (-DENV_SOURCE="path" -DENV_ROWS) for a clock outside, natively and in WebAssembly.
  * So many environments that they have PACE_AGENTS agents or a few more, all driven, by one thread, with random actions
- * drawn beforehand; observations, ends of episodes and resets included.
+ * drawn beforehand; observations, ends of lives and resets included.
  */
 #include ENV_SOURCE
+#include <stdlib.h>
 
 enum { PACE_ROUNDS = 64, PACE_ENVS = (PACE_AGENTS + ENV_SLOTS - 1) / ENV_SLOTS, PACE_ROWS = PACE_ENVS * ENV_SLOTS };
 
-static env_obs pace_obs[PACE_ROWS * ENV_OBS], pace_final_obs[PACE_ROWS * ENV_OBS];
 static env_action pace_action[PACE_ROUNDS][PACE_ROWS * ENV_HEADS];
-static float pace_reward[PACE_ROWS], pace_episode[PACE_ROWS * 4];
-static uint8_t pace_mask[PACE_ROWS * ENV_MOST_CHOICES], pace_flags[3][PACE_ROWS];
-static EnvVector *pace_vector;
-static const EnvBuffers pace_buffers = {.obs = pace_obs,
-                                        .reward = pace_reward,
-                                        .terminated = pace_flags[0],
-                                        .truncated = pace_flags[1],
-                                        .alive = pace_flags[2],
-                                        .final_obs = pace_final_obs,
-                                        .episode = pace_episode};
+static float pace_reward[PACE_ROWS], pace_record[PACE_ROWS * ENV_RECORD], pace_skill[ENV_SLOTS];
+static uint8_t pace_flags[4][PACE_ROWS];
+static EnvRows *pace_rows;
+static void *pace_scratch;
+static EnvBuffers pace_buffers; /* what a trainer without shaping passes: no potential, a mask where there is one */
 
-static EnvBuffers pace_round(int round) {
-    EnvBuffers b = pace_buffers; /* what a trainer without shaping passes: no potential, a mask where there is one */
-    b.action = pace_action[round];
-    b.mask = env.mask ? pace_mask : NULL;
-    return b;
+/* Zeroed memory, aligned to 64 bytes, or NULL. */
+static void *pace_room(size_t size) {
+    void *made = aligned_alloc(64, env_align(size + 1));
+    return made ? memset(made, 0, size) : NULL;
 }
 
 /* cffi: begin */
@@ -34,11 +28,11 @@ ENV_EXPORT uint32_t pace_hash(void);
 
 /* Makes the environments and begins their episodes. Returns the agent-steps of one time of pace_run; 0: no memory. */
 uint32_t pace_start(void) {
-    float param[ENV_PARAM_COUNT], skill[ENV_SLOTS] = {0.0f};
+    float param[ENV_PARAM_COUNT];
     for (int i = 0; i < ENV_PARAM_COUNT; i++) {
         param[i] = env_params[i].value;
     }
-    EnvVectorConfig config = {.num_envs = PACE_ENVS, .agents = ENV_SLOTS, .threads = 1, .skill = skill};
+    EnvRowsConfig config = {.num_envs = PACE_ENVS, .agents = ENV_SLOTS, .skill = pace_skill};
     config.action_repeat = (uint32_t)env.spec.action_repeat;
     config.param = config.low = config.high = param;
     for (uint32_t round = 0; round < PACE_ROUNDS; round++) {
@@ -49,20 +43,31 @@ uint32_t pace_start(void) {
                 (env_action)(head->size ? u * (float)head->size : head->low + u * (head->high - head->low));
         }
     }
-    env_vector_free(pace_vector);
-    pace_vector = env_vector_new(&config);
-    EnvBuffers first = pace_round(0);
-    if (pace_vector) {
-        env_vector_reset(pace_vector, &first);
+    EnvBuffers *b = &pace_buffers;
+    b->reward = pace_reward, b->record = pace_record;
+    b->terminated = pace_flags[0], b->truncated = pace_flags[1], b->alive = pace_flags[2], b->reset = pace_flags[3];
+    int missing = 0;
+    for (uint32_t g = 0; g < ENV_GROUPS; g++) {
+        b->obs[g] = pace_room(PACE_ROWS * env_group_bytes(g));
+        b->final_obs[g] = pace_room(PACE_ROWS * env_group_bytes(g));
+        missing |= !b->obs[g] || !b->final_obs[g];
     }
-    return pace_vector ? PACE_ROUNDS * PACE_ROWS : 0;
+    b->mask = env.mask ? pace_room(PACE_ROWS * (size_t)env_choices()) : NULL;
+    pace_scratch = pace_room(env_rows_scratch_size());
+    void *memory = pace_room(env_rows_size(&config));
+    if (missing || !memory || !pace_scratch || (env.mask && !b->mask)) {
+        return 0;
+    }
+    pace_rows = env_rows_init(memory, &config);
+    env_rows_reset(pace_rows, b, 0, env_rows_blocks(pace_rows), pace_scratch);
+    return PACE_ROUNDS * PACE_ROWS;
 }
 
 void pace_run(uint32_t times) {
     for (uint32_t i = 0; i < times; i++) {
         for (int round = 0; round < PACE_ROUNDS; round++) {
-            EnvBuffers b = pace_round(round);
-            env_vector_step(pace_vector, &b);
+            pace_buffers.action = pace_action[round];
+            env_rows_step(pace_rows, &pace_buffers, 0, env_rows_blocks(pace_rows), pace_scratch);
         }
     }
 }
@@ -71,10 +76,12 @@ void pace_run(uint32_t times) {
 uint32_t pace_hash(void) {
     uint64_t hash = 0;
     for (uint32_t i = 0; i < PACE_ENVS; i++) {
-        hash = hash * 31 + env_hash(env_vector_group(pace_vector, i), i % ENV_LANES);
+        hash = hash * 31 + env_hash(env_rows_block(pace_rows, i), i % ENV_LANES);
     }
-    for (size_t i = 0; i < sizeof pace_obs; i++) {
-        hash = (hash ^ ((const uint8_t *)pace_obs)[i]) * 0x100000001b3u;
+    for (uint32_t g = 0; g < ENV_GROUPS; g++) {
+        for (size_t i = 0; i < PACE_ROWS * env_group_bytes(g); i++) {
+            hash = (hash ^ ((const uint8_t *)pace_buffers.obs[g])[i]) * 0x100000001b3u;
+        }
     }
     return (uint32_t)(hash ^ hash >> 32);
 }

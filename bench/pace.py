@@ -40,7 +40,7 @@ def make(env: str | Path, isa: str, agents: int, node: hosts.Node) -> Pace:
     """An environment, by its name or folder, compiled for `isa`, one of `isas()`; WebAssembly runs in `node`. Raises
     MinnowError where a compiler is missing or there is no memory."""
     name = folder(env).name
-    defines = {"ENV_SOURCE": f'"{source(env)}"', "ENV_VECTOR": 1, "PACE_AGENTS": agents}
+    defines = {"ENV_SOURCE": f'"{source(env)}"', "ENV_ROWS": 1, "PACE_AGENTS": agents}
     made = _Wasm(name, defines, agents, node) if isa == WASM else _Native(name, defines, isa)
     if not made.steps:
         raise MinnowError(f"no memory for {agents} agents of {name}: take fewer (--agents).")

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from .find import folder, folders, is_env, names, ours, recall, remember
-from .spec import Spec, forget, library, source, source_hash, spec
-from .vector import EPISODE, Buffers, Vector
+from .spec import Group, Spec, forget, library, source, source_hash, spec
+from .vector import ABSENT, RECORD, Buffers, Obs, Vector
 
 __all__ = [
-    "EPISODE",
+    "ABSENT",
+    "RECORD",
     "Buffers",
+    "Group",
+    "Obs",
     "Spec",
     "Vector",
     "folder",

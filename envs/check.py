@@ -34,6 +34,7 @@ BANNED = {
     "rand(": "draw from env_uniform and its kin",
 }
 GOLDEN, VECTOR = "2500", "1000"  # steps
+RANKS = {"fields": {1}, "planes": {2, 3}, "set": {2}, "present": {1}}
 
 
 def compilers() -> list[str]:
@@ -53,7 +54,7 @@ def driver(env: str | Path, *flags: str, cc: str, lanes: int | None = None, vect
         {} if lanes is None else {"ENV_LANES": lanes}
     )
     if vector:
-        defines |= {"ENV_VECTOR": 1, "_POSIX_C_SOURCE": "200809L"}
+        defines |= {"ENV_POOL": 1, "_POSIX_C_SOURCE": "200809L"}
         flags = (*flags, "-pthread")
     return compile.program(
         [OURS / "driver.c"], defines=defines, include=[OURS], flags=flags, cc=cc, name=f"driver_{folder(env).name}"
@@ -82,8 +83,23 @@ def declaration(env: str | Path) -> str:
     demand(declared == found.name, f"spec.name is {declared!r}, but the folder is {found.name!r}")
     demand(bool(found.title and found.score_name), "title and score_name must not be empty")
     demand(found.description.endswith("."), "description is a sentence: end it with a full stop")
-    size = library(env).env_obs_size()
-    demand(int(np.prod(found.obs_shape)) == size, f"obs_shape {found.obs_shape} does not hold ENV_OBS = {size} numbers")
+    for i, group in enumerate(found.group):
+        where = f"group {group.name!r}"
+        demand(re.fullmatch(r"[a-z][a-z0-9_]*", group.name) is not None, f"{where}: its name must be lower case")
+        demand(len(found.group) > 1 or group.name == "obs", f'{where}: where there is one group its name is "obs"')
+        demand(len(group.shape) in RANKS[group.kind], f"{where}: {group.kind} cannot have the shape {group.shape}")
+        before = found.group[i - 1] if i else None
+        demand(
+            group.kind != "present"
+            or (before is not None and before.kind == "set" and group.shape == before.shape[:1] and group.type == "u8"),
+            f"{where}: ENV_PRESENT is ENV_U8, follows its set, and has as many entities",
+        )
+        demand(bool(group.fields) or group.kind == "present", f"{where}: it needs fields")
+        for field in group.fields:
+            demand(bool(field.name) and field.low < field.high, f"field {field.name!r}: needs a name and low < high")
+    demand(len({group.name for group in found.group}) == len(found.group), "two groups have one name")
+    demand(any(not group.critic for group in found.group), "every group is for the critic alone: a policy sees nothing")
+    size = sum(group.size for group in found.group)
     demand(1 <= found.agents <= found.slots, f"agents is {found.agents}: it must be 1 to ENV_SLOTS = {found.slots}")
     demand(found.tick_rate > 0 and found.action_repeat >= 1, "tick_rate and action_repeat must be positive")
     demand(found.score_low < found.score_high, "score_low must lie below score_high")
@@ -96,8 +112,6 @@ def declaration(env: str | Path) -> str:
         demand(p.doc.endswith("."), f"parameter {p.name}: its doc is a sentence, with a full stop")
         demand(p.scale != "log" or p.low > 0, f"parameter {p.name}: a logarithmic one needs a low above 0")
         demand(p.kind != "physics" or p.value == 0 or p.low * p.high >= 0, f"parameter {p.name}: bounds change sign")
-    for field in found.fields:
-        demand(bool(field.name) and field.low < field.high, f"field {field.name!r}: needs a name and low < high")
     for head in found.head:
         demand(head.size in (0, len(head.labels)), f"head {head.name}: {head.size} choices, {len(head.labels)} labels")
     for c in found.control:
@@ -122,7 +136,7 @@ def warnings(env: str | Path) -> str:
     """No compiler has anything to say about it, with lanes or without."""
     for cc in compilers():
         for lanes in lane_counts(env):
-            defines = {"ENV_VECTOR": 1, "_POSIX_C_SOURCE": "200809L"} | ({} if lanes is None else {"ENV_LANES": lanes})
+            defines = {"ENV_POOL": 1, "_POSIX_C_SOURCE": "200809L"} | ({} if lanes is None else {"ENV_LANES": lanes})
             compile.object([file_of(env)], defines=defines, include=[OURS], flags=["-O2", *STRICT], cc=cc)
     return ", ".join(compilers())
 
@@ -194,6 +208,7 @@ def _in_wasm(env: str | Path) -> str:
         exports=["driver_golden"],
         defines={"ENV_SOURCE": f'"{file_of(env)}"'},
         include=[OURS],
+        memory=16 << 20,
         name=f"driver_{folder(env).name}",
     )
     code = (

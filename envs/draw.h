@@ -36,7 +36,7 @@ static inline void env_line(EnvList *list, float x0, float y0, float x1, float y
 static inline void env_polygon(EnvList *list, const float *xy, int corners, uint32_t color) {
     env_shape(list, ENV_POLYGON, color, corners, xy, 2 * corners, 0);
 }
-/* Up to 19 bytes of text; align: ENV_CENTRED, ENV_LEFT (x is the left end) or ENV_RIGHT. */
+/* Up to 15 bytes of text; align: ENV_CENTRED, ENV_LEFT (x is the left end) or ENV_RIGHT. */
 static inline void env_text(EnvList *list, float x, float y, float height, int align, uint32_t color,
                             const char *text) {
     env_shape(list, ENV_TEXT, color, align, (const float[]){x, y, height}, 3, text);

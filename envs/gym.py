@@ -21,7 +21,7 @@ from gymnasium.vector.utils import batch_space
 from minnow.cinfer.errors import MinnowError, unknown
 
 from .spec import Spec, spec
-from .vector import EPISODE, Buffers, Vector
+from .vector import RECORD, Buffers, Vector
 
 PIXELS = 480  # of a picture, across
 _OPTIONS = set(inspect.signature(Vector).parameters) - {"name", "num_envs", "params"}
@@ -109,7 +109,7 @@ class GymEnv(gymnasium.Env):
         over = bool(b.terminated[0] or b.truncated[0])
         info = self._info()
         if over:
-            info = {"outcome": dict(zip(EPISODE, b.episode[0].tolist(), strict=True))}
+            info = {"outcome": dict(zip(RECORD, b.record[0].tolist(), strict=True))}
             self._fresh, self._playing = True, False
         obs = (b.final_obs if over else b.obs)[0].copy()
         return obs, float(b.reward[0]), bool(b.terminated[0]), bool(b.truncated[0]), info
@@ -210,8 +210,8 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
         info, over = {}, b.terminated | b.truncated
         if over.any():
             outcome: dict[str, np.ndarray] = {}
-            for column, key in enumerate(EPISODE):
-                outcome |= {key: np.where(over, b.episode[:, column], 0).astype(np.float64), f"_{key}": over.copy()}
+            for column, key in enumerate(RECORD):
+                outcome |= {key: np.where(over, b.record[:, column], 0).astype(np.float64), f"_{key}": over.copy()}
             info = {"outcome": outcome, "_outcome": over.copy()}
         self._shown = b.obs.copy()
         if self.mode == AutoresetMode.SAME_STEP:

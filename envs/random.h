@@ -5,8 +5,8 @@
  *   key of an environment   threefry(key: seed, counter: (index, 0))
  *   draws of the game       counter (draws so far, 0): env_bits and those made of it
  *   draws of parameters     counter (episode, 1 + parameter): core.h
- *   noise without a trace   counter (tick, 2^31 + 16 episode + stream): env_noise, for functions that may not change
- * State
+ *   noise without a trace   counter (tick + 0x9e3779b9 episode, 2^31 + 16 slot + which): env_noise, for functions that
+ *                           may not change State
  */
 #ifndef MINNOW_ENV_RANDOM_H
 #define MINNOW_ENV_RANDOM_H
@@ -70,10 +70,11 @@ static inline float env_normal(State *s, int lane) {
     return env_sqrt(-2.0f * env_log(1.0f - env_unit(bits.a))) * env_cos(2.0f * ENV_PI * env_unit(bits.b));
 }
 
-/* [0, 1), fixed for each tick and stream (0 ... 15). */
-static inline float env_noise(const State *s, int lane, uint32_t stream) {
+/* [0, 1), fixed for each tick, slot and `which` (0 ... 15). */
+static inline float env_noise(const State *s, int lane, int slot, uint32_t which) {
     const EnvBase *base = (const EnvBase *)s;
-    uint32_t counter = 0x80000000u + ((uint32_t)base->episode[lane] << 4 & 0x7ffffff0u) + (stream & 15u);
-    return env_unit(env_threefry(base->key[0][lane], base->key[1][lane], (uint32_t)base->tick[lane], counter).a);
+    uint32_t moment = (uint32_t)base->tick[lane] + (uint32_t)base->episode[lane] * 0x9e3779b9u;
+    uint32_t stream = 0x80000000u + (uint32_t)slot * 16u + (which & 15u);
+    return env_unit(env_threefry(base->key[0][lane], base->key[1][lane], moment, stream).a);
 }
 #endif

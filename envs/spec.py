@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,9 +20,37 @@ from .find import OURS, folder
 
 SHARED = ("abi.h", "env.h", "core.h", "random.h", "mathf.h", "draw.h")  # what every game depends on
 FLAGS = ["-pthread", "-fno-trapping-math"]  # the latter changes no result, but lets gcc turn choices into SIMD
-KINDS = ("physics", "fidelity", "reward", "world")
-SCALES = ("linear", "log", "integer")
-ACTIONS = ("discrete", "multi_discrete", "box")
+DECLARED = ("abi.h", "rows.h", "pool.h")  # what Python calls
+
+
+@functools.cache
+def ffi() -> cffi.FFI:
+    """The declarations of DECLARED."""
+    maker = cffi.FFI()
+    for header in DECLARED:
+        text = (OURS / header).read_text(encoding="utf-8")
+        part = re.search(r"/\* cffi: begin \*/(.*)/\* cffi: end \*/", text, re.DOTALL)
+        assert part, f"{header} has lost its marks"
+        maker.cdef(part[1])
+    return maker
+
+
+def enumeration(first: str, prefix: str = "") -> tuple[str, ...]:
+    """The names, in lower case and in order, of the enumeration in DECLARED whose first name is ENV_`first`,
+    without `prefix`."""
+    for header in DECLARED:
+        text = (OURS / header).read_text(encoding="utf-8")
+        found = re.search(rf"enum \{{ (ENV_{first} = 0\b.*?) \}};", text, re.DOTALL)
+        if found:
+            return tuple(name.removeprefix(prefix).lower() for name in re.findall(r"ENV_(\w+) = \d+", found[1]))
+    raise AssertionError(f"no header has an enumeration that begins with ENV_{first}")
+
+
+KINDS = enumeration("PHYSICS")  # of a parameter
+SCALES = enumeration("LINEAR")
+ACTIONS = enumeration("DISCRETE")
+TYPES = enumeration("F32")  # of a group
+GROUPS = enumeration("FIELDS")  # its kinds
 
 
 @dataclass(frozen=True)
@@ -40,11 +69,31 @@ class Param:
 
 @dataclass(frozen=True)
 class Field:
-    """One number of a flat observation, or one plane of an image-like one."""
+    """One number of a flat group or of an entity, or one plane of an image-like group."""
 
     name: str
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """One named array of an observation. A set is followed by its `present`, bytes that are 1 where an entity is."""
+
+    name: str
+    type: str  # one of TYPES
+    kind: str  # one of GROUPS
+    shape: tuple[int, ...]
+    critic: bool  # for the critic alone, in training
+    fields: tuple[Field, ...]  # [shape[0]]; of a set [shape[1]]; of "present" none
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.float32 if self.type == "f32" else np.uint8)
 
 
 @dataclass(frozen=True)
@@ -72,12 +121,13 @@ class Control:
 
 @dataclass(frozen=True)
 class Gesture:
-    """What a visitor may do that is no action; `kind` is the event's."""
+    """What a visitor may do that is no action; `kind` is the event's, `uses` the members of it that mean anything."""
 
     kind: int
     name: str
     doc: str
     pointer: str
+    uses: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -89,9 +139,9 @@ class Spec:
     description: str
     slots: int
     agents: int
-    obs_type: str  # "f32" or "u8"
-    obs_shape: tuple[int, ...]
-    fields: tuple[Field, ...]
+    group: tuple[Group, ...]  # what a slot observes
+    lives: bool  # slots may die, leave and be born while the environment goes on
+    shapes: int  # the longest draw list
     action_type: str  # one of ACTIONS
     head: tuple[Head, ...]
     masked: bool
@@ -122,8 +172,28 @@ class Spec:
         return sum(head.size for head in self.head)
 
     @property
+    def obs(self) -> Group:
+        """The one group of an observation; MinnowError where there are several."""
+        if len(self.group) != 1:
+            names = ", ".join(group.name for group in self.group)
+            raise MinnowError(f"{self.name} observes several groups ({names}), and this takes one array.")
+        return self.group[0]
+
+    @property
+    def obs_type(self) -> str:
+        return self.obs.type
+
+    @property
+    def obs_shape(self) -> tuple[int, ...]:
+        return self.obs.shape
+
+    @property
     def obs_dtype(self) -> np.dtype:
-        return np.dtype(np.float32 if self.obs_type == "f32" else np.uint8)
+        return self.obs.dtype
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return self.obs.fields
 
     @property
     def action_dtype(self) -> np.dtype:
@@ -167,23 +237,12 @@ def source_hash(env: str | Path) -> str:
     """SHA-256 of the C sources that decide how a game of this environment goes; the same wherever it lies."""
     digest = hashlib.sha256()
     own, shared = source(env), [OURS / header for header in SHARED]
-    also = [path for path in compile.depends([own], [], search=[OURS]) if path not in {own, *shared, OURS / "vector.h"}]
+    apart = {own, *shared, OURS / "rows.h", OURS / "pool.h"}
+    also = [path for path in compile.depends([own], [], search=[OURS]) if path not in apart]
     for path in [*shared, own, *also]:
         home = next((home for home in (OURS, own.parent.parent) if path.is_relative_to(home)), path.parent)
         digest.update(path.relative_to(home).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-@functools.cache
-def ffi() -> cffi.FFI:
-    """The declarations of abi.h and vector.h."""
-    maker = cffi.FFI()
-    for header in ("abi.h", "vector.h"):
-        text = (OURS / header).read_text(encoding="utf-8")
-        part = re.search(r"/\* cffi: begin \*/(.*)/\* cffi: end \*/", text, re.DOTALL)
-        assert part, f"{header} has lost its marks"
-        maker.cdef(part[1])
-    return maker
 
 
 def library(env: str | Path, lanes: int | None = None) -> Any:
@@ -194,7 +253,7 @@ def library(env: str | Path, lanes: int | None = None) -> Any:
 
 @functools.cache
 def _library(source: Path, lanes: int | None) -> Any:
-    defines = {"ENV_VECTOR": 1, "_POSIX_C_SOURCE": "200809L"} | ({} if lanes is None else {"ENV_LANES": lanes})
+    defines = {"ENV_POOL": 1, "_POSIX_C_SOURCE": "200809L"} | ({} if lanes is None else {"ENV_LANES": lanes})
     name = f"env_{source.stem}"
     lib = ffi().dlopen(str(compile.shared([source], defines=defines, include=[OURS], flags=FLAGS, name=name)))
     if lib.env_abi_version() != lib.ENV_ABI_VERSION:
@@ -231,6 +290,14 @@ def spec(env: str | Path) -> Spec:
     return _spec(source(env))
 
 
+def _group(g: Any) -> Group:
+    kind = GROUPS[g.kind]
+    shape = tuple(size for size in g.shape if size)
+    count = 0 if g.fields == ffi().NULL else shape[kind == "set"]
+    fields = tuple(Field(_text(f.name), _number(f.low), _number(f.high)) for f in (g.fields[i] for i in range(count)))
+    return Group(_text(g.name), TYPES[g.type], kind, shape, bool(g.critic), fields)
+
+
 @functools.cache
 def _spec(source: Path) -> Spec:
     c = _library(source, None).env_spec()
@@ -240,11 +307,9 @@ def _spec(source: Path) -> Spec:
         description=_text(c.description),
         slots=c.slots,
         agents=c.agents,
-        obs_type=("f32", "u8")[c.obs_type],
-        obs_shape=tuple(c.obs_shape[i] for i in range(c.obs_rank)),
-        fields=tuple(
-            Field(_text(f.name), _number(f.low), _number(f.high)) for f in (c.fields[i] for i in range(c.obs_shape[0]))
-        ),
+        group=tuple(_group(c.group[i]) for i in range(c.groups)),
+        lives=bool(c.lives),
+        shapes=c.shapes,
         action_type=ACTIONS[c.action_type],
         head=tuple(
             Head(_text(h.name), h.size, _number(h.low), _number(h.high), _words(h.labels))
@@ -281,7 +346,7 @@ def _spec(source: Path) -> Spec:
             for k in (c.control[i] for i in range(c.controls))
         ),
         gesture=tuple(
-            Gesture(g.kind, _text(g.name), _text(g.doc), _text(g.pointer))
+            Gesture(g.kind, _text(g.name), _text(g.doc), _text(g.pointer), _words(g.uses))
             for g in (c.gesture[i] for i in range(c.gestures))
         ),
         source_hash=source_hash(source),

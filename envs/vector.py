@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +14,50 @@ import numpy as np
 from minnow.cinfer.errors import MinnowError, unknown
 
 from .find import folder, remember
-from .spec import Spec, ffi, library, spec
+from .spec import Spec, enumeration, ffi, library, spec
 
-SHAPING = ("none", "difference", "discounted")
-EPISODE = ("score", "return", "length", "success")  # the columns of Buffers.episode
+SHAPING = enumeration("SHAPING_NONE", "SHAPING_")
+RECORD = enumeration("SCORE")  # the columns of Buffers.record
+ABSENT = np.zeros(0)  # stands for an array that is not wanted
+Obs = Any  # an array, or, where the environment observes several groups, a dict of arrays by their names
+
+
+def _absent() -> Any:
+    return ABSENT
 
 
 @dataclass(frozen=True, eq=False)
 class Buffers:
-    """One step's memory: C-contiguous arrays of rows (environment x agents + agent). Any but `obs` may be None.
+    """One step's memory: C-contiguous arrays of rows (environment x agents + agent). Any may be ABSENT, any group of
+    several may be left out of `obs` and `final_obs`.
 
-    All but final_obs, episode and potential speak of the state that `obs` shows: after an episode's end, the first
-    state of the next episode."""
+    obs, mask, alive and reset speak of one moment, after the step and all that began in it; the others of the step that
+    led there. Where a row was dead before a step, its reward, terminated and truncated are 0."""
 
-    obs: np.ndarray  # [rows, *obs_shape] f32 or u8
-    action: np.ndarray | None = None  # [rows, heads] i32 or f32, read; None: the script plays these slots too
-    mask: np.ndarray | None = None  # [rows, choices] bool: which choices are possible
-    reward: np.ndarray | None = None  # [rows] f32: of this step, shaping included
-    potential: np.ndarray | None = None  # [rows] f32: of the state that the step led to, before any reset
-    terminated: np.ndarray | None = None  # [rows] bool
-    truncated: np.ndarray | None = None  # [rows] bool
-    alive: np.ndarray | None = None  # [rows] bool
-    final_obs: np.ndarray | None = None  # [rows, *obs_shape]: written where an episode ended: its last observation
-    episode: np.ndarray | None = None  # [rows, 4] f32: likewise: EPISODE; return is without shaping, length in steps
+    # [rows, *shape] f32 or u8, of each group
+    obs: Obs = field(default_factory=_absent)
+    # [rows, heads] i32 or f32, read; ABSENT: the script plays these slots too
+    action: np.ndarray = field(default_factory=_absent)
+    # [rows, choices] bool: which choices are possible
+    mask: np.ndarray = field(default_factory=_absent)
+    # [rows] f32: of this step, shaping included
+    reward: np.ndarray = field(default_factory=_absent)
+    # [rows] f32: of the state that the step led to, before any reset
+    potential: np.ndarray = field(default_factory=_absent)
+    # [rows] bool: the row's life ended in this step
+    terminated: np.ndarray = field(default_factory=_absent)
+    # [rows] bool: it was cut off
+    truncated: np.ndarray = field(default_factory=_absent)
+    # [rows] bool: somebody is there to act
+    alive: np.ndarray = field(default_factory=_absent)
+    # [rows] bool: obs begins a life; who keeps memory for the row clears it first
+    reset: np.ndarray = field(default_factory=_absent)
+    # like obs: written where a life ended: its last observation
+    final_obs: Obs = field(default_factory=_absent)
+    # [rows, 4] f32: likewise: RECORD; return is without shaping, length in steps
+    record: np.ndarray = field(default_factory=_absent)
+    # [num_envs] bool: the environment ended in this step, and the next episode has begun
+    over: np.ndarray = field(default_factory=_absent)
 
 
 class Vector:
@@ -121,16 +142,17 @@ class Vector:
             _within("script_skill", 0 if skill is None else skill, 0, 1)
         skill = np.array([-1 if skill is None else skill for skill in skills], np.float32)
 
-        config = self._ffi.new("EnvVectorConfig *")
-        config.num_envs, config.first_index, config.agents, config.threads = num_envs, first_index, self.agents, threads
+        config = self._ffi.new("EnvRowsConfig *")
+        config.num_envs, config.first_index, config.agents = num_envs, first_index, self.agents
         config.action_repeat, config.seed, config.randomize = self.action_repeat, _seed(seed), randomize
         config.param, config.low = self._floats(values), self._floats(low)
         config.high, config.skill = self._floats(high), self._floats(skill)
         config.shaping, config.gamma = SHAPING.index(shaping), gamma
-        pointer = self.lib.env_vector_new(config)
+        pointer = self.lib.env_pool_new(config, threads)
         if pointer == self._ffi.NULL:
             raise MinnowError(f"no memory for {num_envs} environments of {self.lib.env_saved_size()} bytes.")
-        self._vector = self._ffi.gc(pointer, self.lib.env_vector_free)
+        self._pool = self._ffi.gc(pointer, self.lib.env_pool_free)
+        self._rows = self.lib.env_pool_rows(pointer)
         # The C view of each Buffers, for as long as its owner keeps it.
         self._bound: weakref.WeakKeyDictionary[Buffers, Any] = weakref.WeakKeyDictionary()
 
@@ -154,17 +176,21 @@ class Vector:
 
     def buffers(self) -> Buffers:
         """New zeroed arrays for every field; action holds the idle action."""
-        shapes = self._shapes()
-        made = {name: np.zeros(shape, dtype) for name, (shape, dtype) in shapes.items()}
+
+        def observed() -> Obs:
+            arrays = {group.name: np.zeros((self.rows, *group.shape), group.dtype) for group in self.spec.group}
+            return arrays if len(arrays) > 1 else arrays["obs"]
+
+        made = {name: np.zeros(shape, dtype) for name, (shape, dtype) in self._shapes().items()}
         if self.spec.action_type != "box":
             made["action"][:] = self.spec.idle
-        return Buffers(**made)
+        return Buffers(obs=observed(), final_obs=observed(), **made)
 
     def _shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
-        rows, obs = self.rows, (self.rows, *self.spec.obs_shape)
+        """Of all but observations."""
+        rows = self.rows
         real, flag = np.dtype(np.float32), np.dtype(np.bool_)
         return {
-            "obs": (obs, self.spec.obs_dtype),
             "action": ((rows, self.spec.heads), self.spec.action_dtype),
             "mask": ((rows, self.spec.choices), flag),
             "reward": ((rows,), real),
@@ -172,8 +198,9 @@ class Vector:
             "terminated": ((rows,), flag),
             "truncated": ((rows,), flag),
             "alive": ((rows,), flag),
-            "final_obs": (obs, self.spec.obs_dtype),
-            "episode": ((rows, len(EPISODE)), real),
+            "reset": ((rows,), flag),
+            "record": ((rows, len(RECORD)), real),
+            "over": ((self.num_envs,), flag),
         }
 
     def _bind(self, buffers: Buffers) -> Any:
@@ -181,68 +208,92 @@ class Vector:
         bound = self._bound.get(buffers)
         if bound is not None:
             return bound
-        shapes = self._shapes()
         view = self._ffi.new("EnvBuffers *")
-        for field in fields(Buffers):
-            array = getattr(buffers, field.name)
-            shape, dtype = shapes[field.name]
-            if array is None:
-                if field.name == "obs":
-                    raise MinnowError("buffers.obs is None: observations need memory.")
-                continue
-            bytes_too = dtype == np.bool_ and array.dtype == np.uint8
-            if array.shape != shape or not (array.dtype == dtype or bytes_too) or not array.flags.c_contiguous:
-                loose = "" if array.flags.c_contiguous else ", not contiguous"
-                raise MinnowError(
-                    f"buffers.{field.name} must be a C-contiguous {dtype.name} array of shape {shape}, "
-                    f"got {array.dtype.name} of shape {array.shape}{loose}."
+        pointers = dict(self._ffi.typeof(view).item.fields)
+        for name, (shape, dtype) in self._shapes().items():
+            address = self._address(name, getattr(buffers, name), shape, dtype)
+            setattr(view, name, self._ffi.cast(pointers[name].type, address))
+        for name in ("obs", "final_obs"):
+            arrays = getattr(buffers, name)
+            if not isinstance(arrays, Mapping):
+                arrays = {} if arrays is ABSENT else {self.spec.obs.name: arrays}
+            for given in arrays:
+                if given not in {group.name for group in self.spec.group}:
+                    raise unknown(f"group of {self.spec.name}", given, [group.name for group in self.spec.group])
+            for i, group in enumerate(self.spec.group):
+                shape, array = (self.rows, *group.shape), arrays.get(group.name, ABSENT)
+                address = self._address(
+                    name if len(arrays) == 1 else f"{name}[{group.name!r}]", array, shape, group.dtype
                 )
-            if field.name != "action" and not array.flags.writeable:
-                raise MinnowError(f"buffers.{field.name} is read-only.")
-            if array.size:
-                setattr(view, field.name, self._ffi.cast(f"{_C[field.name]} *", array.ctypes.data))
+                getattr(view, name)[i] = self._ffi.cast("void *", address)
         self._bound[buffers] = view
         return view
 
+    def _address(self, name: str, array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> int:
+        """Of an array that is as it must be; 0 where it is ABSENT."""
+        if not isinstance(array, np.ndarray):
+            raise MinnowError(f"buffers.{name} must be an array, or ABSENT where it is not wanted, got {array!r}.")
+        if array.shape == ABSENT.shape:
+            return 0
+        bytes_too = dtype == np.bool_ and array.dtype == np.uint8
+        if array.shape != shape or not (array.dtype == dtype or bytes_too) or not array.flags.c_contiguous:
+            loose = "" if array.flags.c_contiguous else ", not contiguous"
+            raise MinnowError(
+                f"buffers.{name} must be a C-contiguous {dtype.name} array of shape {shape}, "
+                f"got {array.dtype.name} of shape {array.shape}{loose}."
+            )
+        if name != "action" and not array.flags.writeable:
+            raise MinnowError(f"buffers.{name} is read-only.")
+        return array.ctypes.data if array.size else 0
+
     def reset(self, buffers: Buffers) -> None:
-        """Begins the next episode of every environment; writes obs, mask, alive."""
-        self.lib.env_vector_reset(self._vector, self._bind(buffers))
+        """Begins the next episode of every environment; writes obs, mask, alive, reset."""
+        self.lib.env_pool_reset(self._pool, self._bind(buffers))
 
     def step(self, buffers: Buffers) -> None:
-        """One step of every environment, `action_repeat` ticks; an environment whose episode ends begins the next one.
-        Discrete actions that do not exist count as idle, continuous ones are clipped."""
-        self.lib.env_vector_step(self._vector, self._bind(buffers))
+        """One step of every environment, `action_repeat` ticks; an environment that is over begins its next
+        episode. Discrete actions that do not exist count as idle, continuous ones are clipped."""
+        self.lib.env_pool_step(self._pool, self._bind(buffers))
 
     def observe(self, buffers: Buffers) -> None:
-        """Writes obs, mask and alive once more, as after `load` or `event`."""
-        self.lib.env_vector_observe(self._vector, self._bind(buffers))
+        """Writes obs, mask, alive and reset once more, as after `load` or `event`."""
+        self.lib.env_pool_observe(self._pool, self._bind(buffers))
 
     def seed(self, i: int, seed: int, index: int = 0) -> None:
         """Starts environment i anew on the stream (seed, index); `reset` must follow."""
-        self.lib.env_vector_seed(self._vector, self._index(i), _seed(seed), index)
+        low, high = _seed(seed) & 0xFFFFFFFF, seed >> 32
+        self.lib.env_rows_seed(self._rows, self._index(i), low, high, index)
 
     def save(self, i: int) -> bytes:
-        """Environment i with the sums of its episode so far. Valid between vectors of equal `agents`, any lanes."""
-        saved = self._ffi.new("char[]", self.lib.env_vector_saved_size(self._vector))
-        self.lib.env_vector_save(self._vector, self._index(i), saved)
+        """Environment i with the sums of its lives so far. Valid between vectors of equal `agents`, any lanes."""
+        saved = self._ffi.new("char[]", self.lib.env_rows_saved_size(self._rows))
+        self.lib.env_rows_save(self._rows, self._index(i), saved)
         return bytes(self._ffi.buffer(saved))
 
     def load(self, i: int, saved: bytes) -> None:
         """Puts environment i back to what `save` returned; call `observe` to see it."""
-        size = self.lib.env_vector_saved_size(self._vector)
+        size = self.lib.env_rows_saved_size(self._rows)
         if len(saved) != size:
             raise MinnowError(f"a saved {self.spec.name} has {size} bytes, got {len(saved)}.")
-        self.lib.env_vector_load(self._vector, self._index(i), saved)
+        self.lib.env_rows_load(self._rows, self._index(i), saved)
 
     def hash(self, i: int) -> int:
         """64 bits of the whole state of environment i, the same for every build, lane count and machine."""
         return self.lib.env_hash(*self._place(i))
 
     def event(
-        self, i: int, kind: int, slot: int = 0, x: float = 0, y: float = 0, z: float = 0, value: float = 0
+        self,
+        i: int,
+        kind: int,
+        slot: int = 0,
+        *,
+        target: int = 0,
+        at: Sequence[float] = (0, 0, 0),
+        way: Sequence[float] = (0, 0, 0),
+        value: float = 0,
     ) -> None:
-        """Something that is no action: see EnvEvent in abi.h."""
-        event = self._ffi.new("EnvEvent *", (kind, slot, x, y, z, value))
+        """Something that is no action: see EnvEvent in abi.h. at, way: two or three numbers."""
+        event = self._ffi.new("EnvEvent *", (kind, slot, target, tuple(at), tuple(way), value))
         self.lib.env_event(*self._place(i), event)
 
     def params(self, i: int) -> dict[str, float]:
@@ -258,13 +309,20 @@ class Vector:
         return action
 
     def draw(self, i: int, agent: int = 0, camera: int = 0, aspect: float = 1.0) -> list[dict[str, Any]]:
-        """The picture of environment i as a list of shapes: kind, color, n, f[12], text (abi.h)."""
+        """The picture of environment i as a list of shapes: kind, color, n, id, f[12], text (abi.h)."""
         view = self._ffi.new("EnvView *", (self._slot(agent), camera, aspect))
         count = self.lib.env_draw(*self._place(i), view, self._ffi.NULL, 0)
         shapes = self._ffi.new("EnvShape[]", count)
         self.lib.env_draw(*self._place(i), view, shapes, count)
         return [
-            {"kind": s.kind, "color": s.color, "n": s.n, "f": list(s.f), "text": self._ffi.string(s.text).decode()}
+            {
+                "kind": s.kind,
+                "color": s.color,
+                "n": s.n,
+                "id": s.id,
+                "f": list(s.f),
+                "text": self._ffi.string(s.text).decode() if s.kind == self.lib.ENV_TEXT else "",
+            }
             for s in shapes
         ]
 
@@ -279,21 +337,7 @@ class Vector:
         return slot
 
     def _place(self, i: int) -> tuple[Any, int]:
-        return self.lib.env_vector_group(self._vector, self._index(i)), i % self.lanes
-
-
-_C = {
-    "obs": "void",
-    "action": "void",
-    "mask": "uint8_t",
-    "reward": "float",
-    "potential": "float",
-    "terminated": "uint8_t",
-    "truncated": "uint8_t",
-    "alive": "uint8_t",
-    "final_obs": "void",
-    "episode": "float",
-}
+        return self.lib.env_rows_block(self._rows, self._index(i)), i % self.lanes
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -17,7 +17,7 @@ from minnow.cinfer.errors import MinnowError, missing
 
 from .gym import action_space, masks, observation_space, vector_of
 from .spec import spec
-from .vector import EPISODE
+from .vector import RECORD
 
 try:
     from pettingzoo import ParallelEnv
@@ -76,7 +76,7 @@ class ZooEnv(ParallelEnv):
         over = bool(b.terminated[0] or b.truncated[0])
         if over:
             for i, agent in enumerate(self.agents):
-                infos[agent] = {"outcome": dict(zip(EPISODE, b.episode[i].tolist(), strict=True))}
+                infos[agent] = {"outcome": dict(zip(RECORD, b.record[i].tolist(), strict=True))}
         flags = [dict.fromkeys(self.agents, bool(flag[0])) for flag in (b.terminated, b.truncated)]
         rewards = {agent: float(reward) for agent, reward in zip(self.agents, b.reward, strict=True)}
         answer = self._each(b.final_obs if over else b.obs), rewards, *flags, infos

@@ -3,6 +3,7 @@
 #define ENV_SLOTS 1
 #define ENV_HEADS 1
 #define ENV_OBS 1
+#define ENV_SHAPES 1
 #include "../envs/env.h"
 
 struct State {
@@ -45,6 +46,6 @@ void math_draw(uint32_t key, int kind, float *out, int n) {
                  : kind == 1 ? env_normal(&s, 0)
                  : kind == 2 ? (float)env_below(&s, 0, 6)
                  : kind == 3 ? env_between(&s, 0, -1.0f, 3.0f)
-                             : env_noise(&s, 0, 2);
+                             : env_noise(&s, 0, 0, 2);
     }
 }

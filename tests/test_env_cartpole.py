@@ -54,13 +54,13 @@ def test_the_first_state_is_small() -> None:
 
 def test_the_script_balances() -> None:
     vector = envs.Vector("cartpole", 100, seed=9)
-    b = replace(vector.buffers(), action=None)
+    b = replace(vector.buffers(), action=envs.ABSENT)
     vector.reset(b)
     for step in range(500):
         vector.step(b)
         assert not b.terminated.any()
         assert b.truncated.all() == (step == 499)
-    assert (b.episode == [500, 500, 500, 0]).all()
+    assert (b.record == [500, 500, 500, 0]).all()
 
 
 def test_a_pole_that_has_fallen_lies_still() -> None:
@@ -68,9 +68,12 @@ def test_a_pole_that_has_fallen_lies_still() -> None:
     vector = envs.Vector("cartpole", 1, seed=1, params={"max_angle": 45, "max_x": 2.8, "limit": 10000})
     b = vector.buffers()
     vector.reset(b)
-    group, lanes, ffi = vector.lib.env_vector_group(vector._vector, 0), vector.lanes, vector._ffi
+    block, lanes, ffi = vector.lib.env_rows_block(vector._rows, 0), vector.lanes, vector._ffi
     flags = [ffi.new("int32_t[]", lanes) for _ in range(2)]
     for _ in range(3000):
-        vector.lib.env_tick(group, ffi.new("int32_t[]", lanes), ffi.new("float[]", lanes), *flags)
+        scratch = ffi.new("char[]", vector.lib.env_scratch_size())
+        vector.lib.env_tick(
+            block, ffi.new("int32_t[]", lanes), ffi.new("float[]", lanes), *flags, ffi.new("uint8_t[]", lanes), scratch
+        )
     vector.observe(b)
     assert flags[0][0] == 1 and np.isfinite(b.obs).all() and abs(b.obs[0, 2]) <= 1.5708

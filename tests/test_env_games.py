@@ -83,7 +83,7 @@ def part(board: np.ndarray) -> np.ndarray:
 
 def boards_of(vector: envs.Vector, count: int) -> np.ndarray:
     """The boards [count, 4, 4] that lie at the end of the states."""
-    words = [int.from_bytes(vector.save(i)[-36:-28], "little") for i in range(count)]
+    words = [int.from_bytes(vector.save(i)[-40:-32], "little") for i in range(count)]
     return np.array([[word >> 4 * cell & 15 for cell in range(16)] for word in words]).reshape(-1, 4, 4)
 
 
@@ -204,7 +204,7 @@ def test_breakout_counts_its_bricks() -> None:
         over = b.terminated | b.truncated
         seen = np.where(over[:, None], b.final_obs, b.obs)[:, 6:] * 6
         assert np.allclose(seen.sum(1), left, atol=1e-3)
-        assert np.allclose(b.episode[over, 0], (72 - left[over]) / 72 * 100, atol=1e-3)
+        assert np.allclose(b.record[over, 0], (72 - left[over]) / 72 * 100, atol=1e-3)
         broken += int(b.reward.sum())
         left[over] = 72
         ended += int(over.sum())

@@ -112,7 +112,7 @@ def test_doors_end_the_episode() -> None:
             assert b.reward[i] == want and bool(b.terminated[i]) == (there >= DOOR)
             if there >= DOOR:
                 ends[want] += 1
-                assert b.episode[i, 0] == b.episode[i, 3] == (want > 0)
+                assert b.record[i, 0] == b.record[i, 3] == (want > 0)
             elif not b.truncated[i]:
                 assert world(vector, i)["at"] == ((x + dx, y + dy) if free else (x, y))
     assert ends[1.0] > 5 and ends[-0.5] > 15
@@ -120,11 +120,11 @@ def test_doors_end_the_episode() -> None:
     b = scripted.buffers()
     scripted.reset(b)
     way = [int(world(scripted, i)["left"][world(scripted, i)["at"][::-1]]) for i in range(64)]
-    blind = envs.Buffers(b.obs, terminated=b.terminated, episode=b.episode)
+    blind = envs.Buffers(b.obs, terminated=b.terminated, record=b.record)
     done = np.zeros(64, bool)
     for step in range(1, max(way) + 1):
         scripted.step(blind)
         first = b.terminated & ~done
-        assert (first == (np.array(way) == step)).all() and (b.episode[first, 0] == 1).all()
+        assert (first == (np.array(way) == step)).all() and (b.record[first, 0] == 1).all()
         done |= first
     assert done.all()

@@ -16,16 +16,16 @@ def scores(player: str | float, opponent: float | None = None, episodes: int = 2
     vector = envs.Vector("pong", episodes, seed=seed, script_skill=skill)
     b = vector.buffers()
     if player != "random":
-        b = replace(b, action=None)
+        b = replace(b, action=envs.ABSENT)
     vector.reset(b)
     rng = np.random.default_rng(seed)
     result, going = np.zeros(episodes), np.ones(episodes, bool)
     while going.any():
-        if b.action is not None:
+        if b.action is not envs.ABSENT:
             b.action[:] = rng.integers(0, 3, b.action.shape)
         vector.step(b)
         over = (b.terminated | b.truncated) & going
-        result[over] = b.episode[over, 0]
+        result[over] = b.record[over, 0]
         going &= ~over
     return result
 

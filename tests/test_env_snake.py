@@ -134,6 +134,6 @@ def test_a_meal_a_death_and_the_score() -> None:
         births += int((~before & b.alive).sum())
         before = b.alive.copy()
         total += np.concatenate([world(vector, i)["length"] for i in range(2)])
-    assert b.truncated.all() and births > 20
-    last = b.episode[:, 0] * 200 - total  # the lengths after the last tick
+    assert (b.truncated == before).all() and not b.terminated.all() and births > 20 and b.over.all()
+    last = (b.record[:, 0] * 200 - total)[b.truncated]  # the lengths after the last tick
     assert ((last > -0.1) & (last < 100)).all() and np.allclose(last, np.round(last), atol=1e-2)

@@ -42,7 +42,7 @@ def play(vector: Vector, steps: int, key: int = 0) -> tuple[list[np.ndarray], li
     for action in actions(vector, steps, key):
         b.action[:] = action
         b.final_obs[:] = 0
-        b.episode[:] = 0
+        b.record[:] = 0
         vector.step(b)
         seen += [getattr(b, name).copy() for name in FIELDS]
     return seen, [vector.hash(i) for i in range(vector.num_envs)]
@@ -107,7 +107,8 @@ def test_several_agents_a_game(name: str) -> None:
     for i in range(3):
         for slot in range(slots):
             alone = np.zeros(one.spec.obs_shape, one.spec.obs_dtype)
-            one.lib.env_observe(*one._place(i), slot, one._ffi.cast("void *", alone.ctypes.data))
+            scratch = one._ffi.new("char[]", one.lib.env_scratch_size())
+            one.lib.env_observe(*one._place(i), slot, 0, one._ffi.cast("void *", alone.ctypes.data), scratch)
             assert (alone == b.obs[i * slots + slot]).all()
 
 
@@ -125,9 +126,9 @@ def test_a_snapshot_goes_on_as_the_game_did(name: str) -> None:
         out, b = [], target.buffers()
         for action in actions(target, 200, key=1):
             b.action[:] = action
-            b.episode[:] = 0
+            b.record[:] = 0
             target.step(b)
-            out += [x[1].copy() for x in (b.obs, b.reward, b.terminated, b.truncated, b.episode, b.potential)]
+            out += [x[1].copy() for x in (b.obs, b.reward, b.terminated, b.truncated, b.record, b.potential)]
         return out
 
     first = follow(vector)
@@ -213,15 +214,16 @@ def test_the_end_of_an_episode(name: str) -> None:
     for action in actions(vector, 1200):
         # The same ticks one at a time: an environment that ends within the step waits for the others.
         b.action[:] = action
+        lived = b.alive.copy()
         vector.step(b)
         over = b.terminated | b.truncated
-        returns, length = returns + b.reward, length + 1
+        returns, length = returns + b.reward, length + lived
         for i in np.flatnonzero(over):
-            score, total, steps, success = b.episode[i]
+            score, total, steps, success = b.record[i]
             spec = vector.spec
             assert spec.score_low <= score <= spec.score_high
             assert total == pytest.approx(returns[i]) and steps == length[i] and success in (0, 1)
-            assert (b.final_obs[i] != b.obs[i]).any()
+            assert (b.final_obs[i] != b.obs[i]).any() or not b.alive[i]
             ended += 1
         reward, frozen, last = np.zeros(32, np.float32), np.zeros(32, bool), tick.obs.copy()
         kept: dict[int, bytes] = {}
@@ -269,7 +271,7 @@ def test_shaping_adds_up(name: str) -> None:
             extra = buffers[form].reward.astype(float) - plain.reward
             sums[form] += extra * (power if form == "discounted" else 1)
             assert (buffers[form].obs == plain.obs).all()
-            assert same([buffers[form].episode], [plain.episode]), "the episode's return is without shaping"
+            assert same([buffers[form].record], [plain.record]), "the episode's return is without shaping"
             if not spec.has_potential:
                 assert (extra == 0).all()
         power *= gamma
@@ -307,7 +309,7 @@ def test_events_turn_parameters(name: str) -> None:
     for gesture in spec.gesture:
         hashes = {vector.hash(0)}
         for x in (0.2, spec.view_width / 2):  # a place may be one where it does nothing
-            vector.event(0, gesture.kind, x=x, y=0.9, z=0.7, value=0.7)
+            vector.event(0, gesture.kind, at=(x, 0.9), way=(0.7, 0.7))
             hashes.add(vector.hash(0))
         assert len(hashes) > 1, gesture.name
 
@@ -325,7 +327,7 @@ def test_all_slots_can_be_driven(name: str) -> None:
 @each
 def test_the_script_plays_where_no_action_is_given(name: str) -> None:
     vector = Vector(name, 4, seed=2, script_skill=1.0)
-    b = replace(vector.buffers(), action=None)
+    b = replace(vector.buffers(), action=envs.ABSENT)
     vector.reset(b)
     weak = Vector(name, 4, seed=2, script_skill=0.0)
     weak.reset(b)
@@ -433,7 +435,7 @@ def test_the_declaration_is_whole(name: str) -> None:
     spec = envs.spec(name)
     assert spec.name == name and spec.title and spec.description.endswith(".") and spec.score_name
     assert len(spec.fields) == spec.obs_shape[0]
-    assert int(np.prod(spec.obs_shape)) == envs.library(name).env_obs_size()
+    assert int(np.prod(spec.obs_shape)) == envs.library(name).env_obs_size(0)
     assert spec.param and spec.control and spec.has_script
     for p in spec.param:
         assert p.low <= p.value <= p.high and p.low < p.high and p.doc.endswith("."), p.name

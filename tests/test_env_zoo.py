@@ -37,7 +37,7 @@ def test_it_plays_what_the_vector_plays(name: str) -> None:
         assert np.stack(list(obs.values())).tobytes() == (b.final_obs if not env.agents else b.obs).tobytes()
         if not env.agents:
             ended += 1
-            assert [info["outcome"]["score"] for info in infos.values()] == b.episode[:, 0].tolist()
+            assert [info["outcome"]["score"] for info in infos.values()] == b.record[:, 0].tolist()
             obs, infos = env.reset()
         for info, mask, alive in zip(infos.values(), b.mask, b.alive, strict=True):
             assert info["alive"] == alive and (not env.vector.spec.masked or (info["action_mask"] == mask).all())

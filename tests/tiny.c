@@ -4,11 +4,14 @@
 #define ENV_LANES 1
 #define ENV_SLOTS 3
 #define ENV_HEADS 2
+#define ENV_SHAPES 2000
 #define ENV_OBS 5
 #ifdef TINY_BOX
 #define ENV_CONTINUOUS
+#define OBS_TYPE ENV_F32
 #else
 #define ENV_OBS_U8
+#define OBS_TYPE ENV_U8
 #endif
 #define ENV_PARAMS(P) P(pace, 3.0f, 1.0f, 5.0f, ENV_WORLD, ENV_INTEGER, "", "What each tick adds.")
 #include "env.h"
@@ -84,6 +87,7 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
 static const EnvField fields[ENV_OBS] = {
     {"a", 0.0f, 50.0f}, {"b", 0.0f, 50.0f}, {"c", 0.0f, 50.0f}, {"d", 0.0f, 50.0f}, {"e", 0.0f, 50.0f},
 };
+static const EnvGroup groups[] = {{"obs", OBS_TYPE, ENV_FIELDS, {ENV_OBS}, 0, fields}};
 #ifdef TINY_BOX
 static const EnvHead heads[ENV_HEADS] = {{"x", 0, -1.0f, 1.0f, 0}, {"y", 0, 0.0f, 2.0f, 0}};
 #else
@@ -98,15 +102,11 @@ static const Env env = {
             .description = "For tests.",
             .agents = ENV_SLOTS,
 #ifdef TINY_BOX
-            .obs_type = ENV_F32,
             .action_type = ENV_BOX,
 #else
-            .obs_type = ENV_U8,
             .action_type = ENV_MULTI_DISCRETE,
 #endif
-            .obs_rank = 1,
-            .obs_shape = {ENV_OBS},
-            .fields = fields,
+            .group = groups,
             .head = heads,
             .tick_rate = 60.0f,
             .action_repeat = 1,
@@ -117,7 +117,7 @@ static const Env env = {
         },
     .reset = reset,
     .step = step,
-    .observe = observe,
+    .observe = {observe},
     .draw = draw,
     .score = score,
     .alive = alive,

@@ -88,13 +88,13 @@ class Host:
             envs.Buffers(
                 obs=self.obs[(t + 1) % 2, rows].numpy(),
                 action=self.action[rows].numpy(),
-                mask=self.mask[t + 1, rows].numpy() if masked else None,
+                mask=self.mask[t + 1, rows].numpy() if masked else envs.ABSENT,
                 reward=self.reward[t, rows].numpy(),
                 terminated=self.terminated[t, rows].numpy(),
                 truncated=self.truncated[t, rows].numpy(),
                 alive=self.alive[t + 1, rows].numpy(),
                 final_obs=self.final_obs[rows].numpy(),
-                episode=self.episode[t, rows].numpy(),
+                record=self.episode[t, rows].numpy(),
             )
             for t in range(len(self.reward))
         ]

@@ -172,11 +172,12 @@ def evaluate(
 
 
 def _play(player: Player | ScriptPlayer, vector: envs.Vector, masked: bool, seed: int) -> np.ndarray:
-    """The records of each row's first episode, [rows, 4]: score, return, length, success."""
+    """The records of each environment's first episode, of whose agents one is driven, [envs, 4]: its last life's score,
+    the sums of returns and lengths, success in any life."""
     buffers = vector.buffers()
     scripted = isinstance(player, ScriptPlayer)
     if scripted:
-        buffers = replace(buffers, action=None)
+        buffers = replace(buffers, action=envs.ABSENT)
     else:
         player.begin(vector.rows, seed)
     vector.reset(buffers)
@@ -187,6 +188,8 @@ def _play(player: Player | ScriptPlayer, vector: envs.Vector, masked: bool, seed
             buffers.action[:] = player.act(buffers.obs, buffers.mask if masked else None)
         vector.step(buffers)
         ended = playing & (buffers.terminated | buffers.truncated)
-        records[ended] = buffers.episode[ended]
-        playing &= ~ended
+        records[ended, 0] = buffers.record[ended, 0]
+        records[ended, 1:3] += buffers.record[ended, 1:3]
+        records[ended, 3] = np.maximum(records[ended, 3], buffers.record[ended, 3])
+        playing &= ~buffers.over
     return records

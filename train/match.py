@@ -139,7 +139,7 @@ def _play(seats: tuple[Player, Player], name: str | Path, games: int, seed: int,
                 buffers.action[seat::2] = player.act(buffers.obs[seat::2].copy(), mask)
             vector.step(buffers)
             ended = playing & (buffers.terminated | buffers.truncated)[::2]
-            scores[ended] = buffers.episode.reshape(count, 2, -1)[ended, :, 0]
+            scores[ended] = buffers.record.reshape(count, 2, -1)[ended, :, 0]
             playing &= ~ended
         parts.append(scores)
     return np.concatenate(parts)

@@ -164,13 +164,13 @@ class PPO:
             envs.Buffers(
                 obs=self.obs[t + 1].numpy(),
                 action=self.env_action[t].numpy(),
-                mask=self.mask[t + 1].numpy() if self.spec.masked else None,
+                mask=self.mask[t + 1].numpy() if self.spec.masked else envs.ABSENT,
                 reward=self.reward[t].numpy(),
                 terminated=self.terminated[t].numpy(),
                 truncated=self.truncated[t].numpy(),
                 alive=self.alive[t + 1].numpy(),
                 final_obs=self.final_obs[t].numpy(),
-                episode=self.episode[t].numpy(),
+                record=self.episode[t].numpy(),
             )
             for t in range(horizon)
         ]

@@ -5,7 +5,7 @@
 #include "minnow.h"
 #include GAME_ENV
 
-enum { EVENTS = 64, SHAPES = 1024, ALIGN = 64 };
+enum { EVENTS = 64, SHAPES = ENV_SHAPES, ALIGN = 64 };
 
 typedef struct Play { /* all that changes as the game goes on; the session's state follows it in memory */
     State env;
@@ -24,13 +24,14 @@ struct Game {
     Play *play;
     EnvShape *shapes; /* [SHAPES] */
     uint8_t *mask;    /* [slots][choices] */
+    void *scratch;
     env_obs obs[ENV_SLOTS][ENV_OBS];
 };
 
 /* Where each part lies in the block, from its start. Play and the session's state, which begins the session's block,
  * are neighbours, so that a snapshot is one piece. */
 typedef struct Layout {
-    size_t play, session, shapes, mask, end;
+    size_t play, session, shapes, mask, scratch, end;
 } Layout;
 
 static size_t game_align(size_t size) {
@@ -43,7 +44,8 @@ static Layout game_layout(size_t session_size) {
     at.session = at.play + game_align(sizeof(Play));
     at.shapes = at.session + game_align(session_size);
     at.mask = at.shapes + SHAPES * sizeof(EnvShape);
-    at.end = at.mask + ENV_SLOTS * (size_t)env_choices();
+    at.scratch = game_align(at.mask + ENV_SLOTS * (size_t)env_choices());
+    at.end = at.scratch + env_scratch_size();
     return at;
 }
 
@@ -67,7 +69,7 @@ static minnow_error game_fit(const minnow_policy *policy) {
         return error;
     }
     error.found = input->size, error.expected = ENV_OBS;
-    if (error.found != error.expected || input->dtype != (env.spec.obs_type == ENV_U8 ? MINNOW_U8 : MINNOW_F32)) {
+    if (error.found != error.expected || input->dtype != (env.spec.group[0].type == ENV_U8 ? MINNOW_U8 : MINNOW_F32)) {
         error.code = MINNOW_E_SHAPE;
         return error;
     }
@@ -149,6 +151,7 @@ Game *game_open(const minnow_policy *policy, void *block, uint32_t block_size) {
     game->play = (Play *)(base + at.play);
     game->shapes = (EnvShape *)(base + at.shapes);
     game->mask = base + at.mask;
+    game->scratch = base + at.scratch;
     if (policy) {
         game->session = minnow_session_init(policy, ENV_SLOTS, 0, 0, base + at.session, session_size, NULL);
     }
@@ -217,7 +220,7 @@ uint32_t game_event(Game *game, int32_t kind, int32_t slot, float x, float y, fl
     if (at == EVENTS) {
         return 0;
     }
-    play->event[at] = (EnvEvent){kind, slot, x, y, z, value};
+    play->event[at] = (EnvEvent){kind, slot, 0, {x, y, 0.0f}, {z, value, 0.0f}, value};
     play->events += at == play->events;
     return 1;
 }
@@ -232,7 +235,7 @@ static void game_think(Game *game) {
             minnow_reset(game->session, slot);
         }
         play->alive[slot] = alive;
-        env_observe(&play->env, 0, slot, game->obs[slot]);
+        env_observe(&play->env, 0, slot, 0, game->obs[slot], game->scratch);
         env_mask(&play->env, 0, slot, game->mask + slot * choices);
         if (!alive) {
             memset(game->mask + slot * choices, 1, choices);
@@ -293,8 +296,13 @@ uint32_t game_tick(Game *game) {
     }
     float reward[ENV_SLOTS] = {0};
     int32_t terminated = 0, truncated = 0;
-    env_tick(&play->env, play->action, reward, &terminated, &truncated);
+    uint8_t left[ENV_SLOTS] = {0};
+    env_tick(&play->env, play->action, reward, &terminated, &truncated, left, game->scratch);
     play->ticks++;
+    if (!terminated && !truncated) {
+        env_spawn(&play->env, 0);
+        terminated = !env_goes_on(&play->env, 0);
+    }
     if (terminated || truncated) {
         bits |= (terminated ? (uint32_t)GAME_TERMINATED : 0) | (truncated ? (uint32_t)GAME_TRUNCATED : 0);
         for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {

@@ -93,8 +93,9 @@ class _CShape(ctypes.Structure):
         ("kind", ctypes.c_uint32),
         ("color", ctypes.c_uint32),
         ("n", ctypes.c_int32),
+        ("id", ctypes.c_uint32),
         ("f", ctypes.c_float * 12),
-        ("text", ctypes.c_char * 20),
+        ("text", ctypes.c_char * 16),
     )
 
 

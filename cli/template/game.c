@@ -1,8 +1,9 @@
 /* NAME.c: fruit falls, and a basket at the bottom catches it.
  * Lengths are in view heights, y points down. env.h (see `minnow include`) is its contract; `minnow check` checks. */
-#define ENV_SLOTS 1 /* players */
-#define ENV_HEADS 1 /* numbers in an action */
-#define ENV_OBS 4   /* numbers in an observation */
+#define ENV_SLOTS 1  /* players */
+#define ENV_HEADS 1  /* numbers in an action */
+#define ENV_OBS 4    /* numbers in an observation */
+#define ENV_SHAPES 6 /* in its picture, at most */
 #define ENV_PARAMS(P)                                                                                                  \
     P(fall, 0.8f, 0.3f, 1.5f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of the falling fruit.")                              \
     P(speed, 1.0f, 0.4f, 3.0f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of the basket.")                                    \
@@ -64,9 +65,8 @@ static void observe(const State *s, int slot, float *obs, size_t stride) {
 
 /* Goes to where the fruit is; without skill it dozes. */
 static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
-    (void)slot;
     float gap = s->x - s->basket;
-    int awake = env_noise(s, 0, 0) < skill[0];
+    int awake = env_noise(s, 0, slot, 0) < skill[0];
     action[0][0] = !awake || env_abs(gap) < 0.02f ? STAY : gap < 0.0f ? LEFT : RIGHT;
 }
 
@@ -87,6 +87,7 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
 
 static const EnvField fields[ENV_OBS] = {
     {"basket", -1.0f, 1.0f}, {"fruit_x", -1.0f, 1.0f}, {"fruit_y", -0.1f, 1.0f}, {"gap", -1.0f, 1.0f}};
+static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fields}};
 static const EnvHead heads[ENV_HEADS] = {{"move", 3, 0.0f, 0.0f, "stay,left,right"}};
 static const EnvControl controls[] = {{"Left", "ArrowLeft,KeyA", "button14,axis0-", "left", 0, LEFT},
                                       {"Right", "ArrowRight,KeyD", "button15,axis0+", "right", 0, RIGHT}};
@@ -96,9 +97,7 @@ static const Env env = {.spec = {.name = "NAME",
                                  .title = "TITLE",
                                  .description = "Fruit falls; catch it in the basket.",
                                  .agents = 1,
-                                 .obs_rank = 1,
-                                 .obs_shape = {ENV_OBS},
-                                 .fields = fields,
+                                 .group = groups,
                                  .action_type = ENV_DISCRETE,
                                  .head = heads,
                                  .idle = {STAY},
@@ -112,7 +111,7 @@ static const Env env = {.spec = {.name = "NAME",
                                  .control = controls},
                         .reset = reset,
                         .step = step,
-                        .observe = observe,
+                        .observe = {observe},
                         .script = script,
                         .draw = draw,
                         .score = score};

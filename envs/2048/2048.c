@@ -7,6 +7,7 @@
 #define ENV_LANES 1
 #define ENV_SLOTS 1
 #define ENV_HEADS 1
+#define ENV_SHAPES 35
 #define ENV_OBS (4 * 96) /* for each way, how the board would lie */
 #define ENV_OBS_U8
 #define ENV_PARAMS(P)                                                                                                  \
@@ -259,9 +260,8 @@ static float worth(uint64_t x) {
 
 /* The best of the next two moves, new tiles left out of account. */
 static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
-    (void)slot;
     float best = -1.0f;
-    int errs = env_noise(s, 0, 0) >= skill[0];
+    int errs = env_noise(s, 0, slot, 0) >= skill[0];
     action[0][0] = WAIT;
     uint64_t first[WAYS], merged[WAYS], then[WAYS], second[WAYS], more[WAYS];
     memcpy(first, s->after, sizeof first);
@@ -270,7 +270,7 @@ static void script(const State *s, int slot, const float skill[ENV_LANES], env_a
         if (s->ways >> way & 1) {
             uint64_t x = turned_back(first[way], way);
             int32_t points = sum(first[way], merged[way]);
-            float value = errs ? env_noise(s, 0, 1 + (uint32_t)way) : 0.5f * worth(x) + (float)points;
+            float value = errs ? env_noise(s, 0, slot, 1 + (uint32_t)way) : 0.5f * worth(x) + (float)points;
             slides(x, then, second, more);
             for (int next = 0; next < WAYS && !errs; next++) {
                 if (then[next] != second[next]) {
@@ -300,8 +300,9 @@ static int largest(const State *s) {
 /* Takes the tile under the click away, or puts a 2 where there is none. */
 static void event(State *s, int lane, const EnvEvent *event) {
     (void)lane;
-    if (event->kind == CHANGE && event->x >= 0.0f && event->x < 4.0f && event->y >= 0.5f && event->y < 4.5f) {
-        int place = 4 * (4 * (int)(event->y - 0.5f) + (int)event->x);
+    if (event->kind == CHANGE && event->at[0] >= 0.0f && event->at[0] < 4.0f && event->at[1] >= 0.5f &&
+        event->at[1] < 4.5f) {
+        int place = 4 * (4 * (int)(event->at[1] - 0.5f) + (int)event->at[0]);
         uint64_t tile = board(s) >> place & 15;
         put(s, board(s) ^ (tile ? tile : 1) << place);
     }
@@ -338,6 +339,7 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
 
 static const EnvField fields[WAYS] = {
     {"up", 0.0f, 255.0f}, {"right", 0.0f, 255.0f}, {"down", 0.0f, 255.0f}, {"left", 0.0f, 255.0f}};
+static const EnvGroup groups[] = {{"obs", ENV_U8, ENV_PLANES, {WAYS, PART}, 0, fields}};
 static const EnvHead heads[ENV_HEADS] = {{"slide", 5, 0.0f, 0.0f, "up,right,down,left,wait"}};
 static const EnvControl controls[] = {
     {"Up", "ArrowUp,KeyW", "button12,axis1-", "y1/4", 0, UP},
@@ -346,7 +348,7 @@ static const EnvControl controls[] = {
     {"Right", "ArrowRight,KeyD", "button15,axis0+", "x4/4", 0, RIGHT},
 };
 static const EnvGesture gestures[] = {
-    {CHANGE, "Change", "Click a tile to take it away, or an empty place for a 2.", "click"}};
+    {CHANGE, "Change", "Click a tile to take it away, or an empty place for a 2.", "click", "at"}};
 
 static const Env env = {
     .spec =
@@ -355,10 +357,7 @@ static const Env env = {
             .title = "2048",
             .description = "Slide the tiles; equal ones merge. Reach 2048.",
             .agents = 1,
-            .obs_type = ENV_U8,
-            .obs_rank = 2,
-            .obs_shape = {WAYS, PART},
-            .fields = fields,
+            .group = groups,
             .action_type = ENV_DISCRETE,
             .head = heads,
             .idle = {WAIT},
@@ -376,7 +375,7 @@ static const Env env = {
         },
     .reset = reset,
     .step = step,
-    .observe = observe,
+    .observe = {observe},
     .script = script,
     .event = event,
     .draw = draw,

@@ -8,6 +8,7 @@
 #endif
 #define ENV_SLOTS 1
 #define ENV_HEADS 1
+#define ENV_SHAPES 86
 #define ENV_OBS 18
 #define ENV_PARAMS(P)                                                                                                  \
     P(speed, 0.8f, 0.3f, 1.5f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of a served ball.")                                 \
@@ -207,7 +208,7 @@ static void script(const State *s, int slot, const float skill[ENV_LANES], env_a
 
 static void event(State *s, int lane, const EnvEvent *event) {
     if (event->kind == KICK) { /* the ball keeps its speed and turns towards the click */
-        float dx = event->x - s->x[lane], dy = event->y - s->y[lane];
+        float dx = event->at[0] - s->x[lane], dy = event->at[1] - s->y[lane];
         float way = env_sqrt(dx * dx + dy * dy);
         float speed = env_sqrt(s->vx[lane] * s->vx[lane] + s->vy[lane] * s->vy[lane]);
         if (way > 0.001f && way < 100.0f) {
@@ -273,12 +274,13 @@ static const EnvField fields[ENV_OBS] = {
     COLUMN(10),
     COLUMN(11),
 };
+static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fields}};
 static const EnvHead heads[ENV_HEADS] = {{"move", 3, 0.0f, 0.0f, "stay,left,right"}};
 static const EnvControl controls[] = {
     {"Left", "ArrowLeft,KeyA", "button14,axis0-", "left", 0, LEFT},
     {"Right", "ArrowRight,KeyD", "button15,axis0+", "right", 0, RIGHT},
 };
-static const EnvGesture gestures[] = {{KICK, "Kick", "Click, and the ball turns towards that place.", "click"}};
+static const EnvGesture gestures[] = {{KICK, "Kick", "Click, and the ball turns towards that place.", "click", "at"}};
 
 static const Env env = {
     .spec =
@@ -287,10 +289,7 @@ static const Env env = {
             .title = "Breakout",
             .description = "Break the wall with the ball, and do not lose it. It gets faster.",
             .agents = 1,
-            .obs_type = ENV_F32,
-            .obs_rank = 1,
-            .obs_shape = {ENV_OBS},
-            .fields = fields,
+            .group = groups,
             .action_type = ENV_DISCRETE,
             .head = heads,
             .idle = {STAY},
@@ -308,7 +307,7 @@ static const Env env = {
         },
     .reset = reset,
     .step = step,
-    .observe = observe,
+    .observe = {observe},
     .script = script,
     .event = event,
     .draw = draw,

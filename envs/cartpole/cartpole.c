@@ -9,6 +9,7 @@
 #endif
 #define ENV_SLOTS 1
 #define ENV_HEADS 1
+#define ENV_SHAPES 13
 #define ENV_OBS 4
 #define ENV_PARAMS(P)                                                                                                  \
     P(gravity, 9.8f, 0.5f, 30.0f, ENV_PHYSICS, ENV_LINEAR, "m/s^2", "Pull towards the ground.")                        \
@@ -124,10 +125,9 @@ static void observe(const State *s, int slot, float *obs, size_t stride) {
 
 /* Linear feedback that leans the pole against where the cart should go; errs at random where it lacks skill. */
 static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
-    (void)slot;
     for (int l = 0; l < ENV_LANES; l++) {
         float u = s->angle[0][l] + 0.35f * s->spin[0][l] + 0.05f * s->x[0][l] + 0.12f * s->vx[0][l];
-        int err = env_noise(s, l, 0) < 0.5f * (1.0f - skill[l]);
+        int err = env_noise(s, l, slot, 0) < 0.5f * (1.0f - skill[l]);
         action[0][l] = (u > 0.0f) ^ err;
     }
 }
@@ -135,9 +135,9 @@ static void script(const State *s, int slot, const float skill[ENV_LANES], env_a
 static void event(State *s, int lane, const EnvEvent *event) {
     if (event->kind == NUDGE) { /* a tap on one side of the pole's tip tips it to the other */
         float tip = 0.5f * VIEW_WIDTH + s->x[0][lane] + 2.0f * PARAM(half_length)[lane] * env_sin(s->angle[0][lane]);
-        set(s->spin, lane, get(s->spin, lane) + (event->x < tip ? 0.5 : -0.5), 100.0);
+        set(s->spin, lane, get(s->spin, lane) + (event->at[0] < tip ? 0.5 : -0.5), 100.0);
     } else if (event->kind == SHOVE) {
-        set(s->vx, lane, get(s->vx, lane) + (double)env_clamp(event->z, -1.0f, 1.0f), 100.0);
+        set(s->vx, lane, get(s->vx, lane) + (double)env_clamp(event->way[0], -1.0f, 1.0f), 100.0);
     }
 }
 
@@ -172,14 +172,15 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
 
 static const EnvField fields[ENV_OBS] = {
     {"x", -4.8f, 4.8f}, {"x_velocity", -10.0f, 10.0f}, {"angle", -0.42f, 0.42f}, {"angular_velocity", -10.0f, 10.0f}};
+static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fields}};
 static const EnvHead heads[ENV_HEADS] = {{"push", 2, 0.0f, 0.0f, "left,right"}};
 static const EnvControl controls[] = {
     {"Left", "ArrowLeft,KeyA", "button14,axis0-", "left", 0, LEFT},
     {"Right", "ArrowRight,KeyD", "button15,axis0+", "right", 0, RIGHT},
 };
 static const EnvGesture gestures[] = {
-    {NUDGE, "Tap", "Click beside the pole, and it tips to the other side.", "click"},
-    {SHOVE, "Shove", "Drag sideways to shove the cart.", "drag"},
+    {NUDGE, "Tap", "Click beside the pole, and it tips to the other side.", "click", "at"},
+    {SHOVE, "Shove", "Drag sideways to shove the cart.", "drag", "at,way"},
 };
 
 static const Env env = {
@@ -189,10 +190,7 @@ static const Env env = {
             .title = "CartPole",
             .description = "Keep the pole upright by pushing the cart left or right.",
             .agents = 1,
-            .obs_type = ENV_F32,
-            .obs_rank = 1,
-            .obs_shape = {ENV_OBS},
-            .fields = fields,
+            .group = groups,
             .action_type = ENV_DISCRETE,
             .head = heads,
             .idle = {LEFT},
@@ -210,7 +208,7 @@ static const Env env = {
         },
     .reset = reset,
     .step = step,
-    .observe = observe,
+    .observe = {observe},
     .script = script,
     .event = event,
     .draw = draw,

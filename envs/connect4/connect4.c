@@ -7,6 +7,7 @@
 #define ENV_LANES 1
 #define ENV_SLOTS 2
 #define ENV_HEADS 1
+#define ENV_SHAPES 89
 #define ENV_OBS 252
 #define ENV_OBS_U8
 #define ENV_PARAMS(P)                                                                                                  \
@@ -233,7 +234,7 @@ static void script(const State *s, int slot, const float skill[ENV_LANES], env_a
         if (cell) {
             int now = depth > 0 && wins(own | cell);
             int value = now ? 2 : depth > 1 ? -search(others, own | cell, depth - 1, -1, 1) : 0;
-            float luck = env_noise(s, 0, (uint32_t)c);
+            float luck = env_noise(s, 0, slot, (uint32_t)c);
             if (value > best || (value == best && luck > luckiest)) {
                 best = value;
                 luckiest = luck;
@@ -280,6 +281,7 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
 static const EnvField fields[6] = {{"own", 0.0f, 255.0f},          {"others", 0.0f, 255.0f},
                                    {"playable_now", 0.0f, 255.0f}, {"own_fours", 0.0f, 255.0f},
                                    {"others_fours", 0.0f, 255.0f}, {"columns", 0.0f, 255.0f}};
+static const EnvGroup groups[] = {{"obs", ENV_U8, ENV_PLANES, {6, ROWS, COLUMNS}, 0, fields}};
 static const EnvHead heads[ENV_HEADS] = {{"column", 8, 0.0f, 0.0f, "1,2,3,4,5,6,7,wait"}};
 static const EnvControl controls[] = {
     {"Column 1", "Digit1,Numpad1,KeyA", "button14", "x1/7", 0, 0},
@@ -298,10 +300,7 @@ static const Env env = {
             .title = "Connect Four",
             .description = "Drop discs in turn; four in a row, in any direction, win.",
             .agents = 2,
-            .obs_type = ENV_U8,
-            .obs_rank = 3,
-            .obs_shape = {6, ROWS, COLUMNS},
-            .fields = fields,
+            .group = groups,
             .action_type = ENV_DISCRETE,
             .head = heads,
             .idle = {WAIT},
@@ -317,7 +316,7 @@ static const Env env = {
         },
     .reset = reset,
     .step = step,
-    .observe = observe,
+    .observe = {observe},
     .script = script,
     .draw = draw,
     .score = score,

@@ -11,6 +11,7 @@
 #define ENV_LANES 1
 #define ENV_SLOTS 1
 #define ENV_HEADS 1
+#define ENV_SHAPES 230
 #define ENV_OBS 294
 #define ENV_OBS_U8
 #define ENV_PARAMS(P)                                                                                                  \
@@ -214,10 +215,9 @@ static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
 /* Knows the maze, and takes the shortest way; erring, it moves at random. */
 static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
     int best = 256;
-    (void)slot;
     action[0][0] = STAY;
-    if (env_noise(s, 0, 0) >= skill[0]) {
-        action[0][0] = UP + (int32_t)(env_noise(s, 0, 1) * 4.0f);
+    if (env_noise(s, 0, slot, 0) >= skill[0]) {
+        action[0][0] = UP + (int32_t)(env_noise(s, 0, slot, 1) * 4.0f);
         return;
     }
     for (int way = 0; way < ENV_WAYS; way++) {
@@ -235,8 +235,9 @@ static void script(const State *s, int slot, const float skill[ENV_LANES], env_a
 static void event(State *s, int lane, const EnvEvent *event) {
     float n = (float)s->side;
     (void)lane;
-    if (event->kind == CARRY && event->x >= 0.0f && event->x < n && event->y >= 0.0f && event->y < n && !s->ended) {
-        int x = (int)event->x, y = (int)event->y, here = *room(s, x, y);
+    if (event->kind == CARRY && event->at[0] >= 0.0f && event->at[0] < n && event->at[1] >= 0.0f && event->at[1] < n &&
+        !s->ended) {
+        int x = (int)event->at[0], y = (int)event->at[1], here = *room(s, x, y);
         if (here >= DOOR) {
             s->goal = here - DOOR;
             measure(s, x, y);
@@ -325,6 +326,7 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
 
 static const EnvField fields[PLANES] = {{"walls", 0.0f, 255.0f}, {"blue", 0.0f, 255.0f},  {"yellow", 0.0f, 255.0f},
                                         {"red", 0.0f, 255.0f},   {"green", 0.0f, 255.0f}, {"came_from", 0.0f, 255.0f}};
+static const EnvGroup groups[] = {{"obs", ENV_U8, ENV_PLANES, {PLANES, SEEN, SEEN}, 0, fields}};
 static const EnvHead heads[ENV_HEADS] = {{"move", CHOICES, 0.0f, 0.0f, "stay,up,right,down,left"}};
 static const EnvControl controls[] = {
     {"Up", "ArrowUp,KeyW", "button12,axis1-", "y1/4", 0, UP},
@@ -333,7 +335,7 @@ static const EnvControl controls[] = {
     {"Left", "ArrowLeft,KeyA", "button14,axis0-", "x1/4", 0, LEFT},
 };
 static const EnvGesture gestures[] = {
-    {CARRY, "Carry", "Click a room to be carried there, or a door to make it the goal.", "click"}};
+    {CARRY, "Carry", "Click a room to be carried there, or a door to make it the goal.", "click", "at"}};
 
 static const Env env = {
     .spec =
@@ -342,10 +344,7 @@ static const Env env = {
             .title = "Maze",
             .description = "Remember the colour that is shown at the start, and find its door. The others are wrong.",
             .agents = 1,
-            .obs_type = ENV_U8,
-            .obs_rank = 3,
-            .obs_shape = {PLANES, SEEN, SEEN},
-            .fields = fields,
+            .group = groups,
             .action_type = ENV_DISCRETE,
             .head = heads,
             .idle = {STAY},
@@ -363,7 +362,7 @@ static const Env env = {
         },
     .reset = reset,
     .step = step,
-    .observe = observe,
+    .observe = {observe},
     .script = script,
     .event = event,
     .draw = draw,

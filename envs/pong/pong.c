@@ -9,6 +9,7 @@
 #endif
 #define ENV_SLOTS 2
 #define ENV_HEADS 1
+#define ENV_SHAPES 28
 #define ENV_OBS 8
 #define ENV_PARAMS(P)                                                                                                  \
     P(speed, 1.2f, 0.4f, 3.0f, ENV_PHYSICS, ENV_LOG, "1/s", "Speed of the ball from side to side.")                    \
@@ -200,7 +201,7 @@ static void script(const State *s, int slot, const float skill[ENV_LANES], env_a
 
 static void event(State *s, int lane, const EnvEvent *event) {
     if (event->kind == KICK) { /* the ball keeps its side to side speed and turns towards the height of the click */
-        float steep = env_clamp((event->y - s->y[lane]) * 4.0f, -1.0f, 1.0f) * PARAM(steepness)[lane];
+        float steep = env_clamp((event->at[1] - s->y[lane]) * 4.0f, -1.0f, 1.0f) * PARAM(steepness)[lane];
         s->vy[lane] = env_abs(s->vx[lane]) * steep;
         s->rest[lane] = 0.0f;
     }
@@ -245,12 +246,13 @@ static const EnvField fields[ENV_OBS] = {
     {"own_y", -1.0f, 1.0f},   {"opponent_y", -1.0f, 1.0f}, {"ball_x", -1.1f, 1.1f},   {"ball_y", -1.0f, 1.0f},
     {"ball_vx", -1.0f, 1.0f}, {"ball_vy", -1.0f, 1.0f},    {"own_move", -1.0f, 1.0f}, {"opponent_move", -1.0f, 1.0f},
 };
+static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fields}};
 static const EnvHead heads[ENV_HEADS] = {{"move", 3, 0.0f, 0.0f, "stay,up,down"}};
 static const EnvControl controls[] = {
     {"Up", "ArrowUp,KeyW", "button12,axis1-", "top", 0, UP},
     {"Down", "ArrowDown,KeyS", "button13,axis1+", "bottom", 0, DOWN},
 };
-static const EnvGesture gestures[] = {{KICK, "Kick", "Click, and the ball turns towards that height.", "click"}};
+static const EnvGesture gestures[] = {{KICK, "Kick", "Click, and the ball turns towards that height.", "click", "at"}};
 
 static const Env env = {
     .spec =
@@ -259,10 +261,7 @@ static const Env env = {
             .title = "Pong",
             .description = "Two paddles, one ball, first to 21. Hit it with the edge to send it off steeply.",
             .agents = 1,
-            .obs_type = ENV_F32,
-            .obs_rank = 1,
-            .obs_shape = {ENV_OBS},
-            .fields = fields,
+            .group = groups,
             .action_type = ENV_DISCRETE,
             .head = heads,
             .idle = {STAY},
@@ -280,7 +279,7 @@ static const Env env = {
         },
     .reset = reset,
     .step = step,
-    .observe = observe,
+    .observe = {observe},
     .script = script,
     .event = event,
     .draw = draw,

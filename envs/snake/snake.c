@@ -10,6 +10,7 @@
 #define ENV_LANES 1
 #define ENV_SLOTS 32
 #define ENV_HEADS 1
+#define ENV_SHAPES 4131 /* the arena's cells, 32 heads, and what lies beneath */
 #define ENV_OBS 363
 #define ENV_OBS_U8
 #define ENV_PARAMS(P)                                                                                                  \
@@ -152,6 +153,18 @@ static void decay(State *s, int slot) {
     s->rest[slot] = (int32_t)PARAM(rest);
 }
 
+/* Those who have rested are born, and food is sown. */
+static void spawn(State *s, int lane) {
+    (void)lane;
+    for (int slot = 0; slot < ENV_SLOTS; slot++) {
+        if (s->length[slot] == 0 && s->rest[slot] == 0) {
+            bear(s, slot);
+            s->sum[slot] += s->length[slot];
+        }
+    }
+    sow(s, 8);
+}
+
 static void step(State *s, EnvActions action, EnvResult out) {
     int32_t dies[ENV_SLOTS] = {0};
     uint32_t arrived = 0;
@@ -195,13 +208,11 @@ static void step(State *s, EnvActions action, EnvResult out) {
             out.reward[slot][0] -= PARAM(death);
             s->length[slot] -= !(arrived >> slot & 1); /* its tail has left, but its head has not arrived */
             decay(s, slot);
-        } else if (s->length[slot] == 0 && --s->rest[slot] <= 0) {
-            s->rest[slot] = 0;
-            bear(s, slot);
+        } else if (s->rest[slot] > 0) {
+            s->rest[slot]--;
         }
         s->sum[slot] += s->length[slot];
     }
-    sow(s, 8);
     out.truncated[0] |= (float)(s->base.tick[0] + 1) >= PARAM(time);
 }
 
@@ -313,13 +324,12 @@ static void observe(const State *s, int slot, uint8_t *obs, size_t stride) {
 static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
     uint8_t window[SEEN][ENV_WINDOW];
     int nearest = 99, right = 0, before = 0, best = 999;
-    uint32_t stream = 3u * (uint32_t)(slot % 5);
     action[0][0] = AHEAD_ON;
     if (s->length[slot] == 0) {
         return;
     }
-    if (env_noise(s, 0, stream) >= skill[0]) {
-        action[0][0] = (int32_t)(env_noise(s, 0, stream + 1) * 3.0f);
+    if (env_noise(s, 0, slot, 0) >= skill[0]) {
+        action[0][0] = (int32_t)(env_noise(s, 0, slot, 1) * 3.0f);
         return;
     }
     look(s, slot, window);
@@ -349,8 +359,9 @@ static void script(const State *s, int slot, const float skill[ENV_LANES], env_a
 static void event(State *s, int lane, const EnvEvent *event) {
     (void)lane;
     float side = (float)s->side;
-    if (event->kind == FEED && event->x >= 0.0f && event->x < side && event->y >= 0.0f && event->y < side) {
-        int x = MARGIN + (int)event->x, y = MARGIN + (int)event->y;
+    if (event->kind == FEED && event->at[0] >= 0.0f && event->at[0] < side && event->at[1] >= 0.0f &&
+        event->at[1] < side) {
+        int x = MARGIN + (int)event->at[0], y = MARGIN + (int)event->at[1];
         if (s->cell[y][x] <= FOOD) {
             s->food += s->cell[y][x] == FOOD ? -1 : 1;
             put(s, x, y, FOOD - s->cell[y][x]);
@@ -415,6 +426,7 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
 }
 
 static const EnvField fields[3] = {{"solid", 0.0f, 255.0f}, {"food", 0.0f, 255.0f}, {"heads", 0.0f, 255.0f}};
+static const EnvGroup groups[] = {{"obs", ENV_U8, ENV_PLANES, {3, SEEN, SEEN}, 0, fields}};
 static const EnvHead heads[ENV_HEADS] = {
     {"move", CHOICES, 0.0f, 0.0f, "ahead,turn left,turn right,up,right,down,left"}};
 static const EnvControl controls[] = {
@@ -426,7 +438,7 @@ static const EnvControl controls[] = {
     {"Turn right", "KeyE", "button5", 0, 0, TURN_RIGHT},
 };
 static const EnvGesture gestures[] = {
-    {FEED, "Feed", "Click a free cell to put food there, or to take it away.", "click"}};
+    {FEED, "Feed", "Click a free cell to put food there, or to take it away.", "click", "at"}};
 
 static const Env env = {
     .spec =
@@ -435,10 +447,7 @@ static const Env env = {
             .title = "Snake",
             .description = "Eat and grow; do not run into anything. 32 snakes share the arena, and the dead are food.",
             .agents = ENV_SLOTS,
-            .obs_type = ENV_U8,
-            .obs_rank = 3,
-            .obs_shape = {3, SEEN, SEEN},
-            .fields = fields,
+            .group = groups,
             .action_type = ENV_DISCRETE,
             .head = heads,
             .idle = {AHEAD_ON},
@@ -456,11 +465,12 @@ static const Env env = {
         },
     .reset = reset,
     .step = step,
-    .observe = observe,
+    .observe = {observe},
     .script = script,
     .event = event,
     .draw = draw,
     .score = score,
     .alive = alive,
+    .spawn = spawn,
 };
 #include "../core.h"

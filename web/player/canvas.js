@@ -7,9 +7,9 @@ const POLYGON = 4;
 const TEXT = 5;
 const CAMERA = 32;
 
-const WORDS = 20; // 32-bit words of one shape: kind, colour, n, 12 floats, 20 bytes of text
-const FLOATS = 3;
-const LETTERS = 60; // the text's offset in bytes
+const WORDS = 20; // 32-bit words of one shape: kind, colour, n, id, 12 floats, 16 bytes of text
+const FLOATS = 4;
+const LETTERS = 64; // the text's offset in bytes
 
 /** @param {number} rgba 0xRRGGBBAA */
 const css = (rgba) => `#${rgba.toString(16).padStart(8, "0")}`;

@@ -1,0 +1,528 @@
+/* rows.h: thousands of environments stepped, reset and recorded in a block that the caller gives, without threads,
+ * allocation or a C library but memcpy and memset, natively and in WebAssembly. Included by core.h where ENV_ROWS is
+ * defined; pool.h adds threads and memory.
+ *
+ * Environment i is lane i % lanes of block i / lanes; its random stream has the index first_index + i. A row is one of
+ * its agents: row = i * agents + agent. Whole blocks are stepped, and only their rows are written, so results depend
+ * neither on lanes, nor on how blocks are shared out, nor on how environments are grouped. The lanes that fill up the
+ * last block play too, unseen.
+ *
+ * What begins and ends is a row's life. A step is `action_repeat` ticks, in which a row may die and be born again:
+ * rewards up to the death count for the step, those after the birth for the record of the new life alone. A life that
+ * ends before it was seen is not recorded.
+ */
+#ifndef MINNOW_ENV_ROWS_H
+#define MINNOW_ENV_ROWS_H
+#include "abi.h"
+
+/* cffi: begin */
+enum { ENV_SHAPING_NONE = 0, ENV_SHAPING_DIFFERENCE = 1, ENV_SHAPING_DISCOUNTED = 2 };
+enum { ENV_SCORE = 0, ENV_RETURN = 1, ENV_LENGTH = 2, ENV_SUCCESS = 3 }; /* columns of a record */
+enum { ENV_RECORD = 4 };                                                 /* how many there are */
+
+typedef struct EnvRowsConfig {
+    uint32_t num_envs, first_index;
+    uint32_t agents;        /* slots below this one are the caller's; 1 to slots */
+    uint32_t action_repeat; /* ticks a step */
+    uint64_t seed;
+    float randomize;
+    const float *param;      /* [params] */
+    const float *low, *high; /* [params]: bounds of each parameter's draw; NaN: as randomize says */
+    const float *skill;      /* [slots]: the script's, in [0, 1]; negative: the parameter `skill` */
+    int32_t shaping;         /* what is added to rewards: nothing; P(s') - P(s); or gamma P(s') - P(s), where P(s') is 0
+                                if the life terminated (not if it was truncated). P: env_potential */
+    float gamma;
+} EnvRowsConfig;
+
+/* The caller's memory; any may be NULL. obs, mask, alive and reset speak of one moment, after the step and all that
+ * began in it; the others of the step that led there. Where a row was dead before a step, its reward and flags are 0.
+ */
+typedef struct EnvBuffers {
+    void *obs[ENV_MOST_GROUPS];       /* of each group: [rows][env_obs_size(group)] */
+    const void *action;               /* [rows][heads]: in; NULL: the script plays these slots too, at each tick */
+    uint8_t *mask;                    /* [rows][choices] */
+    float *reward;                    /* [rows]: of this step, summed over its ticks, shaping included */
+    float *potential;                 /* [rows]: P of the state that the step led to, before any reset */
+    uint8_t *terminated;              /* [rows]: the life ended in this step */
+    uint8_t *truncated;               /* [rows]: it was cut off */
+    uint8_t *alive;                   /* [rows]: somebody is there to act */
+    uint8_t *reset;                   /* [rows]: obs begins a life; who keeps memory for the row clears it first */
+    void *final_obs[ENV_MOST_GROUPS]; /* like obs; written only where a life ended: its last observation */
+    float *record; /* [rows][4]: likewise: score, return (without shaping), length (in steps), success (at any step) */
+    uint8_t *over; /* [num_envs]: the environment ended in this step, and the next episode has begun */
+} EnvBuffers;
+
+/* Rows need env_rows_size(config) bytes, aligned to 64, and each call's scratch env_rows_scratch_size() bytes, aligned
+ * to 64, that keep nothing between calls. Calls for blocks that do not overlap may run at once. */
+typedef struct EnvRows EnvRows;
+size_t env_rows_size(const EnvRowsConfig *config);
+EnvRows *env_rows_init(void *memory, const EnvRowsConfig *config); /* reset before stepping */
+uint32_t env_rows_blocks(const EnvRows *rows);
+uint32_t env_rows_scratch_size(void);
+/* Of the blocks first <= i < end: begins the next episode everywhere; steps; shows obs, mask, alive, reset once more.
+ */
+void env_rows_reset(EnvRows *rows, const EnvBuffers *buffers, uint32_t first, uint32_t end, void *scratch);
+void env_rows_step(EnvRows *rows, const EnvBuffers *buffers, uint32_t first, uint32_t end, void *scratch);
+void env_rows_observe(EnvRows *rows, const EnvBuffers *buffers, uint32_t first, uint32_t end, void *scratch);
+/* Starts environment i anew on the stream (seed, index); reset next. */
+void env_rows_seed(EnvRows *rows, uint32_t i, uint32_t seed_low, uint32_t seed_high, uint32_t index);
+uint32_t env_rows_saved_size(const EnvRows *rows);
+/* Environment i, with the sums of its lives so far. */
+void env_rows_save(const EnvRows *rows, uint32_t i, void *saved);
+void env_rows_load(EnvRows *rows, uint32_t i, const void *saved);
+void *env_rows_block(EnvRows *rows, uint32_t i); /* its block; its lane is i % env_lanes() */
+/* cffi: end */
+
+typedef struct EnvRow { /* of the life so far */
+    float returns, potential, success;
+    uint32_t length, alive;
+} EnvRow;
+
+struct EnvRows {
+    EnvRowsConfig config; /* its pointers lead behind this struct */
+    char *blocks;
+    size_t count, stride; /* blocks, bytes from one to the next */
+    EnvRow *row;          /* [count][lanes][agents] */
+    int skill;            /* the parameter's index, or -1 */
+};
+
+/* What a step has yielded so far. */
+typedef struct EnvStep {
+    float reward[ENV_SLOTS][ENV_LANES];
+    int32_t terminated[ENV_LANES], truncated[ENV_LANES];
+    uint8_t left[ENV_SLOTS][ENV_LANES];
+} EnvStep;
+
+/* A row whose environment has lives, in the course of a step. */
+typedef struct EnvLife {
+    float reward;
+    uint32_t seen; /* it lives, and did so at the last observation */
+} EnvLife;
+
+/* What rows lay down in scratch; that of core.h follows. */
+typedef struct EnvDesk {
+    env_action action[ENV_SLOTS][ENV_HEADS][ENV_LANES];
+    EnvStep step, kept;
+    float skill[ENV_SLOTS][ENV_LANES];
+    EnvLife life[ENV_SLOTS][ENV_LANES];
+    char saved[ENV_LANES > 1 ? sizeof(State) : 1]; /* [lanes][ENV_SAVED] */
+} EnvDesk;
+
+static inline void *env_desk_scratch(EnvDesk *desk) {
+    return (char *)desk + env_align(sizeof(EnvDesk));
+}
+
+static inline State *env_block_at(const EnvRows *v, size_t block) {
+    return (State *)(void *)(v->blocks + block * v->stride);
+}
+
+static inline EnvRow *env_row_at(const EnvRows *v, size_t block, uint32_t lane, uint32_t agent) {
+    return &v->row[(block * ENV_LANES + lane) * v->config.agents + agent];
+}
+
+/* Begins a row's life, by what is known when it is first seen. */
+static inline void env_bear(const EnvRows *v, const State *s, size_t block, uint32_t lane, uint32_t agent) {
+    uint32_t alive = env.alive ? env.alive(s, (int)lane, (int)agent) != 0 : 1;
+    *env_row_at(v, block, lane, agent) = (EnvRow){.potential = env_potential(s, lane, agent), .alive = alive};
+}
+
+/* Begins an episode, and the lives in it. */
+static void env_begin(const EnvRows *v, size_t block, uint32_t lane) {
+    State *s = env_block_at(v, block);
+    env_reset(s, lane);
+    for (uint32_t a = 0; a < v->config.agents; a++) {
+        env_bear(v, s, block, lane, a);
+    }
+}
+
+/* Lanes of the block that the caller sees. */
+static inline uint32_t env_seen(const EnvRows *v, size_t block) {
+    size_t left = v->config.num_envs - block * ENV_LANES;
+    return left < ENV_LANES ? (uint32_t)left : ENV_LANES;
+}
+
+static void env_show(const EnvRows *v, const EnvBuffers *b, size_t block, void *scratch) {
+    const State *s = env_block_at(v, block);
+    uint32_t agents = v->config.agents, seen = env_seen(v, block);
+    size_t first = block * ENV_LANES * agents, choices = env_choices();
+    for (uint32_t a = 0; a < agents; a++) {
+        for (uint32_t g = 0; g < ENV_GROUPS; g++) {
+            size_t size = env_group_bytes(g);
+            char *obs = b->obs[g] ? (char *)b->obs[g] + (first + a) * size : 0;
+            if (obs && seen == ENV_LANES) {
+                env.observe[g](s, (int)a, (void *)obs, (size_t)agents * env_group_numbers(g));
+            } else if (obs) {
+                for (uint32_t l = 0; l < seen; l++) {
+                    env_look(s, l, (int)a, g, obs + l * agents * size, scratch);
+                }
+            }
+        }
+        for (uint32_t l = 0; env.mask && b->mask && l < seen; l++) {
+            env.mask(s, (int)l, (int)a, b->mask + (first + l * agents + a) * choices);
+        }
+        for (uint32_t l = 0; env.alive && l < seen; l++) {
+            size_t row = first + l * agents + a;
+            uint8_t alive = env.alive(s, (int)l, (int)a) != 0;
+            if (b->alive) {
+                b->alive[row] = alive;
+            }
+            if (b->reset) {
+                b->reset[row] = alive && v->row[row].length == 0;
+            }
+        }
+    }
+    if (!env.alive && b->alive) {
+        memset(b->alive + first, 1, (size_t)seen * agents);
+    }
+    for (size_t row = first; !env.alive && b->reset && row < first + seen * agents; row++) {
+        b->reset[row] = v->row[row].length == 0;
+    }
+    if (!env.mask && b->mask) {
+        memset(b->mask + first * choices, 1, (size_t)seen * agents * choices);
+    }
+}
+
+/* The skill with which the script plays a slot in this step. */
+static void env_skills(const EnvRows *v, const State *s, uint32_t slot, float skill[ENV_LANES]) {
+    const EnvBase *base = (const EnvBase *)s;
+    float fixed = v->config.skill[slot];
+    for (int l = 0; l < ENV_LANES; l++) {
+        skill[l] = fixed >= 0.0f || v->skill < 0 ? fixed : base->param[v->skill][l];
+    }
+}
+
+/* What one row has earned in a step, with shaping. */
+static inline float env_earn(const EnvRows *v, const State *s, uint32_t lane, uint32_t a, float reward,
+                             int32_t terminated, int measure, EnvRow *row) {
+    row->length++;
+    if (env.success) {
+        row->success = env_max(row->success, env.success(s, (int)lane, (int)a));
+    }
+    if (env.potential && measure) {
+        float before = row->potential, after = env.potential(s, (int)lane, (int)a);
+        row->potential = after;
+        if (v->config.shaping == ENV_SHAPING_DIFFERENCE) {
+            reward += after - before;
+        } else if (v->config.shaping == ENV_SHAPING_DISCOUNTED) {
+            reward += (terminated ? 0.0f : v->config.gamma * after) - before;
+        }
+    }
+    return reward;
+}
+
+static inline void env_tell(const EnvBuffers *b, size_t row, float reward, float potential, int32_t terminated,
+                            int32_t truncated) {
+    if (b->reward) {
+        b->reward[row] = reward;
+    }
+    if (b->potential) {
+        b->potential[row] = potential;
+    }
+    if (b->terminated) {
+        b->terminated[row] = (uint8_t)terminated;
+    }
+    if (b->truncated) {
+        b->truncated[row] = (uint8_t)truncated;
+    }
+}
+
+/* The last observation of a life, and what is to be said of it. */
+static void env_record(const EnvRows *v, const State *s, const EnvBuffers *b, size_t row, uint32_t lane, uint32_t a,
+                       void *scratch) {
+    for (uint32_t g = 0; g < ENV_GROUPS; g++) {
+        if (b->final_obs[g]) {
+            env_look(s, lane, (int)a, g, (char *)b->final_obs[g] + row * env_group_bytes(g), scratch);
+        }
+    }
+    if (b->record) {
+        const EnvRow *sums = &v->row[row];
+        float *record = b->record + row * ENV_RECORD;
+        record[ENV_SCORE] = env_score(s, lane, a);
+        record[ENV_RETURN] = sums->returns;
+        record[ENV_LENGTH] = (float)sums->length;
+        record[ENV_SUCCESS] = sums->success;
+    }
+}
+
+static inline int env_measures(const EnvRows *v, const EnvBuffers *b) {
+    return v->config.shaping != ENV_SHAPING_NONE || b->potential;
+}
+
+/* Ends and begins the lives of a lane after one of its ticks. Returns whether the environment is over. */
+static int env_live(const EnvRows *v, const EnvBuffers *b, size_t block, uint32_t lane, State *s, EnvDesk *desk) {
+    uint32_t agents = v->config.agents, seen = lane < env_seen(v, block);
+    int32_t terminated = desk->step.terminated[lane], truncated = desk->step.truncated[lane];
+    int over = terminated | truncated;
+    for (uint32_t a = 0; a < agents; a++) {
+        EnvRow *row = env_row_at(v, block, lane, a);
+        EnvLife *life = &desk->life[a][lane];
+        float reward = desk->step.reward[a][lane];
+        int left = desk->step.left[a][lane], lives = env.alive(s, (int)lane, (int)a);
+        desk->step.reward[a][lane] = 0.0f;
+        desk->step.left[a][lane] = 0;
+        if (!row->alive) {
+            continue;
+        }
+        row->returns += reward;
+        life->reward += reward;
+        if (lives && !over) {
+            continue;
+        }
+        if (life->seen && seen) {
+            int32_t died = lives ? terminated : !left, cut = lives ? truncated : left;
+            size_t at = (size_t)(row - v->row);
+            reward = env_earn(v, s, lane, a, life->reward, died, env_measures(v, b), row);
+            env_tell(b, at, reward, row->potential, died, cut);
+            env_record(v, s, b, at, lane, a, env_desk_scratch(desk));
+        }
+        life->seen = 0;
+        row->alive = row->length = 0;
+    }
+    if (over) {
+        return 1;
+    }
+    env_spawn(s, lane);
+    for (uint32_t a = 0; a < agents; a++) {
+        EnvRow *row = env_row_at(v, block, lane, a);
+        if (!row->alive && env.alive(s, (int)lane, (int)a)) {
+            *row = (EnvRow){.alive = 1};
+        }
+    }
+    return !env_lives_on(s, lane);
+}
+
+/* The ticks of one step. A lane whose environment ends is set aside, and put back when the other lanes are through.
+ * Returns the lanes that ended, as bits. */
+static uint32_t env_ticks_of_step(const EnvRows *v, const EnvBuffers *b, size_t block, State *s, uint32_t scripted,
+                                  EnvDesk *desk) {
+    const uint32_t all = 0xffffffffu >> (32 - ENV_LANES), repeat = v->config.action_repeat;
+    uint32_t over = 0, aside = 0;
+    EnvStep *step = &desk->step, *kept = &desk->kept;
+    EnvResult out = {step->reward, step->terminated, step->truncated, step->left};
+    for (uint32_t slot = scripted; slot < ENV_SLOTS; slot++) {
+        env_skills(v, s, slot, desk->skill[slot]);
+    }
+    for (uint32_t t = 0; t < repeat && over != all; t++) {
+        for (uint32_t slot = scripted; env.script && slot < ENV_SLOTS; slot++) {
+            env.script(s, (int)slot, desk->skill[slot], desk->action[slot]);
+        }
+        env_advance(s, (EnvActions)desk->action, out, env_desk_scratch(desk));
+        for (uint32_t l = 0; env.alive && l < ENV_LANES; l++) {
+            if (!(over >> l & 1) && env_live(v, b, block, l, s, desk)) {
+                over |= 1u << l; /* all is said of it */
+            }
+        }
+        int32_t any = 0;
+        for (int l = 0; !env.alive && l < ENV_LANES; l++) {
+            any |= step->terminated[l] | step->truncated[l];
+        }
+        for (uint32_t l = 0; any && l < ENV_LANES; l++) {
+            if ((over >> l & 1) || !(step->terminated[l] | step->truncated[l])) {
+                continue;
+            }
+            over |= 1u << l;
+            if (ENV_LANES > 1 && t + 1 < repeat) {
+                aside |= 1u << l;
+                env_save(s, l, desk->saved + l * ENV_SAVED);
+                kept->terminated[l] = step->terminated[l];
+                kept->truncated[l] = step->truncated[l];
+                for (int slot = 0; slot < ENV_SLOTS; slot++) {
+                    kept->reward[slot][l] = step->reward[slot][l];
+                }
+            }
+        }
+    }
+    for (uint32_t l = 0; aside && l < ENV_LANES; l++) {
+        if (aside >> l & 1) {
+            env_load(s, l, desk->saved + l * ENV_SAVED);
+            step->terminated[l] = kept->terminated[l];
+            step->truncated[l] = kept->truncated[l];
+            for (int slot = 0; slot < ENV_SLOTS; slot++) {
+                step->reward[slot][l] = kept->reward[slot][l];
+            }
+        }
+    }
+    return over;
+}
+
+static inline void env_read_actions(const EnvRows *v, const EnvBuffers *b, size_t block, EnvDesk *desk) {
+    uint32_t agents = v->config.agents, seen = env_seen(v, block);
+    const env_action *from = (const env_action *)b->action + block * ENV_LANES * agents * ENV_HEADS;
+    for (uint32_t a = 0; a < agents; a++) {
+        for (int h = 0; h < ENV_HEADS; h++) {
+            for (uint32_t l = 0; l < seen; l++) {
+                desk->action[a][h][l] = env_possible(from[(l * agents + a) * ENV_HEADS + (uint32_t)h], h);
+            }
+        }
+    }
+}
+
+/* Where there are lives: what holds before the first tick of a step. An event may have killed or born somebody. */
+static void env_open(const EnvRows *v, const EnvBuffers *b, size_t block, const State *s, EnvDesk *desk) {
+    for (uint32_t l = 0; l < ENV_LANES; l++) {
+        for (uint32_t a = 0; a < v->config.agents; a++) {
+            EnvRow *row = env_row_at(v, block, l, a);
+            if (!row->alive && env.alive(s, (int)l, (int)a)) {
+                env_bear(v, s, block, l, a);
+            }
+            desk->life[a][l] = (EnvLife){0.0f, row->alive};
+            if (l < env_seen(v, block)) {
+                env_tell(b, (size_t)(row - v->row), 0.0f, 0.0f, 0, 0);
+            }
+        }
+    }
+}
+
+/* Likewise: of the lives that go on at the end of a step, and of those that were born in it. */
+static void env_settle(const EnvRows *v, const EnvBuffers *b, size_t block, const State *s, EnvDesk *desk) {
+    for (uint32_t l = 0; l < env_seen(v, block); l++) {
+        for (uint32_t a = 0; a < v->config.agents; a++) {
+            EnvRow *row = env_row_at(v, block, l, a);
+            const EnvLife *life = &desk->life[a][l];
+            if (life->seen) {
+                float reward = env_earn(v, s, l, a, life->reward, 0, env_measures(v, b), row);
+                env_tell(b, (size_t)(row - v->row), reward, row->potential, 0, 0);
+            } else if (row->alive) {
+                row->potential = env_potential(s, l, a);
+            }
+        }
+    }
+}
+
+static inline void env_step_block(const EnvRows *v, const EnvBuffers *b, size_t block, EnvDesk *desk) {
+    State *s = env_block_at(v, block);
+    uint32_t agents = v->config.agents, seen = env_seen(v, block);
+    memset(&desk->step, 0, sizeof desk->step);
+    if (b->action) {
+        env_read_actions(v, b, block, desk);
+    }
+    if (env.alive) {
+        env_open(v, b, block, s, desk);
+    }
+    uint32_t over = env_ticks_of_step(v, b, block, s, b->action ? agents : 0, desk);
+
+    size_t first = block * ENV_LANES * agents;
+    int measure = env_measures(v, b);
+    for (uint32_t l = 0; !env.alive && l < seen; l++) {
+        for (uint32_t a = 0; a < agents; a++) {
+            EnvRow *row = &v->row[first + l * agents + a];
+            int32_t terminated = desk->step.terminated[l];
+            row->returns += desk->step.reward[a][l];
+            float reward = env_earn(v, s, l, a, desk->step.reward[a][l], terminated, measure, row);
+            env_tell(b, (size_t)(row - v->row), reward, row->potential, terminated, desk->step.truncated[l]);
+        }
+    }
+    if (env.alive) {
+        env_settle(v, b, block, s, desk);
+    }
+    for (uint32_t l = 0; b->over && l < seen; l++) {
+        b->over[block * ENV_LANES + l] = over >> l & 1;
+    }
+    for (uint32_t l = 0; over && l < ENV_LANES; l++) {
+        if (!(over >> l & 1)) {
+            continue;
+        }
+        for (uint32_t a = 0; !env.alive && l < seen && a < agents; a++) {
+            env_record(v, s, b, first + l * agents + a, l, a, env_desk_scratch(desk));
+        }
+        env_begin(v, block, l);
+    }
+    env_show(v, b, block, env_desk_scratch(desk));
+}
+
+ENV_EXPORT uint32_t env_rows_scratch_size(void) {
+    return (uint32_t)(env_align(sizeof(EnvDesk)) + env_room());
+}
+
+ENV_EXPORT void env_rows_reset(EnvRows *v, const EnvBuffers *b, uint32_t first, uint32_t end, void *scratch) {
+    for (uint32_t block = first; block < end; block++) {
+        for (uint32_t l = 0; l < ENV_LANES; l++) {
+            env_begin(v, block, l);
+        }
+        env_show(v, b, block, env_desk_scratch(scratch));
+    }
+}
+
+ENV_EXPORT void env_rows_step(EnvRows *v, const EnvBuffers *b, uint32_t first, uint32_t end, void *scratch) {
+    EnvDesk *desk = scratch;
+    memset(desk->action, 0, sizeof desk->action); /* of those whom neither caller nor script drives */
+    for (uint32_t block = first; block < end; block++) {
+        env_step_block(v, b, block, desk);
+    }
+}
+
+ENV_EXPORT void env_rows_observe(EnvRows *v, const EnvBuffers *b, uint32_t first, uint32_t end, void *scratch) {
+    for (uint32_t block = first; block < end; block++) {
+        env_show(v, b, block, env_desk_scratch(scratch));
+    }
+}
+
+ENV_EXPORT void env_rows_seed(EnvRows *v, uint32_t i, uint32_t seed_low, uint32_t seed_high, uint32_t index) {
+    const EnvRowsConfig *c = &v->config;
+    State *s = env_block_at(v, i / ENV_LANES);
+    uint32_t lane = i % ENV_LANES;
+    env_init(s, lane, seed_low, seed_high, index, c->param, c->randomize);
+    for (uint32_t p = 0; p < ENV_PARAM_COUNT; p++) {
+        if (c->low[p] <= c->high[p]) {
+            env_range(s, lane, p, c->low[p], c->high[p]);
+        }
+    }
+}
+
+static inline size_t env_block_count(const EnvRowsConfig *config) {
+    return ((size_t)config->num_envs + ENV_LANES - 1) / ENV_LANES;
+}
+static inline size_t env_numbers_size(void) {
+    return env_align((3 * (size_t)ENV_PARAM_COUNT + ENV_SLOTS) * sizeof(float));
+}
+static inline size_t env_sums_size(const EnvRowsConfig *config) {
+    return env_align(env_block_count(config) * ENV_LANES * config->agents * sizeof(EnvRow));
+}
+
+ENV_EXPORT size_t env_rows_size(const EnvRowsConfig *config) {
+    return env_align(sizeof(EnvRows)) + env_numbers_size() + env_sums_size(config) +
+           env_block_count(config) * env_align(sizeof(State));
+}
+
+ENV_EXPORT EnvRows *env_rows_init(void *memory, const EnvRowsConfig *config) {
+    const size_t params = ENV_PARAM_COUNT;
+    EnvRows *v = memory;
+    char *at = (char *)memory + env_align(sizeof(EnvRows));
+    float *numbers = (float *)(void *)at;
+    v->config = *config;
+    v->config.param = memcpy(numbers, config->param, params * sizeof(float));
+    v->config.low = memcpy(numbers + params, config->low, params * sizeof(float));
+    v->config.high = memcpy(numbers + 2 * params, config->high, params * sizeof(float));
+    v->config.skill = memcpy(numbers + 3 * params, config->skill, ENV_SLOTS * sizeof(float));
+    at += env_numbers_size();
+    v->row = memset(at, 0, env_sums_size(config));
+    v->blocks = at + env_sums_size(config);
+    v->count = env_block_count(config);
+    v->stride = env_align(sizeof(State));
+    v->skill = env_skill_index();
+    for (uint32_t i = 0; i < v->count * ENV_LANES; i++) {
+        env_rows_seed(v, i, (uint32_t)config->seed, (uint32_t)(config->seed >> 32), config->first_index + i);
+    }
+    return v;
+}
+
+ENV_EXPORT uint32_t env_rows_blocks(const EnvRows *v) {
+    return (uint32_t)v->count;
+}
+ENV_EXPORT void *env_rows_block(EnvRows *v, uint32_t i) {
+    return env_block_at(v, i / ENV_LANES);
+}
+ENV_EXPORT uint32_t env_rows_saved_size(const EnvRows *v) {
+    return (uint32_t)(ENV_SAVED + v->config.agents * sizeof(EnvRow));
+}
+ENV_EXPORT void env_rows_save(const EnvRows *v, uint32_t i, void *saved) {
+    size_t agents = v->config.agents;
+    env_save(env_block_at(v, i / ENV_LANES), i % ENV_LANES, saved);
+    memcpy((char *)saved + ENV_SAVED, v->row + i * agents, agents * sizeof(EnvRow));
+}
+ENV_EXPORT void env_rows_load(EnvRows *v, uint32_t i, const void *saved) {
+    size_t agents = v->config.agents;
+    env_load(env_block_at(v, i / ENV_LANES), i % ENV_LANES, saved);
+    memcpy(v->row + i * agents, (const char *)saved + ENV_SAVED, agents * sizeof(EnvRow));
+}
+#endif
