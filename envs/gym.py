@@ -2,12 +2,16 @@
 
 Random streams: an environment made with `seed` and `first_index` plays the stream (seed, first_index + i); made without
 a seed it draws one, so that no two are alike. Gymnasium's `reset(seed=s)` starts environment i anew on the stream
-(s + i, 0), as N single environments would; `reset()` goes on with the stream. Both kinds can be copied and pickled."""
+(s + i, 0), as N single environments would; `reset()` goes on with the stream. Both kinds can be copied and pickled.
+
+An episode is a life of the agent: where it dies and comes back while its environment goes on, the next episode is the
+next life there, and what happens until then is not seen. Several groups are a Dict space; those that are for the critic
+alone lie in `info["critic"]`, by name."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,21 +24,46 @@ from gymnasium.vector.utils import batch_space
 
 from minnow.cinfer.errors import MinnowError, unknown
 
-from .spec import Spec, spec
-from .vector import RECORD, Buffers, Vector
+from .spec import Group, Spec, spec
+from .vector import RECORD, Buffers, Obs, Vector
 
 PIXELS = 480  # of a picture, across
+PATIENCE = 1_000_000  # steps that the dead wait for their next life
 _OPTIONS = set(inspect.signature(Vector).parameters) - {"name", "num_envs", "params"}
 
 
-def observation_space(spec: Spec) -> spaces.Box:
-    """Bounds are those of the named fields; parameters away from their defaults may lead beyond them."""
-    if spec.obs_type == "u8":
-        return spaces.Box(0, 255, spec.obs_shape, np.uint8)
-    shape = (len(spec.fields), *(1 for _ in spec.obs_shape[1:]))
-    low = np.array([field.low for field in spec.fields], np.float32).reshape(shape)
-    high = np.array([field.high for field in spec.fields], np.float32).reshape(shape)
-    return spaces.Box(np.broadcast_to(low, spec.obs_shape), np.broadcast_to(high, spec.obs_shape), dtype=np.float32)
+def observation_space(spec: Spec) -> spaces.Space:
+    """A Box, or of several groups a Dict of them by name, without those for the critic alone. Bounds are those of the
+    named fields; parameters away from their defaults may lead beyond them."""
+    if len(spec.group) == 1:
+        return _box(spec.obs)
+    return spaces.Dict({group.name: _box(group) for group in spec.group if not group.critic})
+
+
+def _box(group: Group) -> spaces.Box:
+    if group.type == "u8":
+        return spaces.Box(0, 1 if group.kind == "present" else 255, group.shape, np.uint8)
+    ends = np.array([(field.low, field.high) for field in group.fields], np.float32)  # [fields, 2]
+    wide = ends if group.kind == "set" else ends.reshape(len(ends), *[1] * (len(group.shape) - 1), 2)
+    low, high = (np.broadcast_to(wide[..., side], group.shape) for side in (0, 1))
+    return spaces.Box(low, high, dtype=np.float32)
+
+
+def each(change: Callable[..., Any], *obs: Obs) -> Obs:
+    """`change` of arrays, or group by group of dicts of them."""
+    if isinstance(obs[0], Mapping):
+        return {name: change(*(part[name] for part in obs)) for name in obs[0]}
+    return change(*obs)
+
+
+def seen(spec: Spec, obs: Obs, rows: Any) -> tuple[Obs, dict[str, Any]]:
+    """Copies of some rows of an observation, and the part of `info` that holds what is for the critic alone."""
+    if not isinstance(obs, Mapping):
+        return obs[rows].copy(), {}
+    private = {group.name: obs[group.name][rows].copy() for group in spec.group if group.critic}
+    return {group.name: obs[group.name][rows].copy() for group in spec.group if not group.critic}, (
+        {"critic": private} if private else {}
+    )
 
 
 def action_space(spec: Spec) -> spaces.Space:
@@ -88,19 +117,29 @@ class GymEnv(gymnasium.Env):
         self.observation_space, self.action_space = observation_space(declared), action_space(declared)
         self.metadata = {**self.metadata, "render_fps": declared.tick_rate / self.vector.action_repeat}
         self._buffers = self.vector.buffers()
-        self._fresh = False  # whether the vector has begun the next episode already
+        self._idle = self._buffers.action.copy()
+        self._fresh = False  # whether the vector is beyond the episode's end already
         self._playing = False
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict]:
         super().reset(seed=seed)
+        b = self._buffers
         if seed is not None:
             self.vector.seed(0, seed)
         if seed is not None or not self._fresh:
-            self.vector.reset(self._buffers)
+            self.vector.reset(b)
+        for _ in range(PATIENCE):
+            if b.alive[0]:
+                break
+            b.action[:] = self._idle
+            self.vector.step(b)
+        else:
+            raise _never(self.vector)
         self._fresh, self._playing = False, True
-        return self._buffers.obs[0].copy(), self._info()
+        obs, info = seen(self.vector.spec, b.obs, 0)
+        return obs, info | self._info()
 
-    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+    def step(self, action: Any) -> tuple[Obs, float, bool, bool, dict]:
         if not self._playing:
             raise gymnasium.error.ResetNeeded("the episode is over, or none has begun: call reset().")
         b = self._buffers
@@ -111,8 +150,8 @@ class GymEnv(gymnasium.Env):
         if over:
             info = {"outcome": dict(zip(RECORD, b.record[0].tolist(), strict=True))}
             self._fresh, self._playing = True, False
-        obs = (b.final_obs if over else b.obs)[0].copy()
-        return obs, float(b.reward[0]), bool(b.terminated[0]), bool(b.truncated[0]), info
+        obs, private = seen(self.vector.spec, b.final_obs if over else b.obs, 0)
+        return obs, float(b.reward[0]), bool(b.terminated[0]), bool(b.truncated[0]), private | info
 
     def render(self) -> np.ndarray | None:
         """u8 [height][width][3], 480 pixels wide, or None without a render mode. The vector has begun the next episode
@@ -141,7 +180,8 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
     """Many environments in one C call, the same step for step as single ones made with `first_index` = 0, 1, ... in
     Gymnasium's SyncVectorEnv. The caller drives one agent of each; with `agents` several, each is a row of its own,
     environment by environment. `action_mask` is i8 [rows, choices], 1 where a choice is possible:
-    `action_space.sample(tuple(mask))` of one head.
+    `action_space.sample(tuple(mask))` of one head. With `agents` several, in an environment whose agents die and come
+    back, the dead stay rows with rewards of 0, and `alive` in `info` is bool [rows].
 
     autoreset_mode, as Gymnasium has it: SAME_STEP, in which the observation that comes with an episode's end is the
     next one's first, and `info` holds `final_obs` and `final_info` with `outcome`; NEXT_STEP, in which it is the
@@ -173,12 +213,13 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
         fps = declared.tick_rate / self.vector.action_repeat
         self.metadata = {**self.metadata, "autoreset_mode": self.mode, "render_fps": fps}
         self._buffers = self.vector.buffers()
+        self._idle = self._buffers.action.copy()
         self._shown = self._buffers.obs  # what the caller saw last
         self._over = np.zeros(self.num_envs, bool)  # rows that show their episode's end; the vector has begun the next
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict]:
+    ) -> tuple[Obs, dict]:
         """seed: of the first environment (the next ones have the next seeds), or one for each environment.
         options: `reset_mask`, bool [num_envs], which of them to reset; by default all."""
         count = self.vector.num_envs
@@ -193,11 +234,13 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
                 self.vector.seed(i, seeds[i])
         if fresh.any():
             self._apart(~fresh, self.vector.reset)
-        self._shown = np.where(_wide(chosen, self._shown), self._buffers.obs, self._shown)
+            self._await()
+        self._shown = each(lambda old, new: np.where(_wide(chosen, old), new, old), self._shown, self._buffers.obs)
         self._over = self._over & ~chosen
-        return self._shown.copy(), self._info(chosen)
+        obs, private = seen(self.vector.spec, self._shown, ...)
+        return obs, private | self._info(chosen)
 
-    def step(self, actions: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
+    def step(self, actions: Any) -> tuple[Obs, np.ndarray, np.ndarray, np.ndarray, dict]:
         b, again = self._buffers, self._over
         if again.any() and self.mode == AutoresetMode.DISABLED:
             raise gymnasium.error.ResetNeeded(
@@ -213,25 +256,44 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
             for column, key in enumerate(RECORD):
                 outcome |= {key: np.where(over, b.record[:, column], 0).astype(np.float64), f"_{key}": over.copy()}
             info = {"outcome": outcome, "_outcome": over.copy()}
-        self._shown = b.obs.copy()
+        reward, terminated, truncated = b.reward.astype(np.float64), b.terminated.copy(), b.truncated.copy()
+        spec, final = self.vector.spec, b.final_obs
+        if over.any():
+            final = each(np.copy, final)
+            self._await()
+        self._shown = each(np.copy, b.obs)
         if self.mode == AutoresetMode.SAME_STEP:
             if info:
                 final_obs = np.full(self.num_envs, None, object)
                 for row in np.flatnonzero(over):
-                    final_obs[row] = b.final_obs[row].copy()
+                    final_obs[row] = seen(spec, final, row)[0]
                 info = {"final_obs": final_obs, "_final_obs": over.copy(), "final_info": info, "_final_info": over}
             info |= self._info(np.ones_like(over))
         else:
             self._over = over
-            self._shown[over] = b.final_obs[over]
+            self._shown = each(lambda new, last: np.where(_wide(over, new), last, new), self._shown, final)
             info |= self._info(~over)
-        return self._shown.copy(), b.reward.astype(np.float64), b.terminated.copy(), b.truncated.copy(), info
+        obs, private = seen(spec, self._shown, ...)
+        return obs, reward, terminated, truncated, private | info
+
+    def _await(self) -> None:
+        """Plays on where an environment's only agent is dead, until it lives."""
+        b = self._buffers
+        if not self.vector.spec.lives or self.vector.agents != 1:
+            return
+        for _ in range(PATIENCE):
+            if b.alive.all():
+                return
+            b.action[:] = self._idle
+            self._apart(b.alive.astype(bool), self.vector.step)
+        raise _never(self.vector)
 
     def _apart(self, held: np.ndarray, act: Callable[[Buffers], None]) -> None:
         """Does what acts on all environments, but to those that are `held`: they and their rows stay as they are."""
         b, rows = self._buffers, np.flatnonzero(held)
         states = [self.vector.save(i) for i in rows]
-        parts = [(array, array[rows]) for array in (b.obs, b.mask, b.alive)] if states else []
+        observed = list(b.obs.values()) if isinstance(b.obs, Mapping) else [b.obs]
+        parts = [(array, array[rows]) for array in (*observed, b.mask, b.alive)] if states else []
         act(b)
         for i, state in zip(rows, states, strict=True):
             self.vector.load(i, state)
@@ -251,11 +313,21 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
         return mask
 
     def _info(self, rows: np.ndarray) -> dict[str, Any]:
-        """The masks of some rows."""
-        if not self.vector.spec.masked or not rows.any():
-            return {}
-        masks = np.where(rows[:, None], self._buffers.mask, False).astype(np.int8)
-        return {"action_mask": masks, "_action_mask": rows.copy()}
+        """The masks of some rows, and who lives."""
+        spec, info = self.vector.spec, {}
+        if spec.masked and rows.any():
+            masks = np.where(rows[:, None], self._buffers.mask, False).astype(np.int8)
+            info = {"action_mask": masks, "_action_mask": rows.copy()}
+        if spec.lives and self.vector.agents > 1:
+            info |= {"alive": self._buffers.alive.copy(), "_alive": np.ones_like(rows)}
+        return info
+
+
+def _never(vector: Vector) -> MinnowError:
+    return MinnowError(
+        f"an agent of {vector.spec.name} was dead for {PATIENCE} steps: its environment must bear it again, or end "
+        "(awaits(), in docs/environments.md)."
+    )
 
 
 def _mode(said: AutoresetMode | str) -> AutoresetMode:

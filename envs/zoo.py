@@ -1,8 +1,9 @@
 """PettingZoo's view of the environments: every slot is an agent, and all act at once (`ParallelEnv`).
 
-Agents are called player_0, player_1, ... in the order of slots. All stay to the end of the episode, since one that has
-died may come back: `info["alive"]` says whether it plays now. `info["action_mask"]` is what
-`action_space(agent).sample` takes, where actions can be impossible. Random streams are those of Gymnasium's view
+Agents are called player_0, player_1, ... in the order of slots. All stay to the end of the environment's episode, since
+PettingZoo lets nobody return, and here one that has died may: `info["alive"]` says whether it plays now,
+`info["reset"]` that its observation begins a life. `info["action_mask"]` is what `action_space(agent).sample` takes,
+where actions can be impossible. Random streams are those of Gymnasium's view
 (gym.py)."""
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from gymnasium import spaces
 
 from minnow.cinfer.errors import MinnowError, missing
 
-from .gym import action_space, masks, observation_space, vector_of
+from .gym import action_space, each, masks, observation_space, seen, vector_of
 from .spec import spec
-from .vector import RECORD
+from .vector import RECORD, Obs
 
 try:
     from pettingzoo import ParallelEnv
@@ -27,7 +28,9 @@ except ImportError:
 
 class ZooEnv(ParallelEnv):
     """One environment of which the caller drives all slots, or the first `agents`. options: those of Vector, and
-    parameters by name. After the last step each agent's `info` holds `outcome` (score, return, length, success)."""
+    parameters by name. Where an agent's life ended in a step, its `info` holds `outcome` (score, return, length,
+    success), `final_obs`, and `terminated` and `truncated` as they are for that life; those that step() returns are the
+    environment's."""
 
     metadata = {"render_modes": [], "is_parallelizable": True}  # noqa: RUF012 (PettingZoo's name and type)
 
@@ -53,7 +56,7 @@ class ZooEnv(ParallelEnv):
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, np.ndarray], dict[str, dict]]:
+    ) -> tuple[dict[str, Obs], dict[str, dict]]:
         if seed is not None:
             self.vector.seed(0, seed)
         if seed is not None or not self._fresh:
@@ -71,16 +74,25 @@ class ZooEnv(ParallelEnv):
             if agent not in self.action_spaces:
                 raise MinnowError(f"there is no agent {agent!r}: they are {', '.join(self.possible_agents)}.")
             b.action[self.possible_agents.index(agent)] = action
+        before = each(np.copy, b.obs)
         self.vector.step(b)
-        infos = self._infos()
-        over = bool(b.terminated[0] or b.truncated[0])
-        if over:
-            for i, agent in enumerate(self.agents):
-                infos[agent] = {"outcome": dict(zip(RECORD, b.record[i].tolist(), strict=True))}
-        flags = [dict.fromkeys(self.agents, bool(flag[0])) for flag in (b.terminated, b.truncated)]
+        infos, over, ended = self._infos(), bool(b.over[0]), b.terminated | b.truncated
+        for i, agent in enumerate(self.agents):
+            if ended[i]:
+                final, _ = seen(self.vector.spec, b.final_obs, i)
+                outcome = dict(zip(RECORD, b.record[i].tolist(), strict=True))
+                flags = {"terminated": bool(b.terminated[i]), "truncated": bool(b.truncated[i])}
+                infos[agent] |= {"outcome": outcome, "final_obs": final, **flags}
         rewards = {agent: float(reward) for agent, reward in zip(self.agents, b.reward, strict=True)}
-        answer = self._each(b.final_obs if over else b.obs), rewards, *flags, infos
+        obs = b.obs
+        if over:  # the dead show what they saw last
+            obs = each(lambda old, last: _where(ended, last, old), before, b.final_obs)
+        terminations = {agent: over and bool(flag) for agent, flag in zip(self.agents, b.terminated, strict=True)}
+        truncations = {agent: over and not flag for agent, flag in terminations.items()}
+        answer = self._each(obs), rewards, terminations, truncations, infos
         if over:
+            for info in infos.values():
+                info["alive"] = info["reset"] = False
             self._fresh, self.agents = True, []
         return answer
 
@@ -90,12 +102,19 @@ class ZooEnv(ParallelEnv):
     def close(self) -> None:
         pass
 
-    def _each(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        return {agent: row.copy() for agent, row in zip(self.agents, rows, strict=True)}
+    def _each(self, obs: Obs) -> dict[str, Obs]:
+        return {agent: seen(self.vector.spec, obs, i)[0] for i, agent in enumerate(self.agents)}
 
     def _infos(self) -> dict[str, dict[str, Any]]:
         b, spec = self._buffers, self.vector.spec
         return {
-            agent: {"alive": bool(b.alive[i])} | ({"action_mask": masks(spec, b.mask[i])} if spec.masked else {})
+            agent: {"alive": bool(b.alive[i]), "reset": bool(b.reset[i])}
+            | ({"action_mask": masks(spec, b.mask[i])} if spec.masked else {})
+            | seen(spec, b.obs, i)[1]
             for i, agent in enumerate(self.agents)
         }
+
+
+def _where(rows: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Rows of `one` where the flags say so, of `other` elsewhere."""
+    return np.where(rows.reshape(-1, *[1] * (one.ndim - 1)), one, other)

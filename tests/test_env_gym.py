@@ -333,3 +333,33 @@ def test_an_episode_ends_under_the_wrappers() -> None:
         if info.get("final_info"):
             break
     assert info["episode"]["l"].max() == info["final_info"]["outcome"]["length"].max() > 0
+
+
+def test_an_episode_is_a_life() -> None:
+    """Snakes die and come back: an episode ends by death, and the next one begins in the same game."""
+    env = envs.make("snake", seed=1, rest=30, time=2000)
+    assert env.reset()[0].any()
+    rng, died, games = np.random.default_rng(0), 0, []
+    while died < 5:
+        _, _, terminated, truncated, info = env.step(int(rng.integers(3)))
+        if terminated or truncated:
+            died += terminated
+            assert info["outcome"]["length"] >= 1
+            games.append(env.vector.params(0))
+            first, _ = env.reset()
+            assert first.any(), "the first observation of a life, not of one who is dead"
+    assert all(game == games[0] for game in games)
+
+
+def test_the_dead_are_told_where_there_are_several_agents() -> None:
+    env = envs.make("snake", 2, agents=3, seed=1, rest=30)
+    obs, info = env.reset()
+    assert info["alive"].all()
+    rng, fell = np.random.default_rng(0), np.zeros(6, bool)
+    for _ in range(300):
+        before = info["alive"]
+        obs, reward, terminated, _, info = env.step(rng.integers(0, 3, 6))
+        fell |= terminated
+        assert not (terminated & ~before).any() and not reward[~before].any()
+        assert (info["alive"] == obs.reshape(6, -1).any(1)).all()
+    assert fell.any()

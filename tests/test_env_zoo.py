@@ -32,21 +32,32 @@ def test_it_plays_what_the_vector_plays(name: str) -> None:
     obs, infos = env.reset()
     for agent in env.possible_agents:
         env.action_space(agent).seed(3)
-    ended = 0
-    while ended < 2:
-        assert np.stack(list(obs.values())).tobytes() == (b.final_obs if not env.agents else b.obs).tobytes()
-        if not env.agents:
-            ended += 1
-            assert [info["outcome"]["score"] for info in infos.values()] == b.record[:, 0].tolist()
+    ends = 0
+    while ends < 2:
+        if env.agents:
+            assert np.stack(list(obs.values())).tobytes() == b.obs.tobytes()
+        else:
+            ends += 1
             obs, infos = env.reset()
-        for info, mask, alive in zip(infos.values(), b.mask, b.alive, strict=True):
-            assert info["alive"] == alive and (not env.vector.spec.masked or (info["action_mask"] == mask).all())
+        for info, mask, alive, reset in zip(infos.values(), b.mask, b.alive, b.reset, strict=True):
+            assert info["alive"] == alive and info["reset"] == reset
+            assert not env.vector.spec.masked or (info["action_mask"] == mask).all()
         actions = {agent: env.action_space(agent).sample() for agent in env.agents}
         b.action[:] = np.array(list(actions.values())).reshape(b.action.shape)
         vector.step(b)
         obs, rewards, terminated, truncated, infos = env.step(actions)
         assert list(rewards.values()) == b.reward.tolist()
-        assert all(terminated.values()) == b.terminated[0] and all(truncated.values()) == b.truncated[0]
+        over, ended = bool(b.over[0]), b.terminated | b.truncated
+        assert (
+            all(terminated[agent] != truncated[agent] for agent in terminated) if over else not any(terminated.values())
+        )
+        for i, (agent, info) in enumerate(infos.items()):
+            assert terminated[agent] == (over and b.terminated[i])
+            assert ("outcome" in info) == ended[i]
+            if ended[i]:
+                assert (info["terminated"], info["truncated"]) == (b.terminated[i], b.truncated[i])
+                assert info["final_obs"].tobytes() == b.final_obs[i].tobytes()
+                assert list(info["outcome"].values()) == b.record[i].tolist()
 
 
 @each
