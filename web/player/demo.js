@@ -2,8 +2,8 @@
  * <minnow-demo env="pong">: one environment with its policy, to watch and to play.
  *
  * Attributes: `env`, a name in the manifest; `manifest`, its address (default: beside the player's folder).
- * Properties for scripts: `ready`, a promise; `game` (game.js); `store` (store.js); `open(policy, name)`, `pause()`, `play()`, `step()`,
- * `reset(seed)`.
+ * Properties for scripts: `ready`, a promise; `game` (game.js); `journal` (journal.js); `store` (store.js); `open(policy, name)`,
+ * `pause()`, `play()`, `step()`, `reset(seed)`, `seek(tick)`; `replay()`, the bytes of a replay, and `follow(bytes)`.
  */
 
 import { Canvas } from "./canvas.js";
@@ -168,6 +168,20 @@ class MinnowDemo extends HTMLElement {
   /** @param {number} [seed] a whole number, 0 to 2^53 - 1; the present one */
   reset(seed) {
     this.store?.reset(seed);
+  }
+
+  /** @param {number} tick that was played */
+  seek(tick) {
+    this.store?.seek(tick);
+  }
+
+  replay() {
+    return this.store?.replay() ?? null;
+  }
+
+  /** @param {Uint8Array} bytes of a replay */
+  follow(bytes) {
+    this.store?.follow(bytes);
   }
 }
 

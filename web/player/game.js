@@ -1,7 +1,8 @@
 /** One game: the WebAssembly module of web/game.c and the memory it plays in. */
 
 import { words } from "./errors.js";
-import { ACT, DRIVE, EVENT, EVENT_PARAM, Journal, SAMPLE, START } from "./journal.js";
+import { ACT, DRIVE, EVENT, EVENT_PARAM, Journal, SAMPLE, SEAT, START } from "./journal.js";
+import { sha256 } from "./sha256.js";
 
 /** @typedef {import("./spec.js").Spec} Spec @typedef {import("./journal.js").GameInput} GameInput */
 
@@ -80,6 +81,7 @@ export class Game {
   constructor(core, spec, policy) {
     this.core = core;
     this.spec = spec;
+    this.files = policy ? [policy] : [];
     this.hasPolicy = policy !== null;
     /** What enters from now on, and what entered since the start. */
     this.journal = new Journal();
@@ -172,11 +174,17 @@ export class Game {
    */
   put({ kind, slot, values }) {
     const { core, at } = this;
-    if (kind === START) core.game_start(at, values[0] >>> 0, Math.floor(values[0] / 2 ** 32) >>> 0);
-    else if (kind === DRIVE) core.game_drive(at, slot, values[0]);
+    if (kind === START) {
+      core.game_start(at, values[0], values[1]);
+      for (let i = 0; i < this.spec.slots; i += 1) core.game_drive(at, i, SCRIPT);
+      core.game_sample(at, 0);
+    } else if (kind === DRIVE) for (let i = 0; i < values[0]; i += 1) core.game_drive(at, slot + i, values[1]);
     else if (kind === ACT) values.forEach((value, head) => core.game_act(at, slot, head, value));
     else if (kind === SAMPLE) core.game_sample(at, values[0]);
-    else if (kind === EVENT) return core.game_event(at, values[0], slot, values[1], values[2], values[3], values[4]) !== 0;
+    else if (kind === EVENT) {
+      const [what, , x, y, , wayX, wayY, , value] = values;
+      return core.game_event(at, what, slot, x, y, wayX, what === EVENT_PARAM ? value : wayY) !== 0;
+    }
     return true;
   }
 
@@ -191,16 +199,52 @@ export class Game {
   }
 
   /**
-   * Begins a game afresh, and its journal; drivers, seats, turned parameters and sampling stay.
+   * Begins a game afresh, and its journal; drivers, turned parameters and sampling stay.
    *
    * @param {number} seed an integer, 0 to 2^53
    */
   start(seed) {
-    const stay = [...this.journal.settings.values()].filter(({ kind }) => kind !== START && kind !== ACT);
+    const slots = Array.from({ length: this.spec.slots }, (_, slot) => slot);
+    const [seats, drivers] = [slots.map((slot) => this.seat(slot)), slots.map((slot) => this.driver(slot))];
+    const { lasting } = this.journal;
     this.journal = new Journal();
-    this.input(START, 0, [seed]);
+    this.input(START, 0, [seed >>> 0, Math.floor(seed / 2 ** 32), 0]);
     this.journal.keep(this);
-    for (const { kind, slot, values } of stay) this.input(kind, slot, values);
+    this.#each(SEAT, seats);
+    this.#each(DRIVE, drivers);
+    for (const { kind, slot, values } of lasting) this.input(kind, slot, values);
+  }
+
+  /**
+   * Gives every slot its seat or driver, neighbours who are alike in one; 0 is what they begin with.
+   *
+   * @param {number} kind
+   * @param {number[]} values
+   */
+  #each(kind, values) {
+    for (let slot = 0, end = 0; slot < values.length; slot = end) {
+      while (end < values.length && values[end] === values[slot]) end += 1;
+      if (values[slot]) this.input(kind, slot, [end - slot, values[slot]]);
+    }
+  }
+
+  /** Everything that entered since the start. */
+  record() {
+    const { spec, journal, files } = this;
+    const policies = files.map(sha256);
+    return { env: spec.name, sourceHash: spec.source_hash, policies, heads: spec.head.length, ticks: journal.last, inputs: journal.inputs };
+  }
+
+  /**
+   * Begins what was recorded, and goes on following it.
+   *
+   * @param {import("./replay.js").Replay} replay of this environment and these policies
+   */
+  follow({ inputs, ticks }) {
+    this.put(inputs[0]);
+    this.journal = Journal.of(inputs, ticks);
+    this.journal.keep(this);
+    this.journal.enter(this);
   }
 
   /** One tick. */
@@ -234,7 +278,16 @@ export class Game {
    * @param {number} driver SCRIPT, POLICY or PERSON
    */
   drive(slot, driver) {
-    this.input(DRIVE, slot, [driver]);
+    this.input(DRIVE, slot, [1, driver]);
+  }
+
+  /**
+   * The policy that a slot follows: 0 none, else its place among the files, counted from 1.
+   *
+   * @param {number} slot
+   */
+  seat(slot) {
+    return slot < this.spec.slots && this.hasPolicy ? 1 : 0;
   }
 
   /** @param {number} slot */
@@ -262,7 +315,7 @@ export class Game {
   }
 
   get sampled() {
-    return this.journal.settings.get(`${SAMPLE} 0`)?.values[0] === 1;
+    return this.journal.setting(SAMPLE, 0)?.values[0] === 1;
   }
 
   /**
@@ -270,7 +323,7 @@ export class Game {
    * @param {number} value applies at the start of the next tick
    */
   turn(param, value) {
-    this.input(EVENT, param, [EVENT_PARAM, 0, 0, 0, value]);
+    this.input(EVENT, param, [EVENT_PARAM, 0, 0, 0, 0, 0, 0, 0, value]);
   }
 
   /**
@@ -279,16 +332,17 @@ export class Game {
    * @param {number} param
    */
   turned(param) {
-    return this.journal.settings.get(`${EVENT} ${param} ${EVENT_PARAM}`)?.values[4];
+    return this.journal.setting(EVENT, param)?.values[8];
   }
 
   /**
    * What a visitor does to the world.
    *
-   * @param {number} kind @param {number} slot @param {number} x @param {number} y @param {number} z @param {number} value
+   * @param {number} kind @param {number} slot
+   * @param {number} x @param {number} y @param {number} wayX @param {number} wayY
    */
-  event(kind, slot, x, y, z, value) {
-    this.input(EVENT, slot, [kind, x, y, z, value]);
+  event(kind, slot, x, y, wayX, wayY) {
+    this.input(EVENT, slot, [kind, 0, x, y, 0, wayX, wayY, 0, 0]);
   }
 
   get ticks() {

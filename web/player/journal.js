@@ -1,31 +1,32 @@
 /** The list of what entered a game, which is its replay; and snapshots beside it, so that every earlier tick is at hand. */
 
 /**
- * @typedef {{tick: number, kind: number, slot: number, values: number[]}} GameInput it enters after `tick` ticks, before the next one
+ * @typedef {{tick: number, kind: number, slot: number, values: number[]}} GameInput as docs/replay.md has it; it enters after `tick`
+ *   ticks, before the next one
  * @typedef {{ticks: number, state: Uint8Array, put(input: GameInput): boolean, tick(): void}} Player what plays the list: game.js
  * @typedef {{tick: number, entered: number, state: Uint8Array}} Snapshot `entered`: inputs before it
  */
 
-export const START = 0; // GameInput.kind; the numbers of game.h
+export const START = 0; // GameInput.kind
 export const SEAT = 1;
 export const DRIVE = 2;
 export const ACT = 3;
 export const EVENT = 4;
 export const SAMPLE = 5;
-export const EVENT_PARAM = 0;
+export const EVENT_PARAM = 0; // the first value of an EVENT that turns the parameter `slot`
 
 const SNAPSHOTS = 64; // at most, one each `gap` ticks
 const MEMORY = 1 << 26; // bytes that they may take
 const FIRST_GAP = 32; // ticks; doubled whenever they grow too many
 
 /**
- * The name of what an input sets, where it is a setting, in force until the next one of that name. Other events happen and are over.
+ * The name of what an input sets, where its value stays in force until the next one of that name.
  *
  * @param {GameInput} input
  */
 function setting({ kind, slot, values }) {
-  if (kind !== EVENT) return `${kind} ${slot}`;
-  return values[0] === EVENT_PARAM ? `${kind} ${slot} ${EVENT_PARAM}` : null;
+  if (kind === ACT || kind === SAMPLE) return `${kind} ${slot}`;
+  return kind === EVENT && values[0] === EVENT_PARAM ? `${kind} ${slot}` : null;
 }
 
 export class Journal {
@@ -35,14 +36,30 @@ export class Journal {
   last = 0;
   /** Inputs that have entered; the others lie ahead, and enter when their tick comes. */
   entered = 0;
-  /** @type {Map<string, GameInput>} by name: what is in force */
-  settings = new Map();
+  /** @type {Map<string, GameInput>} what is in force: held, turned, sampled */
+  #settings = new Map();
   /** @type {Snapshot[]} earliest first */
   #snapshots = [];
   #gap = FIRST_GAP;
 
-  /** Whether the list goes on from here: the game follows it until somebody does something else. */
-  ahead(/** @type {number} */ tick) {
+  /**
+   * A list that is there already, the start entered.
+   *
+   * @param {GameInput[]} inputs
+   * @param {number} last
+   */
+  static of(inputs, last) {
+    const journal = new Journal();
+    Object.assign(journal, { inputs, last, entered: 1 });
+    return journal;
+  }
+
+  /**
+   * Whether the list goes on from here: the game follows it until somebody does something else.
+   *
+   * @param {number} tick the present one
+   */
+  ahead(tick) {
     return this.entered < this.inputs.length || tick < this.last;
   }
 
@@ -52,22 +69,41 @@ export class Journal {
    * @param {GameInput} input
    */
   note(input) {
-    const name = setting(input);
-    const former = name === null ? undefined : this.settings.get(name);
-    if (former?.tick === input.tick && input.kind !== SEAT) this.inputs[this.inputs.lastIndexOf(former)] = input; // it was never felt
+    const held = input.kind === ACT ? this.setting(ACT, input.slot) : undefined;
+    if (held?.tick === input.tick) this.inputs[this.inputs.lastIndexOf(held)] = input; // that one was never felt
     else this.entered = this.inputs.push(input);
-    if (name !== null) this.settings.set(name, input);
+    this.#set(input);
   }
 
   /**
-   * Whether an input would change nothing, as what a person goes on holding.
+   * Whether an input would change nothing: what a person goes on holding.
    *
    * @param {GameInput} input
    */
-  known(input) {
-    const name = input.kind === EVENT || input.kind === SEAT ? null : setting(input); // an event happens each time
-    const former = name === null ? undefined : this.settings.get(name);
-    return former?.values.length === input.values.length && former.values.every((value, i) => Object.is(value, input.values[i]));
+  known({ kind, slot, values }) {
+    const held = kind === ACT ? this.setting(ACT, slot) : undefined;
+    return held?.values.length === values.length && held.values.every((value, i) => Object.is(value, values[i]));
+  }
+
+  /** @param {GameInput} input which has entered */
+  #set(input) {
+    const name = setting(input);
+    if (name !== null) this.#settings.set(name, input);
+  }
+
+  /**
+   * The input that set what is in force.
+   *
+   * @param {number} kind ACT, SAMPLE, or EVENT for a parameter
+   * @param {number} slot
+   */
+  setting(kind, slot) {
+    return this.#settings.get(`${kind} ${slot}`);
+  }
+
+  /** How the world was turned, and whether choices are drawn: what outlives a start. */
+  get lasting() {
+    return [...this.#settings.values()].filter(({ kind }) => kind !== ACT);
   }
 
   /**
@@ -76,12 +112,10 @@ export class Journal {
    * @param {Player} player
    */
   enter(player) {
-    const { inputs, settings } = this;
-    for (const { ticks } = player; inputs[this.entered]?.tick === ticks; this.entered += 1) {
-      const input = inputs[this.entered];
-      player.put(input);
-      const name = setting(input);
-      if (name !== null) settings.set(name, input);
+    const { ticks } = player;
+    for (; this.inputs[this.entered]?.tick === ticks; this.entered += 1) {
+      player.put(this.inputs[this.entered]);
+      this.#set(this.inputs[this.entered]);
     }
   }
 
@@ -116,11 +150,8 @@ export class Journal {
     if (snapshot && (to < player.ticks || snapshot.tick > player.ticks)) {
       player.state = snapshot.state;
       this.entered = snapshot.entered;
-      this.settings = new Map();
-      for (const input of this.inputs.slice(0, this.entered)) {
-        const name = setting(input);
-        if (name !== null) this.settings.set(name, input);
-      }
+      this.#settings.clear();
+      for (const input of this.inputs.slice(0, this.entered)) this.#set(input);
     }
     while (player.ticks < to) player.tick();
     this.enter(player);
@@ -136,7 +167,7 @@ export class Journal {
     branch.inputs = this.inputs.slice(0, this.entered);
     branch.entered = this.entered;
     branch.last = tick;
-    branch.settings = new Map(this.settings);
+    branch.#settings = new Map(this.#settings);
     branch.#snapshots = this.#snapshots.filter((each) => each.tick <= tick);
     branch.#gap = this.#gap;
     return branch;

@@ -5,8 +5,9 @@
 
 import { Clock } from "./clock.js";
 import { Game, PERSON, POLICY, PolicyError, SCRIPT } from "./game.js";
-import { DRIVE, EVENT, SAMPLE } from "./journal.js";
 import { fetchModule } from "./loader.js";
+import { decode, encode, misfit } from "./replay.js";
+import { sha256 } from "./sha256.js";
 
 /** @typedef {import("./spec.js").Spec} Spec @typedef {import("./stages.js").Stage} Stage */
 /** @typedef {{error: unknown, ways: [string, () => void][]}} Fault what went wrong, and the ways out of it */
@@ -79,9 +80,7 @@ export class Store {
         const better = slot < spec.agents ? [POLICY, SCRIPT] : [SCRIPT, POLICY];
         game.drive(slot, better.find((driver) => this.offers(driver, game)) ?? PERSON);
       }
-      for (const { kind, slot, values } of this.game?.journal.settings.values() ?? []) {
-        if (kind === EVENT || kind === SAMPLE) game.input(kind, slot, values); // the world stays as it was turned
-      }
+      for (const { kind, slot, values } of this.game?.journal.lasting ?? []) game.input(kind, slot, values);
       this.game = game;
       this.person = -1;
       this.fault = null;
@@ -232,10 +231,33 @@ export class Store {
     this.#follow();
   }
 
+  /** The file of everything that entered the game since its start: docs/replay.md. */
+  replay() {
+    return this.game ? encode(this.game.record()) : null;
+  }
+
+  /**
+   * Begins a recorded game and follows it; an Error in words where that is of another one.
+   *
+   * @param {Uint8Array} bytes of a replay
+   */
+  follow(bytes) {
+    const { game } = this;
+    if (!game) return;
+    const replay = decode(bytes);
+    const fault = misfit(replay, this.spec, game.files.map(sha256));
+    if (fault) throw new Error(fault);
+    game.follow(replay);
+    const [low, high] = replay.inputs[0].values;
+    this.seed = low + high * 2 ** 32;
+    this.clock.clear();
+    this.#follow();
+  }
+
   /** After inputs that came from the journal: who drives now? */
   #follow() {
-    const drivers = [...(this.game?.journal.settings.values() ?? [])].filter(({ kind }) => kind === DRIVE);
-    const person = drivers.find(({ values }) => values[0] === PERSON)?.slot ?? -1;
+    const slots = Array.from({ length: this.spec.slots }, (_, slot) => slot);
+    const person = slots.findIndex((slot) => this.game?.driver(slot) === PERSON);
     if (person !== this.person) this.former = this.game?.hasPolicy ? POLICY : SCRIPT;
     this.person = person;
     this.changed();
