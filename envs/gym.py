@@ -228,8 +228,9 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
             raise MinnowError(f"there are {count} environments, but {len(seeds)} seeds.")
         chosen = self._chosen((options or {}).get("reset_mask"))
         # What shows its end, and gets no seed, has begun its next episode already.
-        fresh = chosen & np.array([not over or each is not None for over, each in zip(self._over, seeds, strict=True)])
-        for i in np.flatnonzero(chosen):
+        mine, over = (flags.reshape(count, -1).any(1) for flags in (chosen, self._over))  # [environments]
+        fresh = mine & (~over | np.array([each is not None for each in seeds]))
+        for i in np.flatnonzero(mine):
             if seeds[i] is not None:
                 self.vector.seed(i, seeds[i])
         if fresh.any():
