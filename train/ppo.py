@@ -406,12 +406,8 @@ class PPO:
         weight = (self.alive[:horizon] & self.learns).to(self.type)
         returns = advantage + self.value
         if self.train.normalize_advantage:
-            sums = torch.stack([weight.sum(dtype=torch.float64), (advantage * weight).sum(dtype=torch.float64)])
-            total, mean = self.group.sum_(sums).unbind()
-            total = total.clamp_min(1)
-            mean = mean / total
-            square = self.group.sum_(((advantage - mean).square() * weight).sum(dtype=torch.float64))
-            advantage = (advantage - mean) / ((square / total).sqrt() + 1e-8)
+            mean, deviation = self.spread(advantage, weight)
+            advantage = (advantage - mean) / (deviation + 1e-8)
         return Minibatch(
             self._seen(self.obs[:horizon]),
             self.start,
@@ -424,6 +420,15 @@ class PPO:
             advantage,
             weight,
         )
+
+    def spread(self, advantage: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of all processes' weighted advantages [T, N]."""
+        sums = torch.stack([weight.sum(dtype=torch.float64), (advantage * weight).sum(dtype=torch.float64)])
+        total, mean = self.group.sum_(sums).unbind()
+        total = total.clamp_min(1)
+        mean = mean / total
+        square = self.group.sum_(((advantage - mean).square() * weight).sum(dtype=torch.float64))
+        return mean, (square / total).sqrt()
 
     def explained_variance(self, advantage: Tensor) -> float:
         """1 - variance of (return - value) / variance of returns, over all processes."""

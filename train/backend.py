@@ -1,0 +1,100 @@
+"""PPO by the core in C (core/learn.h): what ppo.py does, for networks that it takes, many times faster. Which of both a
+run gets, `train.backend` says."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from minnow.train.binding import ACTIVATIONS, Core
+from minnow.train.config import Config
+from minnow.train.group import ALONE, Group
+from minnow.train.policy import Policy
+from minnow.train.ppo import PPO, Minibatch
+
+
+def lacking(config: Config, policy: Policy) -> str:
+    """What the core would need to have for these settings and this network; nothing, if it has all."""
+    others = [module for module in policy.encoder if not isinstance(module, (nn.Linear, *ACTIVATIONS))]
+    if policy.core is not None:
+        return f"policy.core {config.policy.core}"
+    if others:
+        return f"policy.activation {config.policy.activation}"
+    if config.train.optimizer != "adam":
+        return f"train.optimizer {config.train.optimizer}"
+    return ""
+
+
+class CorePPO(PPO):
+    """The same numbers as PPO's but for rounding; of one run the same bits for any number of threads, and of processes
+    1, 2, 4 and 8."""
+
+    def __init__(self, config: Config, group: Group = ALONE) -> None:
+        super().__init__(config, group)
+        self.passes = None
+        rows, bytes_ = self.resets.shape[1], self.obs.dtype == torch.uint8
+        self.core = Core(
+            self.policy, self.adam.flat, bytes_, rows, self.first_row, self.all_rows, config.train.threads
+        )
+
+    def collect(self) -> None:
+        self.core.pack()
+        super().collect()
+
+    def _step(self, t: int, state: None) -> None:
+        self.core.forward(self.obs[t], self.head[t])
+
+    def _sample(self, t: int) -> None:
+        mask = self.mask[t] if self.spec.masked else None
+        self.core.sample(self.head[t], mask, self.noise[t], self.action[t], self.env_action[t], self.log_prob[t])
+
+    def _final_values(self, steps: slice, state: None) -> None:
+        cut = self.truncated[steps].bool()
+        obs = self.final_obs[steps][cut]
+        head = self.head.new_empty(len(obs), self.head.shape[2])
+        self.core.forward(obs, head)
+        self.final_value[steps][cut] = head[:, -1]
+
+    def spread(self, advantage: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        total, off, _ = self.group.sum_(self.core.moments(advantage, weight, 0.0)).unbind()
+        total = total.clamp_min(1)
+        mean = off / total
+        square = self.group.sum_(self.core.moments(advantage, weight, mean.item()))[2]
+        return mean, (square / total).sqrt()
+
+    def samples(self, advantage: Tensor) -> Minibatch:
+        whole, train = super().samples(advantage), self.train
+        self.core.begin(
+            {
+                "obs": self.obs,
+                "mask": whole.mask if self.spec.masked else None,
+                "action": whole.action,
+                "log_prob": whole.log_prob,
+                "value": whole.value,
+                "returns": whole.returns,
+                "advantage": whole.advantage,
+                "weight": whole.weight,
+                "ratio": self.ratio if train.advantage == "vtrace" else None,
+            },
+            {"clip": train.clip, "value_clip": train.value_clip, "value_weight": train.value_weight},
+        )
+        return whole
+
+    def backward(self, whole: Minibatch, index: Tensor, importance: Tensor | None, entropy_weight: float) -> Tensor:
+        if self.train.priority > 0:  # rows
+            rows, horizon = self.resets.shape[1], self.train.horizon
+            index = (torch.arange(horizon).unsqueeze(1) * rows + index).flatten()
+            importance = importance.repeat(horizon)
+        self.core.pack()
+        self.core.batch.entropy_weight = entropy_weight
+        sums = self.core.gradient(index, importance, self.bucket)
+        self.bucket[-1] = sums[-1]
+        return sums
+
+    def step(self, learning_rate: float) -> Tensor:
+        adam, norm = self.adam, self.train.max_grad_norm
+        length = self.core.call(
+            "descend", len(adam.flat), adam.flat, self.bucket, adam.mean, adam.square, self.bucket[-1].item(), norm,
+            *adam.factors(learning_rate),
+        )  # fmt: skip
+        return torch.tensor(length, dtype=self.type)

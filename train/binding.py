@@ -1,0 +1,171 @@
+"""The trainer's core in C (core/learn.h) on torch's memory: acting, gradients, advantages and Adam's steps of networks
+without memory, on the processor."""
+
+from __future__ import annotations
+
+import functools
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from minnow.train.policy import Policy
+from minnow.train.space import Gaussian
+
+PREFIX = {torch.float32: "learn", torch.float64: "learn64"}
+REAL = {torch.float32: "float", torch.float64: "double"}
+ACTIVATIONS = {nn.ReLU: 1, nn.Tanh: 2}  # learn.h's numbers, as are all here; 0 is none
+STRANDS = 8
+SUMS = 6
+
+
+class Core:
+    """Of one policy, all of whose parameters lie one behind the other in `flat`, in the order of `ppo.arranged`, and of
+    `rows` rows of a rollout, `first` and so on of `all_rows`. `bytes_`: observations are such. `threads` share the
+    work, with the same result."""
+
+    def __init__(
+        self, policy: Policy, flat: Tensor, bytes_: bool, rows: int, first: int, all_rows: int, threads: int = 1
+    ) -> None:
+        self.lib, self.ffi = library()
+        self.type, self.flat, self.rows = flat.dtype, flat, rows
+        self.net, self.kept = self._net(policy, bytes_)
+        of_rows = (torch.arange(first, first + rows) * STRANDS).div(all_rows, rounding_mode="floor")
+        self.first = int(of_rows[0])
+        self.count = int(of_rows[-1]) + 1 - self.first  # strands of this process
+        self.strand = of_rows.to(torch.uint8)
+        packed, gradients, room = (self.call(name, self.net) for name in ("packed", "gradients", "room"))
+        self.packed = torch.zeros(packed, dtype=self.type)
+        self.gradients = torch.zeros(self.count, gradients, dtype=self.type)
+        self.sums = torch.zeros(self.count, SUMS, dtype=torch.float64)
+        self.moment = torch.zeros(STRANDS, 3, dtype=torch.float64)
+        self.offset = torch.zeros(STRANDS + 1, dtype=torch.int64)
+        self.threads = min(threads, self.count)
+        self.rooms = torch.zeros(self.threads, room, dtype=self.type)
+        self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+        self.batch = self.ffi.new(f"{PREFIX[self.type]}_batch *")
+
+    def _net(self, policy: Policy, bytes_: bool) -> tuple[Any, dict[str, Tensor]]:
+        """learn.h's description of the network, and the tensors that it points to."""
+        space, layers = policy.space, [module for module in policy.encoder if isinstance(module, nn.Linear)]
+        kinds = {ACTIVATIONS[type(module)] for module in policy.encoder if not isinstance(module, nn.Linear)}
+        net = self.ffi.new(f"{PREFIX[self.type]}_net *")
+        net.inputs = (layers[0] if layers else policy.actor).in_features
+        net.hidden, net.layers, net.activation = policy.actor.in_features, len(layers), max(kinds, default=0)
+        net.parts, net.bytes, net.heads = policy.parts, bytes_, space.heads
+        if isinstance(space, Gaussian):
+            given = {"middle": policy.middle, "reach": policy.reach}
+            given |= {"low": torch.tensor(space.low), "high": torch.tensor(space.high)}
+            kept = {name: leaf.to(self.type) for name, leaf in given.items()}
+        else:
+            net.choices, kept = space.out_size, {"sizes": torch.tensor(space.sizes)}
+        if policy.normalize is not None:
+            kept |= {"mean": policy.normalize.mean, "scale": policy.normalize.scale}
+        self._point(net, kept)
+        return net, kept
+
+    def _point(self, owner: Any, leaves: dict[str, Tensor | None]) -> None:
+        for name, leaf in leaves.items():
+            address = 0 if leaf is None else leaf.data_ptr()
+            setattr(owner, name, self.ffi.cast(self.ffi.typeof(getattr(owner, name)), address))
+
+    def call(self, name: str, *given: Any) -> Any:
+        """A function of learn.h. Tensors are contiguous."""
+        cast, null = self.ffi.cast, self.ffi.NULL
+        given = [
+            cast("void *", item.data_ptr()) if isinstance(item, Tensor) else null if item is None else item
+            for item in given
+        ]
+        return getattr(self.lib, f"{PREFIX[self.type]}_{name}")(*given)
+
+    def pack(self) -> None:
+        """Takes over the parameters: before anything else once they have changed."""
+        self.call("pack", self.net, self.flat, self.packed)
+
+    def forward(self, obs: Tensor, head: Tensor) -> None:
+        """obs [n, ...] -> the policy's output and the value, head [n, out_size + 1]."""
+        self.call("forward", self.net, self.packed, len(obs), obs, head, self.rooms)
+
+    def sample(
+        self, head: Tensor, mask: Tensor | None, noise: Tensor, action: Tensor, told: Tensor, log_prob: Tensor
+    ) -> None:
+        """As `Categorical.sample` and `Gaussian.sample` do it, from head [n, out_size + 1]: actions twice, as they are
+        learned from and as environments want them, and the logarithms of their probabilities."""
+        self.call("sample", self.net, len(head), head, mask, noise, action, told, log_prob, self.rooms)
+
+    def begin(self, leaves: dict[str, Tensor | None], settings: dict[str, float]) -> None:
+        """The rollout that is learned from, by the names of learn.h's `batch`."""
+        self.of_batch = leaves  # keeps the memory
+        self._point(self.batch, leaves)
+        for name, number in settings.items():
+            setattr(self.batch, name, number)
+
+    def gradient(self, index: Tensor, importance: Tensor | None, flat: Tensor) -> Tensor:
+        """The gradient of the samples at `index`, their places t x rows + row, into `flat`; what was measured
+        [SUMS]."""
+        dealt, weights = torch.empty_like(index), None if importance is None else torch.empty_like(importance)
+        self.call("deal", len(index), index, importance, self.rows, self.strand, dealt, weights, self.offset)
+
+        def work(thread: int) -> None:
+            some = [self.count * i // self.threads for i in (thread, thread + 1)]
+            strands = [self.first + strand for strand in some]
+            mine = slice(*some)
+            self.call("gradient", self.net, self.packed, self.batch, dealt, weights, self.offset, *strands,
+                      self.gradients[mine], self.sums[mine], self.rooms[thread])  # fmt: skip
+
+        if self.pool is None:
+            work(0)
+        else:
+            list(self.pool.map(work, range(self.threads)))
+        self.call("collect", self.net, self.count, self.gradients, self.sums, flat)
+        return self.sums[0]
+
+    def moments(self, x: Tensor, weight: Tensor, mean: float) -> Tensor:
+        """Weight, sum and sum of squares of x - mean, weighted; x and weight [T, rows]."""
+        self.call("moments", *x.shape, self.strand, self.first, self.count, x, weight, mean, self.moment)
+        return self.moment[0].clone()
+
+
+@functools.cache
+def library() -> tuple[Any, Any]:
+    from cffi import FFI
+
+    from minnow.cinfer import compile
+
+    ffi = FFI()
+    for type_, prefix in PREFIX.items():
+        ffi.cdef(DECLARATIONS.replace("PREFIX", prefix).replace("REAL", REAL[type_]))
+    return ffi.dlopen(str(compile.shared(Path(__file__).parent / "core" / "library.c", flags=["-lm"]))), ffi
+
+
+DECLARATIONS = """
+typedef struct PREFIX_net {
+    uint32_t inputs, parts, hidden, layers, activation, bytes, heads, choices;
+    const int64_t *sizes;
+    const REAL *mean, *scale, *middle, *reach, *low, *high;
+} PREFIX_net;
+typedef struct PREFIX_batch {
+    const void *obs;
+    const uint8_t *mask;
+    const void *action;
+    const REAL *log_prob, *value, *returns, *advantage, *weight;
+    REAL *ratio;
+    REAL clip, value_clip, value_weight, entropy_weight;
+} PREFIX_batch;
+size_t PREFIX_packed(const PREFIX_net *);
+size_t PREFIX_gradients(const PREFIX_net *);
+size_t PREFIX_room(const PREFIX_net *);
+void PREFIX_pack(const PREFIX_net *, void *, void *);
+void PREFIX_forward(const PREFIX_net *, void *, size_t, void *, void *, void *);
+void PREFIX_sample(const PREFIX_net *, size_t, void *, void *, void *, void *, void *, void *, void *);
+void PREFIX_gradient(const PREFIX_net *, void *, const PREFIX_batch *, void *, void *, void *, size_t, size_t, void *,
+                     void *, void *);
+void PREFIX_moments(size_t, size_t, void *, size_t, size_t, void *, void *, double, void *);
+void PREFIX_advantages(size_t, size_t, void *, void *, void *, void *, void *, void *, void *, REAL, REAL, REAL, REAL,
+                       void *, void *);
+void PREFIX_deal(size_t, void *, void *, size_t, void *, void *, void *, void *);
+void PREFIX_collect(const PREFIX_net *, size_t, void *, void *, void *);
+double PREFIX_descend(size_t, void *, void *, void *, void *, REAL, double, double, double);
+"""

@@ -1,0 +1,70 @@
+/* learn.h: proximal policy optimisation (Schulman et al., 2017) of small networks, in C11 without allocation, threads
+ * or libc. Fully connected layers, one head for the action and one for the value; discrete, multi-discrete and masked
+ * actions, or normal distributions. The caller owns all memory, gives the noise and the order of samples, and may call
+ * from as many threads as it likes.
+ *
+ * The numbers come out the same, bit for bit, whoever computes them. Vectors run over independent sums, so their width
+ * cannot show. A minibatch's samples are dealt to LEARN_STRANDS strands by their rows; each strand adds up its own
+ * gradient, in the order of its samples, and strands are added up as a tree, so that neither the number of threads nor
+ * that of processes shows, if it is a power of two up to LEARN_STRANDS.
+ *
+ *     #define LEARN_API static
+ *     #include "learn.h"        types and functions `learn_...`; with LEARN_DOUBLE also `learn64_...`, in double
+ *
+ * Where LEARN_FUSED is 1 products use fused multiply-add: as exact and as repeatable, but other bits, and for
+ * processors that have it. It is 0 unless said. */
+#ifndef LEARN_H
+#define LEARN_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../../envs/mathf.h"
+
+#ifndef LEARN_API
+#define LEARN_API extern
+#endif
+#ifndef LEARN_FUSED
+#define LEARN_FUSED 0
+#endif
+
+enum { LEARN_STRANDS = 8 };
+enum { LEARN_TILE = 48 }; /* rows that pass through all layers together: they fit the first-level cache */
+enum { LEARN_SUMS = 6 };  /* policy loss, value loss, entropy, divergence, clipped, weight */
+enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
+
+/* The rooms are included once for each type of number. */
+#define LEARN_REAL float
+#define LEARN(name) learn_##name
+#define LEARN_EXP_OF(x) env_exp(x)
+#define LEARN_LOG_OF(x) env_log(x)
+#define LEARN_TANH_OF(x) env_tanh(x)
+#define LEARN_ROOT_OF(x) __builtin_sqrtf(x)
+#include "products.h"
+#include "network.h"
+#include "action.h"
+#include "gradient.h"
+#include "update.h"
+#undef LEARN_REAL
+#undef LEARN
+#undef LEARN_EXP_OF
+#undef LEARN_LOG_OF
+#undef LEARN_TANH_OF
+#undef LEARN_ROOT_OF
+
+#ifdef LEARN_DOUBLE
+#include <math.h>
+#define LEARN_REAL double
+#define LEARN(name) learn64_##name
+#define LEARN_EXP_OF(x) exp(x)
+#define LEARN_LOG_OF(x) log(x)
+#define LEARN_TANH_OF(x) tanh(x)
+#define LEARN_ROOT_OF(x) sqrt(x)
+#include "products.h"
+#include "network.h"
+#include "action.h"
+#include "gradient.h"
+#include "update.h"
+#endif
+#endif

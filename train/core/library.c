@@ -1,0 +1,3 @@
+/* learn.h as a shared library, for core.py. */
+#define LEARN_DOUBLE
+#include "learn.h"

@@ -1,0 +1,129 @@
+/* What a rollout becomes before it is learned from, and a gradient after it is known. */
+
+/* Advantages of a rollout, [horizon][rows] in time-major order: generalised advantage estimation, or with `ratio`,
+ * which may be NULL, V-trace's (see advantage.py). carry: [rows], overwritten. */
+LEARN_API void LEARN(advantages)(size_t horizon, size_t rows, const LEARN_REAL *reward, const LEARN_REAL *value,
+                                 const LEARN_REAL *final_value, const uint8_t *terminated, const uint8_t *truncated,
+                                 const LEARN_REAL *last_value, const LEARN_REAL *ratio, LEARN_REAL gamma,
+                                 LEARN_REAL lambda, LEARN_REAL clip_delta, LEARN_REAL clip_trace, LEARN_REAL *carry,
+                                 LEARN_REAL *advantage) {
+    for (size_t n = 0; n < rows; n++)
+        carry[n] = 0;
+    for (size_t t = horizon; t-- > 0;) {
+        const LEARN_REAL *next = t + 1 < horizon ? value + (t + 1) * rows : last_value;
+        for (size_t n = 0; n < rows; n++) {
+            size_t i = t * rows + n;
+            LEARN_REAL following = terminated[i] ? 0 : truncated[i] ? final_value[i] : next[n];
+            LEARN_REAL decay = terminated[i] || truncated[i] ? 0 : gamma * lambda;
+            LEARN_REAL delta = reward[i] + gamma * following - value[i];
+            if (ratio) {
+                delta *= ratio[i] < clip_delta ? ratio[i] : clip_delta;
+                decay *= ratio[i] < clip_trace ? ratio[i] : clip_trace;
+            }
+            carry[n] = delta + decay * carry[n];
+            advantage[i] = carry[n];
+        }
+    }
+}
+
+/* Strands, as a tree: each of `count` pieces of n numbers, of which the first becomes the sum. */
+static void LEARN(join)(size_t count, size_t n, LEARN_REAL *piece) {
+    for (size_t step = 1; step < count; step *= 2)
+        for (size_t i = 0; i + step < count; i += 2 * step)
+            for (size_t j = 0; j < n; j++)
+                piece[i * n + j] += piece[(i + step) * n + j];
+}
+static void LEARN(join_sums)(size_t count, size_t n, double *piece) {
+    for (size_t step = 1; step < count; step *= 2)
+        for (size_t i = 0; i + step < count; i += 2 * step)
+            for (size_t j = 0; j < n; j++)
+                piece[i * n + j] += piece[(i + step) * n + j];
+}
+
+/* Weight, sum and sum of squares of x - mean, weighted, over [horizon][rows]; strand: [rows], of `count` from `first`
+ * on. sums: [LEARN_STRANDS][3], of which the first three become the result. */
+LEARN_API void LEARN(moments)(size_t horizon, size_t rows, const uint8_t *strand, size_t first, size_t count,
+                              const LEARN_REAL *x, const LEARN_REAL *weight, double mean, double *sums) {
+    memset(sums, 0, 3 * LEARN_STRANDS * sizeof *sums);
+    for (size_t i = 0; i < horizon * rows; i++) {
+        double *of = sums + 3 * (strand[i % rows] - first), off = (double)x[i] - mean, w = (double)weight[i];
+        of[0] += w, of[1] += w * off, of[2] += w * off * off;
+    }
+    LEARN(join_sums)(count, 3, sums);
+}
+
+/* Deals the n samples at index, places t x rows + row, to strands by their rows: dealt and, unless NULL, importance in
+ * the strands' order; strand i has those from offset[i] on, up to offset[i + 1]. */
+LEARN_API void LEARN(deal)(size_t n, const int64_t *index, const LEARN_REAL *importance, size_t rows,
+                           const uint8_t *strand, int64_t *dealt, LEARN_REAL *dealt_importance, size_t *offset) {
+    size_t next[LEARN_STRANDS] = {0};
+    for (size_t i = 0; i < n; i++)
+        next[strand[(uint32_t)index[i] % (uint32_t)rows]]++;
+    offset[0] = 0;
+    for (size_t s = 0; s < LEARN_STRANDS; s++) {
+        offset[s + 1] = offset[s] + next[s];
+        next[s] = offset[s];
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t at = next[strand[(uint32_t)index[i] % (uint32_t)rows]]++;
+        dealt[at] = index[i];
+        if (importance)
+            dealt_importance[at] = importance[i];
+    }
+}
+
+/* Adds up `count` strands' gradients, [count][gradients], and sums, [count][LEARN_SUMS], whose first pieces become the
+ * sums. `flat` becomes the gradient in the order of the parameters. */
+LEARN_API void LEARN(collect)(const LEARN(net) * net, size_t count, LEARN_REAL *gradient, double *sums,
+                              LEARN_REAL *flat) {
+    size_t numbers = LEARN(gradients)(net);
+    LEARN(join)(count, numbers, gradient);
+    LEARN(join_sums)(count, LEARN_SUMS, sums);
+    LEARN_REAL *weight = flat, *bias = flat;
+    for (size_t l = 0; l < net->layers; l++)
+        bias += (size_t)net->hidden * (l ? net->hidden : net->inputs);
+    if (!net->choices) {
+        memcpy(bias, gradient + numbers - net->heads, net->heads * sizeof *flat);
+        bias += net->heads;
+    }
+    for (size_t l = 0; l <= net->layers; l++) {
+        LEARN(layer) of = LEARN(layer_of)(net, l);
+        const LEARN_REAL *from = gradient + of.gradient;
+        if (l == net->layers)
+            weight = bias, bias += of.in * of.out;
+        for (size_t j = 0; j < of.out; j++)
+            memcpy(weight + j * of.in, from + j * of.in_row, of.in * sizeof *flat);
+        memcpy(bias, from + of.out * of.in_row, of.out * sizeof *flat);
+        weight += of.in * of.out, bias += of.out;
+    }
+}
+
+/* A step of Adam (Kingma and Ba, 2015) by the gradient's mean, which is its sum divided by `weight`, shortened to
+ * max_norm unless that is 0. root and change: see adam.py. Returns the length before. */
+LEARN_API double LEARN(descend)(size_t n, LEARN_REAL *parameters, LEARN_REAL *gradient, LEARN_REAL *mean,
+                                LEARN_REAL *square, LEARN_REAL weight, double max_norm, double root, double change) {
+    double part[16] = {0}, sum = 0;
+    weight = weight > (LEARN_REAL)1e-6 ? weight : (LEARN_REAL)1e-6;
+    for (size_t i = 0; i < n; i++)
+        gradient[i] /= weight;
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (size_t k = 0; k < 16; k++)
+            part[k] += (double)gradient[i + k] * (double)gradient[i + k];
+    for (size_t k = 0; i + k < n; k++)
+        part[k] += (double)gradient[i + k] * (double)gradient[i + k];
+    for (size_t k = 0; k < 16; k++)
+        sum += part[k];
+    double length = __builtin_sqrt(sum), shorter = max_norm / (length + 1e-6);
+    const LEARN_REAL by = max_norm > 0 && !(shorter > 1) ? (LEARN_REAL)shorter : 1; /* not a number: so are all */
+    const LEARN_REAL keep = (LEARN_REAL)0.999, new = (LEARN_REAL)0.1, newer = (LEARN_REAL)0.001;
+    const LEARN_REAL epsilon = (LEARN_REAL)1e-5, by_root = (LEARN_REAL)root, by_change = (LEARN_REAL)change;
+    for (i = 0; i < n; i++) {
+        LEARN_REAL g = gradient[i] * by;
+        gradient[i] = g;
+        mean[i] += new *(g - mean[i]);
+        square[i] = square[i] * keep + newer * (g * g);
+        parameters[i] -= mean[i] / (LEARN_ROOT_OF(square[i]) * by_root + epsilon) * by_change;
+    }
+    return length;
+}
