@@ -8,12 +8,10 @@ Without ratios both factors are 1.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from minnow.train.native import REALS, library
+from minnow.train import binding
 
 
 def estimate(
@@ -86,17 +84,9 @@ def native(
     clip_trace: float = 1.0,
 ) -> Tensor:
     """`estimate` by C, on the CPU."""
-    held = library("advantage")
-    kind = REALS[reward.dtype]
     inputs = [reward, value, final_value, terminated, truncated, last_value, ratio]
     inputs = [None if leaf is None else leaf.contiguous() for leaf in inputs]
     carry, advantage = torch.empty_like(last_value), torch.empty_like(inputs[0])
-
-    def pointer(leaf: Tensor | None) -> Any:
-        c = "uint8_t" if leaf is not None and leaf.dtype == torch.uint8 else kind
-        return held.ffi.NULL if leaf is None else held.ffi.cast(f"{c} *", leaf.data_ptr())
-
-    getattr(held.c, f"advantage_{kind}")(
-        *reward.shape, *map(pointer, inputs), gamma, lam, clip_delta, clip_trace, pointer(carry), pointer(advantage)
-    )
+    binding.call(reward.dtype, "advantages", *reward.shape, *inputs, gamma, lam, clip_delta, clip_trace, carry,
+                 advantage)  # fmt: skip
     return advantage

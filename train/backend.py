@@ -4,25 +4,42 @@ run gets, `train.backend` says."""
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from minnow import envs
+from minnow.cinfer.errors import MinnowError
+from minnow.train import observation
 from minnow.train.binding import ACTIVATIONS, Core
 from minnow.train.config import Config
 from minnow.train.group import ALONE, Group
-from minnow.train.policy import Policy
 from minnow.train.ppo import PPO, Minibatch
 
 
-def lacking(config: Config, policy: Policy) -> str:
-    """What the core would need to have for these settings and this network; nothing, if it has all."""
-    others = [module for module in policy.encoder if not isinstance(module, (nn.Linear, *ACTIVATIONS))]
-    if policy.core is not None:
-        return f"policy.core {config.policy.core}"
-    if others:
-        return f"policy.activation {config.policy.activation}"
+def lacking(config: Config) -> str:
+    """The setting, or what else of a run on the processor, that the core does not have; empty where it has all."""
+    policy, groups = config.policy, observation.declared(envs.spec(config.place))
+    if len(groups) > 1 or groups[0].kind == observation.SET:
+        return "an observation of several groups, or a set,"
+    if policy.core != "mlp":
+        return f"policy.core {policy.core}"
+    if policy.layers > 0 and policy.activation not in ACTIVATIONS:
+        return f"policy.activation {policy.activation}"
     if config.train.optimizer != "adam":
         return f"train.optimizer {config.train.optimizer}"
     return ""
+
+
+def trainer(config: Config, group: Group = ALONE) -> PPO:
+    """A trainer on the processor. Raises MinnowError where the core is asked for what it does not have."""
+    found = lacking(config) if config.train.backend != "torch" else ""
+    if found and config.train.backend == "c":
+        raise MinnowError(f"train.backend is c, which does not have {found}: use --train.backend auto or torch.")
+    if config.train.backend != "torch" and not found:
+        return CorePPO(config, group)
+    if config.train.precision == "exact":
+        why = f"which does not have {found}" if found else "and train.backend is torch"
+        raise MinnowError(f"train.precision exact is the core's in C, {why}: use float32.")
+    return PPO(config, group)
 
 
 class CorePPO(PPO):
@@ -33,16 +50,15 @@ class CorePPO(PPO):
         super().__init__(config, group)
         self.passes = None
         rows, bytes_ = self.resets.shape[1], self.obs.dtype == torch.uint8
-        self.core = Core(
-            self.policy, self.adam.flat, bytes_, rows, self.first_row, self.all_rows, config.train.threads
-        )
+        fused, threads = config.train.precision != "exact", config.train.threads
+        self.core = Core(self.policy, self.adam.flat, bytes_, rows, self.first_row, self.all_rows, threads, fused)
 
     def collect(self) -> None:
         self.core.pack()
         super().collect()
 
-    def _step(self, t: int, state: None) -> None:
-        self.core.forward(self.obs[t], self.head[t])
+    def _forward(self, obs: Tensor, state: None, head: Tensor) -> None:
+        self.core.forward(obs, head)
 
     def _sample(self, t: int) -> None:
         mask = self.mask[t] if self.spec.masked else None
@@ -92,9 +108,8 @@ class CorePPO(PPO):
         return sums
 
     def step(self, learning_rate: float) -> Tensor:
-        adam, norm = self.adam, self.train.max_grad_norm
-        length = self.core.call(
-            "descend", len(adam.flat), adam.flat, self.bucket, adam.mean, adam.square, self.bucket[-1].item(), norm,
-            *adam.factors(learning_rate),
-        )  # fmt: skip
+        adam, weight = self.adam, self.bucket[-1].item()
+        memory = (adam.flat, self.bucket, adam.mean, adam.square)
+        factors = (self.train.max_grad_norm, *adam.factors(learning_rate))
+        length = self.core.call("descend", len(adam.flat), *memory, weight, *factors)
         return torch.tensor(length, dtype=self.type)

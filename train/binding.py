@@ -16,7 +16,7 @@ from minnow.train.space import Gaussian
 
 PREFIX = {torch.float32: "learn", torch.float64: "learn64"}
 REAL = {torch.float32: "float", torch.float64: "double"}
-ACTIVATIONS = {nn.ReLU: 1, nn.Tanh: 2}  # learn.h's numbers, as are all here; 0 is none
+ACTIVATIONS = {"relu": 1, "tanh": 2}  # learn.h's numbers, as are the next ones
 STRANDS = 8
 SUMS = 6
 
@@ -24,12 +24,20 @@ SUMS = 6
 class Core:
     """Of one policy, all of whose parameters lie one behind the other in `flat`, in the order of `ppo.arranged`, and of
     `rows` rows of a rollout, `first` and so on of `all_rows`. `bytes_`: observations are such. `threads` share the
-    work, with the same result."""
+    work, with the same result. `fused`: see `library`."""
 
     def __init__(
-        self, policy: Policy, flat: Tensor, bytes_: bool, rows: int, first: int, all_rows: int, threads: int = 1
+        self,
+        policy: Policy,
+        flat: Tensor,
+        bytes_: bool,
+        rows: int,
+        first: int,
+        all_rows: int,
+        threads: int,
+        fused: bool,
     ) -> None:
-        self.lib, self.ffi = library()
+        self.fused, self.ffi = fused, library(fused)[1]
         self.type, self.flat, self.rows = flat.dtype, flat, rows
         self.net, self.kept = self._net(policy, bytes_)
         of_rows = (torch.arange(first, first + rows) * STRANDS).div(all_rows, rounding_mode="floor")
@@ -50,10 +58,14 @@ class Core:
     def _net(self, policy: Policy, bytes_: bool) -> tuple[Any, dict[str, Tensor]]:
         """learn.h's description of the network, and the tensors that it points to."""
         space, layers = policy.space, [module for module in policy.encoder if isinstance(module, nn.Linear)]
-        kinds = {ACTIVATIONS[type(module)] for module in policy.encoder if not isinstance(module, nn.Linear)}
+        kinds = {type(module).__name__.lower() for module in policy.encoder} & set(ACTIVATIONS)
         net = self.ffi.new(f"{PREFIX[self.type]}_net *")
         net.inputs = (layers[0] if layers else policy.actor).in_features
-        net.hidden, net.layers, net.activation = policy.actor.in_features, len(layers), max(kinds, default=0)
+        net.hidden, net.layers, net.activation = (
+            policy.actor.in_features,
+            len(layers),
+            sum(ACTIVATIONS[kind] for kind in kinds),
+        )
         net.parts, net.bytes, net.heads = policy.parts, bytes_, space.heads
         if isinstance(space, Gaussian):
             given = {"middle": policy.middle, "reach": policy.reach}
@@ -72,13 +84,7 @@ class Core:
             setattr(owner, name, self.ffi.cast(self.ffi.typeof(getattr(owner, name)), address))
 
     def call(self, name: str, *given: Any) -> Any:
-        """A function of learn.h. Tensors are contiguous."""
-        cast, null = self.ffi.cast, self.ffi.NULL
-        given = [
-            cast("void *", item.data_ptr()) if isinstance(item, Tensor) else null if item is None else item
-            for item in given
-        ]
-        return getattr(self.lib, f"{PREFIX[self.type]}_{name}")(*given)
+        return call(self.type, name, *given, fused=self.fused)
 
     def pack(self) -> None:
         """Takes over the parameters: before anything else once they have changed."""
@@ -106,7 +112,18 @@ class Core:
         """The gradient of the samples at `index`, their places t x rows + row, into `flat`; what was measured
         [SUMS]."""
         dealt, weights = torch.empty_like(index), None if importance is None else torch.empty_like(importance)
-        self.call("deal", len(index), index, importance, self.rows, self.strand, dealt, weights, self.offset)
+        self.call(
+            "deal",
+            len(index),
+            index,
+            self.of_batch["weight"],
+            importance,
+            self.rows,
+            self.strand,
+            dealt,
+            weights,
+            self.offset,
+        )
 
         def work(thread: int) -> None:
             some = [self.count * i // self.threads for i in (thread, thread + 1)]
@@ -128,8 +145,19 @@ class Core:
         return self.moment[0].clone()
 
 
+def call(type_: torch.dtype, name: str, *given: Any, fused: bool = False) -> Any:
+    """A function of learn.h for numbers of a type. Tensors are contiguous."""
+    lib, ffi = library(fused)
+    given = [
+        ffi.cast("void *", item.data_ptr()) if isinstance(item, Tensor) else ffi.NULL if item is None else item
+        for item in given
+    ]
+    return getattr(lib, f"{PREFIX[type_]}_{name}")(*given)
+
+
 @functools.cache
-def library() -> tuple[Any, Any]:
+def library(fused: bool = False) -> tuple[Any, Any]:
+    """learn.h; `fused`: with fused multiply-add, where the processor has it."""
     from cffi import FFI
 
     from minnow.cinfer import compile
@@ -137,7 +165,8 @@ def library() -> tuple[Any, Any]:
     ffi = FFI()
     for type_, prefix in PREFIX.items():
         ffi.cdef(DECLARATIONS.replace("PREFIX", prefix).replace("REAL", REAL[type_]))
-    return ffi.dlopen(str(compile.shared(Path(__file__).parent / "core" / "library.c", flags=["-lm"]))), ffi
+    source = Path(__file__).parent / "core" / "library.c"
+    return ffi.dlopen(str(compile.shared(source, defines={"LEARN_FUSED": int(fused)}, flags=["-lm"]))), ffi
 
 
 DECLARATIONS = """
@@ -165,7 +194,7 @@ void PREFIX_gradient(const PREFIX_net *, void *, const PREFIX_batch *, void *, v
 void PREFIX_moments(size_t, size_t, void *, size_t, size_t, void *, void *, double, void *);
 void PREFIX_advantages(size_t, size_t, void *, void *, void *, void *, void *, void *, void *, REAL, REAL, REAL, REAL,
                        void *, void *);
-void PREFIX_deal(size_t, void *, void *, size_t, void *, void *, void *, void *);
+void PREFIX_deal(size_t, void *, void *, void *, size_t, void *, void *, void *, void *);
 void PREFIX_collect(const PREFIX_net *, size_t, void *, void *, void *);
 double PREFIX_descend(size_t, void *, void *, void *, void *, REAL, double, double, double);
 """

@@ -108,12 +108,16 @@ class TrainConfig:
     """Checkpoints written over the schedule, the last one at its end."""
     logs: int = 100
     """Lines of metrics written over the schedule."""
-    precision: Literal["float32", "float64", "bfloat16"] = "float32"
-    """Of all learning; float64 is for comparisons. bfloat16: of an LSTM's products, all else being float32; faster on
-    processors with instructions for it."""
+    precision: Literal["float32", "exact", "float64", "bfloat16"] = "float32"
+    """Of all learning; float64 is for comparisons. exact: float32 in which the core in C learns the same bits on every
+    processor. bfloat16: of an LSTM's products, all else being float32; faster on processors with instructions for
+    it."""
     device: str = "auto"
     """Where the policy acts and learns: cpu, cuda (one GPU a process), cuda:N, or auto: a GPU if there is one.
     Environments run on the processor."""
+    backend: Literal["auto", "c", "torch"] = "auto"
+    """What learns on the processor: the core in C, which takes networks without memory, or torch; auto: the core where it
+    can."""
     threads: int = 1
     """Threads of torch; more than one is slower for small networks."""
     env_threads: int = 1

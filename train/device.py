@@ -21,6 +21,7 @@ from torch import Tensor
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.train import advantage as advantages
+from minnow.train import backend
 from minnow.train.capture import Capture
 from minnow.train.config import Config
 from minnow.train.group import ALONE, Group
@@ -33,7 +34,12 @@ SPARE = 6  # deviations of a process's share of a minibatch for which there is r
 def trainer(config: Config, group: Group = ALONE) -> PPO:
     """A trainer where `train.device` says."""
     device = chosen(config, group)
-    return PPO(config, group) if device.type == "cpu" else DevicePPO(config, group, device)
+    if device.type == "cpu":
+        return backend.trainer(config, group)
+    for name, value in (("backend", "c"), ("precision", "exact")):
+        if getattr(config.train, name) == value:
+            raise MinnowError(f"train.{name} {value} is for the processor: use --train.device cpu, or leave it out.")
+    return DevicePPO(config, group, device)
 
 
 def chosen(config: Config, group: Group = ALONE) -> torch.device:

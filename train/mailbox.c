@@ -20,7 +20,7 @@ void mailbox_put(void *memory, uint32_t rank, uint32_t size, uint32_t turn, size
 uint32_t mailbox_wait(void *memory, uint32_t size, uint32_t turn);
 /* cffi: end */
 
-enum { SPINS = 20000 };
+enum { SPINS = 20000, AT_ONCE = 64 };
 
 static _Atomic uint32_t *turn_of(void *memory, uint32_t rank) {
     return (_Atomic uint32_t *)(void *)((char *)memory + (size_t)rank * LINE);
@@ -61,13 +61,25 @@ uint32_t mailbox_wait(void *memory, uint32_t size, uint32_t turn) {
 void FN(mailbox_sum)(void *memory, uint32_t size, uint32_t turn, size_t capacity, REAL *data, size_t n);
 /* cffi: end */
 
-// data[n]: the sums of all boxes, in the order of ranks, so that every process gets the same bits.
-void FN(mailbox_sum)(void *memory, uint32_t size, uint32_t turn, size_t capacity, REAL *data, size_t n) {
-    memset(data, 0, n * sizeof(REAL));
-    for (uint32_t rank = 0; rank < size; rank++) {
-        const REAL *theirs = (const REAL *)(void *)box(memory, rank, size, turn, capacity);
-        for (size_t i = 0; i < n; i++)
-            data[i] += theirs[i];
+// out[n]: the sums of numbers `first` and so on of the boxes of some ranks, as a tree.
+static void FN(tree)(void *memory, uint32_t low, uint32_t high, uint32_t size, uint32_t turn, size_t capacity,
+                     size_t first, size_t n, REAL *out) {
+    REAL other[AT_ONCE];
+    if (high - low == 1) {
+        memcpy(out, box(memory, low, size, turn, capacity) + first * sizeof(REAL), n * sizeof(REAL));
+        return;
     }
+    uint32_t middle = low + (high - low) / 2;
+    FN(tree)(memory, low, middle, size, turn, capacity, first, n, out);
+    FN(tree)(memory, middle, high, size, turn, capacity, first, n, other);
+    for (size_t i = 0; i < n; i++)
+        out[i] += other[i];
+}
+
+// data[n]: the sums of all boxes, as core/update.h adds up strands: every process gets the same bits, and so does one
+// process with the strands of all, if they are 1, 2, 4 or 8.
+void FN(mailbox_sum)(void *memory, uint32_t size, uint32_t turn, size_t capacity, REAL *data, size_t n) {
+    for (size_t i = 0; i < n; i += AT_ONCE)
+        FN(tree)(memory, 0, size, size, turn, capacity, i, n - i < AT_ONCE ? n - i : AT_ONCE, data + i);
 }
 #endif

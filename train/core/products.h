@@ -11,10 +11,11 @@
 #endif
 #if LEARN_FUSED && (defined(__AVX512F__) || defined(__FMA__))
 #include <immintrin.h>
-#elif LEARN_FUSED && defined(__ARM_NEON)
+#elif LEARN_FUSED && defined(__aarch64__)
 #include <arm_neon.h>
-#elif LEARN_FUSED
-#error "this processor has no fused multiply-add: compile with LEARN_FUSED=0"
+#elif LEARN_FUSED /* it is not to be had */
+#undef LEARN_FUSED
+#define LEARN_FUSED 0
 #endif
 #define LEARN_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)

@@ -52,20 +52,23 @@ LEARN_API void LEARN(moments)(size_t horizon, size_t rows, const uint8_t *strand
     LEARN(join_sums)(count, 3, sums);
 }
 
-/* Deals the n samples at index, places t x rows + row, to strands by their rows: dealt and, unless NULL, importance in
- * the strands' order; strand i has those from offset[i] on, up to offset[i + 1]. */
-LEARN_API void LEARN(deal)(size_t n, const int64_t *index, const LEARN_REAL *importance, size_t rows,
-                           const uint8_t *strand, int64_t *dealt, LEARN_REAL *dealt_importance, size_t *offset) {
+/* Deals the samples among the n at index, places t x rows + row, that have any weight to strands by their rows: dealt
+ * and, unless NULL, importance in the strands' order; strand i has those from offset[i] up to offset[i + 1]. */
+LEARN_API void LEARN(deal)(size_t n, const int64_t *index, const LEARN_REAL *weight, const LEARN_REAL *importance,
+                           size_t rows, const uint8_t *strand, int64_t *dealt, LEARN_REAL *dealt_importance,
+                           size_t *offset) {
     size_t next[LEARN_STRANDS] = {0};
     for (size_t i = 0; i < n; i++)
-        next[strand[(uint32_t)index[i] % (uint32_t)rows]]++;
+        next[strand[(size_t)index[i] % rows]] += weight[index[i]] != 0;
     offset[0] = 0;
     for (size_t s = 0; s < LEARN_STRANDS; s++) {
         offset[s + 1] = offset[s] + next[s];
         next[s] = offset[s];
     }
     for (size_t i = 0; i < n; i++) {
-        size_t at = next[strand[(uint32_t)index[i] % (uint32_t)rows]]++;
+        if (weight[index[i]] == 0)
+            continue;
+        size_t at = next[strand[(size_t)index[i] % rows]]++;
         dealt[at] = index[i];
         if (importance)
             dealt_importance[at] = importance[i];
