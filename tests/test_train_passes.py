@@ -1,4 +1,4 @@
-"""Passes by hand do what the policy and autograd do; Adam does what torch's does."""
+"""An LSTM's passes by hand do what the policy and autograd do; Adam does what torch's does."""
 
 from __future__ import annotations
 
@@ -16,11 +16,6 @@ SETTINGS = TrainConfig(
     steps=10**6, envs=8, horizon=16, minibatch=64, epochs=2, value_clip=0.1, clip=0.05, entropy=0.1, learning_rate=0.01
 )
 CASES = {
-    "relu": ("pong", {"layers": 2}, {}),
-    "tanh": ("pong", {"layers": 1, "activation": "tanh", "normalize": True}, {"advantage": "vtrace"}),
-    "linear": ("cartpole", {"layers": 0}, {"priority": 0.8}),
-    "masked": ("connect4", {"layers": 1}, {}),
-    "parts": ("2048", {"layers": 2, "parts": True}, {}),
     "lstm": ("pong", {"core": "lstm"}, {}),
     "deep": ("cartpole", {"core": "lstm", "layers": 2, "activation": "tanh"}, {"priority": 0.5, "advantage": "vtrace"}),
     "bare": ("cartpole", {"core": "lstm", "layers": 0}, {"value_clip": 0.0}),

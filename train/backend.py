@@ -8,18 +8,17 @@ from torch import Tensor
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
-from minnow.train import observation
 from minnow.train.binding import ACTIVATIONS, Core
 from minnow.train.config import Config
 from minnow.train.group import ALONE, Group
-from minnow.train.ppo import PPO, Minibatch
+from minnow.train.ppo import PPO, Minibatch, build_policy
 
 
 def lacking(config: Config) -> str:
     """The setting, or what else of a run on the processor, that the core does not have; empty where it has all."""
-    policy, groups = config.policy, observation.declared(envs.spec(config.place))
-    if len(groups) > 1 or groups[0].kind == observation.SET:
-        return "an observation of several groups, or a set,"
+    policy, built = config.policy, build_policy(config, envs.spec(config.place))
+    if len(built.inputs) > 1 or len(built.stems):
+        return "observations of several groups, or of a set"
     if policy.core != "mlp":
         return f"policy.core {policy.core}"
     if policy.layers > 0 and policy.activation not in ACTIVATIONS:

@@ -116,8 +116,8 @@ class TrainConfig:
     """Where the policy acts and learns: cpu, cuda (one GPU a process), cuda:N, or auto: a GPU if there is one.
     Environments run on the processor."""
     backend: Literal["auto", "c", "torch"] = "auto"
-    """What learns on the processor: the core in C, which takes networks without memory, or torch; auto: the core where it
-    can."""
+    """What learns on the processor: the core in C, which takes networks without memory; torch; or auto, the core where
+    it can."""
     threads: int = 1
     """Threads of torch; more than one is slower for small networks."""
     env_threads: int = 1

@@ -1,5 +1,5 @@
-"""Forward and backward passes of the standard networks by hand: fully connected layers with ReLU or tanh, then an LSTM
-or nothing, then discrete heads and a value; on the CPU.
+"""Forward and backward passes by hand of fully connected layers with ReLU or tanh, then an LSTM, then discrete heads
+and a value; on the CPU. (Networks without memory have core/learn.h.)
 
 They compute what `Policy` and autograd do (tests/test_train_passes.py), in a third of the time: memory is kept, bias,
 activation and the sums of its gradient are one loop in C (passes.c), the actor and the critic are one matrix, and
@@ -19,13 +19,12 @@ from minnow.train.policy import LSTM, Policy, State
 from minnow.train.space import Categorical
 
 KINDS = {nn.ReLU: 1, nn.Tanh: 2}  # passes.c's numbers; 0 is no activation
-CHUNK = 1024  # samples whose activations fit into the second-level cache
 
 
 def suits(policy: Policy) -> bool:
     """Whether the network is one of these."""
     layers = all(isinstance(module, (nn.Linear, *KINDS)) for module in policy.encoder)
-    memory = policy.core is None or isinstance(policy.core, LSTM)
+    memory = isinstance(policy.core, LSTM)
     plain = len(policy.inputs) == 1 and not policy.stems  # one array, with nothing before the encoder
     discrete = isinstance(policy.space, Categorical)
     return plain and layers and memory and discrete and policy.actor.weight.device.type == "cpu"
@@ -56,11 +55,9 @@ class Passes:
             for a, b in ((policy.actor.weight, policy.critic.weight), (policy.actor.bias, policy.critic.bias))
         )
         self.head = (weights[0], biases[0], weights[1], biases[1], 0)
-        self.lstm = None
-        if policy.core is not None:
-            core = policy.core.lstm
-            self.lstm = _data(core.weight_ih_l0, core.weight_hh_l0, core.bias_ih_l0, core.bias_hh_l0)
-            self.both = torch.empty(4 * core.hidden_size, 2 * core.hidden_size, dtype=products)
+        core = policy.core.lstm
+        self.lstm = _data(core.weight_ih_l0, core.weight_hh_l0, core.bias_ih_l0, core.bias_hh_l0)
+        self.both = torch.empty(4 * core.hidden_size, 2 * core.hidden_size, dtype=products)
         self.type, self.products = policy.actor.weight.dtype, products
         self.library = library("passes")
         self.sizes = torch.tensor(self.space.sizes)
@@ -76,9 +73,8 @@ class Passes:
 
     def refresh(self) -> None:
         """Takes over the memory's weights: those of inputs and those of outputs side by side, in the products' type."""
-        if self.lstm is not None:
-            size = self.both.shape[1] // 2
-            self.both[:, :size], self.both[:, size:] = self.lstm[0], self.lstm[1]
+        size = self.both.shape[1] // 2
+        self.both[:, :size], self.both[:, size:] = self.lstm[0], self.lstm[1]
 
     def call(self, name: str, *given: Any) -> None:
         """A function of passes.c."""
@@ -90,14 +86,14 @@ class Passes:
         getattr(self.library.c, f"{name}_{REALS[self.type]}")(*given)
 
     def prepare(self, obs: Tensor) -> Tensor:
-        """[n, *obs_shape] as the first layer wants it: [n, inputs], or [n x parts, inputs]."""
+        """[n, *obs_shape] as the first layer wants it: [n, inputs]."""
         if obs.dtype == torch.uint8:
             obs = obs.to(self.type) * (1 / 255)
         elif obs.dtype != self.type:
             obs = obs.to(self.type)
         if self.policy.normalize is not None:
             obs = self.policy.normalize(obs)
-        return (obs.flatten(0, 1) if self.policy.parts else obs).flatten(1)
+        return obs.flatten(1)
 
     def encode(self, x: Tensor, room: str) -> list[Tensor]:
         """The input and every layer's output."""
@@ -110,15 +106,9 @@ class Passes:
         return outputs
 
     def heads(self, x: Tensor, out: Tensor) -> Tensor:
-        """x [n, width] or [n x parts, width] -> logits and value, [n, choices + 1], in `out`."""
-        parts = self.policy.parts
-        made = self.room("parts", len(x), 2) if parts else out
-        torch.mm(x, self.head[0].T, out=made)
-        self.call("forward", *made.shape, made, self.head[1], 0)
-        if parts:  # every part's score is its action's logit; the value, being linear, is the mean of every part's
-            out[:, :parts] = made[:, 0].view(-1, parts)
-            out[:, parts:-1] = 0
-            torch.mean(made[:, 1].view(-1, parts), 1, out=out[:, -1])
+        """x [n, width] -> logits and value, [n, choices + 1], in `out`."""
+        torch.mm(x, self.head[0].T, out=out)
+        self.call("forward", *out.shape, out, self.head[1], 0)
         return out
 
     def remember(self, x: Tensor, hidden: Tensor, cell: Tensor, out: tuple[Tensor, ...]) -> None:
@@ -136,17 +126,15 @@ class Passes:
             return torch.mm(left, right, out=out)
         return out.copy_(torch.mm(left, right))
 
-    def step(self, obs: Tensor, state: State | None, out: Tensor) -> State | None:
+    def step(self, obs: Tensor, state: State, out: Tensor) -> State:
         """Acts once: obs [n, *obs_shape] -> logits and value in `out` [n, choices + 1]; returns the new state."""
         x = self.encode(self.prepare(obs), "step")[-1]
-        if state is not None:
-            hidden, cell = torch.empty_like(state[0]), torch.empty_like(state[1])
-            gates = self.room("step gates", len(x), 4 * x.shape[1])
-            inputs = self.room("step inputs", len(x), 2 * x.shape[1], dtype=self.products)
-            self.remember(x, state[0][0], state[1][0], (inputs, gates, hidden[0], cell[0]))
-            x, state = hidden[0], (hidden, cell)
-        self.heads(x, out)
-        return state
+        hidden, cell = torch.empty_like(state[0]), torch.empty_like(state[1])
+        gates = self.room("step gates", len(x), 4 * x.shape[1])
+        inputs = self.room("step inputs", len(x), 2 * x.shape[1], dtype=self.products)
+        self.remember(x, state[0][0], state[1][0], (inputs, gates, hidden[0], cell[0]))
+        self.heads(hidden[0], out)
+        return hidden, cell
 
     def sample(
         self, head: Tensor, mask: Tensor | None, noise: Tensor, action: Tensor, told: Tensor, log_prob: Tensor
@@ -191,27 +179,9 @@ class Passes:
             sums,
         )
 
-    def samples(self, obs: Tensor, index: Tensor, objective: Any) -> None:
-        """Adds the gradients of samples of a policy without memory. obs: all of them; index: which; `objective` turns
-        logits and value of some of them (a slice of `index`) into gradients, in place."""
-        chunk = CHUNK // max(1, self.policy.parts)
-        for start in range(0, len(index), chunk):
-            some = slice(start, start + chunk)
-            part = index[some]
-            y = self.encode(self.prepare(obs.index_select(0, part)), "learn")
-            d = self.heads(y[-1], self.room("head", len(part), self.outputs))
-            objective(d, some)
-            self.back(self.of_heads(d, y[-1]), y)
-
     def of_heads(self, d: Tensor, x: Tensor) -> Tensor:
         """From the gradient of logits and value to that of the heads' input x."""
         weight, _, of_weight, of_bias, _ = self.head
-        parts = self.policy.parts
-        if parts:
-            each = self.room("d parts", len(x), 2)
-            each[:, 0].view(-1, parts).copy_(d[:, :parts])
-            each[:, 1].view(-1, parts).copy_(d[:, -1:] / parts)
-            d = each
         self.call("backward", *d.shape, d, d, of_bias, 0)
         of_weight.addmm_(d.T, x)
         return torch.mm(d, weight, out=self.room("d x", *x.shape))

@@ -286,9 +286,12 @@ class PPO:
 
     def _step(self, t: int, state: tuple[Tensor, ...] | None) -> tuple[Tensor, ...] | None:
         """What the policy says of obs[t] into head[t]; the new memory."""
+        return self._forward(self.obs[t], state, self.head[t])
+
+    def _forward(self, obs: Tensor, state: tuple[Tensor, ...] | None, head: Tensor) -> tuple[Tensor, ...] | None:
         if self.passes is not None:
-            return self.passes.step(self.obs[t], state, self.head[t])
-        self.head[t, :, :-1], self.head[t, :, -1], state = self.policy.step(self._seen(self.obs[t]), state)
+            return self.passes.step(obs, state, head)
+        head[:, :-1], head[:, -1], state = self.policy.step(self._seen(obs), state)
         return state
 
     def _seen(self, obs: Tensor) -> Tensor:
@@ -493,8 +496,7 @@ class PPO:
             return self.differentiate(self.pick(whole, index, importance), index, entropy_weight)
         train, rows, horizon = self.train, self.resets.shape[1], self.train.horizon
         sums = torch.zeros(len(MEASURED) + 1, dtype=torch.float64)
-        sequences = self.policy.recurrent or train.priority > 0
-        places = (torch.arange(horizon).unsqueeze(1) * rows + index).flatten() if sequences else index
+        places = (torch.arange(horizon).unsqueeze(1) * rows + index).flatten()
         if importance is not None:
             importance = importance.repeat(horizon)
 
@@ -510,12 +512,9 @@ class PPO:
                 sums,
             )
 
-        if self.policy.recurrent:
-            self.passes.refresh()
-            state, resets = self.policy.rows(whole.state, index), whole.resets.index_select(1, index)
-            self.passes.sequences(whole.obs.index_select(1, index), state, resets, objective)
-        else:
-            self.passes.samples(whole.obs.flatten(0, 1), places, objective)
+        self.passes.refresh()
+        state, resets = self.policy.rows(whole.state, index), whole.resets.index_select(1, index)
+        self.passes.sequences(whole.obs.index_select(1, index), state, resets, objective)
         self.bucket[-1] += sums[-1]
         return sums
 

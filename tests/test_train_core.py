@@ -1,0 +1,269 @@
+"""The core in C learns what autograd does; the same bits in any number of threads and processes, from every compiler
+and instruction set, and in WebAssembly."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from minnow.cinfer import compile
+from minnow.cinfer.errors import MinnowError
+from minnow.train import backend, binding, device, group
+from minnow.train.backend import CorePPO
+from minnow.train.config import Config, PolicyConfig, TrainConfig
+from minnow.train.policy import Policy
+from minnow.train.ppo import PPO, Minibatch, arranged
+from minnow.train.space import Categorical, Gaussian
+
+torch.set_num_threads(1)  # two are slower, the more so on a busy machine
+CORE = Path(binding.__file__).parent / "core"
+SETTINGS = TrainConfig(
+    steps=10**6, envs=8, horizon=16, minibatch=64, epochs=2, value_clip=0.1, clip=0.05, entropy=0.1, learning_rate=0.01
+)
+CASES = {
+    "relu": ("pong", {"layers": 2}, {}),
+    "tanh": ("pong", {"layers": 1, "activation": "tanh", "normalize": True}, {"advantage": "vtrace"}),
+    "linear": ("cartpole", {"layers": 0}, {"priority": 0.8, "normalize_advantage": False}),
+    "masked": ("connect4", {"layers": 1}, {"max_grad_norm": 0.1}),
+    "parts": ("2048", {"layers": 2, "parts": True}, {}),
+}
+
+
+def trained(trainer: PPO, updates: int = 3) -> torch.Tensor:
+    """Weights, what Adam remembers, and the last metrics."""
+    for _ in range(updates):
+        metrics = trainer.update()
+    adam = trainer.adam
+    return torch.cat([adam.flat, adam.mean, adam.square, torch.tensor(list(metrics.values()), dtype=adam.flat.dtype)])
+
+
+def config(case: str, precision: str, **changes: object) -> Config:
+    name, policy, train = CASES[case]
+    settings = dataclasses.replace(SETTINGS, **{"precision": precision, "backend": "c"} | train | changes)
+    return Config(name, 3, policy=PolicyConfig(hidden=16, **{"core": "mlp"} | policy), train=settings)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_three_updates_equal_those_by_autograd(case):
+    """Settings under which clips and masks act and games end within a rollout."""
+    ours = device.trainer(config(case, "float64"))
+    found = trained(ours)
+    theirs = device.trainer(config(case, "float64", backend="torch"))
+    assert isinstance(ours, CorePPO) and not isinstance(theirs, CorePPO)
+    expected = trained(theirs)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-11)
+    for precision in ("float32", "exact"):
+        single = trained(device.trainer(config(case, precision)))
+        assert (single - expected).norm() < 1e-5 * expected.norm()
+    assert ours.resets[1:].any() or ours.config.name in ("pong", "2048")
+
+
+SPACES = {
+    "discrete": (Categorical((5,)), (7,)),
+    "several": (Categorical((3, 1, 4)), (7,)),
+    "many": (Categorical((70, 2)), (3,)),
+    "masked": (Categorical((3, 4)), (7,)),
+    "normal": (Gaussian((-1.0, 0.0, -3.0), (1.0, 5.0, -2.0)), (7,)),
+    "bytes": (Categorical((5,)), (2, 4, 4)),
+    "parts": (Categorical((5,)), (3, 9)),
+    "wide": (Categorical((2,)), (130,)),
+}
+
+
+class Whole:
+    """Random numbers as a rollout of `rows` rows for 20 steps has them, for the core and for `PPO.differentiate`."""
+
+    rows, horizon = 19, 20
+
+    def __init__(self, case: str, type_: torch.dtype, hidden: int = 33, threads: int = 1, fused: bool = True) -> None:
+        torch.manual_seed(0)
+        self.space, shape = SPACES[case]
+        settings = PolicyConfig("mlp", hidden, 2, "tanh" if case == "several" else "relu", case == "several")
+        settings.parts = case == "parts"
+        self.policy = Policy(settings, shape, self.space).double()
+        count = self.rows * self.horizon
+        self.bytes = case == "bytes"
+        self.obs = (
+            torch.randint(0, 256, (count, *shape), dtype=torch.uint8) if self.bytes else torch.randn(count, *shape)
+        )
+        with torch.no_grad():
+            for leaf in self.policy.parameters():
+                leaf += 0.1 * torch.randn_like(leaf)
+            if self.policy.normalize is not None:
+                self.policy.normalize.update(self.obs * 3 + 1)
+            self.policy.to(type_)
+            self.mask = (torch.rand(count, self.space.out_size) < 0.5).to(torch.uint8) if case == "masked" else None
+            if self.mask is not None:
+                self.mask[:, ::3] = 1
+            out, value = self.policy.evaluate(self._seen(type_))
+            noise = self.space.noise(torch.rand(count, self.space.noise_size)).to(type_)
+            masked = self.space.masked(out, self.mask)
+            self.action = self.space.sample(masked, noise)
+            self.noise, self.value = noise, value + 0.2 * torch.randn_like(value)
+            self.log_prob = self.space.log_prob(masked, self.action)[0] + 0.2 * torch.randn(count).to(type_)
+        self.returns, self.advantage = (torch.randn(count).to(type_) for _ in range(2))
+        self.weight = (torch.rand(count) < 0.8).to(type_)
+        self.parameters = arranged(self.policy)
+        self.flat = torch.cat([leaf.detach().flatten() for leaf in self.parameters])
+        self.core = binding.Core(self.policy, self.flat, self.bytes, self.rows, 0, self.rows, threads, fused)
+        self.core.pack()
+        self.core.begin(
+            {
+                name: getattr(self, name)
+                for name in ("obs", "mask", "action", "log_prob", "value", "returns", "advantage", "weight")
+            },
+            {"clip": 0.2, "value_clip": 0.1, "value_weight": 0.7, "entropy_weight": 0.05},
+        )
+
+    def _seen(self, type_: torch.dtype) -> torch.Tensor:
+        return self.obs if self.bytes else self.obs.to(type_)
+
+    def gradient(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        flat = torch.empty_like(self.flat)
+        sums = self.core.gradient(index, None, flat)
+        return flat, sums
+
+    def expected(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same by autograd."""
+        trainer = PPO.__new__(PPO)
+        trainer.train = TrainConfig(clip=0.2, value_clip=0.1, value_weight=0.7)
+        trainer.policy, trainer.space, trainer.bucket = self.policy, self.space, torch.zeros(1, dtype=self.flat.dtype)
+        trainer.spec = dataclasses.make_dataclass("Spec", ["masked"])(self.mask is not None)
+        none = torch.zeros(len(index))
+        mask = none if self.mask is None else self.mask[index]
+        names = ("action", "log_prob", "value", "returns", "advantage", "weight")
+        part = Minibatch(
+            self._seen(self.flat.dtype)[index], None, none, mask, *(getattr(self, n)[index] for n in names)
+        )
+        for leaf in self.parameters:
+            leaf.grad = None
+        sums = trainer.differentiate(part, index, 0.05)
+        return torch.cat([leaf.grad.flatten() for leaf in self.parameters]), sums
+
+
+@pytest.mark.parametrize("case", SPACES)
+def test_gradients_and_measures_equal_autograds(case):
+    torch.manual_seed(1)
+    index = torch.randperm(Whole.rows * Whole.horizon)[:301]
+    for type_, near in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
+        whole = Whole(case, type_)
+        (found, sums), (expected, right) = whole.gradient(index), whole.expected(index)
+        start = 0
+        for leaf in whole.parameters:
+            part = slice(start, start := start + leaf.numel())
+            assert (found[part] - expected[part]).norm() <= near * expected[part].norm()
+        torch.testing.assert_close(sums, right, rtol=10 * near, atol=10 * near)
+        assert right[4] > 0 and right[4] < right[5]  # some are clipped, some are not
+
+
+@pytest.mark.parametrize("case", SPACES)
+def test_acting_equals_the_policys(case):
+    whole = Whole(case, torch.float64)
+    count, space = len(whole.obs), whole.space
+    head = torch.empty(count, space.out_size + 1, dtype=torch.float64)
+    action, log_prob = torch.empty_like(whole.action), torch.empty(count, dtype=torch.float64)
+    told = torch.empty(count, space.heads, dtype=torch.int32 if isinstance(space, Categorical) else torch.float32)
+    whole.core.forward(whole.obs, head)
+    whole.core.sample(head, whole.mask, whole.noise, action, told, log_prob)
+    with torch.no_grad():
+        out, value = whole.policy.evaluate(whole._seen(torch.float64))
+        masked = space.masked(out, whole.mask)
+        torch.testing.assert_close(head, torch.cat([out, value.unsqueeze(1)], 1), rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(action, space.sample(masked, whole.noise))
+        torch.testing.assert_close(log_prob, space.log_prob(masked, action)[0], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(told, space.to_env(action).to(told.dtype))
+
+
+def test_threads_do_not_show():
+    index = torch.arange(Whole.rows * Whole.horizon)
+    for case in ("several", "normal"):
+        one, three, many = (Whole(case, torch.float32, threads=count).gradient(index) for count in (1, 3, 8))
+        for other in (three, many):
+            assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
+
+
+def _learned(everyone: group.Group, case: str) -> list[float]:
+    trainer = CorePPO(config(case, "float32"), everyone)
+    for _ in range(4):
+        trainer.update(measure=False)
+    return trainer.adam.flat.tolist()
+
+
+@pytest.mark.parametrize("case", ["relu", "masked"])
+def test_processes_do_not_show(case):
+    """Bit for bit, where torch's sums differ in the last places."""
+    one, two, four = (group.together(count, _learned, case) for count in (1, 2, 4))
+    assert one == two == four
+
+
+def test_either_goes_on_with_the_others_run():
+    """And the core's own goes on bit for bit."""
+    trainer = CorePPO(config("masked", "float64"))
+    trainer.update()
+    saved = {name: leaf.clone() for name, leaf in trainer.tensors().items()}
+    expected = trained(trainer, 2)
+    for class_, near in ((CorePPO, 0.0), (PPO, 1e-9)):
+        other = class_(config("masked", "float64"))
+        other.load({name: leaf.clone() for name, leaf in saved.items()}, 1)
+        torch.testing.assert_close(trained(other, 2), expected, rtol=near, atol=near)
+
+
+def test_what_the_core_lacks_is_said_and_learned_by_torch():
+    lstm = Config("pong", policy=PolicyConfig("lstm", 8), train=dataclasses.replace(SETTINGS, backend="c"))
+    with pytest.raises(MinnowError, match=r"does not have policy.core lstm: use --train.backend auto or torch"):
+        backend.trainer(lstm)
+    lstm.train.backend = "auto"
+    assert not isinstance(backend.trainer(lstm), CorePPO)
+    lstm.train.precision = "exact"
+    with pytest.raises(MinnowError, match=r"exact is the core's in C, which does not have policy.core lstm"):
+        backend.trainer(lstm)
+    with pytest.raises(MinnowError, match="optimizer muon"):
+        backend.trainer(config("relu", "float32", optimizer="muon"))
+    with pytest.raises(MinnowError, match="activation silu"):
+        backend.trainer(dataclasses.replace(config("relu", "float32"), policy=PolicyConfig("mlp", activation="silu")))
+
+
+@functools.cache
+def _bits(*flags: str, cc: str = "gcc") -> bytes:
+    """The weights that learn's example ends with, by one compiler and its flags."""
+    return subprocess.run(
+        [compile.program(CORE / "example.c", cc=cc, flags=flags)], capture_output=True, check=True
+    ).stdout
+
+
+def test_a_c_program_learns():
+    said = _bits().decode().split()
+    assert float(said[1]) > 0.95, said  # the share of right answers; by chance 0.25
+
+
+@pytest.mark.parametrize("cc", ["gcc", "clang"])
+def test_sanitizers_find_nothing(cc):
+    _bits("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1", cc=cc)
+
+
+def test_every_compiler_and_instruction_set_learns_the_same_bits():
+    flags = [("gcc", ()), ("clang", ()), ("gcc", ("-O1",))]
+    if "avx2" in Path("/proc/cpuinfo").read_text():
+        flags += [("gcc", ("-march=x86-64",)), ("clang", ("-march=x86-64",)), ("gcc", ("-march=x86-64-v3",))]
+    found = {flag: _bits(*flag[1], cc=flag[0]) for flag in flags if shutil.which(flag[0])}
+    assert len(set(found.values())) == 1, found
+
+
+@pytest.mark.skipif(not shutil.which("emcc"), reason="needs emcc")
+def test_webassembly_learns_the_same_bits():
+    module = compile.wasm(CORE / "example.c", exports=["learned"], memory=1 << 21)
+    script = """
+        const {instance} = await WebAssembly.instantiate(require('fs').readFileSync(process.argv[1]));
+        const at = instance.exports.learned();
+        console.log(Buffer.from(instance.exports.memory.buffer.slice(at, at + 4)).readUInt32LE().toString(16));
+    """
+    said = subprocess.run(
+        ["node", "-e", f"(async () => {{{script}}})()", str(module)], capture_output=True, text=True, check=True
+    ).stdout
+    assert said.split()[0].zfill(8) == _bits().decode().split()[0]
