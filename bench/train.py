@@ -13,15 +13,14 @@ import torch
 
 from minnow.bench import Measured, Say
 from minnow.cinfer.errors import MinnowError, unknown
+from minnow.train import backend, group, run
 from minnow.train import config as configs
-from minnow.train import group, run
-from minnow.train.ppo import PPO
 
 NETS = {"mlp2x64": ("mlp", 64, 2), "mlp2x128": ("mlp", 128, 2), "lstm128": ("lstm", 128, 1)}  # core, width, layers
-PARTS = {  # where a training step's time goes, by the functions that spend it
+PARTS = {  # where a training step's time goes, by the functions of the trainer, or of what it has, that spend it
     "environment": [("vector", "step")],
-    "forward": [("passes", name) for name in ("step", "encode", "remember", "heads")],
-    "backward": [("passes", name) for name in ("objective", "of_heads", "unwind", "back")],
+    "forward": [("", "_forward"), ("", "_sample")],
+    "backward": [("", "backward")],
     "exchange": [("group", "sum_")],
 }
 
@@ -35,6 +34,8 @@ class Options:
     """Only this network."""
     seconds: float = 3.0
     """Of each measurement."""
+    backend: configs.Backend = "auto"
+    """What learns; see --train.backend of minnow train."""
     processes: int = field(default_factory=group.cores)
     """Processes that train together, one thread each; as many as there are cores by default."""
 
@@ -47,8 +48,8 @@ def measure(options: Options, say: Say) -> Measured:
     check_processes(options.processes)
     found = []
     for net in [options.net] if options.net else NETS:
-        found.append(group.together(options.processes, speed, net, options.seconds))
-        line = "{net:<10} {steps_per_second:10,} steps/s of {limit:12,}   ".format(**found[-1])
+        found.append(group.together(options.processes, speed, net, options.seconds, options.backend))
+        line = "{net:<10} {steps_per_second:10,} steps/s of {limit:12,}   {backend:<5}   ".format(**found[-1])
         line += "  ".join(f"{part} {share:.0%}" for part, share in found[-1]["share"].items())
         say(line)
     return Measured(found)
@@ -60,7 +61,7 @@ def check_processes(count: int) -> None:
         raise MinnowError(f"--processes is {count}: it must be 1 or more, at best the number of cores.")
 
 
-def speed(everyone: group.Group, net: str, seconds: float) -> dict[str, Any]:
+def speed(everyone: group.Group, net: str, seconds: float, by: configs.Backend = "auto") -> dict[str, Any]:
     """Training steps a second of one network, and the shares of the first process's time."""
     core, hidden, layers = NETS[net]
     config = configs.defaults("pong")
@@ -68,11 +69,12 @@ def speed(everyone: group.Group, net: str, seconds: float) -> dict[str, Any]:
         config, policy=dataclasses.replace(config.policy, core=core, hidden=hidden, layers=layers)
     )
     if core == "lstm" and torch.cpu._is_avx512_bf16_supported():
-        config = dataclasses.replace(config, train=dataclasses.replace(config.train, precision="bfloat16"))
+        config.train.precision = "bfloat16"
+    config.train.backend = by
     run.prepare(config)
     best = peak(torch.bfloat16 if config.train.precision == "bfloat16" else torch.float32) * everyone.size
     everyone = dataclasses.replace(everyone)  # whose functions are timed below
-    trainer = PPO(config, everyone)
+    trainer = backend.trainer(config, everyone)
     trainer.update()
     start = time.perf_counter()
     trainer.update(measure=False)
@@ -96,7 +98,7 @@ def speed(everyone: group.Group, net: str, seconds: float) -> dict[str, Any]:
 
     for part, functions in PARTS.items():
         for owner, name in functions:
-            holder = getattr(trainer, owner)
+            holder = getattr(trainer, owner) if owner else trainer
             object.__setattr__(holder, name, timed(getattr(holder, name), part))
     everyone.sum_(torch.zeros(1))  # all begin together
     start = since = time.perf_counter()
@@ -112,6 +114,7 @@ def speed(everyone: group.Group, net: str, seconds: float) -> dict[str, Any]:
     return {
         "net": net,
         "processes": everyone.size,
+        "backend": "c" if isinstance(trainer, backend.CorePPO) else "torch",
         "precision": config.train.precision,
         "steps_per_second": round((trainer.steps - before) / passed),
         "steps_per_cpu_second": round((trainer.steps - before) / everyone.size / processor),

@@ -84,6 +84,8 @@ class ResumeFlags:
     """In so many processes, as many as before or not; by default as a new run."""
     device: str | None = None
     """On another device than before: auto, cpu, cuda or cuda:N."""
+    backend: configs.Backend | None = None
+    """By another backend than before; see --train.backend."""
     budget: float | None = None
     """Stop after so many seconds of training, counted from the run's beginning."""
     more: int = 0
@@ -114,7 +116,7 @@ def main(argv: list[str]) -> int:
         return 0 if argv else 2
     import torch
 
-    from minnow.train import checkpoint, group, run, selfplay
+    from minnow.train import backend, checkpoint, device, group, run, selfplay
 
     torch.set_num_threads(1)  # processes forked from here would wait for the threads of a pool, which are not forked
     command = shlex.join(["minnow", "train", *argv])
@@ -148,10 +150,13 @@ def main(argv: list[str]) -> int:
         raise MinnowError("under torchrun every process must know the run: give --out and --seed.")
     if not group.launched():
         configs.check_batch(config, selfplay.sides(config))
+        lacks = backend.check(config) if device.chosen(config).type == "cpu" else ""
         count = _processes(asked.processes, config)
         asked.out, asked.seed = asked.out or run.new_folder(name), config.seed
         run.Folder(asked.out).prepare()  # refuses a folder that holds a run
         _say(f"{name}: {config.policy.core} policy, seed {config.seed}, {count} process{'es' * (count > 1)}")
+        if lacks:
+            _say(f"torch learns, since the core in C does not have {lacks}")
     work = functools.partial(_trained, config, asked, command)
     work = functools.partial(_worked, 1 if group.launched() else count, asked, work)
     return _watched(asked.out, asked.port, work) if asked.watch else work()
@@ -172,6 +177,7 @@ def _resumed(chosen: ResumeFlags, command: str, place: Path | None) -> Outcome:
         track=chosen.track,
         group=everyone,
         on=chosen.device,
+        backend=chosen.backend,
         place=place,
         more=0 if again else chosen.more,
     )

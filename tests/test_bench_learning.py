@@ -11,12 +11,29 @@ from minnow.cli.main import main
 from minnow.train import config as configs
 
 
-@pytest.mark.parametrize(("net", "processes"), [("mlp2x64", 1), ("lstm128", 2)])
-def test_training_is_measured(capsys, net, processes):
-    flags = ["--net", net, "--seconds", "0.3", "--processes", str(processes), "--json"]
+@pytest.mark.parametrize(
+    ("net", "backend", "processes"), [("mlp2x64", "c", 1), ("mlp2x64", "torch", 1), ("lstm128", "torch", 2)]
+)
+def test_training_is_measured(capsys, net, backend, processes):
+    flags = [
+        "--net",
+        net,
+        "--backend",
+        "auto" if net == "lstm128" else backend,
+        "--seconds",
+        "0.3",
+        "--processes",
+        str(processes),
+        "--json",
+    ]
     assert main(["bench", "train", *flags]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert row["net"] == net and row["processes"] == processes and 0 < row["steps_per_second"] < row["limit"]
+    assert (
+        row["net"] == net
+        and row["backend"] == backend
+        and row["processes"] == processes
+        and 0 < row["steps_per_second"] < row["limit"]
+    )
     share = row["share"]
     assert set(share) == {"environment", "forward", "backward", "exchange", "rest"}
     assert sum(share.values()) == pytest.approx(1, abs=1e-3) and min(share.values()) >= 0

@@ -14,7 +14,7 @@ import torch
 
 from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
-from minnow.train import backend, binding, device, group
+from minnow.train import backend, device, group, learn
 from minnow.train.backend import CorePPO
 from minnow.train.config import Config, PolicyConfig, TrainConfig
 from minnow.train.policy import Policy
@@ -22,7 +22,7 @@ from minnow.train.ppo import PPO, Minibatch, arranged
 from minnow.train.space import Categorical, Gaussian
 
 torch.set_num_threads(1)  # two are slower, the more so on a busy machine
-CORE = Path(binding.__file__).parent / "core"
+CORE = Path(learn.__file__).parent / "core"
 SETTINGS = TrainConfig(
     steps=10**6, envs=8, horizon=16, minibatch=64, epochs=2, value_clip=0.1, clip=0.05, entropy=0.1, learning_rate=0.01
 )
@@ -111,7 +111,7 @@ class Whole:
         self.weight = (torch.rand(count) < 0.8).to(type_)
         self.parameters = arranged(self.policy)
         self.flat = torch.cat([leaf.detach().flatten() for leaf in self.parameters])
-        self.core = binding.Core(self.policy, self.flat, self.bytes, self.rows, 0, self.rows, threads, fused)
+        self.core = learn.Core(self.policy, self.flat, self.bytes, self.rows, 0, self.rows, threads, fused)
         self.core.pack()
         self.core.begin(
             {

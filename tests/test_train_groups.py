@@ -13,7 +13,6 @@ from minnow.export.verify import verify
 from minnow.train import checkpoint, observation
 from minnow.train.config import Config, PolicyConfig
 from minnow.train.observation import Input
-from minnow.train.passes import suits
 from minnow.train.policy import CORES, Policy
 from minnow.train.space import Categorical, Gaussian
 
@@ -110,7 +109,7 @@ def test_unrolling_equals_stepping(core, layers, space):
     else:
         flat = {name: leaf.flatten(0, 1) for name, leaf in obs.items()}
         torch.testing.assert_close(policy.evaluate(flat), (out.flatten(0, 1), value.flatten()))
-    assert not suits(policy)
+    assert not policy.plain
 
 
 def test_statistics_are_of_those_who_live_and_of_what_is_there():
@@ -133,7 +132,7 @@ def test_one_group_is_what_it_was():
     names = ["actor.bias", "actor.weight", "critic.bias", "critic.weight", "encoder.0.bias", "encoder.0.weight"]
     for shape in ((5,), (2, 4, 4)):
         policy = Policy(PolicyConfig(core="mlp"), shape, Categorical((3,)))
-        assert sorted(policy.state_dict()) == names and suits(policy)
+        assert sorted(policy.state_dict()) == names and policy.plain
         torch.manual_seed(1)
         first = Policy(PolicyConfig(core="lstm"), shape, Categorical((3,)))
         torch.manual_seed(1)
@@ -143,7 +142,7 @@ def test_one_group_is_what_it_was():
     obs = torch.randn(4, 6, 3)
     alone.learn_scale(obs.unsqueeze(0), torch.ones(1, 4))
     torch.testing.assert_close(alone(obs), alone(obs[:, torch.randperm(6)]))
-    assert not suits(alone)
+    assert not alone.plain
 
 
 def test_a_policy_must_see_something():

@@ -8,16 +8,16 @@ from torch import Tensor
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
-from minnow.train.binding import ACTIVATIONS, Core
 from minnow.train.config import Config
 from minnow.train.group import ALONE, Group
+from minnow.train.learn import ACTIVATIONS, Core
 from minnow.train.ppo import PPO, Minibatch, build_policy
 
 
 def lacking(config: Config) -> str:
     """The setting, or what else of a run on the processor, that the core does not have; empty where it has all."""
-    policy, built = config.policy, build_policy(config, envs.spec(config.place))
-    if len(built.inputs) > 1 or len(built.stems):
+    policy = config.policy
+    if not build_policy(config, envs.spec(config.place)).plain:
         return "observations of several groups, or of a set"
     if policy.core != "mlp":
         return f"policy.core {policy.core}"
@@ -28,17 +28,23 @@ def lacking(config: Config) -> str:
     return ""
 
 
-def trainer(config: Config, group: Group = ALONE) -> PPO:
-    """A trainer on the processor. Raises MinnowError where the core is asked for what it does not have."""
-    found = lacking(config) if config.train.backend != "torch" else ""
-    if found and config.train.backend == "c":
+def check(config: Config) -> str:
+    """What the core lacks where that makes torch learn; empty otherwise. Raises MinnowError where the core is asked for
+    what it does not have."""
+    train = config.train
+    found = lacking(config) if train.backend != "torch" else ""
+    if found and train.backend == "c":
         raise MinnowError(f"train.backend is c, which does not have {found}: use --train.backend auto or torch.")
-    if config.train.backend != "torch" and not found:
-        return CorePPO(config, group)
-    if config.train.precision == "exact":
+    if train.precision == "exact" and (found or train.backend == "torch"):
         why = f"which does not have {found}" if found else "and train.backend is torch"
         raise MinnowError(f"train.precision exact is the core's in C, {why}: use float32.")
-    return PPO(config, group)
+    return found
+
+
+def trainer(config: Config, group: Group = ALONE) -> PPO:
+    """A trainer on the processor."""
+    by_torch = check(config) or config.train.backend == "torch"
+    return PPO(config, group) if by_torch else CorePPO(config, group)
 
 
 class CorePPO(PPO):

@@ -21,6 +21,7 @@ from minnow.cinfer.errors import MinnowError, unknown
 Core = Literal["mlp", "lstm", "gru", "mingru"]
 Activation = Literal["relu", "tanh", "gelu", "silu"]
 Shaping = Literal["none", "difference", "discounted"]
+Backend = Literal["auto", "c", "torch"]
 Keep = Literal["best", "last"]  # which checkpoint of a run is scored and exported (best.py)
 
 
@@ -115,7 +116,7 @@ class TrainConfig:
     device: str = "auto"
     """Where the policy acts and learns: cpu, cuda (one GPU a process), cuda:N, or auto: a GPU if there is one.
     Environments run on the processor."""
-    backend: Literal["auto", "c", "torch"] = "auto"
+    backend: Backend = "auto"
     """What learns on the processor: the core in C, which takes networks without memory; torch; or auto, the core where
     it can."""
     threads: int = 1

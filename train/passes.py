@@ -25,9 +25,8 @@ def suits(policy: Policy) -> bool:
     """Whether the network is one of these."""
     layers = all(isinstance(module, (nn.Linear, *KINDS)) for module in policy.encoder)
     memory = isinstance(policy.core, LSTM)
-    plain = len(policy.inputs) == 1 and not policy.stems  # one array, with nothing before the encoder
     discrete = isinstance(policy.space, Categorical)
-    return plain and layers and memory and discrete and policy.actor.weight.device.type == "cpu"
+    return policy.plain and layers and memory and discrete and policy.actor.weight.device.type == "cpu"
 
 
 def joined(first: Tensor, second: Tensor) -> Tensor:

@@ -307,6 +307,11 @@ class Policy(nn.Module):
     def recurrent(self) -> bool:
         return self.core is not None
 
+    @property
+    def plain(self) -> bool:
+        """Whether the observation is one array, with nothing before the encoder."""
+        return len(self.inputs) == 1 and not self.stems
+
     def initial_state(self, batch: int) -> State | None:
         return None if self.core is None else self.core.initial(batch)
 

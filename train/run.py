@@ -222,11 +222,13 @@ def resume(
     group: Group = ALONE,
     track: Kind = "none",
     on: str | None = None,
+    backend: configs.Backend | None = None,
     place: Path | None = None,
     more: int = 0,
 ) -> Outcome:
     """Goes on from a run's newest checkpoint, as if it had never stopped. `budget` counts from the run's beginning.
-    The number of processes may differ from before, and so may the device: `on`, as `train.device` says it. place: of
+    The number of processes may differ from before, and so may the device, `on`, and
+    the backend, as `train.device` and `train.backend` say them. place: of
     the environment, if it has moved to where it would not be found. With `more` the schedule, or what the run was to
     stop at, becomes so many agent-steps longer: learning rate and entropy go on from where a schedule of that length
     has them by then."""
@@ -241,8 +243,8 @@ def resume(
         config = dataclasses.replace(config, path=envs.remember(place))
     config = configs.placed(config, file)
     config.train = dataclasses.replace(config.train, **_longer(folder.path, config, more))
-    if on is not None:
-        config.train.device = on
+    config.train.device = on or config.train.device
+    config.train.backend = backend or config.train.backend
     configs.validate(config)
     prepare(config)
     trainer = device.trainer(config, group)

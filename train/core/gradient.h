@@ -1,16 +1,22 @@
 /* The gradients of samples, back through the network. */
 
+/* cffi: begin */
+LEARN_API void FN(learn_gradient)(const FN(learn_net) * net, const REAL *packed, const FN(learn_batch) * batch,
+                                  const int64_t *index, const REAL *importance, const size_t *offset, size_t first,
+                                  size_t last, REAL *gradient, double *sums, REAL *room);
+/* cffi: end */
+
 /* The gradient of `head` becomes that of what the last layer made; those of deviations are added up. */
-static void LEARN(untell)(const LEARN(net) * net, size_t n, const LEARN(tile) * tile, LEARN_REAL *of_log_std) {
-    size_t parts = net->parts ? net->parts : 1, width = LEARN(width)(net);
-    size_t row = LEARN(layer_of)(net, net->layers).out_row;
+static void FN(learn_untell)(const FN(learn_net) * net, size_t n, const FN(learn_tile) * tile, REAL *of_log_std) {
+    size_t parts = net->parts ? net->parts : 1, width = FN(learn_width)(net);
+    size_t row = FN(learn_layer_of)(net, net->layers).out_row;
     for (size_t s = 0; s < n; s++) {
-        const LEARN_REAL *d = tile->head + s * width;
-        LEARN_REAL *made = tile->made + s * parts * row;
+        const REAL *d = tile->head + s * width;
+        REAL *made = tile->made + s * parts * row;
         if (net->parts) {
             for (size_t part = 0; part < parts; part++) {
                 made[part * row] = d[part];
-                made[part * row + 1] = d[net->choices] / (LEARN_REAL)parts;
+                made[part * row + 1] = d[net->choices] / (REAL)parts;
             }
         } else if (net->choices) {
             memcpy(made, d, width * sizeof *d);
@@ -25,9 +31,8 @@ static void LEARN(untell)(const LEARN(net) * net, size_t n, const LEARN(tile) * 
 }
 
 /* Adds the gradients of a layer whose outputs' gradient is d [rows][out_row] and whose inputs are x. */
-static void LEARN(add)(const LEARN(layer) * of, size_t rows, const LEARN_REAL *d, const LEARN_REAL *x,
-                       LEARN_REAL *gradient) {
-    LEARN(product)
+static void FN(learn_add)(const FN(learn_layer) * of, size_t rows, const REAL *d, const REAL *x, REAL *gradient) {
+    FN(learn_product)
     product = {.left = d,
                .left_row = 1,
                .left_step = of->out_row,
@@ -38,10 +43,10 @@ static void LEARN(add)(const LEARN(layer) * of, size_t rows, const LEARN_REAL *d
                .rows = of->out,
                .width = of->in,
                .depth = rows};
-    LEARN(add_product)(&product);
-    LEARN_REAL *of_bias = gradient + of->gradient + of->out * of->in_row;
+    FN(learn_add_product)(&product);
+    REAL *of_bias = gradient + of->gradient + of->out * of->in_row;
     for (size_t j = 0; j < of->out; j += 16) { /* there is room for sixteen at a time */
-        LEARN_REAL sum[16] = {0};
+        REAL sum[16] = {0};
         for (size_t r = 0; r < rows; r++)
             for (size_t k = 0; k < 16; k++)
                 sum[k] += d[r * of->out_row + j + k];
@@ -53,29 +58,29 @@ static void LEARN(add)(const LEARN(layer) * of, size_t rows, const LEARN_REAL *d
 /* The gradients of the objective, summed over the samples of strands `first` to `last` - 1: strand i has the samples
  * index[offset[i] ... offset[i + 1]), with importance[...] unless that is NULL; its gradient becomes
  * gradient[i - first][gradients], and what is measured sums[i - first][LEARN_SUMS]. */
-LEARN_API void LEARN(gradient)(const LEARN(net) * net, const LEARN_REAL *packed, const LEARN(batch) * batch,
-                               const int64_t *index, const LEARN_REAL *importance, const size_t *offset, size_t first,
-                               size_t last, LEARN_REAL *gradient, double *sums, LEARN_REAL *room) {
-    LEARN(tile) tile = LEARN(tile_in)(net, room);
-    size_t each = LEARN(samples)(net), parts = net->parts ? net->parts : 1, numbers = LEARN(gradients)(net);
-    memset(room, 0, LEARN(room)(net) * sizeof *room);
+LEARN_API void FN(learn_gradient)(const FN(learn_net) * net, const REAL *packed, const FN(learn_batch) * batch,
+                                  const int64_t *index, const REAL *importance, const size_t *offset, size_t first,
+                                  size_t last, REAL *gradient, double *sums, REAL *room) {
+    FN(learn_tile) tile = FN(learn_tile_in)(net, room);
+    size_t each = FN(learn_samples)(net), parts = net->parts ? net->parts : 1, numbers = FN(learn_gradients)(net);
+    memset(room, 0, FN(learn_room)(net) * sizeof *room);
     for (size_t strand = first; strand < last; strand++, gradient += numbers, sums += LEARN_SUMS) {
         memset(gradient, 0, numbers * sizeof *gradient);
         memset(sums, 0, LEARN_SUMS * sizeof *sums);
         for (size_t i = offset[strand]; i < offset[strand + 1]; i += each) {
             size_t n = offset[strand + 1] - i < each ? offset[strand + 1] - i : each, rows = n * parts;
-            LEARN(take)(net, batch->obs, index + i, 0, n, tile.x);
-            LEARN(through)(net, packed, n, &tile, tile.head);
-            LEARN(objective)(net, batch, n, index + i, importance ? importance + i : NULL, &tile, sums);
-            LEARN(untell)(net, n, &tile, gradient + numbers - net->heads);
-            const LEARN_REAL *d = tile.made;
+            FN(learn_take)(net, batch->obs, index + i, 0, n, tile.x);
+            FN(learn_through)(net, packed, n, &tile, tile.head);
+            FN(learn_objective)(net, batch, n, index + i, importance ? importance + i : NULL, &tile, sums);
+            FN(learn_untell)(net, n, &tile, gradient + numbers - net->heads);
+            const REAL *d = tile.made;
             for (size_t l = net->layers;; l--) {
-                LEARN(layer) of = LEARN(layer_of)(net, l);
-                LEARN_REAL *x = LEARN(output)(net, &tile, l), *d_x = tile.d[l % 2];
-                LEARN(add)(&of, rows, d, x, gradient);
+                FN(learn_layer) of = FN(learn_layer_of)(net, l);
+                REAL *x = FN(learn_output)(net, &tile, l), *d_x = tile.d[l % 2];
+                FN(learn_add)(&of, rows, d, x, gradient);
                 if (l == 0)
                     break;
-                LEARN(product)
+                FN(learn_product)
                 product = {.left = d,
                            .left_row = of.out_row,
                            .left_step = 1,
@@ -88,7 +93,7 @@ LEARN_API void LEARN(gradient)(const LEARN(net) * net, const LEARN_REAL *packed,
                            .width = of.in,
                            .depth = of.out,
                            .activation = net->activation};
-                LEARN(back_product)(&product);
+                FN(learn_back_product)(&product);
                 d = d_x;
             }
         }

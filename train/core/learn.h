@@ -8,8 +8,8 @@
  * gradient, in the order of its samples, and strands are added up as a tree, so that neither the number of threads nor
  * that of processes shows, if it is a power of two up to LEARN_STRANDS.
  *
- *     #define LEARN_API static
- *     #include "learn.h"        types and functions `learn_...`; with LEARN_DOUBLE also `learn64_...`, in double
+ *     #define LEARN_API static inline
+ *     #include "learn.h"        types and functions `learn_..._float`; with LEARN_DOUBLE also `learn_..._double`
  *
  * Where LEARN_FUSED is 1 products use fused multiply-add: as exact and as repeatable, but other bits, and for
  * processors that have it. It is 0 unless said. */
@@ -29,14 +29,16 @@
 #define LEARN_FUSED 0
 #endif
 
+/* cffi: begin */
 enum { LEARN_STRANDS = 8 };
 enum { LEARN_TILE = 48 }; /* rows that pass through all layers together: they fit the first-level cache */
 enum { LEARN_SUMS = 6 };  /* policy loss, value loss, entropy, divergence, clipped, weight */
 enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
+/* cffi: end */
 
 /* The rooms are included once for each type of number. */
-#define LEARN_REAL float
-#define LEARN(name) learn_##name
+#include "../real.h"
+#define REAL float
 #define LEARN_EXP_OF(x) env_exp(x)
 #define LEARN_LOG_OF(x) env_log(x)
 #define LEARN_TANH_OF(x) env_tanh(x)
@@ -46,8 +48,7 @@ enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 #include "action.h"
 #include "gradient.h"
 #include "update.h"
-#undef LEARN_REAL
-#undef LEARN
+#undef REAL
 #undef LEARN_EXP_OF
 #undef LEARN_LOG_OF
 #undef LEARN_TANH_OF
@@ -55,8 +56,7 @@ enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 
 #ifdef LEARN_DOUBLE
 #include <math.h>
-#define LEARN_REAL double
-#define LEARN(name) learn64_##name
+#define REAL double
 #define LEARN_EXP_OF(x) exp(x)
 #define LEARN_LOG_OF(x) log(x)
 #define LEARN_TANH_OF(x) tanh(x)
@@ -66,5 +66,9 @@ enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 #include "action.h"
 #include "gradient.h"
 #include "update.h"
+#undef REAL
 #endif
+#undef FN
+#undef REAL_NAMED
+#undef REAL_JOIN
 #endif

@@ -29,122 +29,122 @@ enum { LEARN_BLOCK = LEARN_BYTES == 64 ? 12 : 6 }; /* rows: with two vectors eac
 enum { LEARN_FORWARD, LEARN_ADD, LEARN_BACK };
 #endif
 
-typedef LEARN_REAL LEARN(v) __attribute__((vector_size(LEARN_BYTES)));
-typedef __typeof__((LEARN(v)){0} < (LEARN(v)){0}) LEARN(mask); /* whole numbers: all bits of a lane, or none */
-enum { LEARN(LANES) = LEARN_BYTES / sizeof(LEARN_REAL) };
+typedef REAL FN(learn_v) __attribute__((vector_size(LEARN_BYTES)));
+typedef __typeof__((FN(learn_v)){0} < (FN(learn_v)){0}) FN(learn_mask); /* whole numbers: all bits of a lane, or none */
+enum { FN(learn_LANES) = LEARN_BYTES / sizeof(REAL) };
 
-LEARN_INLINE LEARN(v) LEARN(load)(const LEARN_REAL *p) {
-    LEARN(v) v;
+LEARN_INLINE FN(learn_v) FN(learn_load)(const REAL *p) {
+    FN(learn_v) v;
     memcpy(&v, p, sizeof v);
     return v;
 }
-LEARN_INLINE void LEARN(store)(LEARN_REAL *p, LEARN(v) v) {
+LEARN_INLINE void FN(learn_store)(REAL *p, FN(learn_v) v) {
     memcpy(p, &v, sizeof v);
 }
-LEARN_INLINE LEARN(v) LEARN(splat)(LEARN_REAL x) {
-    const LEARN(v) zero = {0};
+LEARN_INLINE FN(learn_v) FN(learn_splat)(REAL x) {
+    const FN(learn_v) zero = {0};
     return x - zero; /* one instruction */
 }
 
-LEARN_INLINE LEARN(v) LEARN(plus_product)(LEARN(v) a, LEARN(v) b, LEARN(v) c) {
+LEARN_INLINE FN(learn_v) FN(learn_plus_product)(FN(learn_v) a, FN(learn_v) b, FN(learn_v) c) {
 #if !LEARN_FUSED
     return a * b + c;
 #elif defined(__AVX512F__)
     return _Generic(a[0],
-        float: (LEARN(v))_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c),
-        double: (LEARN(v))_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c));
+        float: (FN(learn_v))_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c),
+        double: (FN(learn_v))_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c));
 #elif defined(__FMA__)
     return _Generic(a[0],
-        float: (LEARN(v))_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c),
-        double: (LEARN(v))_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c));
+        float: (FN(learn_v))_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c),
+        double: (FN(learn_v))_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c));
 #else
     return _Generic(a[0],
-        float: (LEARN(v))vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b),
-        double: (LEARN(v))vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b));
+        float: (FN(learn_v))vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b),
+        double: (FN(learn_v))vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b));
 #endif
 }
 
-LEARN_INLINE LEARN(v) LEARN(positive)(LEARN(v) x) { /* of a NaN it makes a NaN */
-    const LEARN(v) zero = {0};
-    return (LEARN(v))(~(x < zero) & (LEARN(mask))x);
+LEARN_INLINE FN(learn_v) FN(learn_positive)(FN(learn_v) x) { /* of a NaN it makes a NaN */
+    const FN(learn_v) zero = {0};
+    return (FN(learn_v))(~(x < zero) & (FN(learn_mask))x);
 }
 
-typedef struct LEARN(product) {
-    const LEARN_REAL *left; /* element (row, k) at row * left_row + k * left_step */
+typedef struct FN(learn_product) {
+    const REAL *left; /* element (row, k) at row * left_row + k * left_step */
     size_t left_row, left_step;
-    const LEARN_REAL *right; /* [depth][width] */
+    const REAL *right; /* [depth][width] */
     size_t right_row;
-    LEARN_REAL *out; /* [rows][width] */
+    REAL *out; /* [rows][width] */
     size_t out_row;
-    const LEARN_REAL *bias, *other; /* [width]; as `out` */
+    const REAL *bias, *other; /* [width]; as `out` */
     size_t rows, width, depth;
     uint32_t activation;
-} LEARN(product);
+} FN(learn_product);
 
-LEARN_INLINE void LEARN(block)(const LEARN(product) * p, size_t row, size_t column, const int mode, const int rows,
-                               const int vectors) {
-    enum { L = LEARN(LANES) };
+LEARN_INLINE void FN(learn_block)(const FN(learn_product) * p, size_t row, size_t column, const int mode,
+                                  const int rows, const int vectors) {
+    enum { L = FN(learn_LANES) };
     const size_t left_row = p->left_row, left_step = p->left_step, right_row = p->right_row;
-    const LEARN_REAL *left = p->left + row * left_row, *right = p->right + column;
-    LEARN(v) sum[LEARN_BLOCK][2];
+    const REAL *left = p->left + row * left_row, *right = p->right + column;
+    FN(learn_v) sum[LEARN_BLOCK][2];
     LEARN_UNROLL for (int r = 0; r < rows; r++) LEARN_UNROLL for (int j = 0; j < vectors; j++) sum[r][j] =
-        mode == LEARN_FORWARD ? LEARN(load)(p->bias + column + j * L) : LEARN(splat)(0);
+        mode == LEARN_FORWARD ? FN(learn_load)(p->bias + column + j * L) : FN(learn_splat)(0);
     for (size_t k = p->depth; k > 0; k--, left += left_step, right += right_row) {
-        LEARN(v) of_right[2];
-        LEARN_UNROLL for (int j = 0; j < vectors; j++) of_right[j] = LEARN(load)(right + j * L);
+        FN(learn_v) of_right[2];
+        LEARN_UNROLL for (int j = 0; j < vectors; j++) of_right[j] = FN(learn_load)(right + j * L);
         LEARN_UNROLL for (int r = 0; r < rows; r++) {
-            LEARN(v) of_left = LEARN(splat)(left[(size_t)r * left_row]);
+            FN(learn_v) of_left = FN(learn_splat)(left[(size_t)r * left_row]);
             LEARN_UNROLL for (int j = 0; j < vectors; j++) sum[r][j] =
-                LEARN(plus_product)(of_left, of_right[j], sum[r][j]);
+                FN(learn_plus_product)(of_left, of_right[j], sum[r][j]);
         }
     }
-    const LEARN(v) zero = {0};
+    const FN(learn_v) zero = {0};
     LEARN_UNROLL for (int r = 0; r < rows; r++) LEARN_UNROLL for (int j = 0; j < vectors; j++) {
-        LEARN_REAL *out = p->out + (row + (size_t)r) * p->out_row + column + j * L;
-        LEARN(v) x = sum[r][j];
+        REAL *out = p->out + (row + (size_t)r) * p->out_row + column + j * L;
+        FN(learn_v) x = sum[r][j];
         if (mode == LEARN_ADD)
-            x += LEARN(load)(out);
+            x += FN(learn_load)(out);
         else if (mode == LEARN_FORWARD)
-            x = p->activation == LEARN_RELU ? LEARN(positive)(x) : x;
+            x = p->activation == LEARN_RELU ? FN(learn_positive)(x) : x;
         else {
-            LEARN(v) y = LEARN(load)(p->other + (row + (size_t)r) * p->out_row + column + j * L);
+            FN(learn_v) y = FN(learn_load)(p->other + (row + (size_t)r) * p->out_row + column + j * L);
             if (p->activation == LEARN_RELU)
-                x = (LEARN(v))((y > zero) & (LEARN(mask))x);
+                x = (FN(learn_v))((y > zero) & (FN(learn_mask))x);
             else if (p->activation == LEARN_TANH)
                 x *= 1 - y * y;
         }
-        LEARN(store)(out, x);
+        FN(learn_store)(out, x);
     }
 }
 
-LEARN_INLINE void LEARN(columns)(const LEARN(product) * p, size_t column, const int mode, const int vectors) {
+LEARN_INLINE void FN(learn_columns)(const FN(learn_product) * p, size_t column, const int mode, const int vectors) {
     size_t row = 0;
     for (; row + LEARN_BLOCK <= p->rows; row += LEARN_BLOCK)
-        LEARN(block)(p, row, column, mode, LEARN_BLOCK, vectors);
+        FN(learn_block)(p, row, column, mode, LEARN_BLOCK, vectors);
     if (LEARN_BLOCK > 6 && row + 6 <= p->rows)
-        LEARN(block)(p, row, column, mode, 6, vectors), row += 6;
+        FN(learn_block)(p, row, column, mode, 6, vectors), row += 6;
     if (row + 4 <= p->rows)
-        LEARN(block)(p, row, column, mode, 4, vectors), row += 4;
+        FN(learn_block)(p, row, column, mode, 4, vectors), row += 4;
     for (; row < p->rows; row++)
-        LEARN(block)(p, row, column, mode, 1, vectors);
+        FN(learn_block)(p, row, column, mode, 1, vectors);
 }
 
 /* Widths may be rounded up to vectors: rows of `right`, `out`, `other` and `bias` have room for that, filled with 0. */
-LEARN_INLINE void LEARN(multiply)(const LEARN(product) * p, const int mode) {
-    enum { L = LEARN(LANES) };
+LEARN_INLINE void FN(learn_multiply)(const FN(learn_product) * p, const int mode) {
+    enum { L = FN(learn_LANES) };
     size_t column = 0;
     for (; column + L < p->width; column += 2 * L)
-        LEARN(columns)(p, column, mode, 2);
+        FN(learn_columns)(p, column, mode, 2);
     if (column < p->width)
-        LEARN(columns)(p, column, mode, 1);
+        FN(learn_columns)(p, column, mode, 1);
 }
 
-static void LEARN(forward_product)(const LEARN(product) * p) {
-    LEARN(multiply)(p, LEARN_FORWARD);
+static void FN(learn_forward_product)(const FN(learn_product) * p) {
+    FN(learn_multiply)(p, LEARN_FORWARD);
 }
-static void LEARN(add_product)(const LEARN(product) * p) {
-    LEARN(multiply)(p, LEARN_ADD);
+static void FN(learn_add_product)(const FN(learn_product) * p) {
+    FN(learn_multiply)(p, LEARN_ADD);
 }
-static void LEARN(back_product)(const LEARN(product) * p) {
-    LEARN(multiply)(p, LEARN_BACK);
+static void FN(learn_back_product)(const FN(learn_product) * p) {
+    FN(learn_multiply)(p, LEARN_BACK);
 }

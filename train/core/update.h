@@ -1,21 +1,34 @@
 /* What a rollout becomes before it is learned from, and a gradient after it is known. */
 
+/* cffi: begin */
+LEARN_API void FN(learn_advantages)(size_t horizon, size_t rows, const REAL *reward, const REAL *value,
+                                    const REAL *final_value, const uint8_t *terminated, const uint8_t *truncated,
+                                    const REAL *last_value, const REAL *ratio, REAL gamma, REAL lambda, REAL clip_delta,
+                                    REAL clip_trace, REAL *carry, REAL *advantage);
+LEARN_API void FN(learn_moments)(size_t horizon, size_t rows, const uint8_t *strand, size_t first, size_t count,
+                                 const REAL *x, const REAL *weight, double mean, double *sums);
+LEARN_API void FN(learn_deal)(size_t n, const int64_t *index, const REAL *weight, const REAL *importance, size_t rows,
+                              const uint8_t *strand, int64_t *dealt, REAL *dealt_importance, size_t *offset);
+LEARN_API void FN(learn_collect)(const FN(learn_net) * net, size_t count, REAL *gradient, double *sums, REAL *flat);
+LEARN_API double FN(learn_descend)(size_t n, REAL *parameters, REAL *gradient, REAL *mean, REAL *square, REAL weight,
+                                   double max_norm, double root, double change);
+/* cffi: end */
+
 /* Advantages of a rollout, [horizon][rows] in time-major order: generalised advantage estimation, or with `ratio`,
  * which may be NULL, V-trace's (see advantage.py). carry: [rows], overwritten. */
-LEARN_API void LEARN(advantages)(size_t horizon, size_t rows, const LEARN_REAL *reward, const LEARN_REAL *value,
-                                 const LEARN_REAL *final_value, const uint8_t *terminated, const uint8_t *truncated,
-                                 const LEARN_REAL *last_value, const LEARN_REAL *ratio, LEARN_REAL gamma,
-                                 LEARN_REAL lambda, LEARN_REAL clip_delta, LEARN_REAL clip_trace, LEARN_REAL *carry,
-                                 LEARN_REAL *advantage) {
+LEARN_API void FN(learn_advantages)(size_t horizon, size_t rows, const REAL *reward, const REAL *value,
+                                    const REAL *final_value, const uint8_t *terminated, const uint8_t *truncated,
+                                    const REAL *last_value, const REAL *ratio, REAL gamma, REAL lambda, REAL clip_delta,
+                                    REAL clip_trace, REAL *carry, REAL *advantage) {
     for (size_t n = 0; n < rows; n++)
         carry[n] = 0;
     for (size_t t = horizon; t-- > 0;) {
-        const LEARN_REAL *next = t + 1 < horizon ? value + (t + 1) * rows : last_value;
+        const REAL *next = t + 1 < horizon ? value + (t + 1) * rows : last_value;
         for (size_t n = 0; n < rows; n++) {
             size_t i = t * rows + n;
-            LEARN_REAL following = terminated[i] ? 0 : truncated[i] ? final_value[i] : next[n];
-            LEARN_REAL decay = terminated[i] || truncated[i] ? 0 : gamma * lambda;
-            LEARN_REAL delta = reward[i] + gamma * following - value[i];
+            REAL following = terminated[i] ? 0 : truncated[i] ? final_value[i] : next[n];
+            REAL decay = terminated[i] || truncated[i] ? 0 : gamma * lambda;
+            REAL delta = reward[i] + gamma * following - value[i];
             if (ratio) {
                 delta *= ratio[i] < clip_delta ? ratio[i] : clip_delta;
                 decay *= ratio[i] < clip_trace ? ratio[i] : clip_trace;
@@ -27,13 +40,13 @@ LEARN_API void LEARN(advantages)(size_t horizon, size_t rows, const LEARN_REAL *
 }
 
 /* Strands, as a tree: each of `count` pieces of n numbers, of which the first becomes the sum. */
-static void LEARN(join)(size_t count, size_t n, LEARN_REAL *piece) {
+static void FN(learn_join)(size_t count, size_t n, REAL *piece) {
     for (size_t step = 1; step < count; step *= 2)
         for (size_t i = 0; i + step < count; i += 2 * step)
             for (size_t j = 0; j < n; j++)
                 piece[i * n + j] += piece[(i + step) * n + j];
 }
-static void LEARN(join_sums)(size_t count, size_t n, double *piece) {
+static void FN(learn_join_sums)(size_t count, size_t n, double *piece) {
     for (size_t step = 1; step < count; step *= 2)
         for (size_t i = 0; i + step < count; i += 2 * step)
             for (size_t j = 0; j < n; j++)
@@ -42,21 +55,20 @@ static void LEARN(join_sums)(size_t count, size_t n, double *piece) {
 
 /* Weight, sum and sum of squares of x - mean, weighted, over [horizon][rows]; strand: [rows], of `count` from `first`
  * on. sums: [LEARN_STRANDS][3], of which the first three become the result. */
-LEARN_API void LEARN(moments)(size_t horizon, size_t rows, const uint8_t *strand, size_t first, size_t count,
-                              const LEARN_REAL *x, const LEARN_REAL *weight, double mean, double *sums) {
+LEARN_API void FN(learn_moments)(size_t horizon, size_t rows, const uint8_t *strand, size_t first, size_t count,
+                                 const REAL *x, const REAL *weight, double mean, double *sums) {
     memset(sums, 0, 3 * LEARN_STRANDS * sizeof *sums);
     for (size_t i = 0; i < horizon * rows; i++) {
         double *of = sums + 3 * (strand[i % rows] - first), off = (double)x[i] - mean, w = (double)weight[i];
         of[0] += w, of[1] += w * off, of[2] += w * off * off;
     }
-    LEARN(join_sums)(count, 3, sums);
+    FN(learn_join_sums)(count, 3, sums);
 }
 
 /* Deals the samples among the n at index, places t x rows + row, that have any weight to strands by their rows: dealt
  * and, unless NULL, importance in the strands' order; strand i has those from offset[i] up to offset[i + 1]. */
-LEARN_API void LEARN(deal)(size_t n, const int64_t *index, const LEARN_REAL *weight, const LEARN_REAL *importance,
-                           size_t rows, const uint8_t *strand, int64_t *dealt, LEARN_REAL *dealt_importance,
-                           size_t *offset) {
+LEARN_API void FN(learn_deal)(size_t n, const int64_t *index, const REAL *weight, const REAL *importance, size_t rows,
+                              const uint8_t *strand, int64_t *dealt, REAL *dealt_importance, size_t *offset) {
     size_t next[LEARN_STRANDS] = {0};
     for (size_t i = 0; i < n; i++)
         next[strand[(size_t)index[i] % rows]] += weight[index[i]] != 0;
@@ -77,12 +89,11 @@ LEARN_API void LEARN(deal)(size_t n, const int64_t *index, const LEARN_REAL *wei
 
 /* Adds up `count` strands' gradients, [count][gradients], and sums, [count][LEARN_SUMS], whose first pieces become the
  * sums. `flat` becomes the gradient in the order of the parameters. */
-LEARN_API void LEARN(collect)(const LEARN(net) * net, size_t count, LEARN_REAL *gradient, double *sums,
-                              LEARN_REAL *flat) {
-    size_t numbers = LEARN(gradients)(net);
-    LEARN(join)(count, numbers, gradient);
-    LEARN(join_sums)(count, LEARN_SUMS, sums);
-    LEARN_REAL *weight = flat, *bias = flat;
+LEARN_API void FN(learn_collect)(const FN(learn_net) * net, size_t count, REAL *gradient, double *sums, REAL *flat) {
+    size_t numbers = FN(learn_gradients)(net);
+    FN(learn_join)(count, numbers, gradient);
+    FN(learn_join_sums)(count, LEARN_SUMS, sums);
+    REAL *weight = flat, *bias = flat;
     for (size_t l = 0; l < net->layers; l++)
         bias += (size_t)net->hidden * (l ? net->hidden : net->inputs);
     if (!net->choices) {
@@ -90,8 +101,8 @@ LEARN_API void LEARN(collect)(const LEARN(net) * net, size_t count, LEARN_REAL *
         bias += net->heads;
     }
     for (size_t l = 0; l <= net->layers; l++) {
-        LEARN(layer) of = LEARN(layer_of)(net, l);
-        const LEARN_REAL *from = gradient + of.gradient;
+        FN(learn_layer) of = FN(learn_layer_of)(net, l);
+        const REAL *from = gradient + of.gradient;
         if (l == net->layers)
             weight = bias, bias += of.in * of.out;
         for (size_t j = 0; j < of.out; j++)
@@ -103,10 +114,10 @@ LEARN_API void LEARN(collect)(const LEARN(net) * net, size_t count, LEARN_REAL *
 
 /* A step of Adam (Kingma and Ba, 2015) by the gradient's mean, which is its sum divided by `weight`, shortened to
  * max_norm unless that is 0. root and change: see adam.py. Returns the length before. */
-LEARN_API double LEARN(descend)(size_t n, LEARN_REAL *parameters, LEARN_REAL *gradient, LEARN_REAL *mean,
-                                LEARN_REAL *square, LEARN_REAL weight, double max_norm, double root, double change) {
+LEARN_API double FN(learn_descend)(size_t n, REAL *parameters, REAL *gradient, REAL *mean, REAL *square, REAL weight,
+                                   double max_norm, double root, double change) {
     double part[16] = {0}, sum = 0;
-    weight = weight > (LEARN_REAL)1e-6 ? weight : (LEARN_REAL)1e-6;
+    weight = weight > (REAL)1e-6 ? weight : (REAL)1e-6;
     for (size_t i = 0; i < n; i++)
         gradient[i] /= weight;
     size_t i = 0;
@@ -118,11 +129,11 @@ LEARN_API double LEARN(descend)(size_t n, LEARN_REAL *parameters, LEARN_REAL *gr
     for (size_t k = 0; k < 16; k++)
         sum += part[k];
     double length = __builtin_sqrt(sum), shorter = max_norm / (length + 1e-6);
-    const LEARN_REAL by = max_norm > 0 && !(shorter > 1) ? (LEARN_REAL)shorter : 1; /* not a number: so are all */
-    const LEARN_REAL keep = (LEARN_REAL)0.999, new = (LEARN_REAL)0.1, newer = (LEARN_REAL)0.001;
-    const LEARN_REAL epsilon = (LEARN_REAL)1e-5, by_root = (LEARN_REAL)root, by_change = (LEARN_REAL)change;
+    const REAL by = max_norm > 0 && !(shorter > 1) ? (REAL)shorter : 1; /* not a number: so are all */
+    const REAL keep = (REAL)0.999, new = (REAL)0.1, newer = (REAL)0.001;
+    const REAL epsilon = (REAL)1e-5, by_root = (REAL)root, by_change = (REAL)change;
     for (i = 0; i < n; i++) {
-        LEARN_REAL g = gradient[i] * by;
+        REAL g = gradient[i] * by;
         gradient[i] = g;
         mean[i] += new *(g - mean[i]);
         square[i] = square[i] * keep + newer * (g * g);

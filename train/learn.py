@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from minnow.cinfer import binding, compile
+from minnow.train.native import REALS
 from minnow.train.policy import Policy
 from minnow.train.space import Gaussian
 
-PREFIX = {torch.float32: "learn", torch.float64: "learn64"}
-REAL = {torch.float32: "float", torch.float64: "double"}
-ACTIVATIONS = {"relu": 1, "tanh": 2}  # learn.h's numbers, as are the next ones
-STRANDS = 8
-SUMS = 6
+HERE = Path(__file__).resolve().parent / "core"
+ROOMS = ("learn.h", "network.h", "action.h", "gradient.h", "update.h")  # with declarations
+ACTIVATIONS = {"relu": "LEARN_RELU", "tanh": "LEARN_TANH"}
 
 
 class Core:
@@ -37,34 +37,35 @@ class Core:
         threads: int,
         fused: bool,
     ) -> None:
-        self.fused, self.ffi = fused, library(fused)[1]
+        self.fused, self.ffi = fused, library(fused).ffi
+        c = library(fused).c
         self.type, self.flat, self.rows = flat.dtype, flat, rows
         self.net, self.kept = self._net(policy, bytes_)
-        of_rows = (torch.arange(first, first + rows) * STRANDS).div(all_rows, rounding_mode="floor")
+        of_rows = (torch.arange(first, first + rows) * c.LEARN_STRANDS).div(all_rows, rounding_mode="floor")
         self.first = int(of_rows[0])
         self.count = int(of_rows[-1]) + 1 - self.first  # strands of this process
         self.strand = of_rows.to(torch.uint8)
         packed, gradients, room = (self.call(name, self.net) for name in ("packed", "gradients", "room"))
         self.packed = torch.zeros(packed, dtype=self.type)
         self.gradients = torch.zeros(self.count, gradients, dtype=self.type)
-        self.sums = torch.zeros(self.count, SUMS, dtype=torch.float64)
-        self.moment = torch.zeros(STRANDS, 3, dtype=torch.float64)
-        self.offset = torch.zeros(STRANDS + 1, dtype=torch.int64)
+        self.sums = torch.zeros(self.count, c.LEARN_SUMS, dtype=torch.float64)
+        self.moment = torch.zeros(c.LEARN_STRANDS, 3, dtype=torch.float64)
+        self.offset = torch.zeros(c.LEARN_STRANDS + 1, dtype=torch.int64)
         self.threads = min(threads, self.count)
         self.rooms = torch.zeros(self.threads, room, dtype=self.type)
         self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
-        self.batch = self.ffi.new(f"{PREFIX[self.type]}_batch *")
+        self.batch = self.ffi.new(f"learn_batch_{REALS[self.type]} *")
 
     def _net(self, policy: Policy, bytes_: bool) -> tuple[Any, dict[str, Tensor]]:
         """learn.h's description of the network, and the tensors that it points to."""
         space, layers = policy.space, [module for module in policy.encoder if isinstance(module, nn.Linear)]
         kinds = {type(module).__name__.lower() for module in policy.encoder} & set(ACTIVATIONS)
-        net = self.ffi.new(f"{PREFIX[self.type]}_net *")
+        net = self.ffi.new(f"learn_net_{REALS[self.type]} *")
         net.inputs = (layers[0] if layers else policy.actor).in_features
         net.hidden, net.layers, net.activation = (
             policy.actor.in_features,
             len(layers),
-            sum(ACTIVATIONS[kind] for kind in kinds),
+            sum(getattr(library().c, ACTIVATIONS[kind]) for kind in kinds),
         )
         net.parts, net.bytes, net.heads = policy.parts, bytes_, space.heads
         if isinstance(space, Gaussian):
@@ -110,7 +111,7 @@ class Core:
 
     def gradient(self, index: Tensor, importance: Tensor | None, flat: Tensor) -> Tensor:
         """The gradient of the samples at `index`, their places t x rows + row, into `flat`; what was measured
-        [SUMS]."""
+        [LEARN_SUMS]."""
         dealt, weights = torch.empty_like(index), None if importance is None else torch.empty_like(importance)
         self.call(
             "deal",
@@ -147,54 +148,18 @@ class Core:
 
 def call(type_: torch.dtype, name: str, *given: Any, fused: bool = False) -> Any:
     """A function of learn.h for numbers of a type. Tensors are contiguous."""
-    lib, ffi = library(fused)
-    given = [
-        ffi.cast("void *", item.data_ptr()) if isinstance(item, Tensor) else ffi.NULL if item is None else item
-        for item in given
-    ]
-    return getattr(lib, f"{PREFIX[type_]}_{name}")(*given)
+    held = library(fused)
+    return getattr(held.c, f"learn_{name}_{REALS[type_]}")(*(_pointed(held.ffi, item) for item in given))
+
+
+def _pointed(ffi: Any, item: Any) -> Any:
+    if isinstance(item, Tensor):
+        return ffi.cast("void *", item.data_ptr())
+    return ffi.NULL if item is None else item
 
 
 @functools.cache
-def library(fused: bool = False) -> tuple[Any, Any]:
+def library(fused: bool = False) -> binding.Library:
     """learn.h; `fused`: with fused multiply-add, where the processor has it."""
-    from cffi import FFI
-
-    from minnow.cinfer import compile
-
-    ffi = FFI()
-    for type_, prefix in PREFIX.items():
-        ffi.cdef(DECLARATIONS.replace("PREFIX", prefix).replace("REAL", REAL[type_]))
-    source = Path(__file__).parent / "core" / "library.c"
-    return ffi.dlopen(str(compile.shared(source, defines={"LEARN_FUSED": int(fused)}, flags=["-lm"]))), ffi
-
-
-DECLARATIONS = """
-typedef struct PREFIX_net {
-    uint32_t inputs, parts, hidden, layers, activation, bytes, heads, choices;
-    const int64_t *sizes;
-    const REAL *mean, *scale, *middle, *reach, *low, *high;
-} PREFIX_net;
-typedef struct PREFIX_batch {
-    const void *obs;
-    const uint8_t *mask;
-    const void *action;
-    const REAL *log_prob, *value, *returns, *advantage, *weight;
-    REAL *ratio;
-    REAL clip, value_clip, value_weight, entropy_weight;
-} PREFIX_batch;
-size_t PREFIX_packed(const PREFIX_net *);
-size_t PREFIX_gradients(const PREFIX_net *);
-size_t PREFIX_room(const PREFIX_net *);
-void PREFIX_pack(const PREFIX_net *, void *, void *);
-void PREFIX_forward(const PREFIX_net *, void *, size_t, void *, void *, void *);
-void PREFIX_sample(const PREFIX_net *, size_t, void *, void *, void *, void *, void *, void *, void *);
-void PREFIX_gradient(const PREFIX_net *, void *, const PREFIX_batch *, void *, void *, void *, size_t, size_t, void *,
-                     void *, void *);
-void PREFIX_moments(size_t, size_t, void *, size_t, size_t, void *, void *, double, void *);
-void PREFIX_advantages(size_t, size_t, void *, void *, void *, void *, void *, void *, void *, REAL, REAL, REAL, REAL,
-                       void *, void *);
-void PREFIX_deal(size_t, void *, void *, void *, size_t, void *, void *, void *, void *);
-void PREFIX_collect(const PREFIX_net *, size_t, void *, void *, void *);
-double PREFIX_descend(size_t, void *, void *, void *, void *, REAL, double, double, double);
-"""
+    built = compile.shared(HERE / "library.c", defines={"LEARN_FUSED": int(fused)}, flags=["-lm"])
+    return binding.load(built, *(HERE / room for room in ROOMS))
