@@ -13,6 +13,7 @@ usage: ./build.sh VERB [options]
   native                         compile every environment for this machine
   wasm                           compile every environment to WebAssembly
   site [options]                 build the static site (`minnow site build`)
+  header                         put cinfer/minnow.h together from the rooms of cinfer/src/
   fuzz [--minutes N]             attack minnow.h with files for so long (default 1), under sanitizers
   bench [options]                measure the environments (`minnow bench envs`)
 END
@@ -305,6 +306,10 @@ main() {
     site)
         setup
         minnow site build "$@"
+        ;;
+    header)
+        setup
+        "$VENV/bin/python" -m minnow.cinfer.assemble
         ;;
     fuzz) fuzz "$@" ;;
     bench)

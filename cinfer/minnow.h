@@ -1,4 +1,5 @@
 /* minnow.h: runs a small policy from a .minnow file. One header, C99 or C++, no allocation, no globals, no libm.
+ * Put together from the rooms of cinfer/src/ by `./build.sh header`: change those, not the header.
  *
  * INTEGRATION. In exactly one source file:
  *
@@ -53,6 +54,7 @@
  * with last bits that depend on the machine. stdio and libm are never used: there is nothing to switch off. The file
  * format is in docs/format.md.
  */
+
 #ifndef MINNOW_H
 #define MINNOW_H
 #include <stddef.h>
@@ -299,6 +301,8 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 #pragma GCC optimize("Os", "fp-contract=off", "no-fast-math")
 #endif
 
+/* ---- Words of the compiler. */
+#ifndef MNW_INLINE
 #if defined(__GNUC__)
 #define MNW_INLINE static inline __attribute__((always_inline))
 #define MNW_NOINLINE __attribute__((noinline))
@@ -313,9 +317,10 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 #else
 #define MNW_UNROLL
 #endif
+#endif /* MNW_INLINE */
 
-/* ---- Instruction sets. The last section of this file, the numbers, is compiled once for each: the file includes
- * itself there. A session holds the functions of the set it runs on. */
+/* ---- Instruction sets. The end of the header, the numbers, is compiled once for each: the header includes itself
+ * there. A session holds the functions of the set it runs on. */
 #if !defined(__GNUC__) || defined(MINNOW_SCALAR)
 #define MNW_HAS_PLAIN 1
 #elif (defined(__x86_64__) || defined(__i386__)) && defined(__SSE2__)
@@ -384,6 +389,7 @@ MINNOW_API int32_t minnow_selftest(const minnow_policy *policy, void *block, siz
 #define MINNOW_HEADER "minnow.h"
 #endif
 
+/* ---- What a session calls of the instruction set that it runs on. */
 /* The product of rows with packed weights: y[r][j] = bias[j] + sum over i, in order, of x[r][i] w[j][i], and then of
  * what comes besides, so that an input and a state need not lie side by side. */
 typedef struct mnw_product_of {
@@ -428,6 +434,11 @@ typedef struct mnw_kernels {
     /* one row: what x and what h give, [3][n] each, in the order r, z, n */
     void (*gru)(float *h, const float *of_x, const float *of_h, const float *before, size_t n);
 } mnw_kernels;
+
+/* What is no kernel is made small rather than fast. */
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#endif
 
 /* ---- Numbers one at a time. */
 MNW_INLINE uint32_t mnw_bits(float x) {
@@ -515,6 +526,53 @@ static float mnw_sine(float x, uint32_t quarter) {
     return turn & 2 ? -y : y;
 }
 
+/* ---- Random numbers: Threefry-2x32-20 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3"). */
+static void mnw_threefry(const uint32_t key[2], uint32_t c0, uint32_t c1, uint32_t out[2]) {
+    static const uint8_t rotate[8] = {13, 15, 26, 6, 17, 29, 16, 24};
+    const uint32_t k[3] = {key[0], key[1], 0x1bd11bdau ^ key[0] ^ key[1]};
+    uint32_t x0 = c0 + k[0], x1 = c1 + k[1];
+    for (uint32_t pass = 0; pass < 20; pass++) {
+        uint32_t by = rotate[pass & 7];
+        x0 += x1;
+        x1 = ((x1 << by) | (x1 >> (32 - by))) ^ x0;
+        if ((pass & 3) == 3) {
+            uint32_t s = pass / 4 + 1;
+            x0 += k[s % 3];
+            x1 += k[(s + 1) % 3] + s;
+        }
+    }
+    out[0] = x0;
+    out[1] = x1;
+}
+
+/* x + x^3 / 3 z ... : x times the sum of z^k / (2 k + 1). With z = x^2 it is atanh, with -x^2 atan, for |x| < 0.42. */
+static MNW_NOINLINE double mnw_odd(double x, double z) {
+    double sum = 0.0;
+    for (int k = 27; k > 0; k -= 2)
+        sum = sum * z + 1.0 / (double)k;
+    return sum * x;
+}
+
+/* The angle of the point (x, y), in (-pi, pi]; zeros have signs. */
+static float mnw_atan2_of(float y, float x) {
+    uint32_t a = mnw_bits(y) & 0x7fffffffu, b = mnw_bits(x) & 0x7fffffffu, most = a > b ? a : b;
+    if (most > 0x7f800000u)
+        return mnw_from(0x7fc00000u);
+    double t = a == b ? a != 0 : (double)mnw_from(a < b ? a : b) / (double)mnw_from(most), angle = 0.0;
+    if (t > 0.41421356237309503) { /* tan(pi / 8) */
+        angle = 0.78539816339744828;
+        t = (t - 1.0) / (t + 1.0);
+    }
+    angle += mnw_odd(t, -t * t);
+    if (a > b)
+        angle = 1.5707963267948966 - angle;
+    if (mnw_bits(x) >> 31)
+        angle = 3.1415926535897931 - angle;
+    return mnw_from(mnw_bits((float)angle) | (mnw_bits(y) & 0x80000000u));
+}
+
+/* ---- The processor: how it rounds, and what it has. */
+
 /* A host that was linked with -ffast-math flushes denormals, or it may have turned the rounding: the standard rules
  * hold from mnw_enter to mnw_leave, which takes what mnw_enter returned. */
 MNW_INLINE uint64_t mnw_control(uint64_t set, int write) {
@@ -552,12 +610,6 @@ static void mnw_leave(uint64_t was) {
     mnw_control(was, 1);
 }
 
-/* What is no kernel is made small rather than fast. */
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
-#endif
-
-/* ---- What the processor has. */
 #ifdef MNW_X86
 static void mnw_cpuid(uint32_t leaf, uint32_t out[4]) {
     __asm__("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3]) : "a"(leaf), "c"(0));
@@ -600,6 +652,7 @@ MINNOW_API const char *minnow_isa_name(uint32_t isa) {
                                    : NULL;
 }
 
+/* A file, and the policy that is made of it. */
 /* ---- Reading the file. Its numbers are little-endian and may lie anywhere. */
 MNW_INLINE uint32_t mnw_u16(const uint8_t *p) {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8;
@@ -895,66 +948,6 @@ static MNW_NOINLINE float mnw_element(const mnw_tensor *t, uint32_t index) {
     return (float)((int32_t)(raw ^ 0x80u) - 128) * mnw_f32(t->scales + (size_t)4 * channel);
 }
 
-static int mnw_check_values(mnw_file *f) {
-    const mnw_part *part = &f->part[MNW_VALS];
-    f->index = MNW_VALS;
-    if (!mnw_within(f, MINNOW_E_COUNT, part->at, part->count, 1, (1u << 20) + 1))
-        return 0;
-    for (uint32_t i = 0; i < part->count; i++) {
-        const uint8_t *r = part->at + (size_t)32 * i;
-        f->index = i;
-        if ((r[4] != MINNOW_F32 && !mnw_within(f, MINNOW_E_DTYPE, r + 4, r[4], MINNOW_U8, MINNOW_I32 + 1)) ||
-            !mnw_check_shape(f, r))
-            return 0;
-    }
-    return 1;
-}
-
-static int mnw_check_tensors(mnw_file *f) {
-    const mnw_part *part = &f->part[MNW_TENS], *data = &f->part[MNW_DATA];
-    uint64_t stop = data->offset, limit = data->offset + data->size;
-    f->index = MNW_TENS;
-    if (!mnw_within(f, MINNOW_E_COUNT, part->at, part->count, 0, (1u << 20) + 1))
-        return 0;
-    for (uint32_t i = 0; i < part->count; i++) {
-        const uint8_t *r = part->at + (size_t)48 * i, *at = f->bytes;
-        uint32_t dtype = r[4], whole = dtype == MINNOW_INT8, half = dtype == MINNOW_F16;
-        f->index = i;
-        if (!mnw_within(f, MINNOW_E_DTYPE, r + 4, dtype, 0, MINNOW_INT8 + 1) || !mnw_check_shape(f, r) ||
-            !mnw_within(f, MINNOW_E_RANK, r + 5, r[5], whole, 256))
-            return 0;
-        uint32_t elements = mnw_elements(r), size = elements << (whole ? 0 : half ? 1 : 2);
-        for (uint32_t k = 0; k < 2; k++) { /* elements, scales */
-            const uint8_t *place = r + 32 + 8 * k;
-            uint64_t start = size ? (stop + 63) & ~(uint64_t)63 : 0, from = mnw_u64(place);
-            if ((size && (!mnw_within(f, MINNOW_E_BEYOND, place, from, data->offset, limit + 1) ||
-                          !mnw_within(f, MINNOW_E_BEYOND, place, size, 0, limit - from + 1))) ||
-                !mnw_same(f, MINNOW_E_PLACE, place, from, start) || (size && !mnw_zero(f, stop, start)))
-                return 0;
-            if (size) {
-                at = f->bytes + start;
-                stop = start + size;
-            }
-            size = whole ? 4 * mnw_size(r, 0) : 0;
-        }
-        /* No weight is anything but a number or infinite; no scale is infinite either. First as whole words, in each of
-         * which a sum's sign shows what is beyond; what is left, or all where something was, one by one. */
-        uint32_t count = whole ? mnw_size(r, 0) : elements, words = half ? count / 2 : count,
-                 k = half ? 2 * words : words;
-        uint32_t most = half ? 0x7c00u : 0x7f800000u - whole, mask = half ? 0x7fff7fffu : 0x7fffffffu, beyond = 0;
-        for (uint32_t w = 0, up = half ? 0x3ff03ffu : 0x7fffffu + whole; w < words; w++)
-            beyond |= (mnw_u32(at + (size_t)4 * w) & mask) + up;
-        for (k = beyond & ~mask ? 0 : k; k < count; k++) {
-            const uint8_t *one = at + ((size_t)k << (half ? 1 : 2));
-            uint32_t bits = (half ? mnw_u16(one) : mnw_u32(one)) & mask;
-            if (bits > most)
-                return mnw_within(f, MINNOW_E_NUMBER, one, bits, 0, most + 1);
-        }
-    }
-    f->index = part->count;
-    return mnw_same(f, MINNOW_E_PLACE, f->bytes + 32 + 24 * MNW_DATA + 16, limit, stop);
-}
-
 /* ---- Operations: X(name, code, inputs, outputs, tensors, tensors that may be absent from this one on, attributes). An
  * input count of 0xffff means one or more, as does an attribute count. */
 #define MINNOW_OPERATIONS(X)                                                                                           \
@@ -1132,6 +1125,8 @@ static MNW_NOINLINE int mnw_is(const mnw_file *f, const mnw_call *c, uint32_t i,
     return tensor == MNW_ABSENT || (t[5] == 1 + (columns != 0) && mnw_size(t, 0) == rows && mnw_size(t, 1) == columns);
 }
 
+/* ---- Whether an operation's shapes and attributes fit it. */
+
 /* The product of sizes from axis `from` up to axis `to`. */
 static MNW_NOINLINE uint32_t mnw_product(const mnw_shape *s, uint32_t from, uint32_t to) {
     uint32_t n = 1;
@@ -1193,6 +1188,47 @@ static int mnw_fits_both(const uint8_t *a, const uint8_t *b, const uint8_t *y, u
     return 1;
 }
 
+/* A recurrent layer with so many gates. */
+static int mnw_fits_cell(const mnw_file *f, const mnw_call *c, const uint8_t *x, uint32_t gates) {
+    const uint8_t *h = mnw_value_at(f, mnw_in(c, 1));
+    const uint32_t size = mnw_size(h, 0);
+    if (x[5] != 1 || h[5] != 1)
+        return 0;
+    for (uint32_t i = 2; i < c->inputs + c->outputs; i++) /* states before and after; inputs and outputs adjoin */
+        if (!mnw_alike(h, mnw_value_at(f, mnw_in(c, i)), MNW_NO_AXIS))
+            return 0;
+    for (uint32_t i = 0; i < c->tensors; i++)
+        if (!mnw_is(f, c, i, gates * size, !i ? mnw_size(x, 0) : i == 1 && c->tensors == 4 ? size : 0))
+            return 0;
+    return 1;
+}
+
+/* Whether y is x without the axes that the attributes name: they rise, and x has them all. */
+static int mnw_fits_reduced(const mnw_call *c, const uint8_t *x, const uint8_t *y) {
+    uint32_t left = 0, k = 0;
+    for (uint32_t i = 0; i < x[5]; i++) {
+        if (k < c->attrs && mnw_u32(mnw_attr(c, k)) == i)
+            k++;
+        else if (left >= y[5] || mnw_size(y, left++) != mnw_size(x, i))
+            return 0;
+    }
+    return k == c->attrs && left == y[5];
+}
+
+/* Whether the attributes name each axis of x once, and y has its axes in that order. */
+static int mnw_fits_permuted(const mnw_call *c, const uint8_t *x, const uint8_t *y) {
+    uint32_t axes = x[5], seen = 0;
+    if (c->attrs != axes || axes != y[5])
+        return 0;
+    for (uint32_t i = 0; i < axes; i++) {
+        uint32_t axis = mnw_u32(mnw_attr(c, i));
+        if (axis >= axes || (seen >> axis & 1) || mnw_size(y, i) != mnw_size(x, axis))
+            return 0;
+        seen |= 1u << axis;
+    }
+    return 1;
+}
+
 /* Whether the shapes of an operation fit each other; its attributes are checked before. */
 static int mnw_fits(const mnw_file *f, const mnw_call *c) {
     const uint8_t *y = mnw_value_at(f, mnw_out(c, 0)), *x = c->inputs ? mnw_value_at(f, mnw_in(c, 0)) : y, *h = y,
@@ -1232,16 +1268,7 @@ static int mnw_fits(const mnw_file *f, const mnw_call *c) {
         rows++;
         /* fall through */
     case MNW_rnn:
-        rows = (rows + 1) * mnw_size(h, 0);
-        if (axes != 1 || h[5] != 1)
-            return 0;
-        for (uint32_t i = 2; i < c->inputs + c->outputs; i++) /* states before and after; inputs and outputs adjoin */
-            if (!mnw_alike(h, mnw_value_at(f, mnw_in(c, i)), MNW_NO_AXIS))
-                return 0;
-        for (uint32_t i = 0; i < c->tensors; i++)
-            if (!mnw_is(f, c, i, rows, !i ? last : i == 1 && c->tensors == 4 ? mnw_size(h, 0) : 0))
-                return 0;
-        return 1;
+        return mnw_fits_cell(f, c, x, rows + 1);
     case MNW_softmax:
     case MNW_log_softmax:
     case MNW_layer_norm:
@@ -1254,16 +1281,8 @@ static int mnw_fits(const mnw_file *f, const mnw_call *c) {
     case MNW_mean:
     case MNW_max:
     case MNW_min:
-    case MNW_prod: {
-        uint32_t left = 0, k = 0;
-        for (uint32_t i = 0; i < axes; i++) {
-            if (k < c->attrs && mnw_u32(mnw_attr(c, k)) == i)
-                k++;
-            else if (left >= rank || mnw_size(y, left++) != mnw_size(x, i))
-                return 0;
-        }
-        return k == c->attrs && left == rank; /* also: the axes rise, and are all axes of x */
-    }
+    case MNW_prod:
+        return mnw_fits_reduced(c, x, y);
     case MNW_concat: {
         uint64_t total = 0;
         for (uint32_t i = 0; i < c->inputs; i++) {
@@ -1282,18 +1301,8 @@ static int mnw_fits(const mnw_file *f, const mnw_call *c) {
                mnw_alike(mnw_value_at(f, mnw_in(c, 2)), y, MNW_NO_AXIS);
     case MNW_reshape:
         return mnw_elements(x) == mnw_elements(y);
-    case MNW_permute: {
-        uint32_t seen = 0;
-        if (c->attrs != axes || axes != rank)
-            return 0;
-        for (uint32_t i = 0; i < axes; i++) {
-            uint32_t axis = mnw_u32(mnw_attr(c, i));
-            if (axis >= axes || (seen >> axis & 1) || mnw_size(y, i) != mnw_size(x, axis))
-                return 0;
-            seen |= 1u << axis;
-        }
-        return 1;
-    }
+    case MNW_permute:
+        return mnw_fits_permuted(c, x, y);
     case MNW_gather:
         return attr[0] < axes && mnw_alike(h, y, MNW_NO_AXIS) && mnw_alike(x, y, attr[0]);
     case MNW_scatter:
@@ -1350,6 +1359,67 @@ static int mnw_check_attributes(const mnw_file *f, const mnw_call *c) {
             return 0;
     }
     return 1;
+}
+
+/* ---- A file is validated whole before any of it is used. */
+static int mnw_check_values(mnw_file *f) {
+    const mnw_part *part = &f->part[MNW_VALS];
+    f->index = MNW_VALS;
+    if (!mnw_within(f, MINNOW_E_COUNT, part->at, part->count, 1, (1u << 20) + 1))
+        return 0;
+    for (uint32_t i = 0; i < part->count; i++) {
+        const uint8_t *r = part->at + (size_t)32 * i;
+        f->index = i;
+        if ((r[4] != MINNOW_F32 && !mnw_within(f, MINNOW_E_DTYPE, r + 4, r[4], MINNOW_U8, MINNOW_I32 + 1)) ||
+            !mnw_check_shape(f, r))
+            return 0;
+    }
+    return 1;
+}
+
+static int mnw_check_tensors(mnw_file *f) {
+    const mnw_part *part = &f->part[MNW_TENS], *data = &f->part[MNW_DATA];
+    uint64_t stop = data->offset, limit = data->offset + data->size;
+    f->index = MNW_TENS;
+    if (!mnw_within(f, MINNOW_E_COUNT, part->at, part->count, 0, (1u << 20) + 1))
+        return 0;
+    for (uint32_t i = 0; i < part->count; i++) {
+        const uint8_t *r = part->at + (size_t)48 * i, *at = f->bytes;
+        uint32_t dtype = r[4], whole = dtype == MINNOW_INT8, half = dtype == MINNOW_F16;
+        f->index = i;
+        if (!mnw_within(f, MINNOW_E_DTYPE, r + 4, dtype, 0, MINNOW_INT8 + 1) || !mnw_check_shape(f, r) ||
+            !mnw_within(f, MINNOW_E_RANK, r + 5, r[5], whole, 256))
+            return 0;
+        uint32_t elements = mnw_elements(r), size = elements << (whole ? 0 : half ? 1 : 2);
+        for (uint32_t k = 0; k < 2; k++) { /* elements, scales */
+            const uint8_t *place = r + 32 + 8 * k;
+            uint64_t start = size ? (stop + 63) & ~(uint64_t)63 : 0, from = mnw_u64(place);
+            if ((size && (!mnw_within(f, MINNOW_E_BEYOND, place, from, data->offset, limit + 1) ||
+                          !mnw_within(f, MINNOW_E_BEYOND, place, size, 0, limit - from + 1))) ||
+                !mnw_same(f, MINNOW_E_PLACE, place, from, start) || (size && !mnw_zero(f, stop, start)))
+                return 0;
+            if (size) {
+                at = f->bytes + start;
+                stop = start + size;
+            }
+            size = whole ? 4 * mnw_size(r, 0) : 0;
+        }
+        /* No weight is anything but a number or infinite; no scale is infinite either. First as whole words, in each of
+         * which a sum's sign shows what is beyond; what is left, or all where something was, one by one. */
+        uint32_t count = whole ? mnw_size(r, 0) : elements, words = half ? count / 2 : count,
+                 k = half ? 2 * words : words;
+        uint32_t most = half ? 0x7c00u : 0x7f800000u - whole, mask = half ? 0x7fff7fffu : 0x7fffffffu, beyond = 0;
+        for (uint32_t w = 0, up = half ? 0x3ff03ffu : 0x7fffffu + whole; w < words; w++)
+            beyond |= (mnw_u32(at + (size_t)4 * w) & mask) + up;
+        for (k = beyond & ~mask ? 0 : k; k < count; k++) {
+            const uint8_t *one = at + ((size_t)k << (half ? 1 : 2));
+            uint32_t bits = (half ? mnw_u16(one) : mnw_u32(one)) & mask;
+            if (bits > most)
+                return mnw_within(f, MINNOW_E_NUMBER, one, bits, 0, most + 1);
+        }
+    }
+    f->index = part->count;
+    return mnw_same(f, MINNOW_E_PLACE, f->bytes + 32 + 24 * MNW_DATA + 16, limit, stop);
 }
 
 /* Whether the value at `at` is the next one to be given, and has numbers. */
@@ -1755,6 +1825,7 @@ static void mnw_build_array(const mnw_file *f, const uint8_t *record, uint32_t r
     memcpy(a->shape, s.size, sizeof a->shape);
 }
 
+/* ---- Loading. */
 /* Builds a policy from a valid file in a block, or only counts what it needs; NULL then. */
 static minnow_policy *mnw_build(const mnw_file *f, mnw_block *b) {
     const mnw_part *inps = &f->part[MNW_INPS], *stat = &f->part[MNW_STAT], *outs = &f->part[MNW_OUTS];
@@ -1913,7 +1984,9 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
     return (const char *)policy->file.part[MNW_META].at;
 }
 
-/* Their names: mnw_exp here is mnw_exp_avx2 there. Every type and function of the section is in this list. */
+/* The last rooms, once for each instruction set. */
+/* ---- What is compiled for each instruction set: their names: mnw_exp here is mnw_exp_avx2 there. Every type and
+ * function of those rooms is in this list. */
 #define MNW_NAME(name) MNW_GLUE(name, MNW_ISA)
 #define MNW_GLUE(name, isa) MNW_GLUED(name, isa)
 #define MNW_GLUED(name, isa) name##_##isa
@@ -1949,12 +2022,13 @@ MINNOW_API const char *minnow_meta(const minnow_policy *policy, size_t *size) {
 #define mnw_at_least MNW_NAME(mnw_at_least)
 #define mnw_table MNW_NAME(mnw_table)
 #define mnw_horner MNW_NAME(mnw_horner)
-#define mnw_exp MNW_NAME(mnw_exp)
+#define mnw_exp_apart MNW_NAME(mnw_exp_apart)
 #define mnw_log MNW_NAME(mnw_log)
+#define mnw_log_apart MNW_NAME(mnw_log_apart)
 #define mnw_sigmoid MNW_NAME(mnw_sigmoid)
+#define mnw_tanh_apart MNW_NAME(mnw_tanh_apart)
 #define mnw_tanh MNW_NAME(mnw_tanh)
-#define mnw_tanh_here MNW_NAME(mnw_tanh_here)
-#define mnw_exp_here MNW_NAME(mnw_exp_here)
+#define mnw_exp MNW_NAME(mnw_exp)
 #define mnw_gates MNW_NAME(mnw_gates)
 #define mnw_erf MNW_NAME(mnw_erf)
 #define mnw_sqrt_all MNW_NAME(mnw_sqrt_all)
@@ -2151,6 +2225,7 @@ static void mnw_choose_kernels(mnw_kernels *k, uint32_t isa, uint32_t allowed, i
 #endif
 }
 
+/* A session, and the operations that it runs. */
 /* ---- Products. */
 enum { MNW_SUMS = (MNW_HAS_AVX512 ? 16 : MNW_HAS_AVX2 ? 6 : 4) * MNW_PANEL }; /* in a block, at most */
 
@@ -2233,53 +2308,6 @@ static void mnw_linear_of(const mnw_kernels *k, const mnw_product_of *p, size_t 
         }
 }
 
-/* ---- Random numbers: Threefry-2x32-20 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3"). */
-static void mnw_threefry(const uint32_t key[2], uint32_t c0, uint32_t c1, uint32_t out[2]) {
-    static const uint8_t rotate[8] = {13, 15, 26, 6, 17, 29, 16, 24};
-    const uint32_t k[3] = {key[0], key[1], 0x1bd11bdau ^ key[0] ^ key[1]};
-    uint32_t x0 = c0 + k[0], x1 = c1 + k[1];
-    for (uint32_t pass = 0; pass < 20; pass++) {
-        uint32_t by = rotate[pass & 7];
-        x0 += x1;
-        x1 = ((x1 << by) | (x1 >> (32 - by))) ^ x0;
-        if ((pass & 3) == 3) {
-            uint32_t s = pass / 4 + 1;
-            x0 += k[s % 3];
-            x1 += k[(s + 1) % 3] + s;
-        }
-    }
-    out[0] = x0;
-    out[1] = x1;
-}
-
-/* Uniform in (0, 1]: 24 bits and a half, which rounding makes 1 at the end. */
-MNW_INLINE float mnw_uniform(const uint32_t key[2], uint32_t step, uint32_t draw) {
-    uint32_t out[2];
-    mnw_threefry(key, step, draw, out);
-    return ((float)(out[0] >> 8) + 0.5f) * 5.9604644775390625e-8f;
-}
-
-/* The normal distribution's quantile for u in (0, 1], the last as the number before it; absolute error 2e-6: M. Giles,
-   "Approximating the erfinv function", 2010, single precision. */
-static float mnw_normal(const mnw_kernels *k, float u) {
-    static const float middle[] = {2.81022636e-08f,  3.43273939e-07f, -3.5233877e-06f,
-                                   -4.39150654e-06f, 2.1858087e-04f,  -1.25372503e-03f,
-                                   -4.17768164e-03f, 2.46640727e-01f, 1.50140941f};
-    static const float tails[] = {-2.00214257e-04f, 1.00950558e-04f, 1.34934322e-03f, -3.67342844e-03f, 5.73950773e-03f,
-                                  -7.6224613e-03f,  9.43887047e-03f, 1.00167406f,     2.83297682f};
-    const float *c;
-    float w, sum;
-    u = u < 1.0f ? u : 0.99999994f;
-    w = 4.0f * u * (1.0f - u);
-    k->unary(MNW_log, &w, &w, 1, NULL);
-    c = w > -5.0f ? middle : tails;
-    w = w > -5.0f ? -w - 2.5f : mnw_sqrt(-w) - 3.0f;
-    sum = c[0];
-    for (int i = 1; i < 9; i++)
-        sum = sum * w + c[i];
-    return 1.41421356f * (sum * (u - 0.5f + (u - 0.5f)));
-}
-
 /* ---- Functions that few policies call: one number at a time, one code for every instruction set. Their digits come
  * from doubles, so that what is rounded last is right to 0.501 units in the last place, over all floats. */
 
@@ -2300,32 +2328,6 @@ static float mnw_fmod_of(float x, float y) {
     }
     float size = (float)(uint32_t)rest * mnw_from(e > 23 ? (e - 23) << 23 : 1u << (e - 1)); /* times 2^(e - 150) */
     return mnw_from(mnw_bits(size) | (mnw_bits(x) & 0x80000000u));
-}
-
-/* x + x^3 / 3 z ... : x times the sum of z^k / (2 k + 1). With z = x^2 it is atanh, with -x^2 atan, for |x| < 0.42. */
-static MNW_NOINLINE double mnw_odd(double x, double z) {
-    double sum = 0.0;
-    for (int k = 27; k > 0; k -= 2)
-        sum = sum * z + 1.0 / (double)k;
-    return sum * x;
-}
-
-/* The angle of the point (x, y), in (-pi, pi]; zeros have signs. */
-static float mnw_atan2_of(float y, float x) {
-    uint32_t a = mnw_bits(y) & 0x7fffffffu, b = mnw_bits(x) & 0x7fffffffu, most = a > b ? a : b;
-    if (most > 0x7f800000u)
-        return mnw_from(0x7fc00000u);
-    double t = a == b ? a != 0 : (double)mnw_from(a < b ? a : b) / (double)mnw_from(most), angle = 0.0;
-    if (t > 0.41421356237309503) { /* tan(pi / 8) */
-        angle = 0.78539816339744828;
-        t = (t - 1.0) / (t + 1.0);
-    }
-    angle += mnw_odd(t, -t * t);
-    if (a > b)
-        angle = 1.5707963267948966 - angle;
-    if (mnw_bits(x) >> 31)
-        angle = 3.1415926535897931 - angle;
-    return mnw_from(mnw_bits((float)angle) | (mnw_bits(y) & 0x80000000u));
 }
 
 /* fmod, remainder, floor_divide and atan2. The second and third are torch's formulas with its roundings. */
@@ -2633,6 +2635,31 @@ static void mnw_norm_of(const mnw_kernels *k, float *y, const float *x, size_t n
         k->binary(MNW_add, y, y, 1, op->tensor[1], 1, n);
 }
 
+/* The product of matrices: a [..., n, k] with b [..., k, m], or [..., m, k] if it is turned. */
+static void mnw_matmul_of(const mnw_kernels *kernels, mnw_product_of *of, uint32_t turned, size_t rows,
+                          const mnw_shape *ys, const mnw_shape *as, const float *b, const mnw_shape *bs,
+                          float *panels) {
+    const float *a = of->x;
+    size_t n = ys->size[ys->rank - 2], m = of->n, k = of->k, all = (m + MNW_PANEL - 1) / MNW_PANEL * MNW_PANEL;
+    mnw_walk w;
+    mnw_begin(&w, ys, rows);
+    mnw_follow(&w, as, 0);
+    mnw_follow(&w, bs, 1);
+    w.axes--;
+    of->w = panels;
+    do {
+        for (size_t i = 0; i < k; i++)
+            for (size_t j = 0; j < all; j++)
+                panels[(j / MNW_PANEL * k + i) * MNW_PANEL + j % MNW_PANEL] =
+                    j < m ? b[w.place[1] + (turned ? j * k + i : i * m + j)] : 0.0f;
+        of->x = a + w.place[0];
+        mnw_linear_of(kernels, of, n);
+        of->y += n * m;
+    } while (mnw_next(&w));
+}
+
+/* ---- Windows that move over images. */
+
 /* Lays out a window of which a part is padding, as [channels][size...]; it begins at `from`. */
 static MNW_NOINLINE void mnw_cut(const mnw_windows *w, float *to, const float *x, const int64_t from[3]) {
     for (uint32_t channel = 0; channel < w->channels; channel++, x += (size_t)w->in[0] * w->in[1] * w->in[2])
@@ -2754,29 +2781,6 @@ static void mnw_pool_of(const mnw_call *c, float *y, const mnw_shape *ys, const 
     }
 }
 
-/* The product of matrices: a [..., n, k] with b [..., k, m], or [..., m, k] if it is turned. */
-static void mnw_matmul_of(const mnw_kernels *kernels, mnw_product_of *of, uint32_t turned, size_t rows,
-                          const mnw_shape *ys, const mnw_shape *as, const float *b, const mnw_shape *bs,
-                          float *panels) {
-    const float *a = of->x;
-    size_t n = ys->size[ys->rank - 2], m = of->n, k = of->k, all = (m + MNW_PANEL - 1) / MNW_PANEL * MNW_PANEL;
-    mnw_walk w;
-    mnw_begin(&w, ys, rows);
-    mnw_follow(&w, as, 0);
-    mnw_follow(&w, bs, 1);
-    w.axes--;
-    of->w = panels;
-    do {
-        for (size_t i = 0; i < k; i++)
-            for (size_t j = 0; j < all; j++)
-                panels[(j / MNW_PANEL * k + i) * MNW_PANEL + j % MNW_PANEL] =
-                    j < m ? b[w.place[1] + (turned ? j * k + i : i * m + j)] : 0.0f;
-        of->x = a + w.place[0];
-        mnw_linear_of(kernels, of, n);
-        of->y += n * m;
-    } while (mnw_next(&w));
-}
-
 /* ---- A session. */
 typedef struct mnw_state { /* followed by the floats of each state, [agents][size] */
     uint32_t policy;       /* checksum */
@@ -2844,374 +2848,7 @@ static MNW_NOINLINE float *mnw_at(const minnow_session *s, uint32_t value, uint3
     return (float *)(void *)((uint8_t *)(s->floats + v->place * s->tile) + (size_t)v->bytes * (agent % s->tile));
 }
 
-/* A linear layer from the weights as they stand in the file, in the order of mnw_product_of. */
-static void mnw_linear_in_place(const mnw_file *f, const mnw_call *c, const float *x, float *y, size_t rows) {
-    const mnw_tensor w = mnw_tensor_at(f, mnw_stored(c, 0));
-    const uint32_t n = w.shape.size[0], k = w.shape.size[1], bias = mnw_stored(c, 1);
-    mnw_tensor b = w;
-    if (bias != MNW_ABSENT)
-        b = mnw_tensor_at(f, bias);
-    for (size_t r = 0; r < rows; r++, x += k)
-        for (uint32_t j = 0; j < n; j++) {
-            float sum = bias == MNW_ABSENT ? 0.0f : mnw_element(&b, j), total = 0.0f;
-            for (uint32_t i = 0; i < k; i++) {
-                if (i && i % MNW_RUN == 0) {
-                    total = i > MNW_RUN ? total + sum : sum;
-                    sum = 0.0f;
-                }
-                uint32_t at = j * k + i;
-                sum += x[i] * (w.dtype == MINNOW_F32 ? mnw_f32(w.data + (size_t)4 * at) : mnw_element(&w, at));
-            }
-            *y++ = k > MNW_RUN ? total + sum : sum;
-        }
-}
-
-/* Runs one of the operations that few policies call. */
-static MNW_NOINLINE void mnw_run_rare(minnow_session *s, const mnw_op *op, uint32_t from, size_t rows) {
-    const mnw_call *c = &op->call;
-    const mnw_value *values = s->policy->value;
-    const uint32_t code = MNW_NUMBER(c->code), second = mnw_in(c, c->inputs > 1);
-    const mnw_shape *ys = &values[mnw_out(c, 0)].shape, *xs = &values[mnw_in(c, 0)].shape, *bs = &values[second].shape;
-    const float *x = mnw_at(s, mnw_in(c, 0), from), *b = mnw_at(s, second, from);
-    float *y = mnw_at(s, mnw_out(c, 0), from);
-    size_t all = rows * ys->elements, n = ys->rank ? ys->size[ys->rank - 1] : rows;
-    mnw_walk w;
-    switch (code) {
-    case MNW_fmod:
-    case MNW_remainder:
-    case MNW_floor_divide:
-    case MNW_atan2:
-    case MNW_integer:
-        mnw_begin(&w, ys, rows);
-        mnw_follow(&w, xs, 0);
-        mnw_follow(&w, bs, 1);
-        do {
-            for (size_t i = 0; i < n; i++, y++) {
-                const float *u = x + w.place[0] + i * w.by[0][ys->rank], *v = b + w.place[1] + i * w.by[1][ys->rank];
-                if (code == MNW_integer)
-                    mnw_put_word(y, mnw_integer_of(c, mnw_bits(*u), mnw_bits(*v), &s->told));
-                else
-                    *y = mnw_pair(code, *u, *v);
-            }
-        } while (mnw_next(&w));
-        return;
-    case MNW_log2:
-    case MNW_log10:
-    case MNW_log1p:
-    case MNW_exp2:
-    case MNW_expm1:
-    case MNW_whole:
-        for (; all--; x++, y++)
-            if (code == MNW_whole)
-                mnw_put_word(y, mnw_whole_of(*x, &s->told));
-            else
-                *y = code < MNW_NUMBER(MNW_exp2) ? mnw_logarithm(code, *x) : mnw_power(code, *x);
-        return;
-    case MNW_gather:
-    case MNW_scatter:
-        mnw_gathered(c, y, x, xs, b, bs, code == MNW_scatter ? mnw_at(s, mnw_in(c, 2), from) : NULL, rows, &s->told);
-        return;
-    case MNW_sort:
-        mnw_sorted(c, y, mnw_at(s, mnw_out(c, 1), from), ys, x, xs, rows);
-        return;
-    default:
-        return;
-    }
-}
-
-/* Runs an operation for agents from `from` on, `rows` of them. */
-static void mnw_run(minnow_session *s, const mnw_op *op, uint32_t from, size_t rows) {
-    const mnw_call *c = &op->call;
-    const minnow_policy *p = s->policy;
-    const mnw_kernels *k = &s->kernels;
-    const uint32_t code = MNW_NUMBER(c->code);
-    const mnw_shape *ys = &p->value[mnw_out(c, 0)].shape, *xs = ys, *bs = ys;
-    float *y = mnw_at(s, mnw_out(c, 0), from), *scratch = s->scratch, attr[2] = {0.0f, 0.0f};
-    const float *x = y, *b = y; /* the first input, and the second, or a state */
-    if (c->inputs) {
-        xs = &p->value[mnw_in(c, 0)].shape;
-        x = mnw_at(s, mnw_in(c, 0), from);
-    }
-    if (c->inputs > 1) {
-        bs = &p->value[mnw_in(c, 1)].shape;
-        b = mnw_at(s, mnw_in(c, 1), from);
-    }
-    size_t all = rows * ys->elements, last = xs->rank ? xs->size[xs->rank - 1] : 1, lines = rows * xs->elements / last;
-    size_t n = ys->rank ? ys->size[ys->rank - 1] : 1;
-    mnw_product_of of = {op->tensor[0], op->tensor[1], x, y, n, last, NULL, NULL, 0};
-    mnw_walk w;
-    switch (code) {
-    case MNW_reshape:  /* the same memory */
-    case MNW_constant: /* filled in when the session begins */
-        return;
-    case MNW_cast:
-        if (p->value[mnw_in(c, 0)].dtype == MINNOW_U8) {
-            const uint8_t *bytes = (const uint8_t *)(const void *)x;
-            for (size_t i = 0; i < all; i++)
-                y[i] = (float)bytes[i];
-        } else {
-            for (size_t i = 0; i < all; i++)
-                y[i] = (float)(int32_t)mnw_bits(x[i]);
-        }
-        return;
-    case MNW_linear:
-        if (MNW_IN_PLACE)
-            mnw_linear_in_place(&p->file, c, x, y, lines);
-        else
-            mnw_linear_of(k, &of, lines);
-        return;
-    case MNW_lstm:
-    case MNW_rnn:
-        of.bias = op->tensor[2];
-        of.more_w = op->tensor[1];
-        of.more_x = b;
-        of.more_k = n;
-        if (code == MNW_lstm) {
-            of.y = scratch;
-            of.n = 4 * n;
-        }
-        mnw_linear_of(k, &of, rows);
-        if (code == MNW_lstm) {
-            const float *cell = mnw_at(s, mnw_in(c, 2), from);
-            float *next = mnw_at(s, mnw_out(c, 1), from);
-            for (size_t r = 0; r < rows; r++) {
-                float *gates = scratch + r * 4 * n;
-                k->gates(gates, gates, 2 * n, 0);
-                k->gates(gates + 2 * n, gates + 2 * n, n, 1);
-                k->gates(gates + 3 * n, gates + 3 * n, n, 0);
-                k->lstm(next + r * n, gates, cell + r * n, n);
-            }
-            k->gates(y, next, all, 1);
-            for (size_t r = 0; r < rows; r++)
-                k->binary(MNW_mul, y + r * n, y + r * n, 1, scratch + (r * 4 + 3) * n, 1, n);
-        } else if (mnw_u32(mnw_attr(c, 0))) {
-            k->unary(MNW_relu, y, y, all, attr);
-        } else {
-            k->gates(y, y, all, 1);
-        }
-        return;
-    case MNW_gru:
-        of.bias = op->tensor[2];
-        of.y = scratch;
-        of.n = 3 * n;
-        mnw_linear_of(k, &of, rows);
-        of.w = op->tensor[1];
-        of.bias = op->tensor[3];
-        of.x = b;
-        of.y = scratch + rows * 3 * n;
-        of.k = n;
-        mnw_linear_of(k, &of, rows);
-        for (; rows--; y += n, scratch += 3 * n, of.y += 3 * n, b += n)
-            k->gru(y, scratch, of.y, b, n);
-        return;
-    case MNW_mingru:
-        of.y = scratch;
-        of.n = 2 * n;
-        mnw_linear_of(k, &of, rows);
-        for (; rows--; y += n, scratch += 2 * n, b += n) {
-            k->gates(y, scratch, n, 0);
-            k->gates(scratch + n, scratch + n, n, 0);
-            k->mingru(y, scratch, b, n);
-        }
-        return;
-    case MNW_conv:
-        mnw_conv(k, op, y, x, rows, scratch);
-        return;
-    case MNW_pool:
-        mnw_pool_of(c, y, ys, x, xs, rows);
-        return;
-    case MNW_matmul:
-        mnw_matmul_of(k, &of, mnw_u32(mnw_attr(c, 0)), rows, ys, xs, b, bs, scratch);
-        return;
-    case MNW_embedding: {
-        const uint32_t table = mnw_tensor_at(&p->file, mnw_stored(c, 0)).shape.size[0];
-        for (size_t i = rows * xs->elements; i--; y += n)
-            memcpy(y, op->tensor[0] + mnw_row(*x++, table, &s->told) * n, 4 * n);
-        return;
-    }
-    case MNW_add:
-    case MNW_sub:
-    case MNW_mul:
-    case MNW_div:
-    case MNW_minimum:
-    case MNW_maximum:
-    case MNW_eq:
-    case MNW_lt:
-    case MNW_le:
-    case MNW_keep:
-        if (mnw_equal(xs, bs)) {
-            k->binary(code, y, x, 1, b, 1, all);
-            return;
-        }
-        mnw_begin(&w, ys, rows);
-        mnw_follow(&w, xs, 0);
-        mnw_follow(&w, bs, 1);
-        do {
-            k->binary(code, y, x + w.place[0], w.by[0][ys->rank], b + w.place[1], w.by[1][ys->rank], n);
-            y += n;
-        } while (mnw_next(&w));
-        return;
-    case MNW_fmod:
-    case MNW_remainder:
-    case MNW_floor_divide:
-    case MNW_atan2:
-    case MNW_integer:
-    case MNW_log2:
-    case MNW_log10:
-    case MNW_log1p:
-    case MNW_exp2:
-    case MNW_expm1:
-    case MNW_whole:
-    case MNW_gather:
-    case MNW_scatter:
-    case MNW_sort:
-        mnw_run_rare(s, op, from, rows);
-        return;
-    case MNW_mix:
-        k->mix(y, x, b, mnw_at(s, mnw_in(c, 2), from), all);
-        return;
-    case MNW_softmax:
-    case MNW_log_softmax:
-    case MNW_layer_norm:
-    case MNW_rms_norm:
-        for (; lines--; x += last, y += last)
-            if (code == MNW_softmax || code == MNW_log_softmax)
-                mnw_softmax_of(k, y, x, last, code == MNW_log_softmax);
-            else
-                mnw_norm_of(k, y, x, last, op);
-        return;
-    case MNW_sum:
-    case MNW_mean:
-    case MNW_max:
-    case MNW_min:
-    case MNW_prod:
-        mnw_reduced(k, y, ys, x, xs, c, rows);
-        return;
-    case MNW_concat:
-    case MNW_slice:
-    case MNW_permute: {
-        const uint32_t axis = 1 + mnw_u32(mnw_attr(c, 0));
-        size_t done = 0;
-        for (uint32_t i = 0; i < c->inputs; i++) {
-            xs = &p->value[mnw_in(c, i)].shape;
-            mnw_begin(&w, code == MNW_concat ? xs : ys, rows);
-            mnw_follow(&w, xs, 0);
-            mnw_follow(&w, ys, 1);
-            w.place[1] = done * w.by[1][axis];
-            done += w.size[axis];
-            if (code == MNW_slice) {
-                w.place[0] = mnw_u32(mnw_attr(c, 1)) * w.by[0][axis];
-                w.by[0][axis] *= mnw_u32(mnw_attr(c, 2));
-            }
-            for (uint32_t to = 0; code == MNW_permute && to < ys->rank; to++)
-                w.by[0][1 + to] = mnw_product(xs, mnw_u32(mnw_attr(c, to)) + 1, xs->rank);
-            mnw_copy(&w, y, mnw_at(s, mnw_in(c, i), from));
-        }
-        return;
-    }
-    case MNW_tanh:
-    case MNW_sigmoid:
-        k->gates(y, x, all, code == MNW_tanh);
-        return;
-    default:
-        for (uint32_t i = 0; i < c->attrs && i < 2; i++)
-            attr[i] = mnw_f32(mnw_attr(c, i));
-        k->unary(code, y, x, all, attr);
-    }
-}
-
-/* The network for agents from `from` on. */
-static void mnw_forward(minnow_session *s, const void *const *inputs, uint32_t from, uint32_t rows) {
-    const minnow_policy *p = s->policy;
-    float *memory = s->memory;
-    for (uint32_t i = 0; i < p->inputs; i++)
-        memcpy(mnw_at(s, i, from), (const uint8_t *)inputs[i] + (size_t)p->value[i].bytes * from,
-               (size_t)p->value[i].bytes * rows);
-    for (uint32_t i = 0; i < p->states; i++) {
-        size_t size = minnow_state_array(p, i)->size;
-        memcpy(mnw_at(s, p->inputs + i, from), memory + size * from, 4 * size * rows);
-        memory += size * s->agents;
-    }
-    for (uint32_t i = 0; i < p->ops; i++)
-        mnw_run(s, &p->op[i], from, rows);
-    memory = s->memory;
-    for (uint32_t i = 0; i < p->states; i++) {
-        size_t size = minnow_state_array(p, i)->size;
-        memcpy(memory + size * from, mnw_at(s, p->after[i], from), 4 * size * rows);
-        memory += size * s->agents;
-    }
-    float *result = s->results;
-    for (uint32_t i = 0; i < p->outputs; i++) {
-        size_t size = minnow_output(p, i)->size;
-        memcpy(result + size * from, mnw_at(s, p->result[i], from), 4 * size * rows);
-        result += size * s->agents;
-    }
-}
-
-/* Probabilities and choice of one head. Impossible choices have probability 0 and are never taken. */
-static int32_t mnw_choose(const mnw_kernels *k, float *p, const float *logits, const uint8_t *mask, uint32_t n,
-                          int sampled, float u) {
-    uint32_t best = n;
-    float sum = 0.0f, target;
-    for (uint32_t i = 0; i < n; i++)
-        if ((!mask || mask[i]) &&
-            (best == n || (logits[best] == logits[best] && !(logits[i] <= logits[best])))) /* a NaN is the largest */
-            best = i;
-    for (uint32_t i = 0; i < n; i++)
-        p[i] = logits[i] - logits[best];
-    k->unary(MNW_exp, p, p, n, NULL);
-    for (uint32_t i = 0; i < n; i++) {
-        p[i] = !mask || mask[i] ? p[i] : 0.0f;
-        sum += p[i];
-    }
-    k->binary(MNW_div, p, p, 1, &sum, 0, n);
-    if (!sampled)
-        return (int32_t)best;
-    target = u;
-    for (uint32_t i = 0; i < n; i++) {
-        if (target < p[i])
-            return (int32_t)i;
-        target -= p[i];
-    }
-    return (int32_t)best; /* rounding left a little over */
-}
-
-static void mnw_act(const minnow_session *s, const uint8_t *mask) {
-    const minnow_policy *p = s->policy;
-    const uint32_t heads = p->action.heads, choices = p->action.choices;
-    const int sampled = (s->flags & MINNOW_SAMPLE) != 0;
-    const float *feed = minnow_logits(s), *spread = NULL;
-    if (p->log_std != MNW_ABSENT)
-        spread = minnow_result(s, p->log_std);
-    for (uint32_t agent = 0; agent < s->agents && heads; agent++) {
-        uint32_t key[2], done = 0;
-        mnw_threefry(s->state->seed, s->first + agent, s->state->step[1], key);
-        for (uint32_t i = 0; i < heads; i++) {
-            const minnow_head *head = &p->head[i];
-            float u = sampled ? mnw_uniform(key, s->state->step[0], i) : 0.5f;
-            if (!MNW_HAS_BOX || p->action.kind != MINNOW_BOX) {
-                size_t at = (size_t)agent * choices + done;
-                s->choice[(size_t)agent * heads + i] = mnw_choose(&s->kernels, s->probability + at, feed + at,
-                                                                  mask ? mask + at : NULL, head->size, sampled, u);
-                done += head->size;
-                continue;
-            }
-            size_t at = (size_t)agent * heads + i;
-            float x = feed[at];
-            if (sampled && spread) {
-                float deviation;
-                s->kernels.unary(MNW_exp, &deviation, &spread[at], 1, NULL);
-                x = x + deviation * mnw_normal(&s->kernels, u);
-            }
-            if (p->action.squash == MINNOW_TANH) {
-                s->kernels.gates(&x, &x, 1, 1);
-                x = head->low + (x + 1.0f) * 0.5f * (head->high - head->low);
-            }
-            s->box[at] = x < head->low ? head->low : x > head->high ? head->high : x;
-        }
-    }
-}
-
+/* ---- The calls of a session. */
 MINNOW_API size_t minnow_session_size(const minnow_policy *policy, uint32_t agents, uint32_t flags) {
     mnw_block count = {NULL, 0};
     if (!policy || !agents || policy->floats > (UINT64_MAX >> 40) || policy->state > (UINT64_MAX >> 40) ||
@@ -3252,41 +2889,6 @@ MINNOW_API minnow_session *minnow_session_init(const minnow_policy *policy, uint
     }
     minnow_restart(s, seed);
     return s;
-}
-
-MINNOW_API uint32_t minnow_isa(const minnow_session *session) {
-    return session->isa;
-}
-
-MINNOW_API int32_t minnow_step_inputs(minnow_session *session, const void *const *inputs, const uint8_t *mask) {
-    const minnow_policy *p = session->policy;
-    if (!inputs)
-        return MINNOW_E_ARGUMENT;
-    for (uint32_t i = 0; i < p->inputs; i++)
-        if (!inputs[i])
-            return MINNOW_E_ARGUMENT;
-    if (mask && p->action.choices) {
-        const uint8_t *m = mask;
-        for (uint32_t agent = 0; agent < session->agents; agent++)
-            for (uint32_t i = 0; i < p->action.heads; m += p->head[i++].size) {
-                uint32_t possible = 0;
-                for (uint32_t k = 0; k < p->head[i].size; k++)
-                    possible |= m[k];
-                if (!possible)
-                    return MINNOW_E_MASK;
-            }
-    }
-    uint64_t was = mnw_enter();
-    session->told = 0;
-    for (uint32_t from = 0; from < session->agents; from += session->tile) {
-        uint32_t left = session->agents - from;
-        mnw_forward(session, inputs, from, left < session->tile ? left : session->tile);
-    }
-    mnw_act(session, mask);
-    mnw_leave(was);
-    session->state->step[0]++;
-    session->state->step[1] += session->state->step[0] == 0;
-    return session->told ? MINNOW_E_DOMAIN : MINNOW_OK;
 }
 
 MINNOW_API int32_t minnow_step(minnow_session *session, const void *obs, const uint8_t *mask) {
@@ -3383,6 +2985,498 @@ MINNOW_API int32_t minnow_restore(minnow_session *session, const void *state, si
         return MINNOW_E_STATE;
     memmove(session->state, state, size);
     return MINNOW_OK;
+}
+
+/* ---- Running operations. */
+/* A linear layer from the weights as they stand in the file, in the order of mnw_product_of. */
+static void mnw_linear_in_place(const mnw_file *f, const mnw_call *c, const float *x, float *y, size_t rows) {
+    const mnw_tensor w = mnw_tensor_at(f, mnw_stored(c, 0));
+    const uint32_t n = w.shape.size[0], k = w.shape.size[1], bias = mnw_stored(c, 1);
+    mnw_tensor b = w;
+    if (bias != MNW_ABSENT)
+        b = mnw_tensor_at(f, bias);
+    for (size_t r = 0; r < rows; r++, x += k)
+        for (uint32_t j = 0; j < n; j++) {
+            float sum = bias == MNW_ABSENT ? 0.0f : mnw_element(&b, j), total = 0.0f;
+            for (uint32_t i = 0; i < k; i++) {
+                if (i && i % MNW_RUN == 0) {
+                    total = i > MNW_RUN ? total + sum : sum;
+                    sum = 0.0f;
+                }
+                uint32_t at = j * k + i;
+                sum += x[i] * (w.dtype == MINNOW_F32 ? mnw_f32(w.data + (size_t)4 * at) : mnw_element(&w, at));
+            }
+            *y++ = k > MNW_RUN ? total + sum : sum;
+        }
+}
+
+#define MNW_CASES_OF_RARE                                                                                              \
+    case MNW_fmod:                                                                                                     \
+    case MNW_remainder:                                                                                                \
+    case MNW_floor_divide:                                                                                             \
+    case MNW_atan2:                                                                                                    \
+    case MNW_integer:                                                                                                  \
+    case MNW_log2:                                                                                                     \
+    case MNW_log10:                                                                                                    \
+    case MNW_log1p:                                                                                                    \
+    case MNW_exp2:                                                                                                     \
+    case MNW_expm1:                                                                                                    \
+    case MNW_whole:                                                                                                    \
+    case MNW_gather:                                                                                                   \
+    case MNW_scatter:                                                                                                  \
+    case MNW_sort
+
+/* Runs one of the operations that few policies call. */
+static MNW_NOINLINE void mnw_run_rare(minnow_session *s, const mnw_op *op, uint32_t from, size_t rows) {
+    const mnw_call *c = &op->call;
+    const mnw_value *values = s->policy->value;
+    const uint32_t code = MNW_NUMBER(c->code), second = mnw_in(c, c->inputs > 1);
+    const mnw_shape *ys = &values[mnw_out(c, 0)].shape, *xs = &values[mnw_in(c, 0)].shape, *bs = &values[second].shape;
+    const float *x = mnw_at(s, mnw_in(c, 0), from), *b = mnw_at(s, second, from);
+    float *y = mnw_at(s, mnw_out(c, 0), from);
+    size_t all = rows * ys->elements, n = ys->rank ? ys->size[ys->rank - 1] : rows;
+    mnw_walk w;
+    switch (code) {
+    case MNW_fmod:
+    case MNW_remainder:
+    case MNW_floor_divide:
+    case MNW_atan2:
+    case MNW_integer:
+        mnw_begin(&w, ys, rows);
+        mnw_follow(&w, xs, 0);
+        mnw_follow(&w, bs, 1);
+        do {
+            for (size_t i = 0; i < n; i++, y++) {
+                const float *u = x + w.place[0] + i * w.by[0][ys->rank], *v = b + w.place[1] + i * w.by[1][ys->rank];
+                if (code == MNW_integer)
+                    mnw_put_word(y, mnw_integer_of(c, mnw_bits(*u), mnw_bits(*v), &s->told));
+                else
+                    *y = mnw_pair(code, *u, *v);
+            }
+        } while (mnw_next(&w));
+        return;
+    case MNW_log2:
+    case MNW_log10:
+    case MNW_log1p:
+    case MNW_exp2:
+    case MNW_expm1:
+    case MNW_whole:
+        for (; all--; x++, y++)
+            if (code == MNW_whole)
+                mnw_put_word(y, mnw_whole_of(*x, &s->told));
+            else
+                *y = code < MNW_NUMBER(MNW_exp2) ? mnw_logarithm(code, *x) : mnw_power(code, *x);
+        return;
+    case MNW_gather:
+    case MNW_scatter:
+        mnw_gathered(c, y, x, xs, b, bs, code == MNW_scatter ? mnw_at(s, mnw_in(c, 2), from) : NULL, rows, &s->told);
+        return;
+    case MNW_sort:
+        mnw_sorted(c, y, mnw_at(s, mnw_out(c, 1), from), ys, x, xs, rows);
+        return;
+    default:
+        return;
+    }
+}
+
+/* Bytes or whole numbers as floats. */
+static void mnw_cast_of(float *y, const float *x, size_t n, uint32_t dtype) {
+    if (dtype == MINNOW_U8) {
+        const uint8_t *bytes = (const uint8_t *)(const void *)x;
+        for (size_t i = 0; i < n; i++)
+            y[i] = (float)bytes[i];
+    } else {
+        for (size_t i = 0; i < n; i++)
+            y[i] = (float)(int32_t)mnw_bits(x[i]);
+    }
+}
+
+static void mnw_run_linear(const mnw_kernels *k, const mnw_file *f, const mnw_call *c, const mnw_product_of *of,
+                           size_t rows) {
+    if (MNW_IN_PLACE)
+        mnw_linear_in_place(f, c, of->x, of->y, rows);
+    else
+        mnw_linear_of(k, of, rows);
+}
+
+/* Rows of n numbers from a table. */
+static void mnw_run_embedding(minnow_session *s, const mnw_op *op, float *y, const float *x, size_t n, size_t count) {
+    const uint32_t table = mnw_tensor_at(&s->policy->file, mnw_stored(&op->call, 0)).shape.size[0];
+    for (; count--; y += n)
+        memcpy(y, op->tensor[0] + mnw_row(*x++, table, &s->told) * n, 4 * n);
+}
+
+/* Softmax or a norm of each of so many lines of n numbers. */
+static void mnw_run_lines(const mnw_kernels *k, const mnw_op *op, float *y, const float *x, size_t n, size_t lines) {
+    const uint32_t code = MNW_NUMBER(op->call.code);
+    for (; lines--; x += n, y += n)
+        if (code == MNW_softmax || code == MNW_log_softmax)
+            mnw_softmax_of(k, y, x, n, code == MNW_log_softmax);
+        else
+            mnw_norm_of(k, y, x, n, op);
+}
+
+/* Layers with a memory: `of` is the product with their inputs, whose y and n are those of the layer, and h its state
+ * before the step. First an LSTM, or a simple recurrent layer. */
+static void mnw_run_lstm(const minnow_session *s, const mnw_op *op, mnw_product_of *of, const float *h, uint32_t from,
+                         size_t rows) {
+    const mnw_kernels *k = &s->kernels;
+    const mnw_call *c = &op->call;
+    const uint32_t code = MNW_NUMBER(c->code);
+    const size_t n = of->n, all = rows * n;
+    float *y = of->y, *scratch = s->scratch;
+    of->bias = op->tensor[2];
+    of->more_w = op->tensor[1];
+    of->more_x = h;
+    of->more_k = n;
+    if (code == MNW_lstm) {
+        of->y = scratch;
+        of->n = 4 * n;
+    }
+    mnw_linear_of(k, of, rows);
+    if (code == MNW_lstm) {
+        const float *cell = mnw_at(s, mnw_in(c, 2), from);
+        float *next = mnw_at(s, mnw_out(c, 1), from);
+        for (size_t r = 0; r < rows; r++) {
+            float *gates = scratch + r * 4 * n;
+            k->gates(gates, gates, 2 * n, 0);
+            k->gates(gates + 2 * n, gates + 2 * n, n, 1);
+            k->gates(gates + 3 * n, gates + 3 * n, n, 0);
+            k->lstm(next + r * n, gates, cell + r * n, n);
+        }
+        k->gates(y, next, all, 1);
+        for (size_t r = 0; r < rows; r++)
+            k->binary(MNW_mul, y + r * n, y + r * n, 1, scratch + (r * 4 + 3) * n, 1, n);
+    } else if (mnw_u32(mnw_attr(c, 0))) {
+        k->unary(MNW_relu, y, y, all, NULL);
+    } else {
+        k->gates(y, y, all, 1);
+    }
+}
+
+static void mnw_run_gru(const mnw_kernels *k, const mnw_op *op, mnw_product_of *of, const float *h, float *scratch,
+                        size_t rows) {
+    const size_t n = of->n;
+    float *y = of->y;
+    of->bias = op->tensor[2];
+    of->y = scratch;
+    of->n = 3 * n;
+    mnw_linear_of(k, of, rows);
+    of->w = op->tensor[1];
+    of->bias = op->tensor[3];
+    of->x = h;
+    of->y = scratch + rows * 3 * n;
+    of->k = n;
+    mnw_linear_of(k, of, rows);
+    for (; rows--; y += n, scratch += 3 * n, of->y += 3 * n, h += n)
+        k->gru(y, scratch, of->y, h, n);
+}
+
+static void mnw_run_mingru(const mnw_kernels *k, mnw_product_of *of, const float *h, float *scratch, size_t rows) {
+    const size_t n = of->n;
+    float *y = of->y;
+    of->y = scratch;
+    of->n = 2 * n;
+    mnw_linear_of(k, of, rows);
+    for (; rows--; y += n, scratch += 2 * n, h += n) {
+        k->gates(y, scratch, n, 0);
+        k->gates(scratch + n, scratch + n, n, 0);
+        k->mingru(y, scratch, h, n);
+    }
+}
+
+/* An operation on two numbers, where arrays are broadcast to each other. */
+static void mnw_run_pairs(const mnw_kernels *k, uint32_t code, float *y, const mnw_shape *ys, const float *a,
+                          const mnw_shape *as, const float *b, const mnw_shape *bs, size_t n, size_t rows) {
+    mnw_walk w;
+    mnw_begin(&w, ys, rows);
+    mnw_follow(&w, as, 0);
+    mnw_follow(&w, bs, 1);
+    do {
+        k->binary(code, y, a + w.place[0], w.by[0][ys->rank], b + w.place[1], w.by[1][ys->rank], n);
+        y += n;
+    } while (mnw_next(&w));
+}
+
+/* concat, slice and permute: parts of the inputs, one after another along an axis. */
+static void mnw_run_parts(const minnow_session *s, const mnw_call *c, float *y, const mnw_shape *ys, uint32_t from,
+                          size_t rows) {
+    const uint32_t code = MNW_NUMBER(c->code), axis = 1 + mnw_u32(mnw_attr(c, 0));
+    size_t done = 0;
+    mnw_walk w;
+    for (uint32_t i = 0; i < c->inputs; i++) {
+        const mnw_shape *xs = &s->policy->value[mnw_in(c, i)].shape;
+        mnw_begin(&w, code == MNW_concat ? xs : ys, rows);
+        mnw_follow(&w, xs, 0);
+        mnw_follow(&w, ys, 1);
+        w.place[1] = done * w.by[1][axis];
+        done += w.size[axis];
+        if (code == MNW_slice) {
+            w.place[0] = mnw_u32(mnw_attr(c, 1)) * w.by[0][axis];
+            w.by[0][axis] *= mnw_u32(mnw_attr(c, 2));
+        }
+        for (uint32_t to = 0; code == MNW_permute && to < ys->rank; to++)
+            w.by[0][1 + to] = mnw_product(xs, mnw_u32(mnw_attr(c, to)) + 1, xs->rank);
+        mnw_copy(&w, y, mnw_at(s, mnw_in(c, i), from));
+    }
+}
+
+/* Runs an operation for agents from `from` on, `rows` of them. */
+static void mnw_run(minnow_session *s, const mnw_op *op, uint32_t from, size_t rows) {
+    const mnw_call *c = &op->call;
+    const minnow_policy *p = s->policy;
+    const mnw_kernels *k = &s->kernels;
+    const uint32_t code = MNW_NUMBER(c->code);
+    const mnw_shape *ys = &p->value[mnw_out(c, 0)].shape, *xs = ys, *bs = ys;
+    float *y = mnw_at(s, mnw_out(c, 0), from), *scratch = s->scratch, attr[2] = {0.0f, 0.0f};
+    const float *x = y, *b = y; /* the first input, and the second, or a state */
+    if (c->inputs) {
+        xs = &p->value[mnw_in(c, 0)].shape;
+        x = mnw_at(s, mnw_in(c, 0), from);
+    }
+    if (c->inputs > 1) {
+        bs = &p->value[mnw_in(c, 1)].shape;
+        b = mnw_at(s, mnw_in(c, 1), from);
+    }
+    size_t all = rows * ys->elements, last = xs->rank ? xs->size[xs->rank - 1] : 1, lines = rows * xs->elements / last;
+    size_t n = ys->rank ? ys->size[ys->rank - 1] : 1;
+    mnw_product_of of = {op->tensor[0], op->tensor[1], x, y, n, last, NULL, NULL, 0};
+    switch (code) {
+    case MNW_reshape:  /* the same memory */
+    case MNW_constant: /* filled in when the session begins */
+        return;
+    case MNW_cast:
+        mnw_cast_of(y, x, all, p->value[mnw_in(c, 0)].dtype);
+        return;
+    case MNW_linear:
+        mnw_run_linear(k, &p->file, c, &of, lines);
+        return;
+    case MNW_lstm:
+    case MNW_rnn:
+        mnw_run_lstm(s, op, &of, b, from, rows);
+        return;
+    case MNW_gru:
+        mnw_run_gru(k, op, &of, b, scratch, rows);
+        return;
+    case MNW_mingru:
+        mnw_run_mingru(k, &of, b, scratch, rows);
+        return;
+    case MNW_conv:
+        mnw_conv(k, op, y, x, rows, scratch);
+        return;
+    case MNW_pool:
+        mnw_pool_of(c, y, ys, x, xs, rows);
+        return;
+    case MNW_matmul:
+        mnw_matmul_of(k, &of, mnw_u32(mnw_attr(c, 0)), rows, ys, xs, b, bs, scratch);
+        return;
+    case MNW_embedding:
+        mnw_run_embedding(s, op, y, x, n, rows * xs->elements);
+        return;
+    case MNW_add:
+    case MNW_sub:
+    case MNW_mul:
+    case MNW_div:
+    case MNW_minimum:
+    case MNW_maximum:
+    case MNW_eq:
+    case MNW_lt:
+    case MNW_le:
+    case MNW_keep:
+        if (mnw_equal(xs, bs))
+            k->binary(code, y, x, 1, b, 1, all);
+        else
+            mnw_run_pairs(k, code, y, ys, x, xs, b, bs, n, rows);
+        return;
+    MNW_CASES_OF_RARE:
+        mnw_run_rare(s, op, from, rows);
+        return;
+    case MNW_mix:
+        k->mix(y, x, b, mnw_at(s, mnw_in(c, 2), from), all);
+        return;
+    case MNW_softmax:
+    case MNW_log_softmax:
+    case MNW_layer_norm:
+    case MNW_rms_norm:
+        mnw_run_lines(k, op, y, x, last, lines);
+        return;
+    case MNW_sum:
+    case MNW_mean:
+    case MNW_max:
+    case MNW_min:
+    case MNW_prod:
+        mnw_reduced(k, y, ys, x, xs, c, rows);
+        return;
+    case MNW_concat:
+    case MNW_slice:
+    case MNW_permute:
+        mnw_run_parts(s, c, y, ys, from, rows);
+        return;
+    case MNW_tanh:
+    case MNW_sigmoid:
+        k->gates(y, x, all, code == MNW_tanh);
+        return;
+    default:
+        for (uint32_t i = 0; i < c->attrs && i < 2; i++)
+            attr[i] = mnw_f32(mnw_attr(c, i));
+        k->unary(code, y, x, all, attr);
+    }
+}
+
+/* Uniform in (0, 1]: 24 bits and a half, which rounding makes 1 at the end. */
+MNW_INLINE float mnw_uniform(const uint32_t key[2], uint32_t step, uint32_t draw) {
+    uint32_t out[2];
+    mnw_threefry(key, step, draw, out);
+    return ((float)(out[0] >> 8) + 0.5f) * 5.9604644775390625e-8f;
+}
+
+/* The normal distribution's quantile for u in (0, 1], the last as the number before it; absolute error 2e-6: M. Giles,
+   "Approximating the erfinv function", 2010, single precision. */
+static float mnw_normal(const mnw_kernels *k, float u) {
+    static const float middle[] = {2.81022636e-08f,  3.43273939e-07f, -3.5233877e-06f,
+                                   -4.39150654e-06f, 2.1858087e-04f,  -1.25372503e-03f,
+                                   -4.17768164e-03f, 2.46640727e-01f, 1.50140941f};
+    static const float tails[] = {-2.00214257e-04f, 1.00950558e-04f, 1.34934322e-03f, -3.67342844e-03f, 5.73950773e-03f,
+                                  -7.6224613e-03f,  9.43887047e-03f, 1.00167406f,     2.83297682f};
+    const float *c;
+    float w, sum;
+    u = u < 1.0f ? u : 0.99999994f;
+    w = 4.0f * u * (1.0f - u);
+    k->unary(MNW_log, &w, &w, 1, NULL);
+    c = w > -5.0f ? middle : tails;
+    w = w > -5.0f ? -w - 2.5f : mnw_sqrt(-w) - 3.0f;
+    sum = c[0];
+    for (int i = 1; i < 9; i++)
+        sum = sum * w + c[i];
+    return 1.41421356f * (sum * (u - 0.5f + (u - 0.5f)));
+}
+
+/* ---- A step of all agents. */
+/* The network for agents from `from` on. */
+static void mnw_forward(minnow_session *s, const void *const *inputs, uint32_t from, uint32_t rows) {
+    const minnow_policy *p = s->policy;
+    float *memory = s->memory;
+    for (uint32_t i = 0; i < p->inputs; i++)
+        memcpy(mnw_at(s, i, from), (const uint8_t *)inputs[i] + (size_t)p->value[i].bytes * from,
+               (size_t)p->value[i].bytes * rows);
+    for (uint32_t i = 0; i < p->states; i++) {
+        size_t size = minnow_state_array(p, i)->size;
+        memcpy(mnw_at(s, p->inputs + i, from), memory + size * from, 4 * size * rows);
+        memory += size * s->agents;
+    }
+    for (uint32_t i = 0; i < p->ops; i++)
+        mnw_run(s, &p->op[i], from, rows);
+    memory = s->memory;
+    for (uint32_t i = 0; i < p->states; i++) {
+        size_t size = minnow_state_array(p, i)->size;
+        memcpy(memory + size * from, mnw_at(s, p->after[i], from), 4 * size * rows);
+        memory += size * s->agents;
+    }
+    float *result = s->results;
+    for (uint32_t i = 0; i < p->outputs; i++) {
+        size_t size = minnow_output(p, i)->size;
+        memcpy(result + size * from, mnw_at(s, p->result[i], from), 4 * size * rows);
+        result += size * s->agents;
+    }
+}
+
+/* Probabilities and choice of one head. Impossible choices have probability 0 and are never taken. */
+static int32_t mnw_choose(const mnw_kernels *k, float *p, const float *logits, const uint8_t *mask, uint32_t n,
+                          int sampled, float u) {
+    uint32_t best = n;
+    float sum = 0.0f, target;
+    for (uint32_t i = 0; i < n; i++)
+        if ((!mask || mask[i]) &&
+            (best == n || (logits[best] == logits[best] && !(logits[i] <= logits[best])))) /* a NaN is the largest */
+            best = i;
+    for (uint32_t i = 0; i < n; i++)
+        p[i] = logits[i] - logits[best];
+    k->unary(MNW_exp, p, p, n, NULL);
+    for (uint32_t i = 0; i < n; i++) {
+        p[i] = !mask || mask[i] ? p[i] : 0.0f;
+        sum += p[i];
+    }
+    k->binary(MNW_div, p, p, 1, &sum, 0, n);
+    if (!sampled)
+        return (int32_t)best;
+    target = u;
+    for (uint32_t i = 0; i < n; i++) {
+        if (target < p[i])
+            return (int32_t)i;
+        target -= p[i];
+    }
+    return (int32_t)best; /* rounding left a little over */
+}
+
+static void mnw_act(const minnow_session *s, const uint8_t *mask) {
+    const minnow_policy *p = s->policy;
+    const uint32_t heads = p->action.heads, choices = p->action.choices;
+    const int sampled = (s->flags & MINNOW_SAMPLE) != 0;
+    const float *feed = minnow_logits(s), *spread = NULL;
+    if (p->log_std != MNW_ABSENT)
+        spread = minnow_result(s, p->log_std);
+    for (uint32_t agent = 0; agent < s->agents && heads; agent++) {
+        uint32_t key[2], done = 0;
+        mnw_threefry(s->state->seed, s->first + agent, s->state->step[1], key);
+        for (uint32_t i = 0; i < heads; i++) {
+            const minnow_head *head = &p->head[i];
+            float u = sampled ? mnw_uniform(key, s->state->step[0], i) : 0.5f;
+            if (!MNW_HAS_BOX || p->action.kind != MINNOW_BOX) {
+                size_t at = (size_t)agent * choices + done;
+                s->choice[(size_t)agent * heads + i] = mnw_choose(&s->kernels, s->probability + at, feed + at,
+                                                                  mask ? mask + at : NULL, head->size, sampled, u);
+                done += head->size;
+                continue;
+            }
+            size_t at = (size_t)agent * heads + i;
+            float x = feed[at];
+            if (sampled && spread) {
+                float deviation;
+                s->kernels.unary(MNW_exp, &deviation, &spread[at], 1, NULL);
+                x = x + deviation * mnw_normal(&s->kernels, u);
+            }
+            if (p->action.squash == MINNOW_TANH) {
+                s->kernels.gates(&x, &x, 1, 1);
+                x = head->low + (x + 1.0f) * 0.5f * (head->high - head->low);
+            }
+            s->box[at] = x < head->low ? head->low : x > head->high ? head->high : x;
+        }
+    }
+}
+
+MINNOW_API uint32_t minnow_isa(const minnow_session *session) {
+    return session->isa;
+}
+
+MINNOW_API int32_t minnow_step_inputs(minnow_session *session, const void *const *inputs, const uint8_t *mask) {
+    const minnow_policy *p = session->policy;
+    if (!inputs)
+        return MINNOW_E_ARGUMENT;
+    for (uint32_t i = 0; i < p->inputs; i++)
+        if (!inputs[i])
+            return MINNOW_E_ARGUMENT;
+    if (mask && p->action.choices) {
+        const uint8_t *m = mask;
+        for (uint32_t agent = 0; agent < session->agents; agent++)
+            for (uint32_t i = 0; i < p->action.heads; m += p->head[i++].size) {
+                uint32_t possible = 0;
+                for (uint32_t k = 0; k < p->head[i].size; k++)
+                    possible |= m[k];
+                if (!possible)
+                    return MINNOW_E_MASK;
+            }
+    }
+    uint64_t was = mnw_enter();
+    session->told = 0;
+    for (uint32_t from = 0; from < session->agents; from += session->tile) {
+        uint32_t left = session->agents - from;
+        mnw_forward(session, inputs, from, left < session->tile ? left : session->tile);
+    }
+    mnw_act(session, mask);
+    mnw_leave(was);
+    session->state->step[0]++;
+    session->state->step[1] += session->state->step[0] == 0;
+    return session->told ? MINNOW_E_DOMAIN : MINNOW_OK;
 }
 
 /* ---- Golden vectors. */
@@ -3550,6 +3644,56 @@ MNW_INLINE mnw_v mnw_splat(float x) {
 #endif
 }
 
+MNW_INLINE mnw_v mnw_select(mnw_i mask, mnw_v yes, mnw_v no) {
+    return MNW_FROM(((mnw_u)mask & MNW_BITS(yes)) | (~(mnw_u)mask & MNW_BITS(no)));
+}
+
+/* a < b ? a : b and a > b ? a : b, as one instruction where compilers do not see it themselves. */
+#if MNW_HAS_SIMD128 && MNW_LANES == 4
+#define MNW_LOWER(a, b) ((mnw_v)wasm_f32x4_pmin((v128_t)(b), (v128_t)(a)))
+#define MNW_UPPER(a, b) ((mnw_v)wasm_f32x4_pmax((v128_t)(b), (v128_t)(a)))
+#elif defined(MNW_X86) && MNW_LANES == 4
+#define MNW_LOWER(a, b) __builtin_ia32_minps(a, b)
+#define MNW_UPPER(a, b) __builtin_ia32_maxps(a, b)
+#elif defined(MNW_X86) && MNW_LANES == 8
+#define MNW_LOWER(a, b) __builtin_ia32_minps256(a, b)
+#define MNW_UPPER(a, b) __builtin_ia32_maxps256(a, b)
+#elif defined(MNW_X86) && MNW_LANES == 16 && defined(__clang__)
+#define MNW_LOWER(a, b) __builtin_ia32_minps512(a, b, 4)
+#define MNW_UPPER(a, b) __builtin_ia32_maxps512(a, b, 4)
+#elif defined(MNW_X86) && MNW_LANES == 16
+#define MNW_LOWER(a, b) __builtin_ia32_minps512_mask(a, b, b, -1, 4)
+#define MNW_UPPER(a, b) __builtin_ia32_maxps512_mask(a, b, b, -1, 4)
+#else
+#define MNW_LOWER(a, b) mnw_select(MNW_LESS(a, b), a, b)
+#define MNW_UPPER(a, b) mnw_select(MNW_LESS(b, a), a, b)
+#endif
+
+/* x, or the bound where x is beyond it. Of a NaN they make a NaN. */
+MNW_INLINE mnw_v mnw_at_most(mnw_v x, mnw_v bound) {
+    return MNW_LOWER(bound, x);
+}
+MNW_INLINE mnw_v mnw_at_least(mnw_v x, mnw_v bound) {
+    return MNW_UPPER(bound, x);
+}
+
+/* Constants that stay in memory: a vector of a number from there is one instruction, or part of one. Compilers, and the
+ * engines of WebAssembly, would make vectors by several. */
+MNW_INLINE const float *mnw_table(const float *constants) {
+#if MNW_LANES > 1
+    __asm__("" : "+r"(constants));
+#endif
+    return constants;
+}
+
+/* c[0] x^(n-1) + ... + c[n-1]. */
+MNW_INLINE mnw_v mnw_horner(mnw_v x, const float *c, const int n) {
+    mnw_v p = mnw_splat(c[0]);
+    MNW_UNROLL for (int i = 1; i < n; i++) p = p * x + mnw_splat(c[i]);
+    return p;
+}
+
+/* ---- Vectors from and to memory. */
 MNW_INLINE mnw_v mnw_load(const float *p) {
     mnw_v v;
     memcpy(&v, p, sizeof v);
@@ -3574,6 +3718,18 @@ MNW_INLINE void mnw_put(float *p, mnw_v v, size_t n) {
         mnw_store_some(p, v, n);
     else
         mnw_store(p, v);
+}
+
+/* The first n lanes; the others are 0. */
+static MNW_NOINLINE mnw_v mnw_load_some(const float *p, size_t n) {
+    float lanes[MNW_LANES] = {0};
+    for (size_t i = 0; i < MNW_LANES && i < n; i++)
+        lanes[i] = p[i];
+    return mnw_load(lanes);
+}
+
+MNW_INLINE mnw_v mnw_get(const float *p, size_t n) {
+    return MNW_LANES > 1 && n < MNW_LANES ? mnw_load_some(p, n) : mnw_load(p);
 }
 
 /* ---- Products. A block of rows by a few vectors of outputs has its sums in registers while k runs. */
@@ -3740,71 +3896,94 @@ static MNW_NOINLINE void mnw_sum_thin(const mnw_rows *from, const float *w, size
 #endif
 #endif /* MNW_MULTIPLIES */
 
-/* ---- What products, fused or not, and all other functions need. */
-/* The first n lanes; the others are 0. */
-static MNW_NOINLINE mnw_v mnw_load_some(const float *p, size_t n) {
-    float lanes[MNW_LANES] = {0};
-    for (size_t i = 0; i < MNW_LANES && i < n; i++)
-        lanes[i] = p[i];
-    return mnw_load(lanes);
+/* ---- Functions of real numbers. Errors are against the true value, over all floats unless said. */
+
+MNW_INLINE mnw_v mnw_abs(mnw_v x) {
+    return MNW_FROM(MNW_BITS(x) & 0x7fffffffu);
+}
+MNW_INLINE mnw_v mnw_sign_of(mnw_v x, mnw_v magnitude) {
+    return MNW_FROM((MNW_BITS(x) & 0x80000000u) | MNW_BITS(magnitude));
 }
 
-MNW_INLINE mnw_v mnw_get(const float *p, size_t n) {
-    return MNW_LANES > 1 && n < MNW_LANES ? mnw_load_some(p, n) : mnw_load(p);
+/* A NaN in either argument comes out. */
+MNW_INLINE mnw_v mnw_min(mnw_v a, mnw_v b) {
+    return mnw_select(MNW_LESS(a, b) | ~MNW_SAME(a, a), a, b);
+}
+MNW_INLINE mnw_v mnw_max(mnw_v a, mnw_v b) {
+    return mnw_select(MNW_LESS(b, a) | ~MNW_SAME(a, a), a, b);
 }
 
-MNW_INLINE mnw_v mnw_select(mnw_i mask, mnw_v yes, mnw_v no) {
-    return MNW_FROM(((mnw_u)mask & MNW_BITS(yes)) | (~(mnw_u)mask & MNW_BITS(no)));
+/* The nearest whole number, halves to the even one. */
+static inline mnw_v mnw_round(mnw_v x) {
+    mnw_v a = mnw_abs(x), whole = (a + 8388608.0f) - 8388608.0f;
+    return mnw_select(MNW_LESS(a, mnw_splat(8388608.0f)), mnw_sign_of(x, whole), x);
 }
 
-/* a < b ? a : b and a > b ? a : b, as one instruction where compilers do not see it themselves. */
-#if MNW_HAS_SIMD128 && MNW_LANES == 4
-#define MNW_LOWER(a, b) ((mnw_v)wasm_f32x4_pmin((v128_t)(b), (v128_t)(a)))
-#define MNW_UPPER(a, b) ((mnw_v)wasm_f32x4_pmax((v128_t)(b), (v128_t)(a)))
-#elif defined(MNW_X86) && MNW_LANES == 4
-#define MNW_LOWER(a, b) __builtin_ia32_minps(a, b)
-#define MNW_UPPER(a, b) __builtin_ia32_maxps(a, b)
-#elif defined(MNW_X86) && MNW_LANES == 8
-#define MNW_LOWER(a, b) __builtin_ia32_minps256(a, b)
-#define MNW_UPPER(a, b) __builtin_ia32_maxps256(a, b)
-#elif defined(MNW_X86) && MNW_LANES == 16 && defined(__clang__)
-#define MNW_LOWER(a, b) __builtin_ia32_minps512(a, b, 4)
-#define MNW_UPPER(a, b) __builtin_ia32_maxps512(a, b, 4)
-#elif defined(MNW_X86) && MNW_LANES == 16
-#define MNW_LOWER(a, b) __builtin_ia32_minps512_mask(a, b, b, -1, 4)
-#define MNW_UPPER(a, b) __builtin_ia32_maxps512_mask(a, b, b, -1, 4)
-#else
-#define MNW_LOWER(a, b) mnw_select(MNW_LESS(a, b), a, b)
-#define MNW_UPPER(a, b) mnw_select(MNW_LESS(b, a), a, b)
-#endif
-
-/* x, or the bound where x is beyond it. Of a NaN they make a NaN. */
-MNW_INLINE mnw_v mnw_at_most(mnw_v x, mnw_v bound) {
-    return MNW_LOWER(bound, x);
-}
-MNW_INLINE mnw_v mnw_at_least(mnw_v x, mnw_v bound) {
-    return MNW_UPPER(bound, x);
+static inline mnw_v mnw_floor(mnw_v x) {
+    mnw_v r = mnw_round(x);
+    return mnw_select(MNW_LESS(x, r), r - 1.0f, r);
 }
 
-/* Constants that stay in memory: a vector of a number from there is one instruction, or part of one. Compilers, and the
- * engines of WebAssembly, would make vectors by several. */
-MNW_INLINE const float *mnw_table(const float *constants) {
-#if MNW_LANES > 1
-    __asm__("" : "+r"(constants));
-#endif
-    return constants;
+/* e^x, relative error 1.1e-7; 0 below -104, infinity above 88.7. Reduction to 2^n e^r with |r| <= ln(2)/2 in two
+ * parts of ln 2, and the polynomial of Cephes' expf (Moshier). */
+MNW_INLINE mnw_v mnw_exp(mnw_v x) {
+    static const float constants[] = {-105.0f,
+                                      89.0f,
+                                      12583166.0f,
+                                      1.44269504f,
+                                      0.693359375f,
+                                      2.12194440e-4f,
+                                      1.9875691500e-4f,
+                                      1.3981999507e-3f,
+                                      8.3334519073e-3f,
+                                      4.1665795894e-2f,
+                                      1.6666665459e-1f,
+                                      5.0000001201e-1f,
+                                      1.0f};
+    const float *t = mnw_table(constants);
+    const mnw_v magic = mnw_splat(t[2]);
+    mnw_v c = mnw_at_most(mnw_at_least(x, mnw_splat(t[0])), mnw_splat(t[1]));
+    mnw_v shifted = c * mnw_splat(t[3]) + magic; /* the integer nearest to x / ln 2, plus 254, is in its low bits */
+    mnw_v n = shifted - magic;
+    mnw_v r = (c - n * mnw_splat(t[4])) + n * mnw_splat(t[5]);
+    mnw_v p = (mnw_horner(r, t + 6, 6) * (r * r) + r) + mnw_splat(t[12]);
+    /* 2^n in two factors, so that neither end of the range overflows on the way. */
+    mnw_u whole = MNW_BITS(shifted), half = whole >> 1;
+    return p * MNW_FROM(half << 23) * MNW_FROM((whole - half) << 23);
 }
 
-/* c[0] x^(n-1) + ... + c[n-1]. */
-MNW_INLINE mnw_v mnw_horner(mnw_v x, const float *c, const int n) {
-    mnw_v p = mnw_splat(c[0]);
-    MNW_UNROLL for (int i = 1; i < n; i++) p = p * x + mnw_splat(c[i]);
-    return p;
+/* ln x, relative error 1.2e-7 away from 1 and absolute 6e-8 near it. The polynomial of Cephes' logf (Moshier). */
+MNW_INLINE mnw_v mnw_log(mnw_v x) {
+    mnw_i tiny = MNW_LESS(x, mnw_splat(1.17549435e-38f));
+    mnw_v scaled = mnw_select(tiny, x * 8388608.0f, x);
+    /* x = m 2^e with m in [sqrt(1/2), sqrt(2)) */
+    mnw_u bits = MNW_BITS(scaled) - 0x3f3504f3u;
+    mnw_i exponent = (mnw_i)bits >> 23;
+    mnw_v m = MNW_FROM((bits & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
+    mnw_v e = MNW_FROM((mnw_u)exponent + 0x4b400000u) - 12582912.0f;
+    e = e - mnw_select(tiny, mnw_splat(23.0f), mnw_splat(0.0f));
+    mnw_v z = m * m;
+    mnw_v p = m * 7.0376836292e-2f + -1.1514610310e-1f;
+    p = p * m + 1.1676998740e-1f;
+    p = p * m + -1.2420140846e-1f;
+    p = p * m + 1.4249322787e-1f;
+    p = p * m + -1.6668057665e-1f;
+    p = p * m + 2.0000714765e-1f;
+    p = p * m + -2.4999993993e-1f;
+    p = p * m + 3.3333331174e-1f;
+    p = p * m * z;
+    p = p + e * -2.12194440e-4f;
+    p = p - z * 0.5f;
+    p = (m + p) + e * 0.693359375f;
+    const mnw_v zero = mnw_splat(0.0f), infinity = MNW_FROM(MNW_BITS(zero) + 0x7f800000u);
+    p = mnw_select(MNW_LESS(x, infinity), p, x); /* infinity and NaN give themselves */
+    p = mnw_select(MNW_SAME(x, zero), -infinity, p);
+    return mnw_select(MNW_LESS(x, zero), MNW_FROM(MNW_BITS(zero) + 0x7fc00000u), p);
 }
 
 /* Relative error 3.5e-7, and never beyond 1: x P(x^2) / Q(x^2), fitted to tanh on [0, 9] for the smallest largest
  * relative error (2.1e-8 before rounding) by least squares whose weights follow the error (Lawson). */
-MNW_INLINE mnw_v mnw_tanh_here(mnw_v x) {
+MNW_INLINE mnw_v mnw_tanh(mnw_v x) {
     static const float constants[] = {9.0f,
                                       1.3354576111623828e-8f,
                                       2.0609020793926902e-5f,
@@ -3845,7 +4024,7 @@ static MNW_NOINLINE void mnw_gates(float *y, const float *x, size_t n, int tange
     for (size_t i = 0; i < n; i += MNW_LANES) {
         mnw_v v = mnw_get(x + i, n - i);
         if (tangent) {
-            v = mnw_tanh_here(v);
+            v = mnw_tanh(v);
         } else {
             mnw_v c = mnw_at_least(mnw_at_most(v, mnw_splat(t[0])), mnw_splat(t[1])), magic = mnw_splat(t[2]);
             mnw_v shifted = magic - c * mnw_splat(t[3]), k = shifted - magic;
@@ -3860,101 +4039,33 @@ static MNW_NOINLINE void mnw_gates(float *y, const float *x, size_t n, int tange
 #endif
 
 #if !MNW_FUSED
-MNW_INLINE mnw_v mnw_abs(mnw_v x) {
-    return MNW_FROM(MNW_BITS(x) & 0x7fffffffu);
-}
-MNW_INLINE mnw_v mnw_sign_of(mnw_v x, mnw_v magnitude) {
-    return MNW_FROM((MNW_BITS(x) & 0x80000000u) | MNW_BITS(magnitude));
+/* ---- Elementwise operations, n numbers in a row. */
+
+/* Functions that several operations call; errors are against the true value. */
+static MNW_NOINLINE mnw_v mnw_exp_apart(mnw_v x) {
+    return mnw_exp(x);
 }
 
-/* A NaN in either argument comes out. */
-MNW_INLINE mnw_v mnw_min(mnw_v a, mnw_v b) {
-    return mnw_select(MNW_LESS(a, b) | ~MNW_SAME(a, a), a, b);
-}
-MNW_INLINE mnw_v mnw_max(mnw_v a, mnw_v b) {
-    return mnw_select(MNW_LESS(b, a) | ~MNW_SAME(a, a), a, b);
+MNW_INLINE mnw_v mnw_sigmoid(mnw_v x) { /* absolute error 1.2e-7 */
+    return 1.0f / (mnw_exp_apart(-x) + 1.0f);
 }
 
-/* ---- Functions of real numbers. Errors are against the true value, over all floats unless said. */
-
-/* e^x, relative error 1.1e-7; 0 below -104, infinity above 88.7. Reduction to 2^n e^r with |r| <= ln(2)/2 in two
- * parts of ln 2, and the polynomial of Cephes' expf (Moshier). */
-MNW_INLINE mnw_v mnw_exp_here(mnw_v x) {
-    static const float constants[] = {-105.0f,
-                                      89.0f,
-                                      12583166.0f,
-                                      1.44269504f,
-                                      0.693359375f,
-                                      2.12194440e-4f,
-                                      1.9875691500e-4f,
-                                      1.3981999507e-3f,
-                                      8.3334519073e-3f,
-                                      4.1665795894e-2f,
-                                      1.6666665459e-1f,
-                                      5.0000001201e-1f,
-                                      1.0f};
-    const float *t = mnw_table(constants);
-    const mnw_v magic = mnw_splat(t[2]);
-    mnw_v c = mnw_at_most(mnw_at_least(x, mnw_splat(t[0])), mnw_splat(t[1]));
-    mnw_v shifted = c * mnw_splat(t[3]) + magic; /* the integer nearest to x / ln 2, plus 254, is in its low bits */
-    mnw_v n = shifted - magic;
-    mnw_v r = (c - n * mnw_splat(t[4])) + n * mnw_splat(t[5]);
-    mnw_v p = (mnw_horner(r, t + 6, 6) * (r * r) + r) + mnw_splat(t[12]);
-    /* 2^n in two factors, so that neither end of the range overflows on the way. */
-    mnw_u whole = MNW_BITS(shifted), half = whole >> 1;
-    return p * MNW_FROM(half << 23) * MNW_FROM((whole - half) << 23);
-}
-static MNW_NOINLINE mnw_v mnw_exp(mnw_v x) {
-    return mnw_exp_here(x);
-}
-
-#if !MNW_FEW
-/* ln x, relative error 1.2e-7 away from 1 and absolute 6e-8 near it. The polynomial of Cephes' logf (Moshier). */
-static MNW_NOINLINE mnw_v mnw_log(mnw_v x) {
-    mnw_i tiny = MNW_LESS(x, mnw_splat(1.17549435e-38f));
-    mnw_v scaled = mnw_select(tiny, x * 8388608.0f, x);
-    /* x = m 2^e with m in [sqrt(1/2), sqrt(2)) */
-    mnw_u bits = MNW_BITS(scaled) - 0x3f3504f3u;
-    mnw_i exponent = (mnw_i)bits >> 23;
-    mnw_v m = MNW_FROM((bits & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
-    mnw_v e = MNW_FROM((mnw_u)exponent + 0x4b400000u) - 12582912.0f;
-    e = e - mnw_select(tiny, mnw_splat(23.0f), mnw_splat(0.0f));
-    mnw_v z = m * m;
-    mnw_v p = m * 7.0376836292e-2f + -1.1514610310e-1f;
-    p = p * m + 1.1676998740e-1f;
-    p = p * m + -1.2420140846e-1f;
-    p = p * m + 1.4249322787e-1f;
-    p = p * m + -1.6668057665e-1f;
-    p = p * m + 2.0000714765e-1f;
-    p = p * m + -2.4999993993e-1f;
-    p = p * m + 3.3333331174e-1f;
-    p = p * m * z;
-    p = p + e * -2.12194440e-4f;
-    p = p - z * 0.5f;
-    p = (m + p) + e * 0.693359375f;
-    const mnw_v zero = mnw_splat(0.0f), infinity = MNW_FROM(MNW_BITS(zero) + 0x7f800000u);
-    p = mnw_select(MNW_LESS(x, infinity), p, x); /* infinity and NaN give themselves */
-    p = mnw_select(MNW_SAME(x, zero), -infinity, p);
-    return mnw_select(MNW_LESS(x, zero), MNW_FROM(MNW_BITS(zero) + 0x7fc00000u), p);
-}
-#endif
-
-MNW_INLINE mnw_v mnw_sigmoid(mnw_v x) {
-    return 1.0f / (mnw_exp(-x) + 1.0f);
-} /* absolute error 1.2e-7 */
-
-static MNW_NOINLINE mnw_v mnw_tanh(mnw_v x) {
-    return mnw_tanh_here(x);
+static MNW_NOINLINE mnw_v mnw_tanh_apart(mnw_v x) {
+    return mnw_tanh(x);
 }
 
 /* Absolute error 3e-7. Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26. */
 static MNW_NOINLINE mnw_v mnw_erf(mnw_v x) {
     static const float constants[] = {1.061405429f, -1.453152027f, 1.421413741f, -0.284496736f, 0.254829592f};
     mnw_v a = mnw_abs(x), t = 1.0f / (a * 0.3275911f + 1.0f);
-    return mnw_sign_of(x, 1.0f - mnw_horner(t, mnw_table(constants), 5) * t * mnw_exp(-(a * a)));
+    return mnw_sign_of(x, 1.0f - mnw_horner(t, mnw_table(constants), 5) * t * mnw_exp_apart(-(a * a)));
 }
 
 #if !MNW_FEW
+static MNW_NOINLINE mnw_v mnw_log_apart(mnw_v x) {
+    return mnw_log(x);
+}
+
 static mnw_v mnw_sqrt_all(mnw_v x) {
     float lanes[MNW_LANES];
     mnw_store(lanes, x);
@@ -3962,19 +4073,15 @@ static mnw_v mnw_sqrt_all(mnw_v x) {
         lanes[i] = mnw_sqrt(lanes[i]);
     return mnw_load(lanes);
 }
-#endif
 
-/* ---- Elementwise operations, n numbers in a row. */
-
-#if !MNW_FEW
 static mnw_v mnw_softplus(mnw_v x, float beta, float threshold) {
     mnw_v z = x * beta;
-    mnw_v smooth = mnw_log(mnw_exp(mnw_min(z, mnw_splat(threshold))) + 1.0f) / mnw_splat(beta);
+    mnw_v smooth = mnw_log_apart(mnw_exp_apart(mnw_min(z, mnw_splat(threshold))) + 1.0f) / mnw_splat(beta);
     return mnw_select(MNW_LESS(mnw_splat(threshold), z), x, smooth);
 }
 
 static mnw_v mnw_mish(mnw_v x) { /* x tanh(ln(1 + e^x)), without the logarithm */
-    mnw_v e = mnw_exp(mnw_min(x, mnw_splat(20.0f))), q = e * (e + 2.0f);
+    mnw_v e = mnw_exp_apart(mnw_min(x, mnw_splat(20.0f))), q = e * (e + 2.0f);
     return mnw_select(MNW_LESS(mnw_splat(20.0f), x), x, x * (q / (q + 2.0f)));
 }
 
@@ -3984,17 +4091,6 @@ static mnw_v mnw_sine_all(mnw_v x, uint32_t quarter) {
     for (int i = 0; i < MNW_LANES; i++)
         lanes[i] = mnw_sine(lanes[i], quarter);
     return mnw_load(lanes);
-}
-
-/* The nearest whole number, halves to the even one. */
-static mnw_v mnw_round(mnw_v x) {
-    mnw_v a = mnw_abs(x), whole = (a + 8388608.0f) - 8388608.0f;
-    return mnw_select(MNW_LESS(a, mnw_splat(8388608.0f)), mnw_sign_of(x, whole), x);
-}
-
-static mnw_v mnw_floor(mnw_v x) {
-    mnw_v r = mnw_round(x);
-    return mnw_select(MNW_LESS(x, r), r - 1.0f, r);
 }
 #endif
 
@@ -4006,13 +4102,13 @@ MNW_INLINE mnw_v mnw_apply(uint32_t code, mnw_v v, float a, float b) {
     case MNW_leaky_relu:
         return mnw_select(MNW_LESS(v, zero), v * a, v);
     case MNW_elu:
-        return mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * a);
+        return mnw_select(MNW_LESS(zero, v), v, (mnw_exp_apart(v) - 1.0f) * a);
     case MNW_gelu:
         return v * 0.5f * (mnw_erf(v * 0.707106781f) + 1.0f);
     case MNW_gelu_tanh:
-        return v * 0.5f * (mnw_tanh((v + v * v * v * 0.044715f) * 0.797884561f) + 1.0f);
+        return v * 0.5f * (mnw_tanh_apart((v + v * v * v * 0.044715f) * 0.797884561f) + 1.0f);
     case MNW_silu:
-        return v / (mnw_exp(-v) + 1.0f);
+        return v / (mnw_exp_apart(-v) + 1.0f);
     case MNW_clamp:
         return mnw_min(mnw_max(v, mnw_splat(a)), mnw_splat(b));
     case MNW_abs:
@@ -4020,12 +4116,12 @@ MNW_INLINE mnw_v mnw_apply(uint32_t code, mnw_v v, float a, float b) {
     case MNW_neg:
         return -v;
     case MNW_exp:
-        return mnw_exp(v);
+        return mnw_exp_apart(v);
     case MNW_square:
         return v * v;
 #if !MNW_FEW
     case MNW_selu:
-        return mnw_select(MNW_LESS(zero, v), v, (mnw_exp(v) - 1.0f) * 1.67326324f) * 1.05070099f;
+        return mnw_select(MNW_LESS(zero, v), v, (mnw_exp_apart(v) - 1.0f) * 1.67326324f) * 1.05070099f;
     case MNW_mish:
         return mnw_mish(v);
     case MNW_softplus:
@@ -4037,7 +4133,7 @@ MNW_INLINE mnw_v mnw_apply(uint32_t code, mnw_v v, float a, float b) {
     case MNW_hardswish:
         return v * mnw_min(mnw_max(v + 3.0f, zero), mnw_splat(6.0f)) / mnw_splat(6.0f);
     case MNW_log:
-        return mnw_log(v);
+        return mnw_log_apart(v);
     case MNW_sqrt:
         return mnw_sqrt_all(v);
     case MNW_rsqrt:
@@ -4153,13 +4249,12 @@ static MNW_NOINLINE void mnw_gru_of(float *h, const float *of_x, const float *of
         mnw_v reset = mnw_sigmoid(mnw_get(of_x + i, left) + mnw_get(of_h + i, left));
         mnw_v update = mnw_sigmoid(mnw_get(of_x + n + i, left) + mnw_get(of_h + n + i, left));
         mnw_v fresh = mnw_get(of_x + 2 * n + i, left) + reset * mnw_get(of_h + 2 * n + i, left);
-        fresh = mnw_tanh(fresh);
+        fresh = mnw_tanh_apart(fresh);
         mnw_put(h + i, fresh + update * (mnw_get(before + i, left) - fresh), left);
     }
     MNW_DONE();
 }
-
-#endif /* !MNW_FUSED */
+#endif
 
 static void mnw_fill(mnw_kernels *k) {
 #ifdef MNW_MULTIPLIES
@@ -4185,6 +4280,7 @@ static void mnw_fill(mnw_kernels *k) {
 #endif
 }
 
+/* ---- What an instruction set has defined. */
 #undef MNW_ISA
 #undef MNW_LANES
 #undef MNW_FUSED

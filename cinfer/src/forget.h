@@ -1,0 +1,22 @@
+/* ---- What an instruction set has defined. */
+#undef MNW_ISA
+#undef MNW_LANES
+#undef MNW_FUSED
+#undef MNW_LESS
+#undef MNW_SAME
+#undef MNW_BITS
+#undef MNW_FROM
+#undef MNW_LOWER
+#undef MNW_UPPER
+#undef MNW_PER_PANEL
+#undef MNW_FEW
+#undef MNW_MULTIPLIES
+#undef MNW_DONE
+#undef MNW_ROWS
+#undef MNW_STEP
+#undef MNW_VECS
+#undef MNW_WIDE
+#undef MNW_HALF
+#undef MNW_MIDDLE
+#undef MNW_LEAST
+#undef MNW_THIN
