@@ -232,7 +232,7 @@ def _build(
 
     digest = hashlib.sha256()
     files = depends(paths, folders, values)
-    places = _places(files, [*folders, *(path.parent for path in paths)])
+    places = _places(files, [*folders, *(path.parent for path in paths), HERE])
     for path, place in places.items():
         values = [value.replace(f'"{path}"', f'"{place}"') for value in values]
     for text in (kind, *command, version(command[0]), *options, *values, _processor()):

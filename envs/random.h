@@ -12,33 +12,10 @@
 #define MINNOW_ENV_RANDOM_H
 #include "env.h"
 
-typedef struct EnvBits {
-    uint32_t a, b;
-} EnvBits;
-
-static inline EnvBits env_mix(EnvBits x, int left) {
-    x.a += x.b;
-    x.b = (x.b << left | x.b >> (32 - left)) ^ x.a;
-    return x;
-}
-
-/* Four of the twenty rounds with one set of turns, then the key once more. */
-static inline EnvBits env_rounds(EnvBits x, int odd, uint32_t key_a, uint32_t key_b) {
-    x = env_mix(x, odd ? 17 : 13);
-    x = env_mix(x, odd ? 29 : 15);
-    x = env_mix(x, odd ? 16 : 26);
-    x = env_mix(x, odd ? 24 : 6);
-    return (EnvBits){x.a + key_a, x.b + key_b};
-}
+typedef mnw_words EnvBits;
 
 static inline EnvBits env_threefry(uint32_t key0, uint32_t key1, uint32_t a, uint32_t b) {
-    uint32_t key2 = 0x1bd11bdau ^ key0 ^ key1;
-    EnvBits x = {a + key0, b + key1};
-    x = env_rounds(x, 0, key1, key2 + 1);
-    x = env_rounds(x, 1, key2, key0 + 2);
-    x = env_rounds(x, 0, key0, key1 + 3);
-    x = env_rounds(x, 1, key1, key2 + 4);
-    return env_rounds(x, 0, key2, key0 + 5);
+    return mnw_threefry(key0, key1, a, b);
 }
 
 /* [0, 1), in steps of 2^-24. */

@@ -32,7 +32,8 @@ def test_header() -> None:
 def test_every_room_is_used() -> None:
     header = assemble.assemble()
     for room in assemble.ROOMS.iterdir():
-        assert room.name == "header.h" or room.read_text() in header, f"{room.name} is in no header"
+        outside = room.name in ("header.h", "scalar.h")  # the plan, and the door for others
+        assert outside or room.read_text() in header, f"{room.name} is not in the header"
 
 
 @pytest.mark.parametrize("room", sorted(assemble.ROOMS.iterdir()), ids=lambda path: path.name)

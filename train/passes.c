@@ -2,6 +2,7 @@
 // clipped objective with its gradient. See passes.py. Matrices are row-major, n rows. See real.h.
 
 #ifndef REAL
+#include "../cinfer/src/scalar.h"
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,34 +16,26 @@ enum { NONE = 0, RELU = 1, TANH = 2 };
 enum { BLOCK = 64 }; // samples side by side in the loops over choices
 /* cffi: end */
 
-// exp within 2 units in the last place, in a form that compilers vectorise: 2^k e^r, |r| <= ln 2 / 2, by Taylor's sum.
 static inline float exp_float(float x) {
-    x = x > 88.0f ? 88.0f : x < -87.0f ? -87.0f : x;
-    float shifted = x * 1.44269504f + 12582912.0f; // the sum's low bits are the nearest whole number
-    float k = shifted - 12582912.0f;
-    float r = (x - k * 0.693359375f) + k * 2.12194440e-4f;
-    float e = 1.0f + r * (1.0f + r * (0.5f + r * (1.66666667e-1f +
-                                                  r * (4.16666667e-2f + r * (8.33333333e-3f + r * 1.38888889e-3f)))));
-    int32_t bits;
-    memcpy(&bits, &shifted, 4);
-    bits = (int32_t)((uint32_t)(bits - 0x4B400000 + 127) << 23);
-    float scale;
-    memcpy(&scale, &bits, 4);
-    return e * scale;
+    return mnw_exp_float(x);
 }
-
+static inline float tanh_float(float x) {
+    return mnw_tanh_float(x);
+}
+static inline double tanh_double(double x) {
+    return tanh(x);
+}
 static inline double exp_double(double x) {
     return exp(x);
 }
 static inline float log_float(float x) {
-    return logf(x);
+    return mnw_log_float(x);
 }
 static inline double log_double(double x) {
     return log(x);
 }
 
 #define SIGMOID(x) (1 / (1 + FN(exp)(-(x))))
-#define TANHYP(x) (2 / (1 + FN(exp)(-2 * (x))) - 1)
 
 #define REAL float
 #include "passes.c"
@@ -74,7 +67,7 @@ void FN(forward)(size_t n, size_t width, REAL *restrict x, const REAL *restrict 
                 row[j] = row[j] + bias[j] < 0 ? 0 : row[j] + bias[j];
         else if (activation == TANH)
             for (size_t j = 0; j < width; j++)
-                row[j] = TANHYP(row[j] + bias[j]);
+                row[j] = FN(tanh)(row[j] + bias[j]);
         else
             for (size_t j = 0; j < width; j++)
                 row[j] += bias[j];
@@ -108,13 +101,13 @@ void FN(gates)(size_t n, size_t size, REAL *restrict gates, const REAL *restrict
         for (size_t j = 0; j < size; j++) {
             in[j] = SIGMOID(in[j] + bias[j]);
             forget[j] = SIGMOID(forget[j] + bias[size + j]);
-            new[j] = TANHYP(new[j] + bias[2 * size + j]);
+            new[j] = FN(tanh)(new[j] + bias[2 * size + j]);
             out[j] = SIGMOID(out[j] + bias[3 * size + j]);
         }
         for (size_t j = 0; j < size; j++) {
             REAL c = forget[j] * before[i * size + j] + in[j] * new[j];
             cell[i * size + j] = c;
-            hidden[i * size + j] = out[j] * TANHYP(c);
+            hidden[i * size + j] = out[j] * FN(tanh)(c);
         }
     }
 }
@@ -127,7 +120,7 @@ void FN(gates_back)(size_t n, size_t size, REAL *restrict gates, REAL *restrict 
         REAL *restrict in = gates + 4 * size * i, *restrict forget = in + size;
         REAL *restrict new = in + 2 * size, *restrict out = in + 3 * size;
         for (size_t j = 0; j < size; j++) {
-            REAL squashed = TANHYP(cell[i * size + j]), dh = d_hidden[i * size + j];
+            REAL squashed = FN(tanh)(cell[i * size + j]), dh = d_hidden[i * size + j];
             REAL d = d_cell[i * size + j] + dh * out[j] * (1 - squashed * squashed);
             d_cell[i * size + j] = d * forget[j];
             forget[j] = d * before[i * size + j] * forget[j] * (1 - forget[j]);

@@ -102,6 +102,8 @@
 
 #include "bits.h"
 
+#include "sine.h"
+
 #include "machine.h"
 
 /* A file, and the policy that is made of it. */

@@ -23,7 +23,7 @@ static float mnw_fmod_of(float x, float y) {
 /* fmod, remainder, floor_divide and atan2. The second and third are torch's formulas with its roundings. */
 static MNW_NOINLINE float mnw_pair(uint32_t code, float x, float y) {
     if (code == MNW_atan2)
-        return mnw_atan2_of(x, y);
+        return mnw_atan2(x, y);
     float rest = mnw_fmod_of(x, y), quotient = x / y, whole;
     int other = rest != 0.0f && (rest < 0.0f) != (y < 0.0f);
     if (code == MNW_fmod)

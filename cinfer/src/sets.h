@@ -1,3 +1,12 @@
+/* Operations of which wide instruction sets have no code of their own where four lanes at a time are there too. */
+#define MNW_RARE                                                                                                       \
+    (1u << MNW_selu % 32 | 1u << MNW_mish % 32 | 1u << MNW_softplus % 32 | 1u << MNW_softsign % 32 |                   \
+     1u << MNW_hardsigmoid % 32 | 1u << MNW_hardswish % 32)
+#define MNW_RARER                                                                                                      \
+    (1u << MNW_log % 32 | 1u << MNW_sqrt % 32 | 1u << MNW_rsqrt % 32 | 1u << MNW_reciprocal % 32 |                     \
+     1u << MNW_sin % 32 | 1u << MNW_cos % 32 | 1u << MNW_floor % 32 | 1u << MNW_round % 32 | 1u << MNW_sign % 32 |     \
+     1u << MNW_erf % 32)
+
 /* ---- The numbers, for each instruction set. */
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -1,8 +1,6 @@
 /* Uniform in (0, 1]: 24 bits and a half, which rounding makes 1 at the end. */
-MNW_INLINE float mnw_uniform(const uint32_t key[2], uint32_t step, uint32_t draw) {
-    uint32_t out[2];
-    mnw_threefry(key, step, draw, out);
-    return ((float)(out[0] >> 8) + 0.5f) * 5.9604644775390625e-8f;
+MNW_INLINE float mnw_uniform(mnw_words key, uint32_t step, uint32_t draw) {
+    return ((float)(mnw_threefry(key.a, key.b, step, draw).a >> 8) + 0.5f) * 5.9604644775390625e-8f;
 }
 
 /* The normal distribution's quantile for u in (0, 1], the last as the number before it; absolute error 2e-6: M. Giles,
@@ -91,8 +89,9 @@ static void mnw_act(const minnow_session *s, const uint8_t *mask) {
     if (p->log_std != MNW_ABSENT)
         spread = minnow_result(s, p->log_std);
     for (uint32_t agent = 0; agent < s->agents && heads; agent++) {
-        uint32_t key[2], done = 0;
-        mnw_threefry(s->state->seed, s->first + agent, s->state->step[1], key);
+        const uint32_t *seed = s->state->seed;
+        const mnw_words key = mnw_threefry(seed[0], seed[1], s->first + agent, s->state->step[1]);
+        uint32_t done = 0;
         for (uint32_t i = 0; i < heads; i++) {
             const minnow_head *head = &p->head[i];
             float u = sampled ? mnw_uniform(key, s->state->step[0], i) : 0.5f;
