@@ -70,7 +70,12 @@ def listing(specs: list[envs.Spec]) -> Table:
 
 
 def observation(spec: envs.Spec) -> str:
-    return f"{spec.obs_type} {'x'.join(map(str, spec.obs_shape))}"
+    several = len(spec.group) > 1
+    return ", ".join(f"{group.name} " * several + extent(group) for group in spec.group)
+
+
+def extent(group: envs.Group) -> str:
+    return f"{group.type} {'x'.join(map(str, group.shape))}"
 
 
 def action(spec: envs.Spec) -> str:
@@ -85,9 +90,14 @@ def describe(spec: envs.Spec) -> None:
     params = table("Parameters", "name", "default", "range", "unit", "kind", "scale", "meaning")
     for p in spec.param:
         params.add_row(p.name, f"{p.value:g}", f"{p.low:g} to {p.high:g}", p.unit, p.kind, p.scale, p.doc)
-    seen = table(f"\nObservation, {observation(spec)}", "field", "range")
-    for field in spec.fields:
-        seen.add_row(field.name, f"{field.low:g} to {field.high:g}")
+    groups = []
+    for group in spec.group:
+        name = f" {group.name!r}" if len(spec.group) > 1 else ""
+        whose = ", for the critic alone" * group.critic
+        seen = table(f"\nObservation{name}, {group.kind}, {extent(group)}{whose}", "field", "range")
+        for field in group.fields:
+            seen.add_row(field.name, f"{field.low:g} to {field.high:g}")
+        groups.append(seen)
     done = table(f"\nAction, {spec.action_type}", "head", "choices")
     for head in spec.head:
         done.add_row(head.name, ", ".join(head.labels) or f"{head.size or f'{head.low:g} to {head.high:g}'}")
@@ -96,4 +106,4 @@ def describe(spec: envs.Spec) -> None:
         keys.add_row(control.label, " ".join(control.keys), " ".join(control.gamepad), control.touch)
     for gesture in spec.gesture:
         keys.add_row(gesture.name, gesture.doc, "", gesture.pointer)
-    show(params, seen, done, keys)
+    show(params, *groups, done, keys)

@@ -183,7 +183,7 @@ void env_spawn(void *block, uint32_t lane);
 uint32_t env_goes_on(const void *block, uint32_t lane);
 /* One group of the lane's observation by one slot: env_obs_size(group) numbers of its type. */
 void env_observe(const void *block, uint32_t lane, uint32_t slot, uint32_t group, void *obs, void *scratch);
-void env_mask(const void *block, uint32_t lane, uint32_t slot, uint8_t *mask); /* 1: possible */
+void env_mask(const void *block, uint32_t lane, uint32_t slot, uint8_t *mask); /* 1: possible; all are to the dead */
 /* The scripted player's action, [heads]; skill in [0, 1], or negative for the parameter "skill". */
 void env_script(const void *block, uint32_t lane, uint32_t slot, float skill, void *action);
 float env_param(const void *block, uint32_t lane, uint32_t param); /* its value in this episode */

@@ -333,7 +333,7 @@ ENV_EXPORT void env_observe(const void *block, uint32_t lane, uint32_t slot, uin
 }
 
 ENV_EXPORT void env_mask(const void *block, uint32_t lane, uint32_t slot, uint8_t *mask) {
-    if (env.mask) {
+    if (env.mask && (!env.alive || env.alive(block, (int)lane, (int)slot))) {
         env.mask(block, (int)lane, (int)slot, mask);
     } else {
         memset(mask, 1, (size_t)env_choice_count());

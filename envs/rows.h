@@ -158,7 +158,7 @@ static void env_show(const EnvRows *v, const EnvBuffers *b, size_t block, void *
             }
         }
         for (uint32_t l = 0; env.mask && b->mask && l < seen; l++) {
-            env.mask(s, (int)l, (int)a, b->mask + (first + l * agents + a) * choices);
+            env_mask(s, l, a, b->mask + (first + l * agents + a) * choices);
         }
         for (uint32_t l = 0; env.alive && l < seen; l++) {
             size_t row = first + l * agents + a;
