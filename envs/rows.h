@@ -307,17 +307,13 @@ static uint32_t env_ticks_of_step(const EnvRows *v, const EnvBuffers *b, size_t 
             env.script(s, (int)slot, desk->skill[slot], desk->action[slot]);
         }
         env_advance(s, (EnvActions)desk->action, out, env_desk_scratch(desk));
-        for (uint32_t l = 0; env.alive && l < ENV_LANES; l++) {
-            if (!(over >> l & 1) && env_live(v, b, block, l, s, desk)) {
-                over |= 1u << l; /* all is said of it */
-            }
-        }
-        int32_t any = 0;
-        for (int l = 0; !env.alive && l < ENV_LANES; l++) {
+        int32_t any = env.alive != 0;
+        for (int l = 0; l < ENV_LANES; l++) {
             any |= step->terminated[l] | step->truncated[l];
         }
         for (uint32_t l = 0; any && l < ENV_LANES; l++) {
-            if ((over >> l & 1) || !(step->terminated[l] | step->truncated[l])) {
+            if ((over >> l & 1) ||
+                !(env.alive ? env_live(v, b, block, l, s, desk) : step->terminated[l] | step->truncated[l])) {
                 continue;
             }
             over |= 1u << l;

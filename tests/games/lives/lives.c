@@ -2,6 +2,9 @@
  * by chance, or by a stroke of the visitor. The first two return at once, the others after a rest; the last two join
  * late; the fifth leaves, so that its lives are cut off. Births may cease, and then all ends with the last of them.
  */
+#ifndef ENV_LANES
+#define ENV_LANES 4
+#endif
 #define ENV_SLOTS 6
 #define ENV_HEADS 1
 #define ENV_OBS 4
@@ -18,122 +21,126 @@ enum { ATONCE = 2, EARLY = 4, LEAVES = 4, LATE = 20, STRIKE = ENV_EVENT_CUSTOM, 
 
 struct State {
     EnvBase base;
-    int32_t lives[ENV_SLOTS], rest[ENV_SLOTS], sum[ENV_SLOTS], bit[ENV_SLOTS], age[ENV_SLOTS], good[ENV_SLOTS];
+    int32_t lives[ENV_SLOTS][ENV_LANES], rest[ENV_SLOTS][ENV_LANES], sum[ENV_SLOTS][ENV_LANES];
+    int32_t bit[ENV_SLOTS][ENV_LANES], age[ENV_SLOTS][ENV_LANES], good[ENV_SLOTS][ENV_LANES];
 };
 
-#define PARAM(name) (s->base.param[P_##name][0])
+#define PARAM(name) (s->base.param[P_##name][lane])
 
-static void bear(State *s, int slot) {
-    s->lives[slot] = 1;
-    s->age[slot] = s->good[slot] = 0;
-    s->bit[slot] = (int32_t)env_below(s, 0, 2);
+static void bear(State *s, int lane, int slot) {
+    s->lives[slot][lane] = 1;
+    s->age[slot][lane] = s->good[slot][lane] = 0;
+    s->bit[slot][lane] = (int32_t)env_below(s, lane, 2);
 }
 
 static void reset(State *s, int lane) {
-    (void)lane;
     for (int slot = 0; slot < ENV_SLOTS; slot++) {
-        s->lives[slot] = s->sum[slot] = s->bit[slot] = s->age[slot] = s->good[slot] = 0;
-        s->rest[slot] = slot < EARLY ? 0 : LATE;
+        s->lives[slot][lane] = s->sum[slot][lane] = s->bit[slot][lane] = 0;
+        s->age[slot][lane] = s->good[slot][lane] = 0;
+        s->rest[slot][lane] = slot < EARLY ? 0 : LATE;
         if (slot < EARLY) {
-            bear(s, slot);
+            bear(s, lane, slot);
         }
     }
 }
 
 static int alive(const State *s, int lane, int slot) {
-    (void)lane;
-    return s->lives[slot];
+    return s->lives[slot][lane];
 }
 
 static int awaits(const State *s, int lane) {
-    (void)lane;
-    return (float)s->base.tick[0] <= PARAM(births);
+    return (float)s->base.tick[lane] <= PARAM(births);
 }
 
 static void spawn(State *s, int lane) {
     for (int slot = 0; slot < ENV_SLOTS; slot++) {
-        if (!s->lives[slot] && s->rest[slot] == 0 && awaits(s, lane)) {
-            bear(s, slot);
+        if (!s->lives[slot][lane] && s->rest[slot][lane] == 0 && awaits(s, lane)) {
+            bear(s, lane, slot);
         }
     }
 }
 
-static void die(State *s, int slot) {
-    s->lives[slot] = 0;
-    s->rest[slot] = slot < ATONCE ? 0 : (int32_t)PARAM(rest);
+static void die(State *s, int lane, int slot) {
+    s->lives[slot][lane] = 0;
+    s->rest[slot][lane] = slot < ATONCE ? 0 : (int32_t)PARAM(rest);
+}
+
+static void act(State *s, int lane, int slot, int32_t said, EnvResult out) {
+    int dies = env_uniform(s, lane) < PARAM(danger), good = said == s->bit[slot][lane];
+    if (!s->lives[slot][lane]) {
+        s->rest[slot][lane] -= s->rest[slot][lane] > 0;
+        return;
+    }
+    out.reward[slot][lane] += good ? 1.0f : -0.5f;
+    s->sum[slot][lane] += good;
+    s->good[slot][lane] += good;
+    s->age[slot][lane]++;
+    if (dies) {
+        die(s, lane, slot);
+        if (slot == LEAVES) {
+            env_leave(out, lane, slot);
+        } else {
+            out.reward[slot][lane] -= 2.0f;
+        }
+    }
 }
 
 static void step(State *s, EnvActions action, EnvResult out) {
-    for (int slot = 0; slot < ENV_SLOTS; slot++) {
-        int dies = env_uniform(s, 0) < PARAM(danger);
-        if (!s->lives[slot]) {
-            s->rest[slot] -= s->rest[slot] > 0;
-            continue;
+    for (int lane = 0; lane < ENV_LANES; lane++) {
+        for (int slot = 0; slot < ENV_SLOTS; slot++) {
+            act(s, lane, slot, action[slot][0][lane], out);
         }
-        int good = action[slot][0][0] == s->bit[slot];
-        out.reward[slot][0] += good ? 1.0f : -0.5f;
-        s->sum[slot] += good;
-        s->good[slot] += good;
-        s->age[slot]++;
-        if (dies) {
-            die(s, slot);
-            if (slot == LEAVES) {
-                env_leave(out, 0, slot);
-            } else {
-                out.reward[slot][0] -= 2.0f;
-            }
-        }
+        out.truncated[lane] |= (float)(s->base.tick[lane] + 1) >= PARAM(time);
     }
-    out.truncated[0] |= (float)(s->base.tick[0] + 1) >= PARAM(time);
 }
 
 /* The bit is shown once; then only how old the player is, and who it is. */
 static void observe(const State *s, int slot, float *obs, size_t stride) {
-    (void)stride;
-    obs[0] = s->lives[slot] && s->age[slot] == 0 ? (float)(2 * s->bit[slot] - 1) : 0.0f;
-    obs[1] = (float)(s->age[slot] % 5) * 0.2f;
-    obs[2] = (float)slot * 0.2f;
-    obs[3] = (float)s->rest[slot] * 0.1f;
+    for (int lane = 0; lane < ENV_LANES; lane++) {
+        float *seen = obs + (size_t)lane * stride;
+        int told = s->lives[slot][lane] && s->age[slot][lane] == 0;
+        seen[0] = told ? (float)(2 * s->bit[slot][lane] - 1) : 0.0f;
+        seen[1] = (float)(s->age[slot][lane] % 5) * 0.2f;
+        seen[2] = (float)slot * 0.2f;
+        seen[3] = (float)s->rest[slot][lane] * 0.1f;
+    }
 }
 
 static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
-    int forgets = env_noise(s, 0, slot, 0) >= skill[0];
-    action[0][0] = forgets ? env_noise(s, 0, slot, 1) < 0.5f : s->bit[slot];
+    for (int lane = 0; lane < ENV_LANES; lane++) {
+        int forgets = env_noise(s, lane, slot, 0) >= skill[lane];
+        action[0][lane] = forgets ? env_noise(s, lane, slot, 1) < 0.5f : s->bit[slot][lane];
+    }
 }
 
 /* A visitor kills who is pointed at, or calls somebody back. */
 static void event(State *s, int lane, const EnvEvent *event) {
-    (void)lane;
     int slot = event->target - 1;
     if (slot >= 0 && slot < ENV_SLOTS) {
-        if (event->kind == STRIKE && s->lives[slot]) {
-            die(s, slot);
-        } else if (event->kind == CALL && !s->lives[slot]) {
-            bear(s, slot);
+        if (event->kind == STRIKE && s->lives[slot][lane]) {
+            die(s, lane, slot);
+        } else if (event->kind == CALL && !s->lives[slot][lane]) {
+            bear(s, lane, slot);
         }
     }
 }
 
 static float score(const State *s, int lane, int slot) {
-    (void)lane;
-    return (float)s->sum[slot];
+    return (float)s->sum[slot][lane];
 }
 
 static float success(const State *s, int lane, int slot) {
-    (void)lane;
-    return s->good[slot] >= 10 ? 1.0f : 0.0f;
+    return s->good[slot][lane] >= 10 ? 1.0f : 0.0f;
 }
 
 static float potential(const State *s, int lane, int slot) {
-    (void)lane;
-    return 0.1f * (float)s->good[slot];
+    return 0.1f * (float)s->good[slot][lane];
 }
 
 static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
-    (void)lane;
     env_rect(list, 0.5f, 0.5f, 1.0f, 1.0f, 0.0f, 0.0f, 0x101820ff);
     for (int slot = 0; slot < ENV_SLOTS; slot++) {
-        if (s->lives[slot]) {
+        if (s->lives[slot][lane]) {
             uint32_t color = slot == view->agent ? 0xfff4d6ff : 0x4fd1c5ff;
             env_circle(list, 0.1f + 0.16f * (float)slot, 0.5f, 0.06f, color);
         }
