@@ -7,17 +7,20 @@ import re
 import secrets
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.cli import flags
 from minnow.cli.record import policy_of
+from minnow.cli.replay import Found, find
 
 if TYPE_CHECKING:
     from minnow.envs.window import Window
     from minnow.web.game import Game
+    from minnow.web.replay import Player
 
 SUMMARY = "play a game in a window"
 USAGE = """usage: minnow play NAME [--policy FILE] [options]
@@ -29,6 +32,7 @@ LONGEST_GAP = 0.1  # s of real time that one frame may stand for
 DRAG = 8  # pixels of way that make a click a drag
 TURN = 20  # presses from one end of a parameter's range to the other
 SCRIPT, POLICY, PERSON = range(3)  # game.h
+EVENT = 4
 DRIVERS = ("The script", "The policy", "You")
 HELP = (
     ("SPACE", "play or pause"),
@@ -54,6 +58,11 @@ class Flags:
 
     policy: str = ""
     """A .minnow file. Empty: the one that the game comes with, if there is one; `none`: the script."""
+    replay: str = ""
+    """A replay file to watch. Whoever touches the game's keys plays on from there."""
+    save_replay: str = ""
+    """Where to write the game since its last start as a replay, when the window closes. Empty: a new file in replays/;
+    `none`: nowhere."""
     seed: int | None = None
     """Which game; drawn and printed if absent."""
     height: int = 640
@@ -76,18 +85,41 @@ def main(argv: list[str]) -> int:
         raise MinnowError(f"--height is {chosen.height}: it must be 100 to 4096.")
     from minnow.envs.window import Window
 
-    seed = secrets.randbits(32) if chosen.seed is None else chosen.seed
-    print(f"seed {seed}: --seed {seed} plays this game again", file=sys.stderr)
-    table = Table(place, policy_of(place, chosen.policy), seed)
+    if chosen.replay:
+        found = find(Path(chosen.replay), place, [chosen.policy] if chosen.policy else ())
+        table = Table(place, None, 0, found)
+    else:
+        seed = secrets.randbits(32) if chosen.seed is None else chosen.seed
+        print(f"seed {seed}: --seed {seed} plays this game again", file=sys.stderr)
+        table = Table(place, policy_of(place, chosen.policy), seed)
     width = round(chosen.height * spec.view_width / spec.view_height)
     window = Window(f"minnow: {spec.title}", max(width, 200), chosen.height, (spec.view_width, spec.view_height))
     try:
         table.run(window, chosen.seconds)
     finally:
         window.close()
+        saved = save(table, chosen.save_replay)
     if chosen.json:
-        print(json.dumps(table.told()))
+        print(json.dumps(table.told() | {"replay": saved}))
     return 0
+
+
+def save(table: Table, where: str) -> str | None:
+    """Writes the game as a replay, unless it is one that was only watched; returns where."""
+    from minnow.web import replay
+
+    if where == "none" or table.player or not table.game.ticks:
+        return None
+    name = f"{table.spec.name}-{datetime.now():%Y%m%d-%H%M%S}.replay"
+    path = Path(where) if where else Path("replays") / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(replay.encode(replay.of(table.game)))
+    except (OSError, MinnowError) as error:  # the game is over, and what there is to tell of it is told
+        print(f"the replay is not written: {error}", file=sys.stderr)
+        return None
+    print(f"replay: {path}: minnow play {table.spec.name} --replay {path}", file=sys.stderr)
+    return str(path)
 
 
 def key_name(code: str) -> str:
@@ -98,22 +130,53 @@ def key_name(code: str) -> str:
 class Table:
     """A game, who plays it, and what the keys do to it; the same rules as the page's."""
 
-    def __init__(self, env: str | Path, policy: bytes | None, seed: int) -> None:
-        self.env, self.spec, self.seed = env, envs.spec(env), seed
+    def __init__(self, env: str | Path, policy: bytes | None, seed: int, found: Found | None = None) -> None:
+        self.env, self.spec, self.seed, self.found = env, envs.spec(env), seed, found
+        self.player: Player | None = None  # what the game follows until a person does something
         self.values = {param.name: param.value for param in self.spec.param}
         self.focus, self.param, self.speed = 0, 0, 1.0
         self.running, self.help, self.taken = True, False, False
-        self.open(policy)
+        self.message = ""
+        if found:
+            self.policy = bool(found.policies)
+            self.watch(found)
+        else:
+            self.open(policy)
+
+    @property
+    def drivers(self) -> list[int]:
+        """Who drives each player."""
+        return self.game.drivers
+
+    def watch(self, found: Found) -> None:
+        """Plays a replay from its start."""
+        self.player = found.player()
+        self.game = self.player.game
+        start = found.replay.inputs[0].values
+        self.seed = start[0] | start[1] << 32
+        self.values = {param.name: param.value for param in self.spec.param}
+        self.ticks = self.episodes = self.known = 0
+        self.owed = 0.0
+        self._learn()
+
+    def _learn(self) -> None:
+        """The parameters that the replay has turned."""
+        from minnow.web.game import floats
+
+        for entry in self.game.inputs[self.known :]:
+            if entry.kind == EVENT and entry.values[0] == 0:  # ENV_EVENT_PARAM
+                (self.values[self.spec.param[entry.slot].name],) = floats(entry.values[8])
+        self.known = len(self.game.inputs)
 
     def open(self, policy: bytes | None) -> None:
         """Starts a game with a policy; raises MinnowError, and leaves the game there was, where it is refused."""
         from minnow.web.game import Game
 
         self.game: Game = Game(self.env, policy, seed=self.seed)
-        self.policy = policy is not None
-        self.drivers = [self.best(slot) for slot in range(self.spec.slots)]
-        for slot, driver in enumerate(self.drivers):
-            self.game.drive(slot, driver)
+        self.policy, self.player, self.found = policy is not None, None, None
+        for slot, driver in enumerate(self.game.drivers):
+            if driver != self.best(slot):
+                self.game.drive(slot, self.best(slot))
         self.message = ""
         self.again()
 
@@ -124,7 +187,10 @@ class Table:
         return SCRIPT if self.spec.has_script else PERSON
 
     def again(self) -> None:
-        """The same seed once more; parameters stay turned."""
+        """The same seed once more; parameters stay turned. A replay that nobody has touched begins again."""
+        if self.player and self.found:
+            self.watch(self.found)
+            return
         self.game.start(self.seed)
         for i, param in enumerate(self.spec.param):
             if self.values[param.name] != param.value:
@@ -133,14 +199,30 @@ class Table:
         self.owed = 0.0
 
     def tick(self) -> None:
-        self.episodes += bool(self.game.tick() & 3)  # terminated or truncated
+        if self.player and self.game.ticks >= self.player.replay.ticks:
+            self.running, self.message = False, "The replay is over. Touch the game's keys to play on."
+            return
+        self.episodes += bool((self.player or self.game).tick() & 3)  # terminated or truncated
         self.ticks += 1
+        if self.player:
+            self._learn()
+
+    def play_on(self) -> None:
+        """From here on the game is a person's, and no replay."""
+        if self.player:
+            self.player, self.message, self.running = None, "", True
 
     def drive(self, slot: int, driver: int) -> None:
-        self.drivers[slot] = driver
+        self.play_on()
         self.game.drive(slot, driver)
 
+    def event(self, kind: int, *members: Any) -> None:
+        """What a person does to the world: target, at, way, value."""
+        self.play_on()
+        self.game.event(kind, self.focus, *members)
+
     def take_over(self) -> None:
+        self.play_on()
         if self.drivers[self.focus] != PERSON:
             self.drive(self.focus, PERSON)
         self.taken = True
@@ -157,7 +239,7 @@ class Table:
 
     def next_player(self) -> None:
         """Looks at the next player; a person goes there with the eyes."""
-        mine = self.drivers[self.focus] == PERSON
+        mine = self.drivers[self.focus] == PERSON and not self.player
         if mine:
             self.hand_back()
         self.focus = (self.focus + 1) % self.spec.slots
@@ -169,6 +251,7 @@ class Table:
         param = self.spec.param[index]
         value = min(max(round(value) if param.scale == "integer" else value, param.low), param.high)
         self.values[param.name] = value
+        self.play_on()
         self.game.event(0, index, value=value)  # ENV_EVENT_PARAM
 
     def press(self, key: int, letter: str) -> None:
@@ -250,7 +333,7 @@ class Table:
             start = self._pointer(window, start)
             if rl.is_file_dropped():
                 self._dropped(rl)
-            if self.drivers[self.focus] == PERSON:
+            if self.drivers[self.focus] == PERSON and not self.player:
                 self.game.act(self.focus, *hands.action())
             if self.running and not self.help:
                 self.owed += min(rl.get_frame_time(), LONGEST_GAP) * self.spec.tick_rate * self.speed
@@ -274,9 +357,9 @@ class Table:
         (x0, y0), (x, y) = window.world(*start), window.world(*here)
         for gesture in self.spec.gesture:
             if gesture.pointer == kind == "click":
-                self.game.event(gesture.kind, self.focus, x, y)
+                self.event(gesture.kind, 0, (x, y, 0.0))
             elif gesture.pointer == kind:
-                self.game.event(gesture.kind, self.focus, x0, y0, x - x0, y - y0)
+                self.event(gesture.kind, 0, (x0, y0, 0.0), (x - x0, y - y0, 0.0))
         return None
 
     def _dropped(self, rl: object) -> None:

@@ -17,10 +17,12 @@ import tyro
 from minnow import envs
 from minnow.cinfer.errors import MinnowError, missing
 from minnow.cli import flags
+from minnow.cli.replay import find
 from minnow.web import shipped
 
 SUMMARY = "record a game as GIF, PNG or MP4"
 USAGE = """usage: minnow record NAME -o FILE.gif|FILE.png|FILE.mp4 [options]
+       minnow record --replay FILE -o FILE.gif|FILE.png|FILE.mp4 [options]
 
 NAME is an environment's name, or the path of its folder: pong, ./orchard.
 minnow record NAME --help lists the options."""
@@ -37,8 +39,10 @@ class Flags:
     """The file to write, .gif, .png or .mp4."""
     policy: str = ""
     """A .minnow file. Empty: the one that the game comes with, if there is one; `none`: the script."""
-    seconds: float = 6.0
-    """Of the game's own time."""
+    replay: str = ""
+    """A replay file, which is filmed from its start: as it was played, whoever drove."""
+    seconds: float | None = None
+    """Of the game's own time; absent: 6, or all of the replay."""
     skip: float = 0.0
     """Seconds that pass before the first picture."""
     width: int = 480
@@ -52,18 +56,25 @@ class Flags:
 
 
 def main(argv: list[str]) -> int:
-    if not argv or argv[0].startswith("-"):
+    name, rest = flags.leading(argv)
+    if not name and not flags.value_of("--replay", argv):
         print(USAGE)
         return 0 if argv and argv[0] in ("-h", "--help") else 2
-    name = argv[0]
-    place = envs.folder(name)
-    chosen = flags.parse(Flags, argv[1:], f"minnow record {name}")
+    chosen = flags.parse(Flags, [*name[1:], *rest], " ".join(["minnow record", *name[:1]]))
+    found = (
+        find(Path(chosen.replay), *name[:1], policies=[chosen.policy] if chosen.policy else ())
+        if chosen.replay
+        else None
+    )
+    place = found.place if found else envs.folder(name[0])
     spec = envs.spec(place)
+    whole = found.replay.ticks / spec.tick_rate if found else 6.0
+    seconds = min(whole, 600.0) if chosen.seconds is None else chosen.seconds
     out = Path(chosen.out)
     if out.suffix not in KINDS:
         raise MinnowError(f"-o is {chosen.out!r}: the file's name must end in {', '.join(KINDS)}.")
     for label, value, low, high in (
-        ("seconds", chosen.seconds, 0, 600),
+        ("seconds", seconds, 0, 600),
         ("skip", chosen.skip, 0, 600),
         ("width", chosen.width, 16, 4096),
         ("fps", chosen.fps, 1, 120),
@@ -74,19 +85,21 @@ def main(argv: list[str]) -> int:
         raise MinnowError("ffmpeg was not found. Install it: apt-get install ffmpeg (as root), or write a .gif.")
     from minnow.envs.raster import Raster
     from minnow.web.game import Game
+    from minnow.web.replay import Player
 
-    game = Game(place, policy_of(place, chosen.policy), seed=chosen.seed)
+    played = found.player() if found else Game(place, policy_of(place, chosen.policy), seed=chosen.seed)
+    game = played.game if isinstance(played, Player) else played
     size = (chosen.width // 2 * 2, round(chosen.width * spec.view_height / spec.view_width / 2) * 2)
     raster = Raster(*size, (spec.view_width, spec.view_height))
-    game.tick(round(chosen.skip * spec.tick_rate))
+    played.tick(round(chosen.skip * spec.tick_rate))
     ticks = max(1, round(spec.tick_rate / chosen.fps))
     if out.suffix == ".gif":
         ticks = max(ticks, math.ceil(spec.tick_rate / FASTEST_GIF))
-    count = max(1, round(chosen.seconds * spec.tick_rate / ticks))
+    count = max(1, round(seconds * spec.tick_rate / ticks))
 
     def pictures() -> Iterator[np.ndarray]:
         for _ in range(count):
-            game.tick(ticks)
+            played.tick(ticks)
             yield raster.draw(game.draw(0, size[0] / size[1]))
 
     try:

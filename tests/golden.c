@@ -18,28 +18,39 @@ static uint64_t golden_fold(uint64_t hash, const void *data, size_t size) {
     return hash;
 }
 
+static uint32_t golden_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 static void golden_hold(Game *game, const EnvSpec *spec, uint32_t slot, uint32_t *random) {
+    GameInput held = {.tick = game_ticks(game), .kind = GAME_ACT, .slot = slot};
     for (int32_t head = 0; head < spec->heads; head++) {
         const EnvHead *h = &spec->head[head];
         const uint32_t bits = golden_next(random);
         const float low = h->low, high = h->high, share = (float)(bits >> 8) * (1.0f / 16777216.0f);
-        const float value = h->size > 0 ? (float)(bits % (uint32_t)h->size) : low + share * (high - low);
-        game_act(game, slot, (uint32_t)head, value);
+        held.values[head] = golden_bits(h->size > 0 ? (float)(bits % (uint32_t)h->size) : low + share * (high - low));
     }
+    game_input(game, &held);
 }
 
 /* With a policy the first agents follow it, drawing their choices, and the rest are scripted; without, every slot acts
  * at random. out: hash of the states, hash of the actions, two words each; then episodes. */
 void golden_play(Game *game, uint32_t policy, uint32_t steps, uint32_t out[5]) {
     const EnvSpec *spec = env_spec();
-    uint32_t random = 2463534242u;
+    uint32_t random = 2463534242u, agents = (uint32_t)spec->agents;
     uint64_t states = 0xcbf29ce484222325u, actions = states;
-    for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {
-        const uint32_t ours = slot < (uint32_t)spec->agents ? GAME_POLICY : GAME_SCRIPT;
-        game_drive(game, slot, policy ? ours : GAME_PERSON);
+    const GameInput begin[] = {
+        {0, GAME_START, 0, {12345, 6789}},
+        {0, GAME_SAMPLE, 0, {1}},
+        {0, GAME_SEAT, 0, {ENV_SLOTS, policy}},
+        {0, GAME_DRIVE, 0, {policy ? agents : ENV_SLOTS, policy ? GAME_POLICY : GAME_PERSON}},
+    };
+    uint32_t taken = 1;
+    for (uint32_t i = 0; i < sizeof begin / sizeof begin[0]; i++) {
+        taken &= game_input(game, &begin[i]);
     }
-    game_sample(game, 1);
-    game_start(game, 12345, 6789);
     for (uint32_t step = 0; step < steps; step++) {
         for (uint32_t slot = 0; slot < ENV_SLOTS && !policy; slot++) {
             golden_hold(game, spec, slot, &random);
@@ -56,7 +67,7 @@ void golden_play(Game *game, uint32_t policy, uint32_t steps, uint32_t out[5]) {
     }
     out[0] = (uint32_t)states, out[1] = (uint32_t)(states >> 32);
     out[2] = (uint32_t)actions, out[3] = (uint32_t)(actions >> 32);
-    out[4] = game_episodes(game);
+    out[4] = taken ? game_episodes(game) : 0; /* which the caller notices */
 }
 
 #ifndef __wasm__
@@ -84,9 +95,9 @@ int main(int argc, char **argv) {
             return 1;
         }
     }
-    const uint32_t need = game_size(policy);
+    const uint32_t count = policy != NULL, need = game_size(&policy, count);
     void *memory = malloc(need);
-    golden_play(game_open(policy, memory, need), policy != NULL, (uint32_t)atoi(argv[1]), out);
+    golden_play(game_open(&policy, count, memory, need), count, (uint32_t)atoi(argv[1]), out);
     printf("%08x%08x %08x%08x %u\n", out[1], out[0], out[3], out[2], out[4]);
     free(memory);
     free(block);

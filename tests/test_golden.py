@@ -48,8 +48,10 @@ if (policy) {
   loaded = core.game_load(file, bytes.length, take(need), need, scratch);
   if (!loaded) throw new Error("refused");
 }
-const need = core.game_size(loaded);
-core.golden_play(core.game_open(loaded, take(need), need), loaded ? 1 : 0, Number(steps), scratch);
+const count = loaded ? 1 : 0;
+new Uint32Array(core.memory.buffer, scratch, 1)[0] = loaded;
+const need = core.game_size(scratch, count);
+core.golden_play(core.game_open(scratch, count, take(need), need), count, Number(steps), scratch);
 const words = [...new Uint32Array(core.memory.buffer, scratch, 5)].map((word) => word.toString(16).padStart(8, "0"));
 console.log(`${words[1]}${words[0]} ${words[3]}${words[2]} ${parseInt(words[4], 16)}`);
 """

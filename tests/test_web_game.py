@@ -103,7 +103,7 @@ def test_a_snapshot_is_a_fork(env: str) -> None:
 
 def test_a_snapshot_holds_the_policy_s_memory_and_luck(policy: bytes) -> None:
     game = Game("pong", policy, seed=4)
-    game.c.game_sample(game.at, 1)
+    game.sample(True)
     game.tick(203)  # in the middle of a step
     saved = game.state
     game.tick(1000)
@@ -132,9 +132,9 @@ def test_the_policy_thinks_alike_whoever_drives(policy: bytes) -> None:
 
 def test_sampled_differs_from_greedy_and_follows_the_seed(policy: bytes) -> None:
     hashes = {}
-    for name, sampled, seed in (("greedy", 0, 5), ("drawn", 1, 5), ("again", 1, 5), ("other", 1, 6)):
+    for name, sampled, seed in (("greedy", False, 5), ("drawn", True, 5), ("again", True, 5), ("other", True, 6)):
         game = Game("pong", policy, seed=seed)
-        game.c.game_sample(game.at, sampled)
+        game.sample(sampled)
         game.tick(2000)
         hashes[name] = game.hash()
     assert hashes["drawn"] == hashes["again"]
@@ -150,13 +150,11 @@ def test_events_arrive_at_the_next_tick() -> None:
     game.tick(100)
     same.tick(100)
     assert game.hash() == same.hash() != before
-    kick = game.spec.gesture[0].kind
-    assert [game.event(kick, 0, y=0.5) for _ in range(70)].count(False) == 6  # the queue holds 64
     game.start(2)
     fresh = Game("pong", seed=2)
     game.tick(50)
     fresh.tick(50)
-    assert game.hash() == fresh.hash()  # a new start forgets the queue and the turned parameter
+    assert game.hash() == fresh.hash()  # a new start forgets the turned parameter
 
 
 def test_policies_of_other_games_are_refused(policy: bytes, tmp_path: Path) -> None:
@@ -174,21 +172,32 @@ def test_policies_of_other_games_are_refused(policy: bytes, tmp_path: Path) -> N
 def test_other_kinds_of_environment(tiny: tuple[str, bytes]) -> None:
     name, policy = tiny
     game = Game(name, policy, seed=1)
-    game.c.game_sample(game.at, 1)
+    game.sample(True)
     for slot in range(3):
         game.drive(slot, POLICY)
     game.tick(60)
     for slot in range(3):
         assert game.score(slot) == 0
         game.drive(slot, PERSON)
-    for held in (0.0, 1.0, 2.0, -7.0, 1e9, float("nan")):
+    for unheard in (float("nan"), float("inf")):
+        with pytest.raises(MinnowError, match="refuses"):
+            game.act(0, 0.0, unheard)
+    for held in (0.0, 1.0, 2.0, -7.0, 1e9):
         game.act(0, held, held)
         game.act(1, held, 1.0)
         game.tick(5)
     assert [game.score(slot) for slot in range(3)] == [0, 0, 0]
-    assert len(game.draw()) == 1024  # as many as the list holds
+    assert len(game.draw()) == game.spec.shapes == 2000
     game.tick(300)
     assert game.c.game_episodes(game.at) == 3
+
+
+def test_a_draw_list_that_is_too_long_is_told(tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    source = (HERE / "tiny.c").read_text()
+    (tmp_path / "tiny" / "tiny.c").write_text(source.replace("#define ENV_SHAPES 2000", "#define ENV_SHAPES 1999"))
+    with pytest.raises(MinnowError, match="tiny draws 2000 shapes, and declares 1999 at most"):
+        Game(tmp_path / "tiny", seed=1).draw()
 
 
 def test_what_the_policy_would_do_is_its_own(tiny: tuple[str, bytes]) -> None:
@@ -235,7 +244,7 @@ def test_other_kinds_play_alike_in_a_debug_build(tiny: tuple[str, bytes]) -> Non
         libraries = (None, shared(name, cc=cc, flags=flags))
         games = [Game(name, policy, seed=1, library=library) for library in libraries]
         for game in games:
-            game.c.game_sample(game.at, 1)
+            game.sample(True)
             game.tick(2000)
             hashes.add(game.hash())
     assert len(hashes) == 1

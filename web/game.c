@@ -5,49 +5,39 @@
 #include "minnow.h"
 #include GAME_ENV
 
-enum { EVENTS = 64, SHAPES = ENV_SHAPES, ALIGN = 64 };
+enum { NO_SEAT = 0 };
 
-typedef struct Play { /* all that changes as the game goes on; the session's state follows it in memory */
+typedef struct Play { /* all that changes as the game goes on; what policies remember follows it in memory */
     State env;
-    uint32_t ticks, episodes, events, sampled;
-    uint32_t driver[ENV_SLOTS];
-    uint32_t alive[ENV_SLOTS];
+    uint32_t ticks, episodes, sampled;
+    uint8_t driver[ENV_SLOTS];
+    uint8_t seat[ENV_SLOTS];  /* NO_SEAT, or 1 + the policy that it follows */
+    uint8_t fresh[ENV_SLOTS]; /* 1: its next observation begins a life, or its stay at a policy */
     float final_score[ENV_SLOTS];
     float held[ENV_SLOTS][ENV_HEADS];        /* by a person */
     env_action chosen[ENV_SLOTS][ENV_HEADS]; /* by the policy, in force until it acts again */
     env_action action[ENV_SLOTS][ENV_HEADS]; /* in the last tick */
-    EnvEvent event[EVENTS];
 } Play;
 
+typedef struct Seat { /* one policy, and every slot's place at it */
+    minnow_session *session;
+    void *memory; /* its state between two steps, within the snapshot */
+    uint32_t inputs;
+    uint8_t group[ENV_GROUPS]; /* [inputs]: the one that each observes */
+} Seat;
+
 struct Game {
-    minnow_session *session; /* NULL: there is no policy */
     Play *play;
-    EnvShape *shapes; /* [SHAPES] */
-    uint8_t *mask;    /* [slots][choices] */
-    void *scratch;
-    env_obs obs[ENV_SLOTS][ENV_OBS];
+    size_t state_size;
+    float *reward;         /* [slots] */
+    uint8_t *left;         /* [slots] */
+    uint8_t *mask;         /* [slots][choices] */
+    void *scratch;         /* [env_scratch_size()] */
+    EnvShape *shapes;      /* [ENV_SHAPES] */
+    void *obs[ENV_GROUPS]; /* [slots][numbers], NULL: for the critic alone */
+    uint32_t seats;
+    Seat seat[GAME_MOST_POLICIES];
 };
-
-/* Where each part lies in the block, from its start. Play and the session's state, which begins the session's block,
- * are neighbours, so that a snapshot is one piece. */
-typedef struct Layout {
-    size_t play, session, shapes, mask, scratch, end;
-} Layout;
-
-static size_t game_align(size_t size) {
-    return (size + ALIGN - 1) / ALIGN * ALIGN;
-}
-
-static Layout game_layout(size_t session_size) {
-    Layout at;
-    at.play = game_align(sizeof(Game));
-    at.session = at.play + game_align(sizeof(Play));
-    at.shapes = at.session + game_align(session_size);
-    at.mask = at.shapes + SHAPES * sizeof(EnvShape);
-    at.scratch = game_align(at.mask + ENV_SLOTS * (size_t)env_choices());
-    at.end = at.scratch + env_scratch_size();
-    return at;
-}
 
 uint32_t game_heap(void) {
 #ifdef __wasm__
@@ -58,21 +48,52 @@ uint32_t game_heap(void) {
 #endif
 }
 
+static int game_open_to_all(uint32_t group) {
+    return !env.spec.group[group].critic;
+}
+
+/* The group that an input observes: the one of its name; where there is one of each, they need not agree in that.
+ * ENV_GROUPS: none. */
+static uint32_t game_group(const minnow_policy *policy, const minnow_array *input) {
+    uint32_t open = 0, last = 0, named = ENV_GROUPS;
+    for (uint32_t group = 0; group < ENV_GROUPS; group++) {
+        if (game_open_to_all(group)) {
+            open++, last = group;
+            named = env_same(env.spec.group[group].name, input->name) ? group : named;
+        }
+    }
+    return open == 1 && minnow_inputs(policy) == 1 ? last : named;
+}
+
+/* Of one shape, or given as a row of numbers. */
+static int game_same_shape(const EnvGroup *group, const minnow_array *input) {
+    int same = input->dtype == (group->type == ENV_U8 ? MINNOW_U8 : MINNOW_F32);
+    for (uint32_t axis = 0; axis < MINNOW_MAX_RANK && input->rank > 1; axis++) {
+        const uint32_t size = axis < 3 ? (uint32_t)group->shape[axis] : 0;
+        same &= (axis < input->rank ? input->shape[axis] : 0) == size;
+    }
+    return same;
+}
+
 /* Whether a sound policy observes and acts as this environment's players do. */
 static minnow_error game_fit(const minnow_policy *policy) {
-    const minnow_array *input = minnow_input(policy, 0);
     const minnow_action_spec *action = minnow_action_of(policy);
     minnow_error error = {MINNOW_OK, 0, 0, 0, 0};
-    error.found = minnow_inputs(policy), error.expected = 1;
-    if (error.found != error.expected) {
-        error.code = MINNOW_E_INPUT;
-        return error;
+    const minnow_array *input;
+    for (uint32_t i = 0; (input = minnow_input(policy, i)) != NULL; i++) {
+        const uint32_t group = game_group(policy, input);
+        error.index = i;
+        error.found = input->size, error.expected = group < ENV_GROUPS ? env_group_numbers(group) : 0;
+        if (group == ENV_GROUPS || i == ENV_GROUPS) {
+            error.code = MINNOW_E_INPUT;
+            return error;
+        }
+        if (error.found != error.expected || !game_same_shape(&env.spec.group[group], input)) {
+            error.code = MINNOW_E_SHAPE;
+            return error;
+        }
     }
-    error.found = input->size, error.expected = ENV_OBS;
-    if (error.found != error.expected || input->dtype != (env.spec.group[0].type == ENV_U8 ? MINNOW_U8 : MINNOW_F32)) {
-        error.code = MINNOW_E_SHAPE;
-        return error;
-    }
+    error.index = 0;
     error.found = action->kind == MINNOW_NONE ? 0 : action->heads, error.expected = ENV_HEADS;
     for (uint32_t head = 0; head < ENV_HEADS && error.code == MINNOW_OK; head++) {
         if (error.found != ENV_HEADS || (action->kind == MINNOW_BOX) != (env.spec.action_type == ENV_BOX)) {
@@ -135,120 +156,248 @@ int32_t game_selftest(const minnow_policy *policy, void *block, uint32_t block_s
     return minnow_selftest(policy, block, block_size, difference);
 }
 
-uint32_t game_size(const minnow_policy *policy) {
-    return (uint32_t)game_layout(policy ? minnow_session_size(policy, ENV_SLOTS, 0) : 0).end + ALIGN;
+/* Room for what a session remembers: recurrent states, and at most 64 bytes of counters and seed. */
+static size_t game_memory(const minnow_policy *policy) {
+    size_t size = 64;
+    for (uint32_t i = 0; i < minnow_states(policy); i++) {
+        size += (size_t)minnow_state_array(policy, i)->size * ENV_SLOTS * sizeof(float);
+    }
+    return size;
 }
 
-Game *game_open(const minnow_policy *policy, void *block, uint32_t block_size) {
-    const size_t session_size = policy ? minnow_session_size(policy, ENV_SLOTS, 0) : 0;
-    const Layout at = game_layout(session_size);
-    if (!block || block_size < at.end + ALIGN) {
-        return NULL;
+/* Hands out the block piece by piece; without a block it only counts. */
+static void *game_take(uint8_t *block, size_t *used, size_t size) {
+    void *at = block ? block + *used : NULL;
+    *used += env_align(size);
+    return at;
+}
+
+static void game_seat_at(Seat *seat, const minnow_policy *policy, void *block, size_t size) {
+    seat->session = minnow_session_init(policy, ENV_SLOTS, 0, 0, block, size, NULL);
+    seat->inputs = minnow_inputs(policy);
+    for (uint32_t i = 0; i < seat->inputs; i++) {
+        seat->group[i] = (uint8_t)game_group(policy, minnow_input(policy, i));
     }
-    uint8_t *base = (uint8_t *)game_align((uintptr_t)block);
-    memset(base, 0, at.end);
-    Game *game = (Game *)base;
-    game->play = (Play *)(base + at.play);
-    game->shapes = (EnvShape *)(base + at.shapes);
-    game->mask = base + at.mask;
-    game->scratch = base + at.scratch;
-    if (policy) {
-        game->session = minnow_session_init(policy, ENV_SLOTS, 0, 0, base + at.session, session_size, NULL);
+}
+
+/* Lays the game out in the block, which is aligned, and returns its size; with NULL it only counts. */
+static size_t game_lay(Game *game, const minnow_policy *const *policies, uint32_t count, uint8_t *block) {
+    size_t used = env_align(sizeof(Game));
+    game->play = game_take(block, &used, sizeof(Play));
+    for (uint32_t i = 0; i < count; i++) { /* right behind it: a snapshot is one piece */
+        game->seat[i].memory = game_take(block, &used, game_memory(policies[i]));
     }
-    game_start(game, 0, 0);
-    return game;
+    game->state_size = used - env_align(sizeof(Game));
+    game->reward = game_take(block, &used, ENV_SLOTS * sizeof(float));
+    game->left = game_take(block, &used, ENV_SLOTS);
+    game->mask = game_take(block, &used, ENV_SLOTS * (size_t)env_choices());
+    game->scratch = game_take(block, &used, env_scratch_size());
+    game->shapes = game_take(block, &used, ENV_SHAPES * sizeof(EnvShape));
+    for (uint32_t group = 0; group < ENV_GROUPS; group++) {
+        const int wanted = count && game_open_to_all(group);
+        game->obs[group] = wanted ? game_take(block, &used, ENV_SLOTS * env_group_bytes(group)) : NULL;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const size_t size = minnow_session_size(policies[i], ENV_SLOTS, 0);
+        void *at = game_take(block, &used, size);
+        if (block) {
+            game_seat_at(&game->seat[i], policies[i], at, size);
+        }
+    }
+    return used;
 }
 
 static void game_begin_episode(Game *game) {
     Play *play = game->play;
     env_reset(&play->env, 0);
+    memset(play->fresh, 1, ENV_SLOTS);
     for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {
-        play->alive[slot] = env_alive(&play->env, 0, slot);
         for (int head = 0; head < ENV_HEADS; head++) {
             play->chosen[slot][head] = (env_action)env.spec.idle[head];
-        }
-        if (game->session) {
-            minnow_reset(game->session, slot);
         }
     }
 }
 
-void game_start(Game *game, uint32_t seed_low, uint32_t seed_high) {
+static void game_start(Game *game, uint32_t seed_low, uint32_t seed_high, float randomize) {
     Play *play = game->play;
-    env_init(&play->env, 0, seed_low, seed_high, 0, NULL, 0.0f);
-    play->ticks = play->episodes = play->events = 0;
+    memset(play, 0, sizeof(Play));
+    env_init(&play->env, 0, seed_low, seed_high, 0, NULL, randomize);
+    for (uint32_t i = 0; i < game->seats; i++) {
+        Seat *seat = &game->seat[i];
+        minnow_restart(seat->session, (uint64_t)seed_high << 32 | seed_low);
+        memcpy(seat->memory, minnow_state(seat->session), minnow_state_size(seat->session));
+    }
+    game_begin_episode(game);
     for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {
-        play->final_score[slot] = 0.0f;
         for (int head = 0; head < ENV_HEADS; head++) {
             play->held[slot][head] = (float)env.spec.idle[head];
             play->action[slot][head] = (env_action)env.spec.idle[head];
         }
     }
-    if (game->session) {
-        minnow_restart(game->session, (uint64_t)seed_high << 32 | seed_low);
-    }
-    game_begin_episode(game);
 }
 
-void game_drive(Game *game, uint32_t slot, uint32_t driver) {
-    if (slot < ENV_SLOTS && driver <= GAME_PERSON) {
-        game->play->driver[slot] = driver == GAME_POLICY && !game->session ? (uint32_t)GAME_SCRIPT : driver;
-    }
-}
-
-uint32_t game_driver(const Game *game, uint32_t slot) {
-    return slot < ENV_SLOTS ? game->play->driver[slot] : 0;
-}
-
-void game_act(Game *game, uint32_t slot, uint32_t head, float value) {
-    if (slot < ENV_SLOTS && head < ENV_HEADS) {
-        game->play->held[slot][head] = value;
-    }
-}
-
-void game_sample(Game *game, uint32_t sampled) {
-    game->play->sampled = sampled != 0;
-}
-
-uint32_t game_event(Game *game, int32_t kind, int32_t slot, float x, float y, float z, float value) {
-    Play *play = game->play;
-    uint32_t at = 0;
-    while (at < play->events &&
-           !(kind == ENV_EVENT_PARAM && play->event[at].kind == kind && play->event[at].slot == slot)) {
-        at++;
-    }
-    if (at == EVENTS) {
+uint32_t game_size(const minnow_policy *const *policies, uint32_t count) {
+    Game measured;
+    if (count > GAME_MOST_POLICIES) {
         return 0;
     }
-    play->event[at] = (EnvEvent){kind, slot, 0, {x, y, 0.0f}, {z, value, 0.0f}, value};
-    play->events += at == play->events;
+    const size_t size = game_lay(&measured, policies, count, NULL) + 64;
+    return size > UINT32_MAX / 2 ? 0 : (uint32_t)size;
+}
+
+Game *game_open(const minnow_policy *const *policies, uint32_t count, void *block, uint32_t block_size) {
+    const uint32_t need = game_size(policies, count);
+    if (!need || !block || block_size < need) {
+        return NULL;
+    }
+    uint8_t *base = (uint8_t *)env_align((uintptr_t)block);
+    memset(base, 0, need - 64);
+    Game *game = (Game *)(void *)base;
+    game_lay(game, policies, count, base);
+    game->seats = count;
+    game_start(game, 0, 0, 0.0f);
+    return game;
+}
+
+static float game_real(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Whether words are numbers: infinities would do no harm, but what is not a number has different bits here and there.
+ */
+static int game_finite(const uint32_t *words, uint32_t count) {
+    int finite = 1;
+    for (uint32_t i = 0; i < count; i++) {
+        finite &= (words[i] & 0x7f800000u) != 0x7f800000u;
+    }
+    return finite;
+}
+
+/* Whether an input of this kind may be; `slot`: the first, values as they came. */
+static int game_takes(const Game *game, uint32_t kind, uint32_t slot, const uint32_t *values) {
+    switch (kind) {
+    case GAME_START:
+        return slot == 0 && values[2] <= 0x3f800000u; /* the bits of 1: 0 to 1, then */
+    case GAME_SEAT:
+    case GAME_DRIVE:
+        return slot < ENV_SLOTS && values[0] - 1 < ENV_SLOTS - slot &&
+               values[1] <= (kind == GAME_SEAT ? game->seats : (uint32_t)GAME_PERSON);
+    case GAME_ACT:
+        return slot < ENV_SLOTS && game_finite(values, ENV_HEADS);
+    case GAME_EVENT:
+        if (!game_finite(values + 2, 7)) {
+            return 0;
+        }
+        return values[0] == ENV_EVENT_PARAM ? slot < ENV_PARAM_COUNT
+               : values[0] == ENV_EVENT_RANDOMIZE
+                   ? slot == 0
+                   : slot < ENV_SLOTS && values[0] >= ENV_EVENT_CUSTOM && values[0] <= INT32_MAX;
+    case GAME_SAMPLE:
+        return slot == 0 && values[0] <= 1;
+    default:
+        return 0;
+    }
+}
+
+uint32_t game_input(Game *game, const GameInput *input) {
+    Play *play = game->play;
+    const uint32_t slot = input->slot, *values = input->values;
+    if (input->tick != (input->kind == GAME_START ? 0 : play->ticks) || !game_takes(game, input->kind, slot, values)) {
+        return 0;
+    }
+    if (input->kind == GAME_START) {
+        game_start(game, values[0], values[1], game_real(values[2]));
+    } else if (input->kind == GAME_SEAT) {
+        memset(play->seat + slot, (int)values[1], values[0]);
+        memset(play->fresh + slot, 1, values[0]);
+    } else if (input->kind == GAME_DRIVE) {
+        memset(play->driver + slot, (int)values[1], values[0]);
+    } else if (input->kind == GAME_ACT) {
+        memcpy(play->held[slot], values, sizeof play->held[slot]);
+    } else if (input->kind == GAME_EVENT) {
+        EnvEvent event = {(int32_t)values[0], (int32_t)slot, (int32_t)values[1], {0}, {0}, 0.0f};
+        memcpy(event.at, values + 2, sizeof event.at);
+        memcpy(event.way, values + 5, sizeof event.way);
+        event.value = game_real(values[8]);
+        env_event(&play->env, 0, &event);
+    } else {
+        play->sampled = values[0];
+    }
     return 1;
 }
 
-/* Every player observes, and the policy's memory advances for all of them. */
-static void game_think(Game *game) {
-    Play *play = game->play;
+uint32_t game_seat(const Game *game, uint32_t slot) {
+    return slot < ENV_SLOTS ? game->play->seat[slot] : NO_SEAT;
+}
+
+uint32_t game_driver(const Game *game, uint32_t slot) {
+    const uint32_t driver = slot < ENV_SLOTS ? game->play->driver[slot] : GAME_SCRIPT;
+    return driver == GAME_POLICY && !game_seat(game, slot) ? (uint32_t)GAME_SCRIPT : driver;
+}
+
+static int game_alive(const Game *game, uint32_t slot) {
+    return !env.alive || env_alive(&game->play->env, 0, slot);
+}
+
+/* What every slot sees, and may choose. */
+static void game_observe(Game *game) {
+    const State *state = &game->play->env;
     const size_t choices = env_choices();
     for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {
-        const uint32_t alive = env_alive(&play->env, 0, slot);
-        if (alive && !play->alive[slot]) {
-            minnow_reset(game->session, slot);
+        for (uint32_t group = 0; group < ENV_GROUPS; group++) {
+            if (game->obs[group]) {
+                uint8_t *obs = (uint8_t *)game->obs[group] + slot * env_group_bytes(group);
+                env_observe(state, 0, slot, group, obs, game->scratch);
+            }
         }
-        play->alive[slot] = alive;
-        env_observe(&play->env, 0, slot, 0, game->obs[slot], game->scratch);
-        env_mask(&play->env, 0, slot, game->mask + slot * choices);
-        if (!alive) {
-            memset(game->mask + slot * choices, 1, choices);
+        uint8_t *mask = game->mask + slot * choices;
+        env_mask(state, 0, slot, mask);
+        if (!game_alive(game, slot)) {
+            memset(mask, 1, choices);
         }
     }
-    minnow_sample(game->session, (int)play->sampled);
-    const int32_t code = minnow_step(game->session, game->obs, env.mask ? game->mask : NULL);
+}
+
+/* One policy's turn: its memory advances for whoever sits there, and for nobody else does it mean anything. It does
+ * nothing while nobody who lives sits there. */
+static void game_think(Game *game, uint32_t number) {
+    Play *play = game->play;
+    const Seat *seat = &game->seat[number];
+    minnow_session *session = seat->session;
+    const void *inputs[ENV_GROUPS];
+    int any = 0;
+    for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {
+        any |= play->seat[slot] == number + 1 && game_alive(game, slot);
+    }
+    if (!any) {
+        return;
+    }
+    memcpy(minnow_state(session), seat->memory, minnow_state_size(session));
+    for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {
+        if (play->seat[slot] == number + 1 && play->fresh[slot] && game_alive(game, slot)) {
+            minnow_reset(session, slot);
+            play->fresh[slot] = 0;
+        }
+    }
+    for (uint32_t i = 0; i < seat->inputs; i++) {
+        inputs[i] = game->obs[seat->group[i]];
+    }
+    minnow_sample(session, (int)play->sampled);
+    const int32_t code = minnow_step_inputs(session, inputs, env.mask ? game->mask : NULL);
     if (code == MINNOW_OK || code == MINNOW_E_DOMAIN) { /* that step is made too: a game goes on */
+        memcpy(seat->memory, minnow_state(session), minnow_state_size(session));
+        for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {
 #ifdef ENV_CONTINUOUS
-        memcpy(play->chosen, minnow_action_box(game->session), sizeof play->chosen);
+            const env_action *chosen = minnow_action_box(session) + slot * ENV_HEADS;
 #else
-        memcpy(play->chosen, minnow_action(game->session), sizeof play->chosen);
+            const env_action *chosen = minnow_action(session) + slot * ENV_HEADS;
 #endif
+            if (play->seat[slot] == number + 1) {
+                memcpy(play->chosen[slot], chosen, sizeof play->chosen[slot]);
+            }
+        }
     }
 }
 
@@ -265,7 +414,7 @@ static void game_obey(Game *game, uint32_t slot) {
 #endif
     }
 #ifndef ENV_CONTINUOUS
-    uint8_t *mask = game->mask + slot * env_choices();
+    uint8_t *mask = game->mask + slot * (size_t)env_choices();
     env_mask(&play->env, 0, slot, mask);
     for (int head = 0; head < ENV_HEADS; mask += env.spec.head[head].size, head++) {
         const int32_t choice = play->action[slot][head];
@@ -274,34 +423,45 @@ static void game_obey(Game *game, uint32_t slot) {
 #endif
 }
 
+/* Lives that ended in the last tick are over, whoever is born in their place. Returns whether the episode goes on. */
+static int game_live(Game *game) {
+    Play *play = game->play;
+    if (!env.alive) {
+        return 1;
+    }
+    for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {
+        play->fresh[slot] |= game->left[slot] || !game_alive(game, slot);
+    }
+    env_spawn(&play->env, 0);
+    return env_goes_on(&play->env, 0) != 0;
+}
+
 uint32_t game_tick(Game *game) {
     Play *play = game->play;
     uint32_t bits = 0;
-    for (uint32_t i = 0; i < play->events; i++) {
-        env_event(&play->env, 0, &play->event[i]);
-    }
-    play->events = 0;
-    if (game->session && env_ticks(&play->env, 0) % (uint32_t)env.spec.action_repeat == 0) {
-        game_think(game);
+    if (game->seats && env_ticks(&play->env, 0) % (uint32_t)env.spec.action_repeat == 0) {
+        game_observe(game);
+        for (uint32_t i = 0; i < game->seats; i++) {
+            game_think(game, i);
+        }
         bits |= GAME_ACTED;
     }
     for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {
-        if (play->driver[slot] == GAME_SCRIPT) {
+        const uint32_t driver = game_driver(game, slot);
+        if (driver == GAME_SCRIPT) {
             env_script(&play->env, 0, slot, -1.0f, play->action[slot]);
-        } else if (play->driver[slot] == GAME_POLICY) {
+        } else if (driver == GAME_POLICY) {
             memcpy(play->action[slot], play->chosen[slot], sizeof play->chosen[slot]);
         } else {
             game_obey(game, slot);
         }
     }
-    float reward[ENV_SLOTS] = {0};
     int32_t terminated = 0, truncated = 0;
-    uint8_t left[ENV_SLOTS] = {0};
-    env_tick(&play->env, play->action, reward, &terminated, &truncated, left, game->scratch);
+    memset(game->left, 0, ENV_SLOTS);
+    env_tick(&play->env, play->action, game->reward, &terminated, &truncated, game->left, game->scratch);
     play->ticks++;
-    if (!terminated && !truncated) {
-        env_spawn(&play->env, 0);
-        terminated = !env_goes_on(&play->env, 0);
+    if (!terminated && !truncated && !game_live(game)) {
+        terminated = 1; /* nobody lives, and nobody will be born */
     }
     if (terminated || truncated) {
         bits |= (terminated ? (uint32_t)GAME_TERMINATED : 0) | (truncated ? (uint32_t)GAME_TRUNCATED : 0);
@@ -329,10 +489,10 @@ float game_final_score(const Game *game, uint32_t slot) {
 
 void game_hash(const Game *game, uint32_t out[2]) {
     uint64_t hash = env_hash(&game->play->env, 0);
-    if (game->session) {
-        const uint8_t *state = (const uint8_t *)minnow_state(game->session);
-        for (size_t i = 0; i < minnow_state_size(game->session); i++) {
-            hash = (hash ^ state[i]) * 0x100000001b3u;
+    for (uint32_t i = 0; i < game->seats; i++) {
+        const uint8_t *memory = (const uint8_t *)game->seat[i].memory;
+        for (size_t at = 0; at < minnow_state_size(game->seat[i].session); at++) {
+            hash = (hash ^ memory[at]) * 0x100000001b3u;
         }
     }
     out[0] = (uint32_t)hash;
@@ -343,20 +503,27 @@ void *game_state(Game *game) {
     return game->play;
 }
 uint32_t game_state_size(const Game *game) {
-    const size_t session = game->session ? minnow_state_size(game->session) : 0;
-    return (uint32_t)(game_align(sizeof(Play)) + session);
+    return (uint32_t)game->state_size;
+}
+
+/* The session of the policy that a slot is seated at, or NULL. */
+static const minnow_session *game_session(const Game *game, uint32_t slot) {
+    const uint32_t seat = game_seat(game, slot);
+    return seat ? game->seat[seat - 1].session : NULL;
 }
 
 const float *game_probabilities(const Game *game, uint32_t slot) {
-    const float *all = game->session ? minnow_probabilities(game->session) : NULL;
-    return all && slot < ENV_SLOTS ? all + slot * env_choices() : NULL;
+    const minnow_session *session = game_session(game, slot);
+    const float *all = session ? minnow_probabilities(session) : NULL;
+    return all ? all + slot * (size_t)env_choices() : NULL;
 }
-uint32_t game_probability_count(const Game *game) {
-    return game->session && minnow_probabilities(game->session) ? env_choices() : 0;
+uint32_t game_probability_count(const Game *game, uint32_t slot) {
+    return game_probabilities(game, slot) ? env_choices() : 0;
 }
 float game_value(const Game *game, uint32_t slot) {
-    const float *all = game->session ? minnow_value(game->session) : NULL;
-    return all && slot < ENV_SLOTS ? all[slot] : 0.0f;
+    const minnow_session *session = game_session(game, slot);
+    const float *all = session ? minnow_value(session) : NULL;
+    return all ? all[slot] : 0.0f;
 }
 const void *game_chosen(const Game *game, uint32_t slot) {
     return slot < ENV_SLOTS ? game->play->chosen[slot] : NULL;
@@ -367,8 +534,7 @@ const void *game_action(const Game *game, uint32_t slot) {
 
 uint32_t game_draw(Game *game, uint32_t slot, float aspect) {
     const EnvView view = {(int32_t)slot, 0, aspect};
-    const uint32_t wanted = env_draw(&game->play->env, 0, &view, game->shapes, SHAPES);
-    return wanted < SHAPES ? wanted : SHAPES;
+    return env_draw(&game->play->env, 0, &view, game->shapes, ENV_SHAPES);
 }
 const void *game_shapes(const Game *game) {
     return game->shapes;

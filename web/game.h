@@ -1,29 +1,37 @@
-/* game.h: one game: an environment, one policy that any of its players may follow, and who drives each player.
+/* game.h: one game: an environment, the policies that its players may follow, and who drives each player.
  *
  * game.c is compiled once per environment (-DGAME_ENV="pong/pong.c"), to WebAssembly for the page and natively for
- * tests. It allocates nothing, calls nobody and has no globals: the host gives one block of memory a game.
+ * windows and tests. It allocates nothing, calls nobody and has no globals: the host gives one block of memory a game.
  *
  *     need = game_policy_size(bytes, size, &error);                // the bytes of a .minnow file, which stay in place
- *     policy = game_load(bytes, size, block, need, &error);        // or NULL, to play without one
- *     game = game_open(policy, other_block, game_size(policy));
- *     game_start(game, seed, 0);
+ *     policy = game_load(bytes, size, block, need, &error);
+ *     game = game_open(&policy, 1, other_block, game_size(&policy, 1));
+ *     game_input(game, &(GameInput){.kind = GAME_START, .values = {seed}});
+ *     game_input(game, &(GameInput){.kind = GAME_SEAT, .values = {1, 1}});              // slot 0 follows policy 1
+ *     game_input(game, &(GameInput){.kind = GAME_DRIVE, .values = {1, GAME_POLICY}});
  *     for (;;) { game_tick(game); shapes = game_draw(game, 0, 1.5f); ... }
  *
  * Blocks need not be aligned, and belong to the host again when what was made in them is no longer used. One policy may
  * serve several games.
  *
- * Everything that changes as the game goes on lies in game_state(), game_state_size() bytes: copying them out and in
- * again is a snapshot, valid for the same environment, policy and build.
+ * Inputs. Everything that enters a game does so by game_input: with the list of these inputs and game_tick the game can
+ * be played again, bit for bit, wherever it was compiled. docs/replay.md has their kinds and the file that holds them.
  *
- * Ticks. The policy observes for every player at the ticks that are a multiple of the environment's action_repeat,
- * counted from the episode's start, and advances its recurrent state whoever drives, so that a player can be handed
- * over at any time. Script and persons act at each tick. When an episode ends the next begins within the same tick.
+ * Everything that changes as the game goes on lies in game_state(), game_state_size() bytes: copying them out and in
+ * again is a snapshot, valid for the same environment, policies and build.
+ *
+ * Ticks. A policy observes for every player seated at it at the ticks that are a multiple of the environment's
+ * action_repeat, counted from the episode's start, and advances its recurrent state whoever drives, so that a player
+ * can be handed over at any time. What it remembers of a player is cleared where a life of the player begins, and
+ * nowhere else. Script and persons act at each tick. When an episode ends the next begins within the same tick.
  */
 #ifndef MINNOW_GAME_H
 #define MINNOW_GAME_H
 #include <stdint.h>
 
-enum { GAME_SCRIPT = 0, GAME_POLICY = 1, GAME_PERSON = 2 };       /* who drives a slot */
+enum { GAME_SCRIPT = 0, GAME_POLICY = 1, GAME_PERSON = 2 }; /* who drives a slot */
+enum { GAME_START = 0, GAME_SEAT = 1, GAME_DRIVE = 2, GAME_ACT = 3, GAME_EVENT = 4, GAME_SAMPLE = 5 }; /* kinds */
+enum { GAME_MOST_POLICIES = 16 };
 enum { GAME_TERMINATED = 1, GAME_TRUNCATED = 2, GAME_ACTED = 4 }; /* bits of what game_tick returns */
 
 typedef struct GameError {                   /* the words are the host's: modules stay small */
@@ -31,6 +39,11 @@ typedef struct GameError {                   /* the words are the host's: module
     uint32_t misfit;                         /* 1: the file is sound, but made for another game */
     uint32_t index, offset, found, expected; /* as in minnow_error, the low 32 bits */
 } GameError;
+
+typedef struct GameInput {
+    uint32_t tick, kind, slot;
+    uint32_t values[9]; /* as the kind says, in docs/replay.md; floats by their bits */
+} GameInput;
 
 typedef struct Game Game;
 typedef struct minnow_policy minnow_policy;
@@ -47,22 +60,15 @@ const char *game_meta(const minnow_policy *policy, uint32_t *size);
  * one found. Returns 0 if that is at most 1e-5, else a number from minnow.h's list. */
 uint32_t game_selftest_size(const minnow_policy *policy);
 int32_t game_selftest(const minnow_policy *policy, void *block, uint32_t block_size, float *difference);
-uint32_t game_size(const minnow_policy *policy); /* bytes of a game's block */
-/* NULL if the block is too small. Every slot begins driven by the script. */
-Game *game_open(const minnow_policy *policy, void *block, uint32_t block_size);
+uint32_t game_size(const minnow_policy *const *policies, uint32_t count); /* bytes of a game's block */
+/* The game, begun with seed 0. NULL if there are more policies than GAME_MOST_POLICIES, or the block is too small. */
+Game *game_open(const minnow_policy *const *policies, uint32_t count, void *block, uint32_t block_size);
 
-/* Begins afresh: episode 0 of the seed, recurrent state cleared, queue of events empty. Drivers stay. */
-void game_start(Game *game, uint32_t seed_low, uint32_t seed_high);
-
-/* GAME_POLICY counts as GAME_SCRIPT where there is no policy. */
-void game_drive(Game *game, uint32_t slot, uint32_t driver);
-uint32_t game_driver(const Game *game, uint32_t slot);
-/* What a person holds from now on: a choice's index, or a continuous head's value. Impossible choices count as idle. */
-void game_act(Game *game, uint32_t slot, uint32_t head, float value);
-/* 1: the policy's choices are drawn by their probabilities; 0: the likeliest. */
-void game_sample(Game *game, uint32_t sampled);
-/* Queues an EnvEvent for the start of the next tick, in place of one that turns the same parameter; 0: queue full. */
-uint32_t game_event(Game *game, int32_t kind, int32_t slot, float x, float y, float z, float value);
+/* 1, and the input is in force from the next tick on; 0, and nothing has changed: the tick is not game_ticks(), the
+ * kind is unknown, or a slot, number or policy is not there. Only GAME_START is taken at any time, its tick being 0. */
+uint32_t game_input(Game *game, const GameInput *input);
+uint32_t game_driver(const Game *game, uint32_t slot); /* in truth: without a seat GAME_POLICY is GAME_SCRIPT */
+uint32_t game_seat(const Game *game, uint32_t slot);   /* 0: none; else the policy, counted from 1 */
 
 uint32_t game_tick(Game *game);
 uint32_t game_ticks(const Game *game);    /* since game_start */
@@ -70,19 +76,20 @@ uint32_t game_episodes(const Game *game); /* finished since game_start */
 float game_score(const Game *game, uint32_t slot);
 float game_final_score(const Game *game, uint32_t slot); /* of the episode that ended last */
 
-/* FNV-1a 64 over environment and session: out[0] the low word, out[1] the high one. */
+/* FNV-1a 64 over the environment and what policies remember: out[0] the low word, out[1] the high one. */
 void game_hash(const Game *game, uint32_t out[2]);
 void *game_state(Game *game);
 uint32_t game_state_size(const Game *game);
 
-/* What the policy made of its last observation, whether or not it drives. */
-const float *game_probabilities(const Game *game, uint32_t slot); /* [game_probability_count(game)], heads in order */
-uint32_t game_probability_count(const Game *game);                /* 0 for continuous actions */
+/* What the player's policy made of its last observation, whether or not it drives. */
+const float *game_probabilities(const Game *game, uint32_t slot); /* [choices], heads in order; NULL: there are none */
+uint32_t game_probability_count(const Game *game, uint32_t slot); /* choices, or 0 */
 float game_value(const Game *game, uint32_t slot);
 const void *game_chosen(const Game *game, uint32_t slot); /* what it would do: int32 or float, [heads] */
 const void *game_action(const Game *game, uint32_t slot); /* in force, whoever drives; of the same form */
 
-/* Makes the draw list of what is in focus; returns how many EnvShapes there are at game_shapes(). */
+/* Makes the draw list of what is in focus; returns how many EnvShapes it has. game_shapes() holds at most as many as
+ * the environment declares: a longer list is a fault of the environment, which the host reports. */
 uint32_t game_draw(Game *game, uint32_t slot, float aspect);
 const void *game_shapes(const Game *game);
 #endif

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import re
 import secrets
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import minnow.envs
 from minnow.cinfer import compile
@@ -22,6 +24,8 @@ from minnow.export.ops import KINDS
 HERE = Path(__file__).resolve().parent
 CINFER = Path(compile.__file__).resolve().parent
 SCRIPT, POLICY, PERSON = 0, 1, 2  # who drives a slot
+START, SEAT, DRIVE, ACT, EVENT, SAMPLE = range(6)  # kinds of input
+VALUES = 9  # room for an input's values
 TYPES = {"uint32_t": ctypes.c_uint32, "int32_t": ctypes.c_int32, "float": ctypes.c_float, "void": None}
 
 
@@ -114,55 +118,200 @@ class _CError(ctypes.Structure):
         return f"{words} ({place}: found {self.found}, expected {self.expected})"
 
 
+def words(*values: float) -> tuple[int, ...]:
+    """Numbers as the 32-bit words of float32."""
+    return struct.unpack(f"<{len(values)}I", struct.pack(f"<{len(values)}f", *values))
+
+
+def floats(*words: int) -> tuple[float, ...]:
+    """The float32 numbers of 32-bit words."""
+    return struct.unpack(f"<{len(words)}f", struct.pack(f"<{len(words)}I", *words))
+
+
+@dataclass(frozen=True)
+class GameInput:
+    """One thing that enters a game, before tick `tick`: docs/replay.md has the kinds and their values."""
+
+    tick: int
+    kind: int
+    slot: int
+    values: tuple[int, ...]
+
+    @classmethod
+    def start(cls, seed: int, randomize: float = 0.0) -> GameInput:
+        return cls(0, START, 0, (seed & 0xFFFFFFFF, seed >> 32, *words(randomize)))
+
+    @classmethod
+    def seat(cls, tick: int, slot: int, policy: int, count: int = 1) -> GameInput:
+        """policy: counted from 1; 0: none."""
+        return cls(tick, SEAT, slot, (count, policy))
+
+    @classmethod
+    def drive(cls, tick: int, slot: int, driver: int, count: int = 1) -> GameInput:
+        return cls(tick, DRIVE, slot, (count, driver))
+
+    @classmethod
+    def act(cls, tick: int, slot: int, *values: float) -> GameInput:
+        return cls(tick, ACT, slot, words(*values))
+
+    @classmethod
+    def event(
+        cls,
+        tick: int,
+        kind: int,
+        slot: int = 0,
+        target: int = 0,
+        at: Sequence[float] = (0.0, 0.0, 0.0),
+        way: Sequence[float] = (0.0, 0.0, 0.0),
+        value: float = 0.0,
+    ) -> GameInput:
+        return cls(tick, EVENT, slot, (kind, target, *words(*at, *way, value)))
+
+    @classmethod
+    def sample(cls, tick: int, sampled: bool) -> GameInput:
+        return cls(tick, SAMPLE, 0, (int(sampled),))
+
+
+class _CInput(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_uint32) for name in ("tick", "kind", "slot")),
+        ("values", ctypes.c_uint32 * VALUES),
+    )
+
+
+class _Policy(NamedTuple):
+    """A loaded policy: bytes and block are borrowed by C."""
+
+    data: bytes
+    block: ctypes.Array[ctypes.c_char]
+    at: int
+
+
+def _runs(items: Iterable[int]) -> Iterable[tuple[int, int, int]]:
+    """(first index, count, item) of each run of equal items."""
+    at = 0
+    for item, run in itertools.groupby(items):
+        count = len(list(run))
+        yield at, count, item
+        at += count
+
+
 class Game:
     """One game, natively; the same calls as the page's game.js.
 
-    `policy` is the bytes of a `.minnow` file, or None; a refused one is a MinnowError with its number. As in the page,
-    the first `agents` slots are driven by the policy if there is one, all others by the script. seed: 64 bits, of the
-    game (None: fresh entropy)."""
+    `policies` are the bytes of `.minnow` files, of one or of several, or None; a refused one is a MinnowError with its
+    number. As in the page, every slot is seated at the first of them, the first `agents` slots are driven by it if
+    there is one, all others by the script. seed: 64 bits, of the game (None: fresh entropy). `inputs`: all that has
+    entered since the start, from which the game can be played again; assigning `state` leaves them as they are."""
 
     def __init__(
-        self, env: str | Path, policy: bytes | None = None, *, seed: int | None = None, library: Path | None = None
+        self,
+        env: str | Path,
+        policies: bytes | Sequence[bytes] | None = None,
+        *,
+        seed: int | None = None,
+        library: Path | None = None,
     ) -> None:
         self.spec = minnow.envs.spec(env)
         self.c = _library(library or shared(env))
-        self._policy = policy  # borrowed by the game
-        loaded = None
-        if policy is not None:
-            error = _CError()
-            need = self.c.game_policy_size(policy, len(policy), ctypes.byref(error))
-            self._policy_block = ctypes.create_string_buffer(max(need, 1))
-            if need:
-                loaded = self.c.game_load(policy, len(policy), self._policy_block, need, ctypes.byref(error))
-            if error.number:
-                raise MinnowError(str(error), error.number)
-        self._loaded = loaded
-        need = self.c.game_size(loaded)
-        self._block = ctypes.create_string_buffer(need)
-        self.at = self.c.game_open(loaded, self._block, need)
-        for slot in range(self.spec.agents):
-            self.drive(slot, POLICY)
+        given = [policies] if isinstance(policies, bytes) else list(policies or ())
+        self.policies = [self._load(policy) for policy in given]
+        pointers = (ctypes.c_void_p * max(len(self.policies), 1))(*(policy.at for policy in self.policies))
+        need = self.c.game_size(pointers, len(self.policies))
+        self._block = ctypes.create_string_buffer(max(need, 1))
+        self.at = self.c.game_open(pointers, len(self.policies), self._block, need)
+        if not self.at:
+            raise MinnowError(f"a game of {self.spec.name} cannot hold {len(self.policies)} policies: it may have 16.")
+        slots, agents = self.spec.slots, self.spec.agents
+        self.seats = [min(len(self.policies), 1)] * slots
+        self.drivers = [POLICY if slot < agents and self.policies else SCRIPT for slot in range(slots)]
+        self.sampled = False
+        self.inputs: list[GameInput] = []
+        self.held: dict[int, tuple[int, ...]] = {}
         self.start(secrets.randbits(64) if seed is None else seed)
 
-    def selftest(self) -> tuple[bool, float]:
-        """Whether the policy reproduces its golden vectors, and the largest difference."""
-        need, found = self.c.game_selftest_size(self._loaded), ctypes.c_float(float("nan"))
+    def _load(self, policy: bytes) -> _Policy:
+        error = _CError()
+        at, need = None, self.c.game_policy_size(policy, len(policy), ctypes.byref(error))
         block = ctypes.create_string_buffer(max(need, 1))
-        passed = self.c.game_selftest(self._loaded, block, need, ctypes.byref(found)) == 0
+        if need:
+            at = self.c.game_load(policy, len(policy), block, need, ctypes.byref(error))
+        if error.number:
+            raise MinnowError(str(error), error.number)
+        return _Policy(policy, block, at)
+
+    def selftest(self, policy: int = 0) -> tuple[bool, float]:
+        """Whether the policy reproduces its golden vectors, and the largest difference."""
+        at, found = self.policies[policy].at, ctypes.c_float(float("nan"))
+        need = self.c.game_selftest_size(at)
+        block = ctypes.create_string_buffer(max(need, 1))
+        passed = self.c.game_selftest(at, block, need, ctypes.byref(found)) == 0
         return passed, found.value
 
-    def start(self, seed: int) -> None:
-        self.c.game_start(self.at, seed & 0xFFFFFFFF, seed >> 32)
+    def input(self, entry: GameInput) -> bool:
+        """Whether the game took it; a start begins a new list."""
+        values = (*entry.values, *(0 for _ in range(VALUES - len(entry.values))))
+        new = _CInput(entry.tick, entry.kind, entry.slot, (ctypes.c_uint32 * VALUES)(*values))
+        if not self.c.game_input(self.at, ctypes.byref(new)):
+            return False
+        if entry.kind == START:
+            self.inputs, self.held = [], {}
+            self.seats, self.drivers, self.sampled = [0] * self.spec.slots, [SCRIPT] * self.spec.slots, False
+        elif entry.kind in (SEAT, DRIVE):
+            count, value = entry.values
+            held = self.seats if entry.kind == SEAT else self.drivers
+            held[entry.slot : entry.slot + count] = [value] * count
+        elif entry.kind == ACT:
+            self.held[entry.slot] = entry.values
+        elif entry.kind == SAMPLE:
+            self.sampled = bool(entry.values[0])
+        self.inputs.append(entry)
+        return True
 
-    def drive(self, slot: int, driver: int) -> None:
-        self.c.game_drive(self.at, slot, driver)
+    def _enter(self, entry: GameInput) -> None:
+        if not self.input(entry):
+            raise MinnowError(
+                f"{self.spec.name} refuses {entry}: {self.spec.slots} slots, {len(self.policies)} policies."
+            )
+
+    def start(self, seed: int, randomize: float = 0.0) -> None:
+        """Afresh; who sits where, who drives and whether choices are drawn stay."""
+        seats, drivers, sampled = self.seats, self.drivers, self.sampled
+        self._enter(GameInput.start(seed, randomize))
+        for slot, count, seat in _runs(seats):
+            if seat:
+                self._enter(GameInput.seat(0, slot, seat, count))
+        for slot, count, driver in _runs(drivers):
+            if driver != SCRIPT:
+                self._enter(GameInput.drive(0, slot, driver, count))
+        if sampled:
+            self._enter(GameInput.sample(0, True))
+
+    def seat(self, slot: int, policy: int, count: int = 1) -> None:
+        """Slots follow a policy, counted from 1, whose memory of them is empty; 0: none."""
+        self._enter(GameInput.seat(self.ticks, slot, policy, count))
+
+    def drive(self, slot: int, driver: int, count: int = 1) -> None:
+        self._enter(GameInput.drive(self.ticks, slot, driver, count))
 
     def act(self, slot: int, *values: float) -> None:
-        for head, value in enumerate(values):
-            self.c.game_act(self.at, slot, head, value)
+        """What a person holds from now on, one number a head."""
+        entry = GameInput.act(self.ticks, slot, *values)
+        if self.held.get(slot) != entry.values:
+            self._enter(entry)
 
-    def event(self, kind: int, slot: int, x: float = 0, y: float = 0, z: float = 0, value: float = 0) -> bool:
-        return bool(self.c.game_event(self.at, kind, slot, x, y, z, value))
+    def sample(self, sampled: bool) -> None:
+        """Whether policies draw their choices; otherwise they take the likeliest."""
+        self._enter(GameInput.sample(self.ticks, sampled))
+
+    def event(self, kind: int, slot: int = 0, *members: Any, **named: Any) -> bool:
+        """An EnvEvent: kind, slot, target, at, way, value. Whether the game takes such a one."""
+        return self.input(GameInput.event(self.ticks, kind, slot, *members, **named))
+
+    @property
+    def ticks(self) -> int:
+        """Since the start."""
+        return self.c.game_ticks(self.at)
 
     def tick(self, ticks: int = 1) -> int:
         """Some ticks; returns the bits of them all."""
@@ -210,5 +359,10 @@ class Game:
 
     def draw(self, slot: int = 0, aspect: float = 1.5) -> list[Shape]:
         count = self.c.game_draw(self.at, slot, aspect)
+        if count > self.spec.shapes:
+            raise MinnowError(
+                f"{self.spec.name} draws {count} shapes, and declares {self.spec.shapes} at most: raise ENV_SHAPES in "
+                "its C file, or draw fewer."
+            )
         shapes = ctypes.cast(self.c.game_shapes(self.at), ctypes.POINTER(_CShape))[:count]
         return [Shape(s.kind, s.color, s.n, tuple(s.f), s.text.decode()) for s in shapes]
