@@ -2,9 +2,9 @@
  *
  *     replay MOST_TICKS [POLICY...] < files        each a u32 of its length, and its bytes
  *
- * prints a line a file: the fault's number, which input, at which byte; a hash of the inputs that were read; how many
- * the game took, and its hash after every 100th tick. It plays MOST_TICKS ticks at most, and nothing where the replay
- * wants more policies than are given. */
+ * prints a line a file: the fault's number, which input, at which byte; the CRC-32 of the inputs that were read; how
+ * many the game took, and its hash after every 100th tick. It plays MOST_TICKS ticks at most, and nothing where the
+ * replay wants more policies than are given. */
 #include "game.c"
 #include "replay.h"
 #include <stdio.h>
@@ -37,17 +37,17 @@ static const minnow_policy *policy_of(const char *path) {
     return policy;
 }
 
-static uint64_t inputs_hash(const Replay *replay) {
+static uint32_t inputs_crc(const Replay *replay) {
     ReplayCursor at = {0};
-    GameInput input;
-    uint64_t hash = 0xcbf29ce484222325u;
-    while (replay_next(replay, &at, &input)) {
-        const uint8_t *bytes = (const uint8_t *)&input;
-        for (size_t i = 0; i < sizeof input; i++) {
-            hash = (hash ^ bytes[i]) * 0x100000001b3u;
-        }
+    GameInput *input = malloc(((size_t)replay->inputs + 1) * sizeof(GameInput));
+    size_t count = 0;
+    GameInput next;
+    while (replay_next(replay, &at, &next)) {
+        input[count++] = next;
     }
-    return hash;
+    const uint32_t crc = replay_crc((const uint8_t *)input, count * sizeof(GameInput));
+    free(input);
+    return crc;
 }
 
 static void play(Game *game, const Replay *replay, uint32_t most) {
@@ -91,7 +91,7 @@ int main(int argc, char **argv) {
         if (replay_open(&replay, bytes, replay_u32(length), &fault)) {
             printf("%d %u %u", fault.number, fault.input, fault.offset);
         } else {
-            printf("0 0 0 %016llx", (unsigned long long)inputs_hash(&replay));
+            printf("0 0 0 %08x", inputs_crc(&replay));
             if (replay.policies <= count) {
                 play(game, &replay, most);
             }
