@@ -11,7 +11,9 @@ export const POLICY = 1;
 export const PERSON = 2;
 
 const PAGE = 65536;
-const SCRATCH = 64; // bytes for game.h's GameError, a hash or a number
+const SCRATCH = 64; // bytes for game.h's GameError or GameInput, a hash or a number
+const WORDS = 12; // of a GameInput: tick, kind, slot, nine values
+const WHOLE = [2, 2, 2, 0, 2, 1]; // by kind: how many values are whole numbers; floats follow
 
 /** A fault in a policy file, with its number from minnow.h's list. */
 export class PolicyError extends Error {
@@ -37,14 +39,11 @@ export class PolicyError extends Error {
  * @property {(policy: number, size: number) => number} game_meta
  * @property {(policy: number) => number} game_selftest_size
  * @property {(policy: number, block: number, blockSize: number, difference: number) => number} game_selftest
- * @property {(policy: number) => number} game_size
- * @property {(policy: number, block: number, blockSize: number) => number} game_open
- * @property {(game: number, low: number, high: number) => void} game_start
- * @property {(game: number, slot: number, driver: number) => void} game_drive
+ * @property {(policies: number, count: number) => number} game_size policies: the address of their addresses
+ * @property {(policies: number, count: number, block: number, blockSize: number) => number} game_open
+ * @property {(game: number, input: number) => number} game_input
  * @property {(game: number, slot: number) => number} game_driver
- * @property {(game: number, slot: number, head: number, value: number) => void} game_act
- * @property {(game: number, sampled: number) => void} game_sample
- * @property {(game: number, kind: number, slot: number, x: number, y: number, z: number, value: number) => number} game_event
+ * @property {(game: number, slot: number) => number} game_seat
  * @property {(game: number) => number} game_tick
  * @property {(game: number) => number} game_ticks
  * @property {(game: number) => number} game_episodes
@@ -54,7 +53,7 @@ export class PolicyError extends Error {
  * @property {(game: number) => number} game_state
  * @property {(game: number) => number} game_state_size
  * @property {(game: number, slot: number) => number} game_probabilities
- * @property {(game: number) => number} game_probability_count
+ * @property {(game: number, slot: number) => number} game_probability_count
  * @property {(game: number, slot: number) => number} game_value
  * @property {(game: number, slot: number) => number} game_action
  * @property {(game: number, slot: number) => number} game_chosen
@@ -90,8 +89,11 @@ export class Game {
     this.policy = 0;
     /** @type {Verdict | null} null without a policy */
     this.verdict = policy ? this.#prove(this.#load(policy)) : null;
-    const need = core.game_size(this.policy);
-    this.at = core.game_open(this.policy, this.#take(need), need);
+    const count = policy ? 1 : 0;
+    new Uint32Array(core.memory.buffer, this.scratch, 1)[0] = this.policy;
+    const need = core.game_size(this.scratch, count), block = this.#take(need); // which may move the memory
+    this.at = core.game_open(this.scratch, count, block, need);
+    if (policy) this.input(SEAT, 0, [spec.slots, 1]);
     this.start(1);
   }
 
@@ -161,7 +163,7 @@ export class Game {
    * @param {number[]} values
    */
   input(kind, slot, values) {
-    const input = { tick: kind === START ? 0 : this.ticks, kind, slot, values: kind === START ? values : values.map(Math.fround) };
+    const input = { tick: kind === START ? 0 : this.ticks, kind, slot, values: values.map((value, i) => (i < WHOLE[kind] ? value : Math.fround(value))) };
     this.branch();
     if (!this.journal.known(input) && this.put(input)) this.journal.note(input);
   }
@@ -173,19 +175,11 @@ export class Game {
    * @returns {boolean} whether it was taken
    */
   put({ kind, slot, values }) {
-    const { core, at } = this;
-    if (kind === START) {
-      core.game_start(at, values[0], values[1]);
-      for (let i = 0; i < this.spec.slots; i += 1) core.game_drive(at, i, SCRIPT);
-      core.game_sample(at, 0);
-    } else if (kind === DRIVE) for (let i = 0; i < values[0]; i += 1) core.game_drive(at, slot + i, values[1]);
-    else if (kind === ACT) values.forEach((value, head) => core.game_act(at, slot, head, value));
-    else if (kind === SAMPLE) core.game_sample(at, values[0]);
-    else if (kind === EVENT) {
-      const [what, , x, y, , wayX, wayY, , value] = values;
-      return core.game_event(at, what, slot, x, y, wayX, what === EVENT_PARAM ? value : wayY) !== 0;
-    }
-    return true;
+    const { core, scratch, at } = this, { buffer } = core.memory;
+    const words = new Uint32Array(buffer, scratch, WORDS), reals = new Float32Array(buffer, scratch, WORDS);
+    words.fill(0).set([kind === START ? 0 : this.ticks, kind, slot]);
+    values.forEach((value, i) => ((i < WHOLE[kind] ? words : reals)[3 + i] = value));
+    return core.game_input(at, scratch) !== 0;
   }
 
   /** Whether the journal goes on from here. */
@@ -287,7 +281,7 @@ export class Game {
    * @param {number} slot
    */
   seat(slot) {
-    return slot < this.spec.slots && this.hasPolicy ? 1 : 0;
+    return this.core.game_seat(this.at, slot);
   }
 
   /** @param {number} slot */
@@ -384,7 +378,7 @@ export class Game {
     return new Float32Array(
       this.core.memory.buffer,
       this.core.game_probabilities(this.at, slot),
-      this.core.game_probability_count(this.at),
+      this.core.game_probability_count(this.at, slot),
     );
   }
 
