@@ -30,7 +30,7 @@ class Player:
     def begin(self, rows: int, seed: int) -> None:
         pass
 
-    def act(self, obs: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    def act(self, obs: np.ndarray, mask: np.ndarray | None, reset: np.ndarray, alive: np.ndarray) -> np.ndarray:
         return self.greedy(obs).astype(np.int32).reshape(len(obs), 1)
 
 

@@ -321,6 +321,11 @@ class Session:
             at += 4 * count
         return found
 
+    def put(self, states: Sequence[Array]) -> None:
+        """Takes over the recurrent state of all agents, as `states` returns it."""
+        leaves = [np.ascontiguousarray(leaf, np.float32).tobytes() for leaf in states]
+        self.state = b"".join([self.state[:32], *leaves])
+
     @property
     def state(self) -> bytes:
         """Everything that changes from step to step: a snapshot."""

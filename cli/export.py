@@ -26,8 +26,9 @@ USAGE = """usage: minnow export RUN [options]            a run's folder, or one 
 minnow export RUN --help lists the options, and minnow export --from LIBRARY --help those of a library:
 """
 SUFFIX = {"minnow": ".minnow", "onnx": ".onnx", "c": ".h"}
-EXAMPLES = 16  # environments that show what observations look like
+EXAMPLES = 16  # agents that show what observations look like, each in an environment of its own
 WARM_UP = 32  # random steps of theirs
+ROWS = 4096  # agents of these environments, at most, unless one has more
 
 
 @dataclass
@@ -161,7 +162,7 @@ def export_run(
         example_state=policy.initial_state(EXAMPLES),
         outputs=policy.outputs,
         action=action(policy.space),
-        observation=[{"name": item.name, "low": item.low, "high": item.high} for item in spec.fields],
+        observation=observed(spec),
         meta={key: value for key, value in described.items() if value is not None} | dict(said or {}),
         dtype=dtype,
     )
@@ -202,20 +203,43 @@ def protocol(score: str, episodes: int | None) -> str | None:
     return f"Mean {score} over {episodes} whole episodes with default parameters, the likeliest actions taken."
 
 
-def examples(name: str | Path) -> np.ndarray:
-    """Observations of an environment's first agents in mid-game, [EXAMPLES, *obs_shape]."""
+def observed(spec: Any) -> Any:
+    """What the exporter is told of an environment's observation: the fields of its only group, or those of each that
+    the policy's file takes, by name."""
+    groups = [item for item in spec.group if not item.critic]
+    found = {item.name: _fields(item) for item in groups}
+    return found if len(spec.group) > 1 else found[groups[0].name]
+
+
+def _fields(group: Any) -> Any:
+    if group.kind == "present":
+        return {"low": 0, "high": 1, "whole": True}
+    rows = [{"name": item.name, "low": item.low, "high": item.high} for item in group.fields]
+    # Of as many entities as fields, a row for each number, so that nobody takes one for the other.
+    square = group.kind == "set" and group.shape[0] == group.shape[1]
+    return rows * group.shape[0] if square else rows
+
+
+def examples(name: str | Path) -> np.ndarray | dict[str, np.ndarray]:
+    """What living agents of an environment observe in mid-game, [EXAMPLES, *shape]; without what is for the critic
+    alone."""
     from minnow import envs
 
-    vector = envs.Vector(name, EXAMPLES, seed=0)
+    spec = envs.spec(name)
+    vector = envs.Vector(name, max(1, min(EXAMPLES, ROWS // spec.agents)), seed=0)
     buffers, random = vector.buffers(), np.random.default_rng(0)
     vector.reset(buffers)
     for _ in range(WARM_UP):
-        for i, head in enumerate(vector.spec.head):
+        for i, head in enumerate(spec.head):
             shape = len(buffers.action)
             number = random.integers(head.size, size=shape) if head.size else random.uniform(head.low, head.high, shape)
             buffers.action[:, i] = number
         vector.step(buffers)
-    return buffers.obs[:: vector.agents].copy()
+    living = np.flatnonzero(buffers.alive) if buffers.alive.any() else np.arange(vector.rows)
+    rows = np.resize(living[:: max(1, len(living) // EXAMPLES)], EXAMPLES)
+    if not isinstance(buffers.obs, Mapping):
+        return buffers.obs[rows]
+    return {item.name: buffers.obs[item.name][rows] for item in spec.group if not item.critic}
 
 
 def action(space: Any) -> Any:

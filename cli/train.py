@@ -304,7 +304,7 @@ def finish(outcome: Outcome, export: bool, as_json: bool, keep: configs.Keep = "
         _say(line)
     policy, meta = checkpoint.load(choice.path)
     torch.set_num_threads(meta["config"]["train"]["threads"])
-    score = evaluation.evaluate(evaluation.TorchPlayer(policy), place, EPISODES)
+    score = evaluation.evaluate(evaluation.TorchPlayer(policy), place, evaluation.enough(place, EPISODES))
     if meta["config"]["env"]:
         _say("scoring with the environment's default parameters, not those of training")
     figures = {"score_mean": score.score_mean, "score_ci95": score.score_ci95, "episodes": score.episodes}

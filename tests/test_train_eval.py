@@ -19,7 +19,7 @@ class Left:
     def begin(self, rows, seed):
         self.rows = rows
 
-    def act(self, obs, mask):
+    def act(self, obs, mask, reset, alive):
         return np.zeros((self.rows, 1), np.int32)
 
 

@@ -44,7 +44,7 @@ def kill_after(count: int):
 
 @pytest.mark.parametrize(("name", "core"), [("pong", "lstm"), ("connect4", "mlp"), ("connect4", "mingru")])
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, name, core):
-    config = small(name, core)
+    config = small(name, core, learning_rate=0.03)  # so that networks of different ages act differently
     whole = train.train(config, out=tmp_path / "whole")
     with pytest.raises(Killed):
         train.train(config, out=tmp_path / "killed", on_checkpoint=kill_after(2))
@@ -79,7 +79,7 @@ def test_past_networks_play_their_rows_and_no_others():
     obs, resets = trainer.obs[-1], torch.ones(16, dtype=torch.uint8)
     mine = trainer.policy.step(obs, trainer.policy.initial_state(16))[0]
     out = mine.clone()
-    rivals.answer(obs, resets, out)
+    rivals.answer(obs, resets, resets, out)
     assert torch.equal(out[rivals.learns], mine[rivals.learns])
     for row in (~rivals.learns).nonzero().flatten().tolist():
         policy = rivals.pool[rivals.member[row // 2]]

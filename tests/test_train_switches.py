@@ -141,7 +141,7 @@ def test_rewards_are_divided_by_the_deviation_of_their_discounted_sums():
     seen = []
     carry = [0.0] * 4
     for part, ends in zip(reward, ended, strict=True):
-        deviation = scale.update(part, ends, 0.9, ALONE)
+        deviation = scale.update(part, torch.ones_like(ends), ends, 0.9, ALONE)
         for t, row in itertools.product(range(20), range(4)):
             carry[row] = 0.9 * carry[row] + part[t, row].item()
             seen.append(carry[row])

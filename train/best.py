@@ -103,8 +103,10 @@ def _word(key: str) -> str:
 def _score(file: Path, key: str) -> tuple[float, float]:
     """A checkpoint's figure, and half the width of its 95 % confidence interval."""
     policy, meta = checkpoint.load(file)
-    score = evaluation.evaluate(evaluation.TorchPlayer(policy), checkpoint.place(meta), EPISODES, seed=SEED)
+    place = checkpoint.place(meta)
+    episodes = evaluation.enough(place, EPISODES)
+    score = evaluation.evaluate(evaluation.TorchPlayer(policy), place, episodes, seed=SEED)
     mean = getattr(score, key)
     if key == "score_mean":
         return mean, score.score_ci95 or 0.0
-    return mean, 1.96 * math.sqrt(max(mean * (1 - mean), 1e-9) / EPISODES)
+    return mean, 1.96 * math.sqrt(max(mean * (1 - mean), 1e-9) / episodes)

@@ -25,6 +25,7 @@ from minnow.train import backend
 from minnow.train.capture import Capture
 from minnow.train.config import Config
 from minnow.train.group import ALONE, Group
+from minnow.train.observation import Obs, any_of, arrays, each, zeros
 from minnow.train.policy import State
 from minnow.train.ppo import CPU, MEASURED, PPO, Minibatch
 
@@ -77,30 +78,31 @@ class Host:
 
     def __init__(self, trainer: PPO) -> None:
         horizon, rows = trainer.train.horizon, trainer.resets.shape[1]
-        zeros = functools.partial(torch.zeros, pin_memory=trainer.device.type == "cuda")
-        shape = trainer.obs.shape[1:]
-        self.obs = zeros(2, *shape, dtype=trainer.obs.dtype)  # in turn
-        self.final_obs = zeros(*shape, dtype=trainer.obs.dtype)  # [N, ...] of the last step
-        self.action = zeros(trainer.env_action.shape[1:], dtype=trainer.env_action.dtype)  # [N, heads] of the next one
-        self.mask = zeros(horizon + 1, *trainer.mask.shape[1:], dtype=torch.uint8)
-        self.reward = zeros(horizon, rows)
-        self.terminated, self.truncated = (zeros(horizon, rows, dtype=torch.uint8) for _ in range(2))
-        self.alive, self.resets = (zeros(horizon + 1, rows, dtype=torch.uint8) for _ in range(2))
-        self.episode = torch.zeros(horizon, rows, 4)
+        pinned = trainer.device.type == "cuda"
+        empty = functools.partial(torch.zeros, pin_memory=pinned)
+        self.obs = zeros(trainer.policy.inputs, 2, rows, pin_memory=pinned)  # in turn
+        self.final_obs = zeros(trainer.policy.inputs, rows, pin_memory=pinned)  # of the last step
+        self.action = empty(trainer.env_action.shape[1:], dtype=trainer.env_action.dtype)  # [N, heads] of the next one
+        self.mask = empty(horizon + 1, *trainer.mask.shape[1:], dtype=torch.uint8)
+        self.reward = empty(horizon, rows)
+        self.terminated, self.truncated = (empty(horizon, rows, dtype=torch.uint8) for _ in range(2))
+        self.alive, self.resets = (empty(horizon + 1, rows, dtype=torch.uint8) for _ in range(2))
+        self.record = torch.zeros(horizon, rows, 4)
 
     def buffers(self, rows: slice, masked: bool) -> list[envs.Buffers]:
         """Views for each step of some rows."""
         return [
             envs.Buffers(
-                obs=self.obs[(t + 1) % 2, rows].numpy(),
+                obs=arrays(each(lambda leaf, t=t: leaf[(t + 1) % 2, rows], self.obs)),
                 action=self.action[rows].numpy(),
                 mask=self.mask[t + 1, rows].numpy() if masked else envs.ABSENT,
                 reward=self.reward[t, rows].numpy(),
                 terminated=self.terminated[t, rows].numpy(),
                 truncated=self.truncated[t, rows].numpy(),
                 alive=self.alive[t + 1, rows].numpy(),
-                final_obs=self.final_obs[rows].numpy(),
-                record=self.episode[t, rows].numpy(),
+                reset=self.resets[t + 1, rows].numpy(),
+                final_obs=arrays(each(lambda leaf: leaf[rows], self.final_obs)),
+                record=self.record[t, rows].numpy(),
             )
             for t in range(len(self.reward))
         ]
@@ -179,9 +181,9 @@ class DevicePPO(PPO):
             self.halves.append(half)
         self.vector = Halves(self.halves)
         last = self.train.horizon
-        self.obs[last].copy_(self.host.obs[last % 2])
-        self.mask[last].copy_(self.host.mask[last])
-        self.alive[last].copy_(self.host.alive[last])
+        each(lambda held, sent: held[last].copy_(sent[last % 2]), self.obs, self.host.obs)
+        for name in ("mask", "alive", "resets"):
+            getattr(self, name)[last].copy_(getattr(self.host, name)[last])
 
     @torch.no_grad()
     def collect(self) -> None:
@@ -206,9 +208,9 @@ class DevicePPO(PPO):
         for name in ("alive", "resets"):
             getattr(self, name)[1:].copy_(getattr(host, name)[1:], non_blocking=True)
         state = None if self.state is None else self.policy.clear(self.state, self.resets[horizon])
-        self.head[horizon, :, :-1], self.head[horizon, :, -1], _ = self._see(self.obs[horizon], state)
+        self.head[horizon, :, :-1], self.head[horizon, :, -1], _ = self._see(self._at(horizon), state)
         self.rewards()
-        self.ended(host.resets[1:].bool(), host.episode)
+        self.ended((host.terminated | host.truncated).bool(), host.record)
 
     def _ask(self, half: Half, t: int) -> None:
         """Lets the device act and send the actions."""
@@ -220,15 +222,14 @@ class DevicePPO(PPO):
     def _tell(self, half: Half, t: int) -> None:
         """Sends what step t left: of it the device needs at once what it acts by."""
         host, rows = self.host, half.rows
-        torch.bitwise_or(host.terminated[t, rows], host.truncated[t, rows], out=host.resets[t + 1, rows])
-        self.obs[t + 1, rows].copy_(host.obs[(t + 1) % 2, rows], non_blocking=True)
+        each(lambda held, sent: held[t + 1, rows].copy_(sent[(t + 1) % 2, rows], non_blocking=True), self.obs, host.obs)
         if self.spec.masked:
             self.mask[t + 1, rows].copy_(host.mask[t + 1, rows], non_blocking=True)
         if self.state is not None:
             self.resets[t + 1, rows].copy_(host.resets[t + 1, rows], non_blocking=True)
         if half.buffers[t].truncated.any():
             cut = torch.from_numpy(np.flatnonzero(half.buffers[t].truncated)) + rows.start
-            obs, cut = self._sent(host.final_obs[cut]), self._sent(cut)
+            obs, cut = each(lambda leaf: self._sent(leaf[cut]), host.final_obs), self._sent(cut)
             state = None if self.state is None else self.policy.rows(self.state, cut)
             self.final_value[t].index_copy_(0, cut, self._see(obs, state)[1])
 
@@ -237,12 +238,14 @@ class DevicePPO(PPO):
         pinned = tensor.pin_memory() if self.device.type == "cuda" else tensor
         return pinned.to(self.device, non_blocking=True)
 
-    def _see(self, obs: Tensor, state: State | None) -> tuple[Tensor, Tensor, State | None]:
+    def _see(self, obs: Obs, state: State | None) -> tuple[Tensor, Tensor, State | None]:
         """What the policy says of obs [n, ...]: out [n, out_size], value [n], the new state."""
         obs = self._seen(obs)
         if state is None:
             return (*self.policy.evaluate(obs), None)
-        out, value, state = self.policy.unroll(obs.unsqueeze(0), state, obs.new_zeros(1, len(obs)))
+        first = any_of(obs)
+        resets = torch.zeros(1, len(first), dtype=torch.uint8, device=first.device)
+        out, value, state = self.policy.unroll(each(lambda leaf: leaf.unsqueeze(0), obs), state, resets)
         return out[0], value[0], state
 
     def _act(self, half: Half) -> None:
@@ -254,7 +257,7 @@ class DevicePPO(PPO):
 
         state = None if self.state is None else self.policy.rows(self.state, rows)
         cleared = None if state is None else self.policy.clear(state, now(self.resets))
-        out, value, after = self._see(now(self.obs), cleared)
+        out, value, after = self._see(each(now, self.obs), cleared)
         for held, leaf in zip(state or (), after or (), strict=True):
             held.copy_(leaf)
         masked = self.space.masked(out, now(self.mask) if self.spec.masked else None)
@@ -293,9 +296,8 @@ class DevicePPO(PPO):
         if self.whole is None:
             self.whole = found
         for name, leaf in vars(found).items():
-            held = getattr(self.whole, name)
-            if isinstance(leaf, Tensor) and held.data_ptr() != leaf.data_ptr():
-                held.copy_(leaf)
+            if name != "state":
+                each(_kept, getattr(self.whole, name), leaf)
         return self.whole
 
     def minibatches(self, advantage: Tensor, epoch: int) -> list[tuple[Tensor, Tensor]]:
@@ -349,3 +351,8 @@ class DevicePPO(PPO):
         for old, new in zip(held or (), self.state or (), strict=True):
             old.copy_(new)
         self.state = held
+
+
+def _kept(held: Tensor, new: Tensor) -> None:
+    if held.data_ptr() != new.data_ptr():
+        held.copy_(new)

@@ -1,13 +1,15 @@
 """Scores over whole episodes, greedy, on seeds that training never uses.
 
 Episode i is environment i's first one, and every episode that is started is played to its end, so that short episodes
-are not counted more often than long ones. Training seeds fill the lower half of the 64-bit seeds; evaluation sets the
-highest bit.
+are not counted more often than long ones. Every agent that the player drives is scored: by the score of its last life,
+the sums of its lives' returns and lengths, and success in any of them. Training seeds fill the lower half of the 64-bit
+seeds; evaluation sets the highest bit.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,16 +21,23 @@ from minnow.cinfer.errors import MinnowError
 from minnow.train.config import MAX_SEED
 
 EVALUATION = 1 << 63  # the bit that tells evaluation seeds from training seeds
-GROUP = 1024  # environments stepped side by side
+GROUP = 1024  # environments stepped side by side; fewer where each has many agents
+ROWS = 4096  # of them at most, unless one environment has more
+SEVERAL = 8  # episodes, from which a mean and its interval can be told
+FEW = 0.75  # a smaller share of rows that are there to act is picked out before a forward pass
+Obs = np.ndarray | dict[str, np.ndarray]  # one group's array [rows, ...], or those of several by name
 
 
 class Player(Protocol):
-    """Who acts. Rows are environment x agents; mask holds one byte a choice where the environment has one."""
+    """Who acts. Rows are environment x agents; mask holds one byte a choice where the environment has one.
+
+    reset: the observation begins a life, so what is remembered of the row goes first; alive: there is somebody to act,
+    and any action will do elsewhere; both [rows]."""
 
     def begin(self, rows: int, seed: int) -> None:
         """Before the first step of a group of episodes."""
 
-    def act(self, obs: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    def act(self, obs: Obs, mask: np.ndarray | None, reset: np.ndarray, alive: np.ndarray) -> np.ndarray:
         """Actions [rows, heads], int32 or f32 as the environment wants them."""
 
 
@@ -41,14 +50,35 @@ class TorchPlayer:
     def begin(self, rows: int, seed: int) -> None:
         self.state = self.policy.initial_state(rows)
 
-    def act(self, obs: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    def act(self, obs: Obs, mask: np.ndarray | None, reset: np.ndarray, alive: np.ndarray) -> np.ndarray:
         import torch
 
-        space = self.policy.space
         with torch.inference_mode():
-            out, _, self.state = self.policy.step(torch.from_numpy(obs), self.state)
-            out = space.masked(out, None if mask is None else torch.from_numpy(mask))
-            return space.to_env(space.greedy(out)).numpy()
+            if self.state is not None and reset.any():
+                self.state = self.policy.clear(self.state, torch.from_numpy(reset))
+            rows = living(alive)
+            if rows is None:
+                actions, self.state = self._chosen(obs, mask, self.state)
+                return actions
+            if not len(rows):
+                space = self.policy.space
+                return space.to_env(torch.zeros(len(alive), space.heads)).numpy()
+            index = torch.from_numpy(rows)
+            part = None if self.state is None else self.policy.rows(self.state, index)
+            some, part = self._chosen(*picked(rows, obs, mask), part)
+            if part is not None:
+                self.state = self.policy.with_rows(self.state, index, part)
+            return spread(some, rows, len(alive))
+
+    def _chosen(self, obs: Obs, mask: np.ndarray | None, state: Any) -> tuple[np.ndarray, Any]:
+        import torch
+
+        from minnow.train.observation import tensors
+
+        space = self.policy.space
+        out, state = self.policy.act(tensors(obs), state)
+        out = space.masked(out, None if mask is None else torch.from_numpy(mask))
+        return space.to_env(space.greedy(out)).numpy(), state
 
 
 class FilePlayer:
@@ -59,10 +89,31 @@ class FilePlayer:
 
     def begin(self, rows: int, seed: int) -> None:
         self.session = self.policy.session(agents=rows, seed=seed)
+        self.small: dict[int, Any] = {}  # sessions for a few of the rows, by how many
         self.rows = rows
 
-    def act(self, obs: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-        return np.asarray(self.session.step(obs, mask=mask).action).reshape(self.rows, -1)
+    def act(self, obs: Obs, mask: np.ndarray | None, reset: np.ndarray, alive: np.ndarray) -> np.ndarray:
+        self.session.reset(np.flatnonzero(reset).tolist())
+        if isinstance(obs, Mapping):  # without what was for the critic alone
+            obs = {item.name: obs[item.name] for item in self.policy.inputs}
+        rows = living(alive)
+        if rows is None:
+            return np.asarray(self.session.step(obs, mask=mask).action).reshape(self.rows, -1)
+        return spread(self._some(rows, obs, mask), rows, self.rows)
+
+    def _some(self, rows: np.ndarray, obs: Obs, mask: np.ndarray | None) -> np.ndarray:
+        """The actions of some rows, by a session for as many, or up to twice as many, where the last ones are idle."""
+        count = len(rows)
+        room = 1 << max(count - 1, 0).bit_length()
+        session = self.small[room] = self.small.get(room) or self.policy.session(agents=room)
+        places = np.resize(rows, room) if count else np.zeros(room, np.int64)
+        states = self.session.states()
+        session.put([leaf[places] for leaf in states])
+        out = session.step(*picked(places, obs, mask)).action
+        for whole, part in zip(states, session.states(), strict=True):
+            whole[rows] = part[:count]
+        self.session.put(states)
+        return np.asarray(out).reshape(room, -1)[:count]
 
 
 class RandomPlayer:
@@ -75,7 +126,7 @@ class RandomPlayer:
         self.rng = np.random.default_rng((seed, 0x52414E44))
         self.rows = rows
 
-    def act(self, obs: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    def act(self, obs: Obs, mask: np.ndarray | None, reset: np.ndarray, alive: np.ndarray) -> np.ndarray:
         heads = self.spec.head
         noise = self.rng.random((self.rows, sum(max(head.size, 1) for head in heads)), dtype=np.float32)
         if self.spec.action_type == "box":
@@ -85,6 +136,24 @@ class RandomPlayer:
             noise = noise * mask
         ends = np.cumsum([head.size for head in heads])[:-1]
         return np.stack([part.argmax(1) for part in np.split(noise, ends, 1)], 1).astype(np.int32)
+
+
+def living(alive: np.ndarray) -> np.ndarray | None:
+    """The places of those of a few that are alive [rows]; None where they are many."""
+    return np.flatnonzero(alive) if np.count_nonzero(alive) < FEW * len(alive) else None
+
+
+def picked(rows: np.ndarray, obs: Obs, mask: np.ndarray | None) -> tuple[Obs, np.ndarray | None]:
+    """Observations and masks of some rows."""
+    some = {name: leaf[rows] for name, leaf in obs.items()} if isinstance(obs, Mapping) else obs[rows]
+    return some, None if mask is None else mask[rows]
+
+
+def spread(actions: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """Actions of `count` rows: those of some in their places, zeros elsewhere."""
+    whole = np.zeros((count, actions.shape[1]), actions.dtype)
+    whole[rows] = actions
+    return whole
 
 
 @dataclass
@@ -97,7 +166,8 @@ class ScriptPlayer:
 
 @dataclass
 class Score:
-    """Means over whole episodes; `score_ci95` is half the width of the 95 % confidence interval of the mean score."""
+    """Means over whole episodes and the agents that were driven in them, of those who lived; `score_ci95` is half the
+    width of the 95 % confidence interval of the mean score, by the episodes' means."""
 
     env: str
     episodes: int
@@ -106,6 +176,7 @@ class Score:
     return_mean: float
     length_mean: float
     success_rate: float | None = None  # where the task has success
+    lives: float | None = None  # of an agent in an episode, where they can die
 
     def to_dict(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if value is not None}
@@ -113,9 +184,10 @@ class Score:
     def __str__(self) -> str:
         spread = "" if self.score_ci95 is None else f" +- {self.score_ci95:.2f} (95 %)"
         success = "" if self.success_rate is None else f", success {self.success_rate:.1%}"
+        lives = "" if self.lives is None else f", lives {self.lives:.2f}"
         return (
             f"{self.env}: score {self.score_mean:+.2f}{spread} over {self.episodes} episodes, "
-            f"return {self.return_mean:.2f}, length {self.length_mean:.1f}{success}"
+            f"return {self.return_mean:.2f}, length {self.length_mean:.1f}{success}{lives}"
         )
 
 
@@ -128,9 +200,11 @@ def evaluate(
     params: dict[str, float] | None = None,
     randomize: float = 0.0,
     threads: int = 1,
+    agents: int | None = None,
 ) -> Score:
-    """Plays `episodes` whole episodes, the same ones for the same seed, as slot 0; the script plays the other slots.
-    name: of the environment, or its folder's path.
+    """Plays `episodes` whole episodes, the same ones for the same seed. name: of the environment, or its folder's path.
+    agents: the slots that the player drives, from the first one; the script plays the others. None: one, or as many as
+    the environment declares where it has no script.
     Raises MinnowError for impossible arguments."""
     if episodes < 1:
         raise MinnowError(f"--episodes is {episodes}: it must be 1 or more.")
@@ -142,24 +216,32 @@ def evaluate(
         if not spec.has_script:
             raise MinnowError(f"{spec.name} has no scripted player: try --player random.")
         skills = [player.skill] + [None] * (spec.slots - 1)
-    groups = []
-    for first in range(0, episodes, GROUP):
-        count = min(GROUP, episodes - first)
+    agents = driven(spec) if agents is None else agents
+    together = max(1, min(GROUP, ROWS // agents))
+    records, lives = [], []
+    for first in range(0, episodes, together):
+        count = min(together, episodes - first)
         vector = envs.Vector(
             name,
             count,
             seed=EVALUATION | seed,
             first_index=first,
-            agents=1,
+            agents=agents,
             threads=threads,
             randomize=randomize,
             params=params,
             script_skill=skills,
         )
-        groups.append(_play(player, vector, spec.masked, seed + first))
-    records = np.concatenate(groups).astype(np.float64)
-    score, total, length, success = records.mean(0).tolist()
-    spread = 1.96 * float(records[:, 0].std(ddof=1)) / math.sqrt(len(records)) if len(records) > 1 else None
+        played = _play(player, vector, seed + first)
+        records.append(played.records.reshape(count, agents, -1).astype(np.float64))
+        lives.append(played.lives.reshape(count, agents))
+    record, count = np.concatenate(records), np.concatenate(lives)
+    lived = count > 0
+    if not lived.any():
+        raise MinnowError(f"{spec.name}: none of the {count.size} agents that were driven was ever born.")
+    score, total, length, success = record[lived].mean(0).tolist()
+    means = np.array([row[:, 0][there].mean() for row, there in zip(record, lived, strict=True) if there.any()])
+    spread = 1.96 * float(means.std(ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else None
     return Score(
         spec.name,
         episodes,
@@ -168,28 +250,60 @@ def evaluate(
         total,
         length,
         success if spec.has_success else None,
+        float(count.mean()) if spec.lives else None,
     )
 
 
-def _play(player: Player | ScriptPlayer, vector: envs.Vector, masked: bool, seed: int) -> np.ndarray:
-    """The records of each environment's first episode, of whose agents one is driven, [envs, 4]: its last life's score,
-    the sums of returns and lengths, success in any life."""
-    buffers = vector.buffers()
-    scripted = isinstance(player, ScriptPlayer)
-    if scripted:
-        buffers = replace(buffers, action=envs.ABSENT)
-    else:
-        player.begin(vector.rows, seed)
-    vector.reset(buffers)
-    records = np.zeros((vector.rows, 4), np.float32)
-    playing = np.ones(vector.rows, bool)
-    while playing.any():
-        if not scripted:
-            buffers.action[:] = player.act(buffers.obs, buffers.mask if masked else None)
-        vector.step(buffers)
-        ended = playing & (buffers.terminated | buffers.truncated)
-        records[ended, 0] = buffers.record[ended, 0]
-        records[ended, 1:3] += buffers.record[ended, 1:3]
-        records[ended, 3] = np.maximum(records[ended, 3], buffers.record[ended, 3])
-        playing &= ~buffers.over
-    return records
+class Played:
+    """What the lives of a vector's rows come to, each environment being played to its end once. records [rows, 4]:
+    score of the last life; the sums of returns and of lengths; success in any."""
+
+    def __init__(self, vector: envs.Vector) -> None:
+        self.agents = vector.agents
+        self.records, self.lives = np.zeros((vector.rows, 4), np.float32), np.zeros(vector.rows, np.int64)
+        self.playing = np.ones(vector.rows, bool)
+
+    def note(self, buffers: envs.Buffers) -> None:
+        """After a step."""
+        ended = self.playing & (buffers.terminated | buffers.truncated)
+        new, held = buffers.record[ended], self.records[ended]
+        self.records[ended] = np.stack([new[:, 0], *(held + new).T[1:3], np.maximum(held, new)[:, 3]], 1)
+        self.lives += ended
+        self.playing &= ~np.repeat(buffers.over, self.agents)
+
+
+def play(choose: Callable[[envs.Buffers, np.ndarray], None] | None, vector: envs.Vector) -> Played:
+    """Plays every environment of a vector to its end. choose: writes the actions of those rows that are there to act
+    [rows]; None: the script plays."""
+    buffers, played = vector.buffers(), Played(vector)
+    told = replace(buffers, action=envs.ABSENT) if choose is None else buffers
+    vector.reset(told)
+    while played.playing.any():
+        if choose is not None:
+            choose(buffers, buffers.alive & played.playing)
+        vector.step(told)
+        played.note(buffers)
+    return played
+
+
+def enough(name: str | Path, episodes: int) -> int:
+    """So many episodes, or fewer where each has many agents to score."""
+    return min(episodes, max(SEVERAL, math.ceil(episodes / driven(envs.spec(name)))))
+
+
+def driven(spec: envs.Spec) -> int:
+    """How many agents of an environment a player drives: one against the script, or, where there is none, as many as
+    the environment declares."""
+    return 1 if spec.has_script else spec.agents
+
+
+def _play(player: Player | ScriptPlayer, vector: envs.Vector, seed: int) -> Played:
+    if isinstance(player, ScriptPlayer):
+        return play(None, vector)
+    player.begin(vector.rows, seed)
+
+    def choose(buffers: envs.Buffers, there: np.ndarray) -> None:
+        mask = buffers.mask if vector.spec.masked else None
+        buffers.action[:] = player.act(buffers.obs, mask, buffers.reset, there)
+
+    return play(choose, vector)

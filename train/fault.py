@@ -7,9 +7,10 @@ import math
 import torch
 
 from minnow import envs
+from minnow.train.observation import SET, leaves
 from minnow.train.ppo import PPO
 
-OBSERVATION, REWARD, NOTHING = 0, 1, 2
+REWARD, NOTHING = 8, 9  # below: the number of the observation's group
 
 
 def of_environment(trainer: PPO) -> str | None:
@@ -21,13 +22,13 @@ def of_environment(trainer: PPO) -> str | None:
         return None
     env, agent = divmod(int(row), trainer.sides)
     where = f"environment {env}" + (f", agent {agent}" if trainer.sides > 1 else "")
-    what = f"the observation {_named(trainer.spec, int(place))!r}" if kind == OBSERVATION else "a reward"
+    what = f"the observation {_named(trainer.spec, int(kind), int(place))!r}" if kind < REWARD else "a reward"
     return f"{what} of {trainer.config.name} is {value:g} (step {int(step)} of a rollout, {where})"
 
 
 def _first(trainer: PPO) -> tuple[float, float, float, float, float]:
     """Kind, step, global row, place in the observation, and value of this process's first one."""
-    for kind, numbers in ((OBSERVATION, trainer.obs), (REWARD, trainer.reward.unsqueeze(-1))):
+    for kind, numbers in (*enumerate(leaves(trainer.obs).values()), (REWARD, trainer.reward.unsqueeze(-1))):
         bad = numbers.flatten(2).isfinite().logical_not().nonzero()
         if len(bad):
             step, row, place = bad[0].tolist()
@@ -35,6 +36,9 @@ def _first(trainer: PPO) -> tuple[float, float, float, float, float]:
     return NOTHING, 0, 0, 0, 0
 
 
-def _named(spec: envs.Spec, place: int) -> str:
-    """The name of the field or plane that a place of an observation belongs to."""
-    return spec.fields[place // math.prod(spec.obs_shape[1:])].name
+def _named(spec: envs.Spec, group: int, place: int) -> str:
+    """The name of the field or plane that a place in a group of the observation belongs to."""
+    found = spec.group[group]
+    if found.kind == SET:
+        return f"{found.name} {place // found.shape[1]}: {found.fields[place % found.shape[1]].name}"
+    return found.fields[place // math.prod(found.shape[1:])].name

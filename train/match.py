@@ -12,7 +12,7 @@ import numpy as np
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
-from minnow.train.evaluation import EVALUATION, GROUP, Player
+from minnow.train.evaluation import EVALUATION, GROUP, Player, picked, play
 
 ELO = 400 / math.log(10)  # points of rating for each unit of the logistic
 PRIOR = 1.0  # draws that every pair is taken to have played before, so that no rating is infinite
@@ -120,7 +120,7 @@ def ladder(players: Sequence[Player], name: str | Path, games: int = 40, *, seed
 
 
 def _play(seats: tuple[Player, Player], name: str | Path, games: int, seed: int, first: int) -> np.ndarray:
-    """The scores [games, 2] of each environment's first game."""
+    """The scores [games, 2] of each environment's first game, played to its end: of each side's last life."""
     spec = envs.spec(name)
     if spec.slots != 2:
         raise MinnowError(f"{spec.name} has {spec.slots} player{'s' * (spec.slots != 1)}: a match needs two sides.")
@@ -128,20 +128,16 @@ def _play(seats: tuple[Player, Player], name: str | Path, games: int, seed: int,
     for begin in range(0, games, GROUP):
         count = min(GROUP, games - begin)
         vector = envs.Vector(name, count, agents=2, seed=EVALUATION | seed, first_index=first + begin)
-        buffers = vector.buffers()
         for seat, player in enumerate(seats):
             player.begin(count, seed + first + begin + seat)
-        vector.reset(buffers)
-        scores, playing = np.zeros((count, 2), np.float32), np.ones(count, bool)
-        while playing.any():
+
+        def choose(buffers: envs.Buffers, there: np.ndarray) -> None:
             for seat, player in enumerate(seats):
-                mask = buffers.mask[seat::2].copy() if spec.masked else None
-                buffers.action[seat::2] = player.act(buffers.obs[seat::2].copy(), mask)
-            vector.step(buffers)
-            ended = playing & (buffers.terminated | buffers.truncated)[::2]
-            scores[ended] = buffers.record.reshape(count, 2, -1)[ended, :, 0]
-            playing &= ~ended
-        parts.append(scores)
+                rows = np.arange(seat, len(there), 2)
+                obs, mask = picked(rows, buffers.obs, buffers.mask if spec.masked else None)
+                buffers.action[rows] = player.act(obs, mask, buffers.reset[rows], there[rows])
+
+        parts.append(play(choose, vector).records.reshape(count, 2, -1)[:, :, 0])
     return np.concatenate(parts)
 
 

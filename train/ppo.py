@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ from minnow.train.adam import Adam
 from minnow.train.config import Config, check_batch
 from minnow.train.group import ALONE, Group
 from minnow.train.muon import Muon
+from minnow.train.observation import Obs, arrays, declared, each, leaves, zeros
 from minnow.train.passes import Passes, suits
 from minnow.train.policy import Policy
 from minnow.train.scale import RewardScale
@@ -32,6 +34,7 @@ from minnow.train.selfplay import Rivals, sides
 from minnow.train.space import Categorical, Gaussian, Space
 
 CPU = torch.device("cpu")
+FEW = 0.75  # a smaller share of rows that live, or of samples with weight, is picked out before a forward pass
 NOISE, ORDER, DRAW, SEATS = 1, 2, 3, 4  # streams of random numbers
 MEASURED = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction")
 
@@ -47,7 +50,7 @@ def build_policy(config: Config, spec: envs.Spec) -> Policy:
     """A fresh policy; the same seed gives the same weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return Policy(config.policy, tuple(spec.obs_shape), action_space(spec))
+        return Policy(config.policy, declared(spec), action_space(spec))
 
 
 def arranged(policy: Policy) -> list[torch.nn.Parameter]:
@@ -65,6 +68,12 @@ def annealed(start: float, end: float, done: float, form: str) -> float:
     return end + left * (start - end)
 
 
+def living(alive: Tensor) -> Tensor | None:
+    """The places of those of a few that are alive [N] bytes; None where they are many."""
+    count = int(alive.count_nonzero())
+    return alive.nonzero().squeeze(-1) if count < FEW * len(alive) else None
+
+
 def generator(seed: int, stream: int, update: int, epoch: int = 0, offset: int = 0) -> np.random.Generator:
     """Random numbers that are a function of their address. `offset` counts blocks of eight 32-bit numbers."""
     return np.random.Generator(np.random.Philox(key=(seed, stream), counter=(offset, update, epoch, 0)))
@@ -74,7 +83,7 @@ def generator(seed: int, stream: int, update: int, epoch: int = 0, offset: int =
 class Minibatch:
     """Samples [B] of a policy without memory, or sequences [T, B] of one with."""
 
-    obs: Tensor
+    obs: Obs
     state: tuple[Tensor, ...] | None  # before the first step
     resets: Tensor
     mask: Tensor
@@ -127,29 +136,28 @@ class PPO:
         self.updates = math.ceil(train.steps / self.batch)  # of the whole schedule
         self.rivals = self._rivals(first_env) if config.selfplay.on and config.selfplay.share > 0 else None
         self.learns = torch.ones(rows, dtype=torch.bool, device=device) if self.rivals is None else self.rivals.learns
-        self.episodes: list[np.ndarray] = []  # finished since `take_episodes`: [n, 4]
+        self.episodes: list[np.ndarray] = []  # records of the lives that ended since `take_episodes`: [n, 4]
 
-        horizon, shape = train.horizon, tuple(self.spec.obs_shape)
-        zeros, ones = (functools.partial(make, device=device) for make in (torch.zeros, torch.ones))
-        self.obs_type = torch.uint8 if self.spec.obs_type == "u8" else torch.float32
-        self.obs = zeros(horizon + 1, rows, *shape, dtype=self.obs_type)
+        horizon = train.horizon
+        self.obs = zeros(self.policy.inputs, horizon + 1, rows, device=device)
+        empty, ones = (functools.partial(make, device=device) for make in (torch.zeros, torch.ones))
         # The policy's output, of which actions are samples, and the value; last, of what follows the rollout.
-        self.head = zeros(horizon + 1, rows, self.space.out_size + 1, dtype=self.type)
+        self.head = empty(horizon + 1, rows, self.space.out_size + 1, dtype=self.type)
         self.out, self.value = self.head[:horizon, :, :-1], self.head[:horizon, :, -1]
         self.last_value = self.head[horizon, :, -1]
         discrete = isinstance(self.space, Categorical)
-        self.action = zeros(horizon, rows, self.space.heads, dtype=torch.int64 if discrete else self.type)
-        self.env_action = zeros(self.action.shape, dtype=torch.int32 if discrete else torch.float32)
+        self.action = empty(horizon, rows, self.space.heads, dtype=torch.int64 if discrete else self.type)
+        self.env_action = empty(self.action.shape, dtype=torch.int32 if discrete else torch.float32)
         choices = self.space.out_size if self.spec.masked else 0
         self.mask = ones(horizon + 1, rows, choices, dtype=torch.uint8)
-        self.noise = zeros(horizon, rows, self.space.noise_size, dtype=self.type)
-        self.log_prob = zeros(horizon, rows, dtype=self.type)
-        self.reward = zeros(horizon, rows)
-        self.final_value, self.learned_reward = (zeros(horizon, rows, dtype=self.type) for _ in range(2))
+        self.noise = empty(horizon, rows, self.space.noise_size, dtype=self.type)
+        self.log_prob = empty(horizon, rows, dtype=self.type)
+        self.reward = empty(horizon, rows)
+        self.final_value, self.learned_reward = (empty(horizon, rows, dtype=self.type) for _ in range(2))
         self.ratio = ones(horizon, rows, dtype=self.type)
-        self.terminated, self.truncated = (zeros(horizon, rows, dtype=torch.uint8) for _ in range(2))
+        self.terminated, self.truncated = (empty(horizon, rows, dtype=torch.uint8) for _ in range(2))
         self.alive = ones(horizon + 1, rows, dtype=torch.uint8)
-        self.resets = ones(horizon + 1, rows, dtype=torch.uint8)  # an observation is its episode's first
+        self.resets = ones(horizon + 1, rows, dtype=torch.uint8)  # an observation begins a life
         state = self.policy.initial_state(rows)  # memory now, and before obs[0]
         self.state = self.start = None if state is None else tuple(leaf.to(device, self.type) for leaf in state)
         self.connect(first_env)
@@ -157,20 +165,21 @@ class PPO:
     def connect(self, first_env: int) -> None:
         """Makes the environments and what they read and write at each step: views of the rollout's tensors."""
         horizon, rows = self.train.horizon, self.resets.shape[1]
-        self.final_obs = torch.zeros(horizon, *self.obs.shape[1:], dtype=self.obs_type)
-        self.episode = torch.zeros(horizon, rows, 4)
+        self.final_obs = zeros(self.policy.inputs, horizon, rows)
+        self.record = torch.zeros(horizon, rows, 4)
         self.vector = self.environments(first_env, self.envs)
         self.buffers = [
             envs.Buffers(
-                obs=self.obs[t + 1].numpy(),
+                obs=arrays(each(lambda leaf, t=t: leaf[t + 1], self.obs)),
                 action=self.env_action[t].numpy(),
                 mask=self.mask[t + 1].numpy() if self.spec.masked else envs.ABSENT,
                 reward=self.reward[t].numpy(),
                 terminated=self.terminated[t].numpy(),
                 truncated=self.truncated[t].numpy(),
                 alive=self.alive[t + 1].numpy(),
-                final_obs=self.final_obs[t].numpy(),
-                record=self.episode[t].numpy(),
+                reset=self.resets[t + 1].numpy(),
+                final_obs=arrays(each(lambda leaf, t=t: leaf[t], self.final_obs)),
+                record=self.record[t].numpy(),
             )
             for t in range(horizon)
         ]
@@ -220,8 +229,9 @@ class PPO:
         """One rollout and one round of learning; the metrics, or nothing where they are not asked for."""
         self.collect()
         metrics = self.learn(self.advantages(), measure)
-        if self.policy.normalize is not None:  # only now, so that old and new probabilities saw the same statistics
-            self.policy.normalize.update(self.obs[: self.train.horizon], self.group.sum_)
+        # Only now, so that old and new probabilities saw the same statistics.
+        horizon = self.train.horizon
+        self.policy.learn_scale(each(lambda leaf: leaf[:horizon], self.obs), self.alive[:horizon], self.group.sum_)
         if self.rivals is not None and measure:
             metrics["elo"], metrics["elo_games"] = self.rivals.rating()
         self.update_index += 1
@@ -238,64 +248,84 @@ class PPO:
             self.passes.refresh()
         self._noise()
         state = self.start = self.state
-        each = state is not None or self.rivals is not None  # whether ends of episodes matter at once
+        at_once = state is not None or self.rivals is not None  # whether ends of lives matter at once
         for t in range(horizon):
             if state is not None:
                 state = self.policy.clear(state, self.resets[t])
             state = self._step(t, state)
             if self.rivals is not None:
-                self.rivals.answer(self._seen(self.obs[t]), self.resets[t], self.out[t])
+                self.rivals.answer(self._seen(self._at(t)), self.resets[t], self.alive[t], self.out[t])
             self._sample(t)
             self.vector.step(self.buffers[t])
-            if each:
-                torch.bitwise_or(self.terminated[t], self.truncated[t], out=self.resets[t + 1])
-                if self.buffers[t].truncated.any():
-                    self._final_values(slice(t, t + 1), state)
+            if at_once and self.buffers[t].truncated.any():
+                self._final_values(slice(t, t + 1), state)
             if self.rivals is not None:
-                self.rivals.note(self.resets[t + 1], self.episode[t])
-        if not each:
-            torch.bitwise_or(self.terminated, self.truncated, out=self.resets[1:])
-            if self.truncated.any():
-                self._final_values(slice(0, horizon), state)
+                self.rivals.note(self.alive[t], self.terminated[t] | self.truncated[t], self.record[t])
+        if not at_once and self.truncated.any():
+            self._final_values(slice(0, horizon), state)
         self.state = state
         if state is not None:
             state = self.policy.clear(state, self.resets[horizon])
         self._step(horizon, state)
         self.rewards()
-        ended = self.resets[1:].bool()
+        ended = (self.terminated | self.truncated).bool()
         if self.rivals is not None:
             ended &= self.rivals.judged
-        self.ended(ended, self.episode)
+        self.ended(ended, self.record)
 
     def carry(self) -> None:  # what the last rollout ended with, this one begins with
-        for carried in (self.obs, self.mask, self.alive, self.resets):
-            carried[0] = carried[self.train.horizon]
+        for leaf in self.carried().values():
+            leaf[0] = leaf[self.train.horizon]
+
+    def carried(self) -> dict[str, Tensor]:
+        """By name, what is [T + 1, N, ...]."""
+        found = {f"obs.{name}" if name else "obs": leaf for name, leaf in leaves(self.obs).items()}
+        return found | {"mask": self.mask, "alive": self.alive, "resets": self.resets}
 
     def rewards(self) -> None:
         """Rewards as they are learned from."""
         self.learned_reward.copy_(self.reward).mul_(self.train.reward_scale)
         if self.reward_scale is not None:
-            deviation = self.reward_scale.update(self.learned_reward, self.resets[1:], self.train.gamma, self.group)
+            lives = self.alive[: self.train.horizon]
+            deviation = self.reward_scale.update(
+                self.learned_reward, lives, self.resets[1:], self.train.gamma, self.group
+            )
             self.learned_reward /= deviation
         self.ratio.fill_(1)
 
-    def ended(self, ended: Tensor, episode: Tensor) -> None:
-        """Keeps the records [T, N, 4] of episodes that ended [T, N]."""
+    def ended(self, ended: Tensor, record: Tensor) -> None:
+        """Keeps the records [T, N, 4] of lives that ended [T, N]."""
         if ended.any():
-            self.episodes.append(episode[ended].numpy())
+            self.episodes.append(record[ended].numpy())
 
     def _step(self, t: int, state: tuple[Tensor, ...] | None) -> tuple[Tensor, ...] | None:
-        """What the policy says of obs[t] into head[t]; the new memory."""
-        return self._forward(self.obs[t], state, self.head[t])
+        """What the policy says of obs[t] into head[t]; the new memory. Zeros, and the old memory, where nobody lives,
+        if that is so in many rows."""
+        obs, head = self._at(t), self.head[t]
+        rows = living(self.alive[t]) if self.spec.lives else None
+        if rows is None:
+            return self._forward(obs, state, head)
+        head.zero_()
+        if not len(rows):
+            return state
+        part = head.new_empty(len(rows), head.shape[1])
+        some = self._forward(
+            each(lambda leaf: leaf[rows], obs), None if state is None else self.policy.rows(state, rows), part
+        )
+        head.index_copy_(0, rows, part)
+        return None if state is None else self.policy.with_rows(state, rows, some)
 
-    def _forward(self, obs: Tensor, state: tuple[Tensor, ...] | None, head: Tensor) -> tuple[Tensor, ...] | None:
+    def _forward(self, obs: Obs, state: tuple[Tensor, ...] | None, head: Tensor) -> tuple[Tensor, ...] | None:
         if self.passes is not None:
             return self.passes.step(obs, state, head)
         head[:, :-1], head[:, -1], state = self.policy.step(self._seen(obs), state)
         return state
 
-    def _seen(self, obs: Tensor) -> Tensor:
-        return obs if obs.dtype == torch.uint8 else obs.to(self.type)
+    def _at(self, t: int) -> Obs:
+        return each(lambda leaf: leaf[t], self.obs)
+
+    def _seen(self, obs: Obs) -> Obs:
+        return each(lambda leaf: leaf if leaf.dtype == torch.uint8 else leaf.to(self.type), obs)
 
     def _sample(self, t: int) -> None:
         """Actions at step t, and the logarithms of their probabilities."""
@@ -309,11 +339,12 @@ class PPO:
         self.log_prob[t] = self.space.log_prob(out, self.action[t])[0]
 
     def _final_values(self, steps: slice, state: tuple[Tensor, ...] | None) -> None:
-        """What the observations are worth that truncated episodes ended with; with memory, of one step, after which it
-        was `state`."""
+        """What the observations are worth that truncated lives ended with; with memory, of one step, after which it was
+        `state`."""
         cut = self.truncated[steps].bool()
         of_rows = None if state is None else self.policy.rows(state, cut[0].nonzero().squeeze(-1))
-        self.final_value[steps][cut] = self.policy.step(self._seen(self.final_obs[steps][cut]), of_rows)[1]
+        last = each(lambda leaf: leaf[steps][cut], self.final_obs)
+        self.final_value[steps][cut] = self.policy.step(self._seen(last), of_rows)[1]
 
     def _noise(self) -> None:
         """Numbers in [0, 1) for all samples of a rollout, [T, N, noise_size], each row's from its own place in the
@@ -329,13 +360,12 @@ class PPO:
     @torch.no_grad()
     def advantages(self) -> Tensor:
         """[T, N]; by V-trace's ratios where the policy has moved since it acted."""
-        horizon, train = self.train.horizon, self.train
-        died = self.alive[:horizon] & ~self.alive[1:] & 1
+        train = self.train
         return self.estimate(
             self.learned_reward,
             self.value,
             self.final_value,
-            self.terminated | died,
+            self.terminated,
             self.truncated,
             self.last_value,
             train.gamma,
@@ -412,7 +442,7 @@ class PPO:
             mean, deviation = self.spread(advantage, weight)
             advantage = (advantage - mean) / (deviation + 1e-8)
         return Minibatch(
-            self._seen(self.obs[:horizon]),
+            self._seen(each(lambda leaf: leaf[:horizon], self.obs)),
             self.start,
             self.resets[:horizon],
             self.mask[:horizon],
@@ -434,8 +464,10 @@ class PPO:
         return mean, (square / total).sqrt()
 
     def explained_variance(self, advantage: Tensor) -> float:
-        """1 - variance of (return - value) / variance of returns, over all processes."""
-        both = torch.stack([advantage, advantage + self.value]).double()[:, :, self.learns].flatten(1)
+        """1 - variance of (return - value) / variance of returns, over all processes; of the steps that are learned
+        from."""
+        counts = (self.alive[: self.train.horizon] & self.learns).bool()
+        both = torch.stack([advantage, advantage + self.value]).double()[:, counts]
         sums = torch.cat([both.sum(1), both.square().sum(1), both.new_tensor([both.shape[1]])])
         *sums, count = self.group.sum_(sums)
         residual, returns = (torch.stack(sums) / count).reshape(2, 2).T.tolist()
@@ -476,26 +508,37 @@ class PPO:
     def pick(self, whole: Minibatch, index: Tensor, importance: Tensor | None) -> Minibatch:
         """Some samples, or with memory or priorities some rows, of the rollout."""
         sequences = self.policy.recurrent or self.train.priority > 0
-        leaves = {name: leaf for name, leaf in vars(whole).items() if isinstance(leaf, Tensor)}
+        found = {name: leaf for name, leaf in vars(whole).items() if name != "state"}
+
+        def all_of(work: Callable[[Tensor], Tensor]) -> None:
+            for name, leaf in found.items():
+                found[name] = each(work, leaf)
+
         if sequences:
-            leaves = {name: leaf.index_select(1, index) for name, leaf in leaves.items()}
+            all_of(lambda leaf: leaf.index_select(1, index))
         else:
-            leaves = {name: leaf.flatten(0, 1).index_select(0, index) for name, leaf in leaves.items()}
+            all_of(lambda leaf: leaf.flatten(0, 1).index_select(0, index))
         if importance is not None:
-            leaves["weight"] = leaves["weight"] * importance
+            found["weight"] = found["weight"] * importance
         if self.policy.recurrent:
-            return Minibatch(state=self.policy.rows(whole.state, index), **leaves)
+            return Minibatch(state=self.policy.rows(whole.state, index), **found)
         if sequences:
-            leaves = {name: leaf.flatten(0, 1) for name, leaf in leaves.items()}
-        return Minibatch(state=None, **leaves)
+            all_of(lambda leaf: leaf.flatten(0, 1))
+        return Minibatch(state=None, **found)
 
     def backward(self, whole: Minibatch, index: Tensor, importance: Tensor | None, entropy_weight: float) -> Tensor:
         """Adds the gradients of the clipped objective, the value's error and the entropy bonus, summed over samples, to
         the bucket, and the samples' weight. Returns sums of what is measured, and the weight again."""
-        if self.passes is None:
-            return self.differentiate(self.pick(whole, index, importance), index, entropy_weight)
         train, rows, horizon = self.train, self.resets.shape[1], self.train.horizon
         sums = torch.zeros(len(MEASURED) + 1, dtype=torch.float64)
+        sequences = self.policy.recurrent or train.priority > 0
+        if self.spec.lives and not sequences:  # steps of the dead cost nothing where they are many
+            some = living(whole.weight.view(-1)[index])
+            index = index if some is None else index[some]
+            if not len(index):
+                return sums
+        if self.passes is None:
+            return self.differentiate(self.pick(whole, index, importance), index, entropy_weight)
         places = (torch.arange(horizon).unsqueeze(1) * rows + index).flatten()
         if importance is not None:
             importance = importance.repeat(horizon)
@@ -550,7 +593,7 @@ class PPO:
             return torch.stack([policy_loss, value_loss, bonus, kl, clipped, total]).double()
 
     def take_episodes(self) -> np.ndarray:
-        """Score, return, length and success of the episodes finished since the last call, [n, 4]."""
+        """Score, return, length and success of the lives that ended since the last call, [n, 4]."""
         taken = np.concatenate(self.episodes) if self.episodes else np.zeros((0, 4), np.float32)
         self.episodes = []
         return taken
@@ -563,9 +606,7 @@ class PPO:
             for key, leaf in self.moments(parameter).items():
                 found[f"optimizer.{name}.{key}"] = leaf
         last = self.train.horizon
-        found |= {
-            f"carry.{name}": self.group.gather(getattr(self, name)[last]) for name in ("obs", "mask", "alive", "resets")
-        }
+        found |= {f"carry.{name}": self.group.gather(leaf[last]) for name, leaf in self.carried().items()}
         for i, leaf in enumerate(self.state or ()):
             found[f"carry.state.{i}"] = self.group.gather(leaf, self.policy.core.batch_axis)
         if self.reward_scale is not None:
@@ -592,8 +633,8 @@ class PPO:
             else:
                 self.muon.state[parameter].update({key: leaf.to(self.device) for key, leaf in moments.items()})
         last, rows = self.train.horizon, slice(self.first_row, self.first_row + self.resets.shape[1])
-        for name in ("obs", "mask", "alive", "resets"):
-            getattr(self, name)[last] = tensors[f"carry.{name}"][rows]
+        for name, leaf in self.carried().items():
+            leaf[last] = tensors[f"carry.{name}"][rows]
         if self.state is not None:
             kept = self.policy.rows([tensors[f"carry.state.{i}"] for i in range(len(self.state))], rows)
             self.state = tuple(leaf.to(self.device) for leaf in kept)

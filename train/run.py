@@ -27,7 +27,7 @@ import minnow
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.files import write_atomic, write_new
-from minnow.train import checkpoint, device, fault, records
+from minnow.train import checkpoint, device, fault, observation, records
 from minnow.train import config as configs
 from minnow.train.config import Config
 from minnow.train.crew import signals
@@ -157,8 +157,7 @@ class Folder:
         path = self.path / "checkpoints" / f"{trainer.steps:012d}.safetensors"
         meta = {
             "config": trainer.config.to_dict(),
-            "obs_shape": list(trainer.spec.obs_shape),
-            "obs_type": trainer.spec.obs_type,
+            "groups": observation.to_dict(trainer.policy.inputs),
             "space": trainer.space.to_dict(),
             "source_hash": trainer.spec.source_hash,
             "updates": trainer.update_index,

@@ -2,8 +2,9 @@
 (Bansal et al., 2018, "Emergent complexity via multi-agent competition"), so that what once worked stays learned.
 
 In environment i of all, past networks play if a multiple of 1 / share lies in (i, i + 1]; the seat that is left to the
-learner goes round. For each rollout one of the pool is drawn, evenly, to play the episodes that begin in it: only a few
-play at once, so forward passes are not cut into many small ones. Steps of past networks are stored like all others, but
+learner goes round. For each rollout one of the pool is drawn, evenly, to play the games that begin in it: only a few
+play at once, so forward passes are not cut into many small ones. A game is over when none of its lives goes on; who has
+the higher score by then has won. Steps of past networks are stored like all others, but
 have no weight in the update. A full pool loses the network whose neighbours in time are closest to
 each other: it stays spread over the whole run.
 
@@ -25,6 +26,7 @@ from minnow.cinfer.errors import MinnowError
 from minnow.train.config import Config
 from minnow.train.group import Group
 from minnow.train.match import rating
+from minnow.train.observation import Obs, each
 from minnow.train.policy import Policy
 
 
@@ -59,7 +61,8 @@ class Rivals:
     ) -> None:
         self.make, self.draw, self.interval, self.group = make, draw, interval, group
         self.size, self.first = config.selfplay.pool, first
-        slots = envs.spec(config.place).slots
+        spec = envs.spec(config.place)
+        slots, self.lives = spec.slots, spec.lives
         before = np.floor(np.arange(first, first + count + 1) * config.selfplay.share + 1e-9).astype(np.int64)
         self.present = before[1:] > before[:-1]  # [envs]: past networks play here
         self.seat = before[:-1] % slots  # [envs]: the learner's, there
@@ -72,7 +75,9 @@ class Rivals:
         self.elo = np.zeros(0)  # [pool]
         self.tally = np.zeros((2, self.size))  # points and games of the learner against each, in this process
         self.member = np.full(count, -1)  # [envs]: who of the pool plays
-        self.rated = np.ones(count, bool)  # [envs]: it has from the beginning of the episode
+        self.rated = np.ones(count, bool)  # [envs]: it has from the beginning of the game
+        self.scores = np.zeros((count, slots), np.float32)  # of each one's last life in this game
+        self.played = np.zeros(count, bool)  # [envs]: some life of this game has ended
         self.like = make()
         state = self.like.initial_state(count * slots)
         self.state = None if state is None else tuple(leaf.to(next(self.like.parameters()).dtype) for leaf in state)
@@ -81,36 +86,43 @@ class Rivals:
         """Before a rollout; the learner joins the pool if it is time."""
         if update % self.interval == 0:
             self._join(policy, update)
-        self.choice = int(self.draw(update).integers(len(self.pool)))  # of the episodes that begin now
+        self.choice = int(self.draw(update).integers(len(self.pool)))  # of the games that begin now
         self.member[self.member < 0] = self.choice
         self._seat()
 
-    def answer(self, obs: Tensor, resets: Tensor, out: Tensor) -> None:
-        """Puts what the past networks make of `obs` [rows, ...] into their rows of `out`."""
+    def answer(self, obs: Obs, resets: Tensor, alive: Tensor, out: Tensor) -> None:
+        """Puts what the past networks make of `obs` [rows, ...] into their rows of `out`, where they live."""
         if self.state is not None:
             self.state = self.like.clear(self.state, resets)
         for policy, rows in zip(self.pool, self.rows, strict=True):
+            if self.lives:
+                rows = rows[alive[rows] != 0]
             if len(rows):
                 state = None if self.state is None else policy.rows(self.state, rows)
-                out[rows], _, state = policy.step(obs[rows], state)
+                out[rows], state = policy.act(each(lambda leaf, rows=rows: leaf[rows], obs), state)
                 if self.state is not None:
                     for leaf, part in zip(self.state, state, strict=True):
                         leaf.index_copy_(policy.core.batch_axis, rows, part)
 
-    def note(self, ended: Tensor, episode: Tensor) -> None:
-        """After a step: counts the games that it ended [rows], by the scores in `episode` [rows, 4], and seats whoever
-        plays the next ones."""
-        over = ended.view(len(self.member), -1)[:, 0].numpy().astype(bool) & self.present
+    def note(self, lived: Tensor, ended: Tensor, record: Tensor) -> None:
+        """After a step: who lived before it, and whose life ended in it, with `record` [rows, 4]. Counts the games that
+        are over, by their scores, and seats whoever plays the next ones."""
+        ended, lived = (leaf.view(self.scores.shape).numpy().astype(bool) for leaf in (ended, lived))
+        if not ended.any():
+            return
+        np.copyto(self.scores, record[:, 0].view(self.scores.shape).numpy(), where=ended)
+        self.played |= ended.any(1)
+        over = self.played & self.present & ~(lived & ~ended).any(1)
         if not over.any():
             return
-        scores = episode[:, 0].view(len(self.member), -1).numpy()
         games = np.flatnonzero(over & self.rated)
         if len(games):
-            mine = scores[games, self.seat[games]]
-            won = (np.sign(mine[:, None] - scores[games]) + 1) / 2  # against each slot; half a point against itself
-            np.add.at(self.tally[0], self.member[games], (won.sum(1) - 0.5) / (scores.shape[1] - 1))
+            mine = self.scores[games, self.seat[games]]
+            won = (np.sign(mine[:, None] - self.scores[games]) + 1) / 2  # against each; half a point against itself
+            np.add.at(self.tally[0], self.member[games], (won.sum(1) - 0.5) / (self.scores.shape[1] - 1))
             np.add.at(self.tally[1], self.member[games], 1)
         self.member[over], self.rated[over] = self.choice, True
+        self.played[over], self.scores[over] = False, 0.0
         self._seat()
 
     def rating(self) -> tuple[float, int]:
@@ -126,7 +138,9 @@ class Rivals:
         found |= {"born": torch.from_numpy(self.born), "elo": torch.from_numpy(self.elo)}
         found["tally"] = self.group.sum_(torch.from_numpy(self.tally.copy()))
         found["member"] = self.group.gather(torch.from_numpy(self.member))
-        found["rated"] = self.group.gather(torch.from_numpy(self.rated.astype(np.uint8)))
+        for name in ("rated", "played"):
+            found[name] = self.group.gather(torch.from_numpy(getattr(self, name).astype(np.uint8)))
+        found["scores"] = self.group.gather(torch.from_numpy(self.scores))
         for i, leaf in enumerate(self.state or ()):
             found[f"state.{i}"] = self.group.gather(leaf, self.like.core.batch_axis)
         return found
@@ -141,7 +155,8 @@ class Rivals:
             policy.load_state_dict(weights)
         self.tally = tensors["tally"].numpy() * self.group.leads
         self.member = tensors["member"].numpy()[mine].copy()
-        self.rated = tensors["rated"].numpy()[mine].astype(bool)
+        self.rated, self.played = (tensors[name].numpy()[mine].astype(bool) for name in ("rated", "played"))
+        self.scores = tensors["scores"].numpy()[mine].copy()
         if self.state is not None:
             per = self.learns.numel() // len(self.member)
             rows = slice(mine.start * per, mine.stop * per)
