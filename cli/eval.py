@@ -36,6 +36,9 @@ class Flags:
     """Which episodes: the same ones unless another seed is given, so that scores can be compared."""
     randomize: float = 0.0
     """Draw each physics parameter from its nominal +- this fraction at each reset."""
+    agents: int = 0
+    """Agents that it drives and is scored by, the first ones; the script plays the others. 0: one, or as many as the
+    environment declares where it has no script."""
     json: bool = False
     """Print one JSON object on standard output."""
 
@@ -59,7 +62,13 @@ def main(argv: list[str]) -> int:
         told = " ".join(f"--env.{key} {value:g}" for key, value in trained.items())
         print(f"note: training used {told or 'the default parameters'}", file=sys.stderr)
     score = evaluation.evaluate(
-        player, place, chosen.episodes, seed=chosen.seed, params=params, randomize=chosen.randomize
+        player,
+        place,
+        chosen.episodes,
+        seed=chosen.seed,
+        params=params,
+        randomize=chosen.randomize,
+        agents=chosen.agents or None,
     )
     print(json.dumps(score.to_dict()) if chosen.json else score)
     return 0

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from minnow import cinfer
+from minnow import cinfer, envs, train
 from minnow.cinfer.errors import MinnowError
-from minnow.export import Discrete, export
+from minnow.cli.export import export_run
+from minnow.cli.main import main
+from minnow.export import Discrete
+from minnow.export.exporter import build
 from minnow.export.verify import verify
 from minnow.train import checkpoint, observation
+from minnow.train import config as configs
 from minnow.train.config import Config, PolicyConfig
+from minnow.train.evaluation import FilePlayer, TorchPlayer, evaluate
 from minnow.train.observation import Input
 from minnow.train.policy import CORES, Policy
+from minnow.train.ppo import build_policy
 from minnow.train.space import Categorical, Gaussian
 
 torch.set_num_threads(1)
+CROWD = Path(__file__).parent / "games" / "crowd"
 GROUPS = (
     Input("self", "fields", (5,)),
     Input("items", "set", (6, 3)),  # a name that a module's dict of modules has a use of its own for
@@ -163,18 +173,40 @@ def test_groups_survive_a_checkpoint_and_old_ones_have_one(tmp_path):
         assert loaded.inputs == policy.inputs and torch.equal(loaded.critic.weight, policy.critic.weight)
 
 
-def test_an_exported_file_has_the_groups_as_inputs(tmp_path):
-    """Without those for the critic, and then without the value; equal in C, WebAssembly and ONNX."""
+def test_a_file_has_the_groups_as_inputs():
+    """Without those for the critic, and then without the value."""
     policy = made(activation="tanh").float().requires_grad_(False)
     policy.actor.weight.mul_(100)
     obs = seen(16)
     public = {item.name: obs[item.name].numpy() for item in policy.acting}
-    report = export(policy, public, tmp_path / "policy.minnow", outputs=policy.outputs, action=Discrete(3))
-    assert verify(report.path).passed()
-    loaded = cinfer.load(report.path)
+    loaded = cinfer.load(build(policy, public, outputs=policy.outputs, action=Discrete(3)).data)
     assert [item.name for item in loaded.inputs] == list(public) and loaded.inputs[2].dtype == np.uint8
     out = loaded.session(agents=16).step(public)
     np.testing.assert_allclose(out.logits, policy.step(obs, None)[0].numpy(), rtol=1e-5, atol=1e-5)
     assert out.value is None
     with pytest.raises(MinnowError, match="the inputs are"):
         loaded.session(agents=16).step({name: leaf.numpy() for name, leaf in obs.items()})
+
+
+def test_a_crowd_learns_and_is_exported(tmp_path, capsys):
+    """4,096 agents, each of which sees a set of 64 others: trained, exported, verified everywhere, and played."""
+    config = configs.defaults(CROWD)
+    config.train.steps, config.env = 3 * 4 * 4096, {"time": 10.0}
+    run = train.train(config, out=tmp_path / "run").run
+    report = export_run(run)
+    assert verify(report.path).passed()
+    inputs = [(item.name, item.shape) for item in cinfer.load(report.path).inputs]
+    assert inputs == [("self", (4,)), ("others", (64, 8)), ("there", (64,))]
+    text = report.path.with_suffix(".md").read_text()
+    assert "`others`:" in text and "way_x" in text and "secret" not in text
+    policy = checkpoint.load(run)[0]
+    assert policy.normalize["of_others"].count > 0
+    assert not torch.equal(policy.actor.weight, build_policy(config, envs.spec(CROWD)).actor.weight)
+    scores = []
+    for player in (TorchPlayer(policy), FilePlayer(cinfer.load(report.path))):
+        scores.append(evaluate(player, CROWD, 2, agents=4096, params=config.env))
+        assert scores[-1].episodes == 2 and scores[-1].length_mean == 10
+    assert scores[0].score_mean == pytest.approx(scores[1].score_mean, rel=0.01)
+    capsys.readouterr()
+    assert main(["eval", str(run), "--episodes", "1", "--agents", "4096", "--env.time", "5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["length_mean"] == 5
