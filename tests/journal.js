@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { Game } from "./player/game.js";
 
-const { module, spec, policy, ticks } = JSON.parse(readFileSync("given.json", "utf8"));
+const { module, spec, policies, ticks } = JSON.parse(readFileSync("given.json", "utf8"));
 const compiled = await WebAssembly.compile(readFileSync(module));
-const file = policy && new Uint8Array(readFileSync(policy));
-const fresh = () => Game.create(compiled, spec, file);
+const files = policies.map((path) => new Uint8Array(readFileSync(path)));
+const fresh = () => Game.create(compiled, spec, files);
 const faults = [];
 const check = (good, ...words) => good || faults.push(words.join(" "));
 
@@ -24,8 +24,13 @@ const some = () => {
     () => game.act(slot, head),
     () => game.turn(param, low + (random(99) * (high - low)) / 98),
     () => game.sample(random(2) === 1),
-    () => gesture && game.event(gesture.kind, slot, random(99) / 98, random(99) / 98, random(9) / 9, 0),
-  ][random(5)]();
+    () => {
+      const real = () => random(99) / 98;
+      const event = { target: random(9), at: [real(), real(), 0], way: [real(), real(), 0], value: random(9) / 9 };
+      if (gesture) game.event(slot, { kind: gesture.kind, ...event });
+    },
+    () => game.sit(slot, random(files.length + 1)),
+  ][random(6)]();
 };
 
 const game = await fresh();

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import hashlib
 import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-from test_web_player import PLAYER, node
+from playwright.sync_api import Browser, Page
+from test_web_player import PLAYER, node, served
 
 import minnow.envs
-from minnow.web import game
+from minnow.web import game, replay
 from minnow.web.shipped import policy
 
 HERE = Path(__file__).resolve().parent
@@ -21,10 +25,11 @@ HERE = Path(__file__).resolve().parent
 @pytest.mark.parametrize(("env", "ticks"), [("pong", 4000), ("maze", 3000), ("snake", 400), ("cartpole", 3000)])
 def test_any_tick_is_at_hand_and_plays_on_alike(env: str, ticks: int, tmp_path: Path) -> None:
     shutil.copytree(PLAYER, tmp_path / "player")
-    file = policy(minnow.envs.folder(env))
-    module = game.wasm(env, file.read_bytes() if file else None)
-    given = {"module": str(module), "spec": minnow.envs.spec(env).to_json(), "ticks": ticks}
-    (tmp_path / "given.json").write_text(json.dumps(given | {"policy": str(file)}))
+    whole = policy(minnow.envs.folder(env))
+    assert whole is not None
+    files = [whole, *sorted(whole.with_suffix(".stages").glob("*.minnow"))[:1]]
+    given = {"module": str(game.wasm(env, whole.read_bytes())), "spec": minnow.envs.spec(env).to_json(), "ticks": ticks}
+    (tmp_path / "given.json").write_text(json.dumps(given | {"policies": list(map(str, files))}))
     found = json.loads(node(tmp_path, (HERE / "journal.js").read_text()))
     assert found["faults"] == []
     assert found["different"] > ticks / 2
@@ -48,3 +53,78 @@ def test_sha256_is_the_usual_one(tmp_path: Path) -> None:
     """
     expected = [hashlib.sha256(bytes(i % 251 for i in range(size))).hexdigest() for size in sizes]
     assert json.loads(node(tmp_path, script)) == expected
+
+
+def demo(page: Page, script: str, *args: object) -> Any:
+    """Runs a script with `demo`, the page's element, and `game`, its game."""
+    body = f"async (...args) => {{ const demo = document.querySelector('minnow-demo'), game = demo.game; {script} }}"
+    return page.evaluate(f"(args) => ({body})(...args)", list(args))
+
+
+def until(page: Page, tick: int) -> None:
+    while demo(page, "return game.ticks") < tick:
+        page.wait_for_timeout(20)
+
+
+def test_a_game_played_in_the_page_plays_natively(browser: Browser) -> None:
+    """A policy is dropped on the page, a person takes over, holds keys, turns a slider, clicks, hands back and draws;
+    then the page goes back to the start and follows what it recorded, as a native game does."""
+    own = policy(minnow.envs.folder("pong"))
+    assert own is not None
+    with served("pong") as address, contextlib.closing(browser.new_page()) as page:
+        page.goto(address)
+        demo(page, "await demo.ready")
+        drop = """
+        const files = new DataTransfer(), bytes = Uint8Array.from(atob(args[0]), (letter) => letter.charCodeAt(0));
+        files.items.add(new File([bytes], "mine.minnow"));
+        demo.dispatchEvent(new DragEvent("drop", { dataTransfer: files }));
+        while (!demo.game.hasPolicy) await new Promise(requestAnimationFrame);
+        """
+        demo(page, drop, base64.b64encode(own.read_bytes()).decode())
+        watch = """
+        const tick = game.tick.bind(game);
+        window.hashes = [];
+        demo.pause();
+        demo.reset(4294967301);
+        game.tick = () => { tick(); if (game.ticks % 100 === 0) hashes.push(game.hash()); };
+        demo.play();
+        """
+        demo(page, watch)
+        page.get_by_text("World", exact=True).click()
+        until(page, 60)
+        page.keyboard.down("ArrowUp")
+        until(page, 100)
+        page.get_by_label("gravity").fill("150")
+        page.keyboard.up("ArrowUp")
+        page.locator("body").press("ArrowDown", delay=200)
+        page.locator("canvas").click(position={"x": 40, "y": 40})
+        page.keyboard.press("Escape")
+        page.get_by_text("Policy file").click()
+        page.get_by_label("Action").select_option("drawn")
+        page.get_by_label("Speed", exact=True).select_option("16")
+        until(page, 600)
+        demo(page, "demo.pause()")
+        last, end, hashes = demo(page, "return [game.ticks, game.hash(), hashes]")
+        data = bytes(demo(page, "return [...demo.replay()]"))
+        back = """
+        demo.seek(0);
+        const seen = [game.following];
+        while (game.following && game.ticks < args[0]) game.tick();
+        return [...seen, game.following, game.hash(), hashes.slice(Math.floor(args[0] / 100))];
+        """
+        assert demo(page, back, last) == [True, False, end, hashes]
+        again = """
+        const bytes = demo.replay();
+        demo.reset(1);
+        await demo.follow(bytes);
+        demo.seek(args[0]);
+        return [demo.game.hash(), [...demo.replay()]];
+        """
+        assert demo(page, again, last) == [end, list(data)]
+    recorded = replay.decode(data)
+    kinds = {entry.kind for entry in recorded.inputs}
+    assert kinds == {game.START, game.SEAT, game.DRIVE, game.ACT, game.EVENT, game.SAMPLE} and recorded.ticks == last
+    assert game.GameInput.start(4294967301) == recorded.inputs[0] and replay.encode(recorded) == data
+    player = replay.Player(recorded, "pong", [own.read_bytes()])
+    assert list(player.hashes()) == hashes and len(hashes) == last // 100
+    assert player.game.hash() == end

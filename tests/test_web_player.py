@@ -44,9 +44,9 @@ def node(folder: Path, script: str) -> str:
 
 
 @contextlib.contextmanager
-def served() -> Iterator[str]:
-    """The address of a page with CartPole, played by its script, from the player's sources as they are."""
-    server = make_server("127.0.0.1", 0, watching("cartpole", Feed()), threaded=True)
+def served(env: str) -> Iterator[str]:
+    """The address of a page whose game the script plays, from the player's sources as they are."""
+    server = make_server("127.0.0.1", 0, watching(env, Feed()), threaded=True)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
@@ -77,7 +77,7 @@ def test_a_panel_is_a_file_and_a_line(browser: Browser, tmp_path: Path, monkeypa
     )
     panels.write_text(text.replace("  world,\n", "  world,\n  ticker,\n"))
     monkeypatch.setattr(site, "HERE", tmp_path)
-    with served() as address, contextlib.closing(browser.new_page()) as page:
+    with served("cartpole") as address, contextlib.closing(browser.new_page()) as page:
         page.goto(address)
         card = page.locator("minnow-demo .panel > section", has_text="a new panel")
         expect(card).to_be_visible()

@@ -3,7 +3,7 @@
  *
  * Attributes: `env`, a name in the manifest; `manifest`, its address (default: beside the player's folder).
  * Properties for scripts: `ready`, a promise; `game` (game.js); `journal` (journal.js); `store` (store.js); `open(policy, name)`,
- * `pause()`, `play()`, `step()`, `reset(seed)`, `seek(tick)`; `replay()`, the bytes of a replay, and `follow(bytes)`.
+ * `pause()`, `play()`, `step()`, `reset(seed)`, `seek(tick)`; `replay()`, the bytes of a replay, and `follow(bytes, files)`.
  */
 
 import { Canvas } from "./canvas.js";
@@ -51,7 +51,7 @@ class MinnowDemo extends HTMLElement {
       const { spec, module, whole, policy, policyName, stages } = await load(manifest, env, veil.loading(env));
       const store = (this.store = new Store(spec, module, whole));
       this.#build(store, signal);
-      await store.open(policy, policyName);
+      await store.open(policy ? [policy] : [], policyName);
       if (policy && stages.length && store.game) {
         store.stages = [...stages, { steps: store.game.meta().steps ?? 0, fetch: async () => policy }];
       }
@@ -75,7 +75,7 @@ class MinnowDemo extends HTMLElement {
     const picture = new Canvas(canvas, spec.view_width, spec.view_height);
     const controls = (this.controls = new Controls(spec, () => store.takeOver(store.shown)));
     controls.watch(canvas);
-    gestures(spec, picture, (kind, x, y, z, value) => store.game?.event(kind, store.shown, x, y, z, value));
+    gestures(spec, picture, (event) => store.game?.event(store.shown, event));
 
     const panels = PANELS.map((make) => make(store));
     const places = { stage, main, panel, demo: frame };
@@ -150,7 +150,7 @@ class MinnowDemo extends HTMLElement {
    * @param {string} name shown
    */
   async open(policy, name) {
-    await this.store?.open(policy, name);
+    await this.store?.open(policy ? [policy] : [], name);
   }
 
   play() {
@@ -179,9 +179,12 @@ class MinnowDemo extends HTMLElement {
     return this.store?.replay() ?? null;
   }
 
-  /** @param {Uint8Array} bytes of a replay */
-  follow(bytes) {
-    this.store?.follow(bytes);
+  /**
+   * @param {Uint8Array} bytes of a replay
+   * @param {Uint8Array[]} more files of policies that it was played with
+   */
+  async follow(bytes, more = []) {
+    await this.store?.follow(bytes, more);
   }
 }
 

@@ -12,8 +12,8 @@ export const PERSON = 2;
 
 const PAGE = 65536;
 const SCRATCH = 64; // bytes for game.h's GameError or GameInput, a hash or a number
-const WORDS = 12; // of a GameInput: tick, kind, slot, nine values
-const WHOLE = [2, 2, 2, 0, 2, 1]; // by kind: how many values are whole numbers; floats follow
+const WORDS = 12; // of a GameInput: tick, kind, slot, 9 values
+const FIRST_REAL = [2, 9, 9, 0, 2, 9]; // by an input's kind: the value from which on they are floats
 
 /** A fault in a policy file, with its number from minnow.h's list. */
 export class PolicyError extends Error {
@@ -39,7 +39,7 @@ export class PolicyError extends Error {
  * @property {(policy: number, size: number) => number} game_meta
  * @property {(policy: number) => number} game_selftest_size
  * @property {(policy: number, block: number, blockSize: number, difference: number) => number} game_selftest
- * @property {(policies: number, count: number) => number} game_size policies: the address of their addresses
+ * @property {(policies: number, count: number) => number} game_size
  * @property {(policies: number, count: number, block: number, blockSize: number) => number} game_open
  * @property {(game: number, input: number) => number} game_input
  * @property {(game: number, slot: number) => number} game_driver
@@ -65,36 +65,39 @@ export class Game {
   /**
    * @param {WebAssembly.Module} module
    * @param {Spec} spec
-   * @param {Uint8Array | null} policy the bytes of a .minnow file
+   * @param {Uint8Array[]} files the bytes of .minnow files
    */
-  static async create(module, spec, policy) {
+  static async create(module, spec, files) {
     const instance = await WebAssembly.instantiate(module, {});
-    return new Game(/** @type {Core} */ (/** @type {unknown} */ (instance.exports)), spec, policy);
+    return new Game(/** @type {Core} */ (/** @type {unknown} */ (instance.exports)), spec, files);
   }
 
   /**
+   * Every slot is seated at the first policy, if there is one, and driven by the script.
+   *
    * @param {Core} core
    * @param {Spec} spec
-   * @param {Uint8Array | null} policy
+   * @param {Uint8Array[]} files
    */
-  constructor(core, spec, policy) {
+  constructor(core, spec, files) {
     this.core = core;
     this.spec = spec;
-    this.files = policy ? [policy] : [];
-    this.hasPolicy = policy !== null;
+    this.files = files;
+    this.hasPolicy = files.length > 0;
     /** What enters from now on, and what entered since the start. */
     this.journal = new Journal();
     this.free = core.game_heap();
-    this.scratch = this.#take(SCRATCH); // for errors and hashes
-    this.policy = 0;
-    /** @type {Verdict | null} null without a policy */
-    this.verdict = policy ? this.#prove(this.#load(policy)) : null;
-    const count = policy ? 1 : 0;
-    new Uint32Array(core.memory.buffer, this.scratch, 1)[0] = this.policy;
-    const need = core.game_size(this.scratch, count), block = this.#take(need); // which may move the memory
-    this.at = core.game_open(this.scratch, count, block, need);
-    if (policy) this.input(SEAT, 0, [spec.slots, 1]);
+    this.scratch = this.#take(SCRATCH);
+    this.policies = files.map((file) => this.#load(file)); // their addresses
+    /** @type {Verdict | null} of the first policy */
+    this.verdict = this.hasPolicy ? this.#prove(this.policies[0]) : null;
+    const list = this.#take(4 * files.length);
+    new Uint32Array(core.memory.buffer, list, files.length).set(this.policies);
+    const need = core.game_size(list, files.length);
+    this.at = core.game_open(list, files.length, this.#take(need), need);
+    if (!this.at) throw new Error(`a game cannot hold ${files.length} policies: it may have 16.`);
     this.start(1);
+    if (this.hasPolicy) this.sit(0, 1, spec.slots);
   }
 
   /**
@@ -106,10 +109,10 @@ export class Game {
     const file = this.#take(bytes.length);
     new Uint8Array(core.memory.buffer).set(bytes, file);
     const need = core.game_policy_size(file, bytes.length, scratch);
-    if (need) this.policy = core.game_load(file, bytes.length, this.#take(need), need, scratch);
+    const policy = need ? core.game_load(file, bytes.length, this.#take(need), need, scratch) : 0;
     const error = new Uint32Array(core.memory.buffer, scratch, 6);
     if (error[0]) throw new PolicyError(error[0], words(error));
-    return this.policy;
+    return policy;
   }
 
   /**
@@ -128,13 +131,13 @@ export class Game {
   }
 
   /**
-   * What the policy's file says of its making; empty without a policy.
+   * What the first policy's file says of its making; empty without a policy.
    *
    * @returns {{steps?: number, score?: number, source_hash?: string}}
    */
   meta() {
-    if (!this.policy) return {};
-    const at = this.core.game_meta(this.policy, this.scratch);
+    if (!this.hasPolicy) return {};
+    const at = this.core.game_meta(this.policies[0], this.scratch);
     const { buffer } = this.core.memory;
     const size = new Uint32Array(buffer, this.scratch, 1)[0];
     return JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, at, size)));
@@ -163,7 +166,7 @@ export class Game {
    * @param {number[]} values
    */
   input(kind, slot, values) {
-    const input = { tick: kind === START ? 0 : this.ticks, kind, slot, values: values.map((value, i) => (i < WHOLE[kind] ? value : Math.fround(value))) };
+    const input = { tick: kind === START ? 0 : this.ticks, kind, slot, values: values.map((value, i) => (i < FIRST_REAL[kind] ? value : Math.fround(value))) };
     this.branch();
     if (!this.journal.known(input) && this.put(input)) this.journal.note(input);
   }
@@ -174,11 +177,12 @@ export class Game {
    * @param {GameInput} input
    * @returns {boolean} whether it was taken
    */
-  put({ kind, slot, values }) {
-    const { core, scratch, at } = this, { buffer } = core.memory;
-    const words = new Uint32Array(buffer, scratch, WORDS), reals = new Float32Array(buffer, scratch, WORDS);
-    words.fill(0).set([kind === START ? 0 : this.ticks, kind, slot]);
-    values.forEach((value, i) => ((i < WHOLE[kind] ? words : reals)[3 + i] = value));
+  put({ tick, kind, slot, values }) {
+    const { core, at, scratch } = this;
+    const ints = new Uint32Array(core.memory.buffer, scratch, WORDS).fill(0);
+    const reals = new Float32Array(core.memory.buffer, scratch, WORDS);
+    ints.set([tick, kind, slot]);
+    values.forEach((value, i) => ((i < FIRST_REAL[kind] ? ints : reals)[3 + i] = value));
     return core.game_input(at, scratch) !== 0;
   }
 
@@ -193,7 +197,7 @@ export class Game {
   }
 
   /**
-   * Begins a game afresh, and its journal; drivers, turned parameters and sampling stay.
+   * Begins a game afresh, and its journal; seats, drivers, turned parameters and sampling stay.
    *
    * @param {number} seed an integer, 0 to 2^53
    */
@@ -276,7 +280,18 @@ export class Game {
   }
 
   /**
-   * The policy that a slot follows: 0 none, else its place among the files, counted from 1.
+   * Lets slots follow a policy, with an empty memory.
+   *
+   * @param {number} slot the first
+   * @param {number} policy its place among the files, counted from 1; 0: none
+   * @param {number} count of slots
+   */
+  sit(slot, policy, count = 1) {
+    this.input(SEAT, slot, [count, policy]);
+  }
+
+  /**
+   * The policy that a slot follows, as above.
    *
    * @param {number} slot
    */
@@ -296,7 +311,7 @@ export class Game {
    * @param {number[]} values one a head
    */
   act(slot, values) {
-    this.input(ACT, slot, values);
+    this.input(ACT, slot, this.spec.head.map((_, head) => values[head] ?? 0));
   }
 
   /**
@@ -332,11 +347,11 @@ export class Game {
   /**
    * What a visitor does to the world.
    *
-   * @param {number} kind @param {number} slot
-   * @param {number} x @param {number} y @param {number} wayX @param {number} wayY
+   * @param {number} slot
+   * @param {import("./gestures.js").Event} event
    */
-  event(kind, slot, x, y, wayX, wayY) {
-    this.input(EVENT, slot, [kind, 0, x, y, 0, wayX, wayY, 0, 0]);
+  event(slot, { kind, target, at, way, value }) {
+    this.input(EVENT, slot, [kind, target, ...at, ...way, value]);
   }
 
   get ticks() {
@@ -370,7 +385,7 @@ export class Game {
   }
 
   /**
-   * Of each choice, heads in order; empty for continuous actions.
+   * Of each choice, heads in order; empty for continuous actions, and without a seat.
    *
    * @param {number} slot
    */

@@ -1,13 +1,16 @@
 /** What a visitor does to the world with the pointer, as events: a click, or a drag from one place to another. */
 
-/** @typedef {import("./spec.js").Spec} Spec @typedef {import("./canvas.js").Canvas} Canvas */
+/**
+ * @typedef {import("./spec.js").Spec} Spec @typedef {import("./canvas.js").Canvas} Canvas
+ * @typedef {{kind: number, target: number, at: number[], way: number[], value: number}} Event EnvEvent of abi.h
+ */
 
 const DRAG = 8; // pixels of way that make a click a drag
 
 /**
  * @param {Spec} spec
  * @param {Canvas} picture
- * @param {(kind: number, x: number, y: number, z: number, value: number) => void} done
+ * @param {(event: Event) => void} done
  */
 export function gestures(spec, picture, done) {
   const { element } = picture;
@@ -25,7 +28,8 @@ export function gestures(spec, picture, done) {
     start = null;
     const gesture = spec.gesture.find(({ pointer }) => pointer === kind);
     if (!gesture) return;
-    if (kind === "click") done(gesture.kind, to.x, to.y, 0, 0);
-    else done(gesture.kind, from.x, from.y, to.x - from.x, to.y - from.y);
+    const common = { kind: gesture.kind, target: 0, value: 0 };
+    if (kind === "click") done({ ...common, at: [to.x, to.y, 0], way: [0, 0, 0] });
+    else done({ ...common, at: [from.x, from.y, 0], way: [to.x - from.x, to.y - from.y, 0] });
   });
 }

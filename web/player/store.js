@@ -21,7 +21,7 @@ export class Store {
   person = -1;
   former = POLICY;
   /** The slot that is looked at while no person plays. */
-  seat = 0;
+  focus = 0;
   seed = 1;
   /** The policy's file. */
   policy = { name: "", size: 0 };
@@ -54,7 +54,7 @@ export class Store {
 
   /** The slot that the page is about. */
   get shown() {
-    return this.person < 0 ? this.seat : this.person;
+    return this.person < 0 ? this.focus : this.person;
   }
 
   /** @param {() => void} watcher called after each change that a person made */
@@ -67,29 +67,30 @@ export class Store {
   }
 
   /**
-   * Starts a game with a policy in place of the one there was; null: with the script alone.
+   * Starts a game with policies in place of those that there were; the first is everybody's, until others are seated elsewhere. Without
+   * any the script plays.
    *
-   * @param {Uint8Array | null} policy the bytes of a .minnow file
+   * @param {Uint8Array[]} files the bytes of .minnow files
    * @param {string} name shown
    */
-  async open(policy, name) {
+  async open(files, name) {
     const { spec } = this;
     try {
-      const game = await this.#create(policy);
+      const game = await this.#create(files);
       for (let slot = 0; slot < spec.slots; slot += 1) {
         const better = slot < spec.agents ? [POLICY, SCRIPT] : [SCRIPT, POLICY];
-        game.drive(slot, better.find((driver) => this.offers(driver, game)) ?? PERSON);
+        game.drive(slot, better.find((driver) => this.offers(driver, slot, game)) ?? PERSON);
       }
       for (const { kind, slot, values } of this.game?.journal.lasting ?? []) game.input(kind, slot, values);
       this.game = game;
       this.person = -1;
       this.fault = null;
-      this.policy = { name, size: policy?.length ?? 0 };
+      this.policy = { name, size: files[0]?.length ?? 0 };
       this.reset();
     } catch (error) {
       if (this.game) return this.#goOn(error);
       if (!(error instanceof PolicyError)) throw error;
-      this.fail(error, [["Watch the scripted player instead", () => void this.open(null, "").then(() => this.play())]]);
+      this.fail(error, [["Watch the scripted player instead", () => void this.open([], "").then(() => this.play())]]);
     }
   }
 
@@ -101,7 +102,7 @@ export class Store {
    */
   async take(fetch, name) {
     try {
-      await this.open(new Uint8Array(await fetch()), name);
+      await this.open([new Uint8Array(await fetch())], name);
     } catch (error) {
       this.#goOn(error);
     }
@@ -125,16 +126,16 @@ export class Store {
   /**
    * A game; by the module that knows all operations if the page's own lacks what the policy needs.
    *
-   * @param {Uint8Array | null} policy
+   * @param {Uint8Array[]} files
    */
-  async #create(policy) {
+  async #create(files) {
     try {
-      return await Game.create(this.module, this.spec, policy);
+      return await Game.create(this.module, this.spec, files);
     } catch (error) {
       if (!this.whole || !(error instanceof PolicyError) || !LEFT_OUT.includes(error.number)) throw error;
       this.module = await fetchModule(this.whole);
       this.whole = null;
-      return Game.create(this.module, this.spec, policy);
+      return Game.create(this.module, this.spec, files);
     }
   }
 
@@ -142,10 +143,20 @@ export class Store {
    * Whether a player can be driven so.
    *
    * @param {number} driver
+   * @param {number} slot
    * @param {Game | null} game
    */
-  offers(driver, game = this.game) {
-    return driver === PERSON || (driver === POLICY ? Boolean(game?.hasPolicy) : this.spec.has_script);
+  offers(driver, slot, game = this.game) {
+    return driver === PERSON || (driver === POLICY ? Boolean(game?.seat(slot)) : this.spec.has_script);
+  }
+
+  /**
+   * @param {number} slot
+   * @param {number} policy which it follows from now on: its place among the game's files, counted from 1; 0: none
+   */
+  seat(slot, policy) {
+    this.game?.sit(slot, policy);
+    this.changed();
   }
 
   /** @param {number} slot */
@@ -155,8 +166,8 @@ export class Store {
     if (this.person === slot) return;
     this.handBack();
     this.former = this.game.driver(slot);
-    if (this.former === PERSON) this.former = this.game.hasPolicy ? POLICY : SCRIPT;
-    this.person = this.seat = slot;
+    if (this.former === PERSON) this.former = this.game.seat(slot) ? POLICY : SCRIPT;
+    this.person = this.focus = slot;
     this.game.drive(slot, PERSON);
     this.changed();
   }
@@ -174,7 +185,7 @@ export class Store {
    * @param {number} slot
    */
   look(slot) {
-    this.seat = slot;
+    this.focus = slot;
     if (this.person >= 0) this.takeOver(slot);
     else this.changed();
   }
@@ -237,17 +248,20 @@ export class Store {
   }
 
   /**
-   * Begins a recorded game and follows it; an Error in words where that is of another one.
+   * Begins a recorded game and follows it; an Error in words where that is of another one, or of a policy that is not at hand.
    *
    * @param {Uint8Array} bytes of a replay
+   * @param {Uint8Array[]} more files of policies
    */
-  follow(bytes) {
-    const { game } = this;
-    if (!game) return;
+  async follow(bytes, more = []) {
     const replay = decode(bytes);
-    const fault = misfit(replay, this.spec, game.files.map(sha256));
+    const files = [...(this.game?.files ?? []), ...more];
+    const hashes = files.map(sha256);
+    const fault = misfit(replay, this.spec, hashes);
     if (fault) throw new Error(fault);
+    const game = await this.#create(replay.policies.map((hash) => files[hashes.indexOf(hash)]));
     game.follow(replay);
+    this.game = game;
     const [low, high] = replay.inputs[0].values;
     this.seed = low + high * 2 ** 32;
     this.clock.clear();
@@ -258,7 +272,7 @@ export class Store {
   #follow() {
     const slots = Array.from({ length: this.spec.slots }, (_, slot) => slot);
     const person = slots.findIndex((slot) => this.game?.driver(slot) === PERSON);
-    if (person !== this.person) this.former = this.game?.hasPolicy ? POLICY : SCRIPT;
+    if (person !== this.person) this.former = this.game?.seat(person) ? POLICY : SCRIPT;
     this.person = person;
     this.changed();
   }

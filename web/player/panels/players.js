@@ -46,10 +46,11 @@ export function players(store) {
     ),
     settle(game) {
       seats.value = String(store.shown);
-      const offered = [POLICY, SCRIPT, PERSON].filter((driver) => store.offers(driver));
       drivers.forEach((select, index) => {
+        const slot = many ? store.shown : index;
+        const offered = [POLICY, SCRIPT, PERSON].filter((driver) => store.offers(driver, slot));
         select.replaceChildren(...offered.map((driver) => new Option(NAMES[driver], String(driver))));
-        select.value = String(game.driver(many ? store.shown : index));
+        select.value = String(game.driver(slot));
       });
       if (staged === store.stages) return;
       staged = store.stages;

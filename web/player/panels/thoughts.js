@@ -83,10 +83,10 @@ export function thoughts(store) {
   return {
     element,
     settle(game) {
-      element.hidden = !game.hasPolicy;
+      element.hidden = !game.seat(store.shown);
     },
     frame(game) {
-      if (game.hasPolicy) bars.update(game, store.shown);
+      if (game.seat(store.shown)) bars.update(game, store.shown);
     },
   };
 }

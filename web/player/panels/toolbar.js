@@ -19,7 +19,7 @@ const button = (name, label, onclick) =>
  * @returns {import("../panels.js").Panel}
  */
 export function toolbar(store) {
-  const take = button("hand", "Take over", () => (store.person < 0 ? store.takeOver(store.seat) : store.handBack()));
+  const take = button("hand", "Take over", () => (store.person < 0 ? store.takeOver(store.focus) : store.handBack()));
   take.classList.add("primary");
   const play = button("play", "Play", () => store.toggle());
   const speed = make("select", { title: "Speed", "aria-label": "Speed", onchange: () => store.setSpeed(Number(speed.value)) });
