@@ -293,7 +293,7 @@ def test_a_click_is_an_event(visit: Callable[..., Visit], host: Host, policy: by
     assert box
     page.locator("canvas").click(position={"x": box["width"] / 2, "y": box["height"] / 4})
     assert demo(page, "return game.driver(0)") == POLICY
-    game.event(gesture.kind, 0, game.spec.view_width / 2, game.spec.view_height / 4)
+    game.event(gesture.kind, 0, at=(game.spec.view_width / 2, game.spec.view_height / 4, 0.0))
     untouched = game.hash()
     game.tick()
     demo(page, "game.tick()")
