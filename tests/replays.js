@@ -36,7 +36,7 @@ for (let i = 0; i < 60; i += 1) {
   if (!same(decode(bytes), replay)) faults.push(`number ${i} comes back as another`);
   files.push(bytes);
 }
-const numbers = {};
+const numbers = {}, told = []; // files, and what is said of them
 const refused = (bytes, what) => {
   try {
     decode(bytes);
@@ -62,11 +62,14 @@ for (let i = 0; i < 4000; i += 1) {
   refused(bytes, `byte ${at}`);
   if (i % 4) continue;
   const body = checked(bytes);
+  let words = "";
   try { // what is sound again is written as it was read
     if (!same(encode(decode(body)), body)) faults.push(`byte ${at} from ${before}: written otherwise than read`);
   } catch (error) {
     if (!(error instanceof ReplayError)) throw error;
     numbers[error.number] = (numbers[error.number] ?? 0) + 1;
+    words = error.message;
   }
+  if (body.length < 5000) told.push([Buffer.from(body).toString("base64"), words]);
 }
-console.log(JSON.stringify({ faults: faults.slice(0, 9), numbers: Object.keys(numbers).map(Number), words: WORDS }));
+console.log(JSON.stringify({ faults: faults.slice(0, 9), numbers: Object.keys(numbers).map(Number), words: WORDS, told }));

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page
 from test_web_player import PLAYER, node, served
 
 import minnow.envs
+from minnow.cinfer.errors import MinnowError
 from minnow.web import game, replay
 from minnow.web.shipped import policy
 
@@ -42,6 +43,13 @@ def test_replays_are_read_as_written_or_refused(tmp_path: Path) -> None:
     words = re.findall(r"^\| (\d+) \| (.*) \|$", (game.HERE.parent / "docs" / "replay.md").read_text(), re.MULTILINE)
     assert found["words"] == dict(words)
     assert set(found["numbers"]) == {int(number) for number, _ in words} - {13}  # that takes a very long file
+    assert len(found["told"]) > 500
+    for file, said in found["told"]:  # as natively, to the letter
+        try:
+            words = replay.decode(base64.b64decode(file)) and ""
+        except MinnowError as error:
+            words = str(error)
+        assert words == said
 
 
 def test_sha256_is_the_usual_one(tmp_path: Path) -> None:
