@@ -75,7 +75,11 @@ _Static_assert(ENV_SHAPES >= 1 && ENV_SHAPES <= 1 << 20, "ENV_SHAPES must be 1 t
 
 /* Parameters: an index P_<name> and a table, from the one list. */
 #define ENV_PARAM_INDEX(name, ...) P_##name,
+#ifdef ENV_NO_WORDS /* for less code, where nobody asks for the specification */
+#define ENV_PARAM_ROW(name, value, low, high, kind, scale, unit, doc) {#name, value, low, high, kind, scale, "", ""},
+#else
 #define ENV_PARAM_ROW(name, value, low, high, kind, scale, unit, doc) {#name, value, low, high, kind, scale, unit, doc},
+#endif
 enum { ENV_PARAMS(ENV_PARAM_INDEX) ENV_PARAM_COUNT };
 static const EnvParam env_params[] = {ENV_PARAMS(ENV_PARAM_ROW)};
 

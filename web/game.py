@@ -48,14 +48,14 @@ def wasm(env: str | Path, policy: bytes | None = None, *, whole: bool = False) -
     whole: all that there are, for any file that fits the environment."""
     exports = [name for _, name, _ in _declarations()]
     built = options(env)
-    built["defines"] |= {"MINNOW_NO_MESSAGES": "1"}  # errors.js has them
+    built["defines"] |= {"MINNOW_NO_MESSAGES": "1", "ENV_NO_WORDS": "1"}  # the page has them
     if not whole:
         needed = {op.kind for op in read(policy).graph.ops} if policy else set()
         built["defines"] |= {f"MINNOW_NO_{name}": "1" for name in sorted(set(KINDS) - needed)}
         if minnow.envs.spec(env).action_type != "box":
             built["defines"] |= {"MINNOW_NO_BOX": "1"}
     # Every browser that has SIMD128 copies memory by one instruction. What a flat function is made into is smaller.
-    flags = ["-Oz", "-mbulk-memory", "-sBINARYEN_EXTRA_PASSES=--flatten,--rereloop,-Oz,-Oz"]
+    flags = ["-Oz", "-flto", "-mbulk-memory", "-sBINARYEN_EXTRA_PASSES=--flatten,--rereloop,-Oz,--converge,-Oz"]
     return compile.wasm(
         [HERE / "game.c"], exports=exports, grow=True, flags=flags, name=minnow.envs.folder(env).name, **built
     )
