@@ -251,8 +251,37 @@ def library(env: str | Path, lanes: int | None = None) -> Any:
     return _library(source(env), lanes)
 
 
+# What a C file of Minnow 0.1 holds, which no compiler takes any more, and what it is to be now.
+FIRST_EDITION = {
+    r"^(?!(.|\n)*#define ENV_SHAPES)": "say how many shapes draw() writes at most: #define ENV_SHAPES 40",
+    r"\.obs_(type|rank|shape)\b|\.fields\s*=": "an observation is a table of groups: .group = groups",
+    r"\.observe\s*=\s*\w": "each group has a function: .observe = {observe}",
+    r"env_noise\(\w+, \w+, [^,()]*\)": "noise is a slot's: env_noise(s, lane, slot, which)",
+    r"event->[xyz]\b": "an event has two vectors: event->at[0], event->at[1] and event->way[0]",
+}
+
+
+def outdated(text: str) -> list[str]:
+    """What is to be changed in an environment's C file that was written for Minnow 0.1."""
+    bare = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL)
+    return [advice for pattern, advice in FIRST_EDITION.items() if re.search(pattern, bare)]
+
+
 @functools.cache
 def _library(source: Path, lanes: int | None) -> Any:
+    try:
+        return _compiled(source, lanes)
+    except MinnowError as error:
+        found = outdated(source.read_text(encoding="utf-8", errors="replace"))
+        if not found:
+            raise
+        raise MinnowError(
+            f"{source} does not compile, and reads like an environment of Minnow 0.1. Change it so: "
+            f"{'; '.join(found)}. The whole list is in docs/environments.md, From 0.1."
+        ) from error
+
+
+def _compiled(source: Path, lanes: int | None) -> Any:
     defines = {"ENV_POOL": 1, "_POSIX_C_SOURCE": "200809L"} | ({} if lanes is None else {"ENV_LANES": lanes})
     name = f"env_{source.stem}"
     lib = ffi().dlopen(str(compile.shared([source], defines=defines, include=[OURS], flags=FLAGS, name=name)))

@@ -143,3 +143,29 @@ def test_everything_remembers_where_it_was(
     monkeypatch.setenv("MINNOW_ENVS", str(moved / "shelf"))
     assert main(["eval", str(run), "--episodes", "5"]) == 0
     assert main(["export", str(run), "--out", str(moved / "again.minnow")]) == 0
+
+
+def test_an_environment_of_the_first_edition_is_told_what_to_change(tmp_path: Path) -> None:
+    """Words, not a compiler's, where a C file is of Minnow 0.1; a compiler's where the fault is another."""
+    text = envs.source("pong").read_text(encoding="utf-8").replace('"../', '"').replace('"pong"', '"old"')
+    old = text
+    for now, then in (
+        ("#define ENV_SHAPES 28\n", ""),
+        (".group = groups,", ".obs_type = ENV_F32,\n.obs_rank = 1,\n.obs_shape = {ENV_OBS},\n.fields = fields,"),
+        (".observe = {observe}", ".observe = observe"),
+        ("event->at[1]", "event->y"),
+    ):
+        assert now in old
+        old = old.replace(now, then)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "old.c").write_text(old)
+    with pytest.raises(MinnowError) as told:
+        envs.spec(tmp_path / "old")
+    words = str(told.value)
+    for word in ("0.1", "ENV_SHAPES", ".group = groups", "{observe}", "event->at", "docs/environments.md, From 0.1"):
+        assert word in words
+    assert "gcc" not in words and "\n" not in words and len(words) < 700
+    (tmp_path / "old" / "old.c").write_text(text.replace("static void serve(", "static void serve(("))
+    envs.forget()
+    with pytest.raises(MinnowError, match="failed"):
+        envs.spec(tmp_path / "old")

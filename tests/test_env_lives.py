@@ -186,9 +186,11 @@ def test_rows_say_what_happened(options: dict[str, Any], params: dict[str, int],
             vector.event(i, kind, target=target)
             accounts[i].event(kind, target)
             vector.observe(b)
-        assert all(
-            b.alive[i * agents + slot] == (slot in accounts[i].living()) for i in range(count) for slot in range(agents)
-        )
+        for row in range(count * agents):
+            account, slot = accounts[row // agents], row % agents
+            life = account.lives.get(slot, Life())
+            assert b.alive[row] == (slot in account.living())
+            assert b.reset[row] == (b.alive[row] and life.length == 0)
         b.action[:] = luck.integers(0, 2, b.action.shape)
         b.final_obs[:] = b.record[:] = 77
         vector.step(b)
