@@ -52,6 +52,28 @@ def test_replays_are_read_as_written_or_refused(tmp_path: Path) -> None:
         assert words == said
 
 
+def test_a_replay_of_something_else_is_told_in_words(tmp_path: Path) -> None:
+    shutil.copytree(PLAYER, tmp_path / "player")
+    script = """
+    import { misfit } from "./player/replay.js";
+    const spec = { name: "pong", slots: 2, source_hash: "aa", head: [{}], param: [{}, {}] };
+    const input = (kind, slot, ...values) => ({ tick: 0, kind, slot, values });
+    const inputs = [input(0, 0, 1, 0, 0)];
+    const fine = { env: "pong", sourceHash: "aa", policies: ["cc"], heads: 1, ticks: 9, inputs };
+    const having = (...inputs) => ({ ...fine, inputs: [...fine.inputs, ...inputs] });
+    console.log(JSON.stringify([
+      fine, having(input(1, 0, 2, 1), input(4, 1, 0), input(4, 1, 16), input(5, 0, 1)),
+      { ...fine, env: "snake" }, { ...fine, sourceHash: "bb" }, { ...fine, heads: 2 }, { ...fine, policies: ["dd"] },
+      having(input(1, 1, 2, 1)), having(input(3, 1, 0), input(2, 2, 1, 0)), having(input(3, 2, 0)),
+      having(input(4, 2, 0)), having(input(4, 1, 1)), having(input(4, 2, 16)),
+    ].map((replay) => misfit(replay, spec, ["cc"]))));
+    """
+    words = json.loads(node(tmp_path, script))
+    assert words[:2] == ["", ""]
+    expected = ("of snake", "other sources", "has 1 heads", "SHA-256 dd", "Input 0", "Input 1", *["Input 0"] * 4)
+    assert [part in said for part, said in zip(expected, words[2:], strict=True)] == [True] * len(expected)
+
+
 def test_sha256_is_the_usual_one(tmp_path: Path) -> None:
     shutil.copytree(PLAYER, tmp_path / "player")
     sizes = (0, 1, 55, 56, 63, 64, 119, 120, 70_000)

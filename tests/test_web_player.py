@@ -88,3 +88,16 @@ def test_a_panel_is_a_file_and_a_line(browser: Browser, tmp_path: Path, monkeypa
         expect(card).to_have_attribute("data-ticks", str(ticks + 1))
         page.get_by_role("button", name="Take over").click()
         expect(card).to_have_attribute("data-settled", str(settled + 1))
+
+
+def test_stages_are_offered_where_nothing_may_move(browser: Browser) -> None:
+    """To somebody who asked for reduced motion, who finds the game paused."""
+    policy = (site.HERE / "policies" / "cartpole.minnow").read_bytes()
+    with served("cartpole") as address, contextlib.closing(browser.new_page(reduced_motion="reduce")) as page:
+        demo = {"spec": "made/game.json", "wasm": "made/game.wasm", "whole": None, "policy": "made/own.minnow"}
+        demo["stages"] = [{"steps": 5000, "policy": "made/own.minnow"}]
+        page.route("**/manifest.json", lambda route: route.fulfill(json={"demos": {"cartpole": demo}}))
+        page.route("**/own.minnow", lambda route: route.fulfill(body=policy))
+        page.goto(address)
+        expect(page.get_by_label("trained for")).to_have_attribute("max", "1")
+        expect(page.get_by_role("button", name="Play")).to_be_visible()

@@ -54,6 +54,7 @@ class MinnowDemo extends HTMLElement {
       await store.open(policy ? [policy] : [], policyName);
       if (policy && stages.length && store.game) {
         store.stages = [...stages, { steps: store.game.meta().steps ?? 0, fetch: async () => policy }];
+        store.changed();
       }
       if (!matchMedia("(prefers-reduced-motion: reduce)").matches) store.play();
     } catch (error) {

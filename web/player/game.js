@@ -166,9 +166,11 @@ export class Game {
    * @param {number[]} values
    */
   input(kind, slot, values) {
-    const input = { tick: kind === START ? 0 : this.ticks, kind, slot, values: values.map((value, i) => (i < FIRST_REAL[kind] ? value : Math.fround(value))) };
+    const tick = kind === START ? 0 : this.ticks;
+    const input = { tick, kind, slot, values: values.map((value, i) => (i < FIRST_REAL[kind] ? value : Math.fround(value))) };
+    if (this.journal.known(input)) return;
     this.branch();
-    if (!this.journal.known(input) && this.put(input)) this.journal.note(input);
+    if (this.put(input)) this.journal.note(input);
   }
 
   /**

@@ -262,6 +262,7 @@ export class Store {
     const game = await this.#create(replay.policies.map((hash) => files[hashes.indexOf(hash)]));
     game.follow(replay);
     this.game = game;
+    this.fault = null;
     const [low, high] = replay.inputs[0].values;
     this.seed = low + high * 2 ** 32;
     this.clock.clear();
