@@ -31,9 +31,11 @@ class Pace(Protocol):
 
     def run(self, times: int) -> float:
         """Seconds of so many times."""
+        ...
 
     def hash(self) -> int:
         """32 bits of all states and observations, the same for every instruction set after equally many times."""
+        ...
 
 
 def make(env: str | Path, isa: str, agents: int, node: hosts.Node) -> Pace:

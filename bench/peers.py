@@ -104,7 +104,7 @@ def plain(name: str, seed: int, budget: float) -> tuple[list[Snapshot], Player, 
     vector = GymVectorEnv(name, count, seed=seed)
     if not isinstance(vector.single_action_space, gymnasium.spaces.Discrete):
         raise MinnowError(f"--peers needs an environment with one discrete action, which {name} does not have.")
-    size = int(np.prod(vector.single_observation_space.shape))
+    size = int(np.prod(vector.single_observation_space.shape or ()))
     agent = Plain(size, int(vector.single_action_space.n))
     optimizer = torch.optim.Adam(agent.parameters(), lr=rate, eps=1e-5)
     clock = Clock(agent, STEPS, budget)

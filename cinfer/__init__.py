@@ -6,7 +6,11 @@ The names below are imported when first used, so that `import minnow.cinfer` is 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minnow.cinfer.errors import MinnowError
+    from minnow.cinfer.policy import Out, Policy, Session, Trace, isas, load, messages
 
 _HOMES = {
     "isas": "policy",

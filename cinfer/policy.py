@@ -284,15 +284,12 @@ class Session:
         if code:
             raise fault(code)
         out = Out([self._read(self.c.minnow_result(self.at, i), s.shape) for i, s in enumerate(policy.outputs)])
-        logits = (
-            []
-            if action.kind == "none"
-            else self._read(self.c.minnow_logits(self.at), (max(action.choices, action.heads),))
-        )
         if action.kind == "box":
-            out.mean, out.action = logits, self._read(self.c.minnow_action_box(self.at), (action.heads,))
+            out.mean = self._read(self.c.minnow_logits(self.at), (action.heads,))
+            out.action = self._read(self.c.minnow_action_box(self.at), (action.heads,))
         elif action.kind != "none":
-            out.logits, out.action = logits, self._read(self.c.minnow_action(self.at), (action.heads,), np.int32)
+            out.logits = self._read(self.c.minnow_logits(self.at), (action.choices,))
+            out.action = self._read(self.c.minnow_action(self.at), (action.heads,), np.int32)
             out.probabilities = self._read(self.c.minnow_probabilities(self.at), (action.choices,))
         value = next((i for i, spec in enumerate(policy.outputs) if spec.role == "value"), None)
         if value is not None:

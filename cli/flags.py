@@ -19,12 +19,11 @@ T = TypeVar("T")
 
 def parse(kind: type[T], argv: list[str], verb: str, default: T | None = None) -> T:
     """`argv` as a `kind`. Raises MinnowError for an unknown flag or a wrong value."""
-    given = {} if default is None else {"default": default}
+    given: dict[str, Any] = {} if default is None else {"default": default}
     with contextlib.redirect_stderr(io.StringIO()) as said:
         try:
-            value, rest = tyro.cli(
-                kind, prog=verb, description=kind.__doc__, args=argv, return_unknown_args=True, **given
-            )
+            told = kind.__doc__
+            value, rest = tyro.cli(kind, prog=verb, description=told, args=argv, return_unknown_args=True, **given)
         except SystemExit as end:
             if not end.code:  # --help
                 raise

@@ -362,7 +362,7 @@ class Table:
                 self.event(gesture.kind, 0, (x0, y0, 0.0), (x - x0, y - y0, 0.0))
         return None
 
-    def _dropped(self, rl: object) -> None:
+    def _dropped(self, rl: Any) -> None:
         files = rl.load_dropped_files()
         path = Path(rl.ffi.string(files.paths[0]).decode()) if files.count else None
         rl.unload_dropped_files(files)

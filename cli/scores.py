@@ -69,7 +69,7 @@ def row(env: str | Path, episodes: int, seed: int) -> dict[str, Any]:
         policy = cinfer.load(path)
         found |= score(evaluation.FilePlayer(policy)).to_dict()
         found |= {"steps": policy.meta.get("steps"), "bytes": path.stat().st_size}
-    others = {"random": evaluation.RandomPlayer(spec)}
+    others: dict[str, Any] = {"random": evaluation.RandomPlayer(spec)}
     if spec.has_script:
         others["scripted"] = evaluation.ScriptPlayer()
     for label, player in others.items():

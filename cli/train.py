@@ -148,6 +148,7 @@ def main(argv: list[str]) -> int:
         config.train.checkpoints = max(config.train.checkpoints, WATCHED)
     if group.launched() and (asked.out is None or asked.seed is None):
         raise MinnowError("under torchrun every process must know the run: give --out and --seed.")
+    count = 1
     if not group.launched():
         configs.check_batch(config, selfplay.sides(config))
         lacks = backend.check(config) if device.chosen(config).type == "cpu" else ""
@@ -158,8 +159,8 @@ def main(argv: list[str]) -> int:
         if lacks:
             _say(f"torch learns, since the core in C does not have {lacks}")
     work = functools.partial(_trained, config, asked, command)
-    work = functools.partial(_worked, 1 if group.launched() else count, asked, work)
-    return _watched(asked.out, asked.port, work) if asked.watch else work()
+    work = functools.partial(_worked, count, asked, work)
+    return _watched(asked.out, asked.port, work) if asked.watch and asked.out else work()
 
 
 def _resumed(chosen: ResumeFlags, command: str, place: Path | None) -> Outcome:
@@ -193,6 +194,7 @@ def _trained(config: Config, chosen: Flags, command: str) -> Outcome:
     everyone = group.join()
     common = {"budget": chosen.budget, "group": everyone, "track": chosen.track, "command": command}
     restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    assert chosen.out is not None  # `main` has found one
     if restarted and checkpoint.all_of(chosen.out):
         if everyone.leads:
             _say(f"a process died: going on with {chosen.out}")

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minnow.export.action import Box, Discrete, MultiDiscrete
+    from minnow.export.errors import ExportError
+    from minnow.export.exporter import Report, export
 
 _HOME = {
     "export": "exporter",
@@ -13,7 +18,7 @@ _HOME = {
     "MultiDiscrete": "action",
     "Box": "action",
 }
-__all__ = sorted(_HOME)
+__all__ = ["Box", "Discrete", "ExportError", "MultiDiscrete", "Report", "export"]
 
 
 def __getattr__(name: str) -> Any:

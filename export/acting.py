@@ -12,12 +12,11 @@ import torch
 
 from minnow.export.action import Action, Box
 
+Words = np.ndarray | np.uint32
 ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 
 
-def threefry(
-    key: tuple[np.ndarray, np.ndarray], counter: tuple[np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
+def threefry(key: tuple[Words, Words], counter: tuple[Words, Words]) -> tuple[np.ndarray, np.ndarray]:
     """Threefry-2x32-20 (Salmon et al., 2011) of uint32 arrays that broadcast."""
     k = [np.asarray(item, np.uint32) for item in key]
     k.append(np.uint32(0x1BD11BDA) ^ k[0] ^ k[1])
@@ -77,10 +76,11 @@ class Heads:
             chosen.append(best)
         return np.stack(chosen, -1).astype(np.int32)
 
-    def sampled(self, logits: np.ndarray, mask: np.ndarray, u: np.ndarray) -> np.ndarray:
+    def sampled(self, logits: np.ndarray, mask: np.ndarray | None, u: np.ndarray) -> np.ndarray:
         """The choice at u of the probabilities added up, int32 [..., heads]."""
         chosen = []
         best = self.greedy(logits, mask)
+        mask = np.ones(logits.shape, np.uint8) if mask is None else mask
         for i, (part, possible) in enumerate(zip(self.parts(logits.astype(np.float64)), self.parts(mask), strict=True)):
             ends = np.cumsum(probabilities(np.where(possible != 0, part, -np.inf)), -1)
             over = u[..., i : i + 1] < ends
@@ -88,9 +88,9 @@ class Heads:
         return np.stack(chosen, -1).astype(np.int32)
 
 
-def heads_of(action: Action) -> Heads | None:
-    """How its logits are cut; None for a box."""
-    return None if isinstance(action, Box) else Heads(action.sizes)
+def heads_of(action: Action | None) -> Heads | None:
+    """How its logits are cut; None for a box, or where there is no action."""
+    return None if action is None or isinstance(action, Box) else Heads(action.sizes)
 
 
 def box(action: Box, mean: np.ndarray, log_std: np.ndarray | None = None, u: np.ndarray | None = None) -> np.ndarray:

@@ -15,6 +15,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
+from torch._decomp import decomposition_table
+from torch._dispatch.python import enable_python_dispatcher
+from torch._guards import detect_fake_mode
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.node import map_arg
 
 Form = Callable[..., Any]
 FORMS: dict[str, Form] = {}
@@ -35,17 +40,18 @@ def graph_of(node: fx.Node, name: str) -> fx.Graph | None:
 
     def run(*given: Any) -> Any:
         found = dict(zip(inputs, given, strict=True))
-        args, kwargs = (fx.node.map_arg(item, found.__getitem__) for item in (node.args, node.kwargs))
+        args: Any = map_arg(node.args, found.__getitem__)
+        kwargs: Any = map_arg(node.kwargs, found.__getitem__)
         result = function(*(list(item) if isinstance(item, tuple | list) else item for item in args), **kwargs)
         return tuple(result) if isinstance(result, tuple | list) else result
 
     examples = [item.meta["val"] for item in inputs]
-    mode = torch._guards.detect_fake_mode(examples)
+    mode = detect_fake_mode(examples)
     if mode is None:
         return None
-    with mode, torch.no_grad(), torch._dispatch.python.enable_python_dispatcher(), warnings.catch_warnings():
+    with mode, torch.no_grad(), enable_python_dispatcher(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return torch.fx.experimental.proxy_tensor.make_fx(torch.func.functionalize(run))(*examples).graph
+        return make_fx(torch.func.functionalize(run))(*examples).graph
 
 
 def _torch_way(name: str) -> Form | None:
@@ -54,7 +60,7 @@ def _torch_way(name: str) -> Form | None:
     operation = getattr(getattr(torch.ops.aten, packet, None), overload, None)
     if operation is None:
         return None
-    return operation.decompose if operation._can_decompose() else torch._decomp.decomposition_table.get(operation)
+    return operation.decompose if operation._can_decompose() else decomposition_table.get(operation)
 
 
 def composed(graph: fx.Graph, known: Collection[str]) -> dict[Any, Form]:
@@ -204,7 +210,7 @@ def own_rows(x: Tensor, indices: Sequence[Tensor | None]) -> Tensor:
     """x[arange(agents), i, ...]: the agents' own numbers come first."""
     dims = [dim for dim, index in enumerate(indices) if dim and index is not None]
     x = x.movedim(dims, list(range(1, len(dims) + 1)))
-    place = _own_place(x, [indices[dim] for dim in dims])
+    place = _own_place(x, [index for index in indices[1:] if index is not None])
     return x.flatten(1, len(dims)).gather(1, place).squeeze(1)
 
 
@@ -217,10 +223,11 @@ def own_places(x: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate:
 
 def _own_place(x: Tensor, indices: Sequence[Tensor]) -> Tensor:
     """[agents, 1, ...]: where each agent's place is in x with the axes that are indexed made one."""
-    flat = None
+    flat: Tensor | None = None
     for size, index in zip(x.shape[1:], indices, strict=False):
         index = torch.where(index < 0, index + size, index)
         flat = index if flat is None else flat * size + index
+    assert flat is not None
     rest = x.shape[len(indices) + 1 :]
     return flat.reshape(-1, 1, *[1] * len(rest)).expand(-1, 1, *rest)
 

@@ -150,6 +150,8 @@ def _onnx_steps(session: Any, reference: Reference) -> Run:
 
 def _empty(reference: Reference) -> tuple[Arrays, Arrays]:
     """Arrays for what comes back."""
-    return tuple(
-        {name: np.zeros_like(item) for name, item in group.items()} for group in (reference.outputs, reference.states)
-    )
+
+    def zeros(group: Arrays) -> Arrays:
+        return {name: np.zeros_like(item) for name, item in group.items()}
+
+    return zeros(reference.outputs), zeros(reference.states)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, fx
+from torch.fx.node import map_arg
+from torch.utils import _pytree as pytree
 
 from minnow.export.errors import ExportError, brief, place
 
@@ -83,16 +85,16 @@ class Call:
 
     def __post_init__(self) -> None:
         env = self.lowering.env
-        self.args = [fx.node.map_arg(arg, env.__getitem__) for arg in self.node.args]
-        self.kwargs = {key: fx.node.map_arg(arg, env.__getitem__) for key, arg in self.node.kwargs.items()}
+        self.args = [map_arg(arg, env.__getitem__) for arg in self.node.args]
+        self.kwargs = {key: map_arg(arg, env.__getitem__) for key, arg in self.node.kwargs.items()}
         self.name = str(self.node.target).removeprefix("aten.") if self._schema else "getitem"
         if self.inplace:  # lowered as the operation that makes a new array
             self.name = self.name.replace("_.", ".", 1)
-        flat = torch.utils._pytree.tree_leaves((self.args, self.kwargs))
+        flat = pytree.tree_leaves((self.args, self.kwargs))
         self.batched = [item for item in flat if isinstance(item, Batched)]
         self.constants = [item for item in flat if isinstance(item, Const)]
         self.own = [item for item in flat if isinstance(item, Own)]
-        vals = [val for val in torch.utils._pytree.tree_leaves(self.node.meta.get("val")) if isinstance(val, Tensor)]
+        vals = [val for val in pytree.tree_leaves(self.node.meta.get("val")) if isinstance(val, Tensor)]
         if any(len(free_axes(val)) > 1 for val in vals):
             raise self.mixing()
         try:
@@ -105,6 +107,16 @@ class Call:
             if self.layout.fold or self.bound.get("start", 0) != 0 or self.bound.get("step", 1) != 1:
                 raise self.mixing()
             self.own = [Own()]
+
+    @property
+    def target(self) -> Any:
+        """torch's operation, which can be called."""
+        return self.node.target
+
+    @property
+    def given(self) -> tuple[Any, ...]:
+        """The arguments as the graph has them: nodes, and plain numbers."""
+        return self.node.args
 
     @property
     def _schema(self) -> Any:
@@ -164,16 +176,12 @@ class Call:
                 return item.tensor.clone() if self.inplace else item.tensor
             return item
 
-        args, kwargs = torch.utils._pytree.tree_map(
-            real, (self.args, self.kwargs), is_leaf=lambda x: isinstance(x, Const)
-        )
+        args, kwargs = pytree.tree_map(real, (self.args, self.kwargs), is_leaf=lambda x: isinstance(x, Const))
         with torch.no_grad():
-            result = self.node.target(*args, **kwargs)
-        result = torch.utils._pytree.tree_map(
-            lambda t: Const(t, frozenset(names)) if isinstance(t, Tensor) else t, result
-        )
+            result = self.target(*args, **kwargs)
+        result = pytree.tree_map(lambda t: Const(t, frozenset(names)) if isinstance(t, Tensor) else t, result)
         if self.inplace:
-            self.lowering.env[self.node.args[0]] = result
+            self.lowering.env[self.given[0]] = result
         return result
 
     def with_own(self) -> Any:
@@ -232,7 +240,7 @@ class Call:
     @property
     def _real(self) -> bool:
         """Whether all results are floats, to which torch converts whole numbers as `cast` does."""
-        vals = torch.utils._pytree.tree_leaves(self.node.meta["val"])
+        vals = pytree.tree_leaves(self.node.meta["val"])
         return all(val.is_floating_point() for val in vals if isinstance(val, Tensor))
 
     def const(self, name: str) -> Const:
@@ -248,7 +256,7 @@ class Call:
         """Refuses results that are not float32. also: kinds of whole numbers that float32 may stand for."""
         if self.node in self.lowering.door:
             return
-        for val in torch.utils._pytree.tree_leaves(self.node.meta["val"]):
+        for val in pytree.tree_leaves(self.node.meta["val"]):
             if isinstance(val, Tensor) and val.dtype not in (torch.float32, *also):
                 kind = str(val.dtype).removeprefix("torch.")
                 why = f"it computes in {kind}, and policies compute in float32"
@@ -286,8 +294,8 @@ class Call:
     def dtype(self, name: str) -> torch.dtype | None:
         """What torch computes an argument in; None for a plain number."""
         names = [argument.name for argument in self._schema.arguments]
-        given = dict(zip(names, self.node.args, strict=False)) | self.node.kwargs
-        return given[name].meta["val"].dtype if isinstance(given[name], fx.Node) else None
+        found = (dict(zip(names, self.given, strict=False)) | self.node.kwargs)[name]
+        return found.meta["val"].dtype if isinstance(found, fx.Node) else None
 
     def check(self, result: Any) -> None:
         """Holds the result against what torch found: a fault here is one of this package."""
@@ -320,7 +328,7 @@ def describe(node: fx.Node) -> str:
     """`aten.name on [B, 4] float32 and [4] float32`, B being the agents."""
     shapes = []
     for arg in node.all_input_nodes:
-        for val in torch.utils._pytree.tree_leaves(arg.meta.get("val")):
+        for val in pytree.tree_leaves(arg.meta.get("val")):
             if isinstance(val, Tensor):
                 free = free_axes(val)
                 dims = ["B" if i in free else str(n) for i, n in enumerate(val.shape)]
@@ -362,7 +370,7 @@ def layout_of(val: Tensor) -> Layout:
     if not axes:
         return Layout(tuple(int(n) for n in val.shape))
     axis = axes[0]
-    size = val.shape[axis].node.expr
+    size = _formula(val.shape[axis])
     symbol = next(iter(size.free_symbols))
     times = size.subs(symbol, 1)
     if not times.is_Integer or size != times * symbol:
@@ -372,4 +380,9 @@ def layout_of(val: Tensor) -> Layout:
 
 
 def _fixed(n: torch.SymInt) -> bool:
-    return not n.node.expr.free_symbols
+    return not _formula(n).free_symbols
+
+
+def _formula(n: Any) -> Any:
+    """sympy's, of a size that depends on the agents."""
+    return n.node.expr

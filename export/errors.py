@@ -38,7 +38,7 @@ def refusals() -> Iterator[None]:
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 _HOME = str(Path(__file__).parent)
-_TORCH = str(Path(importlib.util.find_spec("torch").origin).parent)  # found, not imported
+_TORCH = str(Path(getattr(importlib.util.find_spec("torch"), "origin", "")).parent)  # found, not imported
 _STDLIB = sysconfig.get_path("stdlib")
 
 

@@ -162,9 +162,11 @@ def export(
         twin, reason = None, str(error)
         built = built.again(onnx=reason)
     clock.lap("onnx")
+    beside = path.with_suffix(".onnx")
+    far: Any = meta.get("rounding")
     report = Report(
         path=path,
-        onnx=path.with_suffix(".onnx") if twin else None,
+        onnx=beside if twin else None,
         parity=parity.beside(path),
         size=len(built.data),
         sha256=built.reference.sha256,
@@ -173,14 +175,14 @@ def export(
         unused=built.unused,
         c=built.c,
         seconds=clock.laps,
-        rounding=meta.get("rounding"),
+        rounding=far,
         no_onnx=reason,
         warnings=warnings(built.graph),
     )
     if twin:
-        files.write(report.onnx, twin)
+        files.write(beside, twin)
     else:
-        files.remove(path.with_suffix(".onnx"))  # of an earlier export, another policy's
+        files.remove(beside)  # of an earlier export, another policy's
     built.reference.save(report.parity)
     files.write(path, built.data)
     clock.lap("files")

@@ -8,6 +8,7 @@ is used. `export/lower.py` builds a Graph, `export/format.py` writes and reads i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class Op:
     inputs: list[int]
     outputs: list[int]
     tensors: list[int] = field(default_factory=list)  # -1 where an optional tensor (a bias) is absent
-    attrs: dict[str, int | float | list[int]] = field(default_factory=dict)
+    attrs: dict[str, Any] = field(default_factory=dict)
     source: str = ""  # where in the user's module it came from; kept for messages and `inspect`
 
 

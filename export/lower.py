@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, fx
+from torch.fx.node import map_arg
+from torch.utils import _pytree as pytree
 
 from minnow.export import apart, ops
 from minnow.export.aten import whole
@@ -88,7 +90,8 @@ class Lowering:
         root: dict[fx.Node, fx.Node] = {}  # the first node of each chain of views
         found = False
         for node in order:
-            source = node.args[0] if node.args and isinstance(node.args[0], fx.Node) else None
+            source = next(iter(node.args), None)
+            source = source if isinstance(source, fx.Node) else None
             found |= node.op == "get_attr" or "_functorch" in getattr(node.target, "__module__", "")
             if node.op != "call_function" or source is None:
                 continue
@@ -133,10 +136,10 @@ class Lowering:
         for node, spec in zip(nodes, self.program.graph_signature.input_specs, strict=True):
             if spec.kind == kinds.USER_INPUT:
                 user.append(node)
-            elif isinstance(tensors.get(spec.target), Tensor):
+            elif isinstance(tensor := tensors.get(spec.target or ""), Tensor):
                 named = spec.kind in (kinds.PARAMETER, kinds.BUFFER)
-                names = frozenset([spec.target]) if named else frozenset()
-                self.env[node] = Const(tensors[spec.target].detach().cpu(), names)
+                names = frozenset([spec.target or ""]) if named else frozenset()
+                self.env[node] = Const(tensor.detach().cpu(), names)
                 self.argument.add(node)
             else:
                 raise ExportError(f"forward uses {spec.target!r}, which is not a tensor: only tensors can be stored.")
@@ -176,11 +179,12 @@ class Lowering:
         return Batched(value, ref.axis)
 
     def _outputs(self, node: fx.Node) -> None:
-        results = list(node.args[0])
+        given: Any = node.args[0]
+        results = list(given)
         names = self.signature.returned
         layouts = [Layout(leaf.resize(1).shape, leaf.axis) for leaf in self.signature.states]
         found = dict(zip(names, results, strict=False))
-        for name in self.signature.outputs:
+        for name in self.signature.names:
             item = found[name]
             ref = self._result(item, f"output {name!r}", None)
             role = name if name in ROLES else "other"
@@ -220,7 +224,7 @@ class Lowering:
         if call.own:
             return call.with_own()
         handler = HANDLERS.get(call.name)
-        if handler is None and torch.Tag.nondeterministic_seeded in node.target.tags:
+        if handler is None and torch.Tag.nondeterministic_seeded in call.target.tags:
             raise call.refuse("it draws random numbers", "leave sampling to the policy's action head")
         # An array made for so many agents is the same for each of them; anything else without agents is a constant.
         if not call.batched and not call.agents:
@@ -231,7 +235,7 @@ class Lowering:
         call.check(result)
         whole.note(call, result)
         if call.inplace:
-            self.env[node.args[0]] = result
+            self.env[call.given[0]] = result
         return result
 
     def _through_door(self, call: Call) -> None:
@@ -240,7 +244,7 @@ class Lowering:
         stored = any(item.names and item.tensor.dtype == torch.float64 for item in call.constants)
         beside = bool(self.door) and not call.batched
         if not stored and (beside or self.door.intersection(call.node.all_input_nodes)):
-            vals = [val for val in torch.utils._pytree.tree_leaves(call.node.meta["val"]) if isinstance(val, Tensor)]
+            vals = [val for val in pytree.tree_leaves(call.node.meta["val"]) if isinstance(val, Tensor)]
             if any(val.dtype == torch.float64 for val in vals):
                 self.door.add(call.node)
 
@@ -268,7 +272,7 @@ class Lowering:
             elif node.op == "call_function":
                 self.env[node] = self._call(node, call.outer or call)
             elif node.op == "output":
-                return fx.node.map_arg(node.args[0], self.env.__getitem__)
+                return map_arg(node.args[0], self.env.__getitem__)
             else:
                 raise call.unknown()
         raise AssertionError("a graph ends with its output")

@@ -32,8 +32,9 @@ def convert(program: torch.export.ExportedProgram, signature: Signature, meta: d
     try:
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = torch.onnx.export(program, dynamo=True, verbose=False, external_data=False).model_proto
-        return _finish(model, signature, meta)
+            model = torch.onnx.export(program, dynamo=True, verbose=False, external_data=False)
+        assert model is not None  # with dynamo
+        return _finish(model.model_proto, signature, meta)
     except ExportError:
         raise
     except ImportError as error:
@@ -60,7 +61,7 @@ def _finish(model: Any, signature: Signature, meta: dict[str, Any]) -> bytes:
     outputs = [*signature.returned, *(f"next_{name}" for name in states)]
     _rename(model.graph, inputs, outputs)
     axes = [leaf.axis for leaf in (*signature.obs, *signature.states)]
-    axes += [0] * len(signature.outputs) + [leaf.axis for leaf in signature.states]
+    axes += [0] * len(signature.names) + [leaf.axis for leaf in signature.states]
     for item, axis in zip((*model.graph.input, *model.graph.output), axes, strict=True):
         item.type.tensor_type.shape.dim[axis].dim_param = "agents"
     del model.metadata_props[:]

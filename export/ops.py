@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 Shape = tuple[int, ...]
-Attrs = Mapping[str, int | float | list[int]]
+Attrs = Mapping[str, Any]  # integers, floats, lists of integers: see `Kind.attrs`
 MAX_RANK = 6
 MAX_ELEMENTS = 1 << 28  # of one value or tensor
 
@@ -130,10 +131,11 @@ BY_CODE = {kind.code: kind for kind in KINDS.values()}
 
 @dataclass(frozen=True)
 class Given:
-    """What an operation is applied to; `outputs` are the shapes it is said to give."""
+    """What an operation is applied to; `outputs` are the shapes it is said to give. tensors: shapes, None only where a
+    tensor may be absent."""
 
-    inputs: list[Shape]
-    tensors: list[Shape | None]
+    inputs: list[Any]
+    tensors: list[Any]
     attrs: Attrs
     outputs: list[Shape] = field(default_factory=list)
 

@@ -125,7 +125,7 @@ class Reference:
             limit = np.full(tensors["reset"].shape, meta.get("limit", LIMIT), np.float32)
             groups["tolerance"] = dict.fromkeys((*groups["outputs"], *groups["states"]), limit)
         return Reference(
-            **groups,
+            **groups,  # pyright: ignore[reportArgumentType] - GROUPS are the fields that hold arrays
             reset=tensors["reset"],
             sha256=meta["policy_sha256"],
             mask=tensors.get("mask"),
@@ -252,13 +252,13 @@ def expected_actions(reference: Reference, outputs: Arrays) -> Arrays:
     action, (feed, spread) = reference.action, reference.feeds
     if action is None:
         return {}
-    shape = (*reference.reset.shape, -1)
-    x = outputs[feed].reshape(shape)
-    noise = acting.uniforms(*reference.reset.shape, _heads(action), reference.noise)
+    steps, agents = reference.reset.shape
+    x = outputs[feed].reshape(steps, agents, -1)
+    noise = acting.uniforms(steps, agents, _heads(action), reference.noise)
     if isinstance(action, Box):
-        log_std = outputs[spread].reshape(shape) if spread else None
+        log_std = outputs[spread].reshape(x.shape) if spread else None
         return {"greedy": acting.box(action, x), "sampled": acting.box(action, x, log_std, noise)}
-    heads = acting.heads_of(action)
+    heads = acting.Heads(action.sizes)
     return {
         "greedy": heads.greedy(x),
         "masked": heads.greedy(x, reference.mask),
@@ -309,12 +309,14 @@ def _choices_off(
 ) -> np.ndarray:
     """Where another choice is no tie: bool [steps, agents, heads]."""
     heads, off = acting.heads_of(reference.action), ours != right
-    if not off.any():
+    if heads is None or not off.any():
         return off
     slack = np.where(np.isfinite(slack), slack, 0)
-    mask = np.ones(x.shape, np.uint8) if kind == "greedy" else reference.mask
-    noise = acting.uniforms(*reference.reset.shape, len(heads.sizes), reference.noise)
-    for i, (part, near, possible) in enumerate(zip(*map(heads.parts, (x, slack, mask)), strict=True)):
+    mask = np.ones(x.shape, np.uint8) if kind == "greedy" or reference.mask is None else reference.mask
+    steps, agents = reference.reset.shape
+    noise = acting.uniforms(steps, agents, len(heads.sizes), reference.noise)
+    parts = zip(heads.parts(x), heads.parts(slack), heads.parts(mask), strict=True)
+    for i, (part, near, possible) in enumerate(parts):
         size = part.shape[-1]
         inside = (ours[..., i] >= 0) & (ours[..., i] < size)
         at, best = (np.clip(item[..., i : i + 1], 0, size - 1).astype(np.int64) for item in (ours, right))
@@ -340,11 +342,13 @@ def _choices_off(
 def _box_slack(reference: Reference, right: np.ndarray, slack: np.ndarray, kind: str) -> np.ndarray:
     """How far an action may be from torch's."""
     action, (_, spread) = reference.action, reference.feeds
+    assert isinstance(action, Box)
     near = slack + 0.0
     if kind == "sampled" and spread:
         log_std = reference.outputs[spread].astype(np.float64)
         off = (reference.tolerated(spread)[..., None] * scale(log_std).reshape(right.shape)) + 1e-6
-        noise = acting.uniforms(*reference.reset.shape, action.size, reference.noise)
+        steps, agents = reference.reset.shape
+        noise = acting.uniforms(steps, agents, action.size, reference.noise)
         size = np.exp(np.minimum(log_std.reshape(right.shape), 80)) * (np.abs(acting.quantile(noise)) + 1)
         near = near + size * (off + LIMIT)
     if action.squash == "tanh":

@@ -94,6 +94,7 @@ def probes(
             continue
         rows = jumps if manner == "jumps" else drawer.draw(manner, count)
         counts[manner] = count
+        assert rows is not None  # jumps are among the manners only where there are some
         for leaf, values in zip(signature.obs, rows, strict=True):
             if manner == "jumps":
                 values = values[np.arange(count) % len(values)]
@@ -203,7 +204,7 @@ class Drawer:
 
     def closest(self, a: list[np.ndarray], b: list[np.ndarray]) -> list[Pair]:
         """Halves the way between rows until no number lies between both sides of a jump on it, for each any one."""
-        before, after = self.look(a), self.look(b)
+        before, after = self.looked(a), self.looked(b)
         there = np.flatnonzero((before != after).any(1))
         if not len(there):
             return []
@@ -221,7 +222,7 @@ class Drawer:
             rows = self.between(a, b, middle)
             if all((equal(rows, sides[0]) | equal(rows, sides[1]))[there]):
                 break
-            same = at(self.look(rows)) == at(before)
+            same = at(self.looked(rows)) == at(before)
             low, high = np.where(same, middle, low), np.where(same, high, middle)
             sides = [self.between(a, b, part) for part in (low, high)]
         # Where the numbers are not exact, either side is right so close to it: every second pair is a little apart.
@@ -234,6 +235,12 @@ class Drawer:
         with outcomes(len(rows[0])) as found:
             self.call(rows)
         return found.table()
+
+    def looked(self, rows: list[np.ndarray]) -> np.ndarray:
+        """The same of a module that has some."""
+        table = self.look(rows)
+        assert table is not None
+        return table
 
     def between(self, a: list[np.ndarray], b: list[np.ndarray], part: np.ndarray) -> list[np.ndarray]:
         made = []

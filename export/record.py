@@ -76,7 +76,7 @@ def run(signature: Signature, drawn: Probes | Reference) -> tuple[Arrays, Arrays
         after.append([item.movedim(leaf.axis, 0).numpy() for item, leaf in zip(states, signature.states, strict=True)])
     names = [leaf.name for leaf in signature.states]
     return (
-        dict(zip(signature.outputs, map(np.stack, zip(*outputs, strict=True)), strict=True)),
+        dict(zip(signature.names, map(np.stack, zip(*outputs, strict=True)), strict=True)),
         dict(zip(names, map(np.stack, zip(*after, strict=True)), strict=True)),
     )
 
@@ -87,9 +87,7 @@ def run_together(signature: Signature, drawn: Reference) -> tuple[Arrays, Arrays
     rows = [torch.from_numpy(item.reshape(-1, *item.shape[2:])) for item in drawn.obs.values()]
     parts = [signature.call(list(part), [])[0] for part in zip(*(item.split(TOGETHER) for item in rows), strict=True)]
     whole = [torch.cat(items).numpy() for items in zip(*parts, strict=True)]
-    return {
-        name: item.reshape(*shape, *item.shape[1:]) for name, item in zip(signature.outputs, whole, strict=True)
-    }, {}
+    return {name: item.reshape(*shape, *item.shape[1:]) for name, item in zip(signature.names, whole, strict=True)}, {}
 
 
 def judged(signature: Signature, reference: Reference) -> Reference:
@@ -132,6 +130,7 @@ def _beside_jumps(signature: Signature, reference: Reference) -> Arrays:
     """How far results beside jumps may be off, [observations], by output and state: a number that is not exact lies on
     the edge by chance, and either side is right. Many runs, since each flips only some of them."""
     there = reference.jumps
+    assert there is not None
     alone = Reference(
         obs={name: item[there][None] for name, item in reference.obs.items()},
         reset=np.zeros((1, int(there.sum())), np.uint8),

@@ -99,6 +99,12 @@ class Signature:
         self._find_axes(state_axes)
         self._check_start()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of the outputs, once the module has run."""
+        assert self.outputs is not None
+        return self.outputs
+
     def call(
         self, obs: Sequence[Tensor], states: Sequence[Tensor], module: nn.Module | None = None
     ) -> tuple[list[Tensor], list[Tensor]]:
@@ -108,7 +114,7 @@ class Signature:
         own = [item.to(leaf.dtype) for item, leaf in zip(obs, self.obs, strict=True)]
         args = [pytree.tree_unflatten(own, self.obs_spec)]
         if self.recurrent:
-            args.append(pytree.tree_unflatten(list(states), self.state_spec))
+            args.append(_like(states, self.state_spec))
         with torch.no_grad():
             return self._split((module or self.module)(*args))
 
@@ -121,7 +127,7 @@ class Signature:
                     f"output {name!r} is a {type(output).__name__}, not a tensor: return each tensor as an output of "
                     "its own, named with outputs=(...)."
                 )
-        outputs = [named[name].detach() for name in self.outputs]
+        outputs = [named[name].detach() for name in self.names]
         outputs = [item.float() if item.dtype == torch.float64 else item for item in outputs]
         if not self.recurrent:
             return outputs, []
@@ -200,7 +206,7 @@ class Signature:
                 fault = fault or error
             else:
                 found.append(axes)
-        if not found:
+        if fault is not None and not found:
             raise fault
         if len(found) > 1:
             raise ExportError(
@@ -228,7 +234,7 @@ class Signature:
         except Exception as error:
             raise self._failed(error, agents) from error
         self.watch = watch
-        for name, output in zip(self.outputs, outputs, strict=True):
+        for name, output in zip(self.names, outputs, strict=True):
             if output.dim() == 0 or output.shape[0] != agents:
                 raise ExportError(
                     f"output {name!r} has shape {_shape(output)} for {agents} agents: its axis 0 must count the "
@@ -286,12 +292,12 @@ class Signature:
         most = 64
         results = []
         for count in (most, 1, 2, self.agents):
-            leaves = ([leaf.resize(count) for leaf in group] for group in (self.obs, self.states))
-            outputs, after = self.call(*leaves, _copy(self.module))
+            obs, states = ([leaf.resize(count) for leaf in group] for group in (self.obs, self.states))
+            outputs, after = self.call(obs, states, _copy(self.module))
             after = [item.movedim(leaf.axis, 0) for item, leaf in zip(after, self.states, strict=True)]
             results.append([*outputs, *after])
         for few in results[1:]:
-            for name, a, b in zip((*self.outputs, *(leaf.name for leaf in self.states)), few, results[0], strict=True):
+            for name, a, b in zip((*self.names, *(leaf.name for leaf in self.states)), few, results[0], strict=True):
                 count = min(len(a), self.agents)
                 if not torch.allclose(a[:count], b[:count], 1e-3, 1e-3, equal_nan=True):
                     raise ExportError(
@@ -331,13 +337,19 @@ class Watch(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+def _like(leaves: Sequence[Any], spec: pytree.TreeSpec | None) -> Any:
+    """The leaves of a state, nested as it came."""
+    assert spec is not None
+    return pytree.tree_unflatten(list(leaves), spec)
+
+
 def trace(signature: Signature) -> torch.export.ExportedProgram:
     """The module's graph, before any decomposition, its agent dimension free. Raises ExportError."""
     count = 2 if signature.agents == 1 else signature.agents  # torch takes a size of 1 for a constant
     own = [leaf.resize(count).to(leaf.dtype) for leaf in signature.obs]
     args = [pytree.tree_unflatten(own, signature.obs_spec)]
     if signature.recurrent:
-        args.append(pytree.tree_unflatten([leaf.resize(count) for leaf in signature.states], signature.state_spec))
+        args.append(_like([leaf.resize(count) for leaf in signature.states], signature.state_spec))
     module, fixed = _plain(signature.module, tuple(args)), []
     try:
         program, said = _export(signature, module, tuple(args), torch.export.Dim("agents", min=1), fixed)
@@ -366,7 +378,7 @@ def _export(
     """torch.export with `agents` as the size of the agents' axes; also what it warned of."""
     dims = [pytree.tree_unflatten([{0: agents}] * len(signature.obs), signature.obs_spec)]
     if signature.recurrent:
-        dims.append(pytree.tree_unflatten([{leaf.axis: agents} for leaf in signature.states], signature.state_spec))
+        dims.append(_like([{leaf.axis: agents} for leaf in signature.states], signature.state_spec))
     shapes: Any = tuple(dims)
     if any(item.kind is item.VAR_POSITIONAL for item in inspect.signature(module.forward).parameters.values()):
         shapes = (shapes,)  # forward(*args): torch wants the shapes of args together
@@ -435,7 +447,8 @@ def _fixings(lines: list[Fixing]) -> Iterator[None]:
     """Notes where a free size becomes a plain number, of which torch's own message says nothing."""
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
-    plain = ShapeEnv._set_replacement
+    name = "_set_replacement"
+    plain = getattr(ShapeEnv, name)
 
     def noted(self: Any, symbol: Any, value: Any, *rest: Any) -> None:
         if getattr(value, "is_number", False):
@@ -443,11 +456,11 @@ def _fixings(lines: list[Fixing]) -> Iterator[None]:
             lines.append(Fixing(place_here(), recurrent))
         plain(self, symbol, value, *rest)
 
-    ShapeEnv._set_replacement = noted
+    setattr(ShapeEnv, name, noted)
     try:
         yield
     finally:
-        ShapeEnv._set_replacement = plain
+        setattr(ShapeEnv, name, plain)
 
 
 def _refusal(signature: Signature, error: Exception, fixed: list[Fixing]) -> ExportError:

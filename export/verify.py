@@ -37,7 +37,7 @@ class Verdict:
         excused = self.missing if allow_missing else self.missing & self.absent
         excused = excused - set(require)
         ran = [back_end for back_end in BACKENDS if back_end not in excused]
-        return not self.stale and bool(ran) and all(self.found[name] and self.found[name].passed for name in ran)
+        return not self.stale and bool(ran) and all((found := self.found[name]) and found.passed for name in ran)
 
     def to_dict(self) -> dict[str, Any]:
         """What `minnow verify --json` prints."""

@@ -102,18 +102,19 @@ class Node(Host):
             raise MinnowError("node was not found. Install it: apt-get install nodejs (as root).")
         command = [node, str(HERE / "node.mjs"), str(folder), *([str(ort / "ort.node.min.mjs")] if ort else [])]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdin and self._process.stdout
+        self._to, self._from = self._process.stdin, self._process.stdout
 
     def send(self, command: dict[str, Any]) -> dict[str, Any]:
-        process = self._process
-        process.stdin.write(json.dumps(command) + "\n")
-        process.stdin.flush()
-        for line in process.stdout:
+        self._to.write(json.dumps(command) + "\n")
+        self._to.flush()
+        for line in self._from:
             if line.startswith("answer "):
                 return json.loads(line.removeprefix("answer "))
-        raise MinnowError(f"node ended ({process.wait()}) on the command {command}.")
+        raise MinnowError(f"node ended ({self._process.wait()}) on the command {command}.")
 
     def close(self) -> None:
-        self._process.stdin.close()
+        self._to.close()
         self._process.wait(10)
 
 
@@ -171,7 +172,7 @@ class _Files(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body or b"")
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:
         pass
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from minnow.export import export
+from minnow.export import ExportError, export
 
 State = tuple[Tensor, ...]
 
@@ -136,6 +136,8 @@ def make(name: str, folder: Path) -> Net:
     path = folder / f"{name}.minnow"
     report = export(module, obs, path, example_state=rest[0] if rest else None, outputs=module.outputs)
     size = 4 * sum(item.numel() for item in module.parameters())
+    if report.onnx is None:
+        raise ExportError(report.no_onnx)
     return Net(name, module, flops(module), size, path.read_bytes(), report.onnx.read_bytes())
 
 

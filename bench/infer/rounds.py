@@ -99,7 +99,7 @@ def rows(choice: Choice, folder: Path) -> list[dict[str, Any]]:
         cells = [(net, agents) for net in exported for agents in choice.agents]
         rates = _rates(series, places)
         tries = -(-TRIES // max(len(cells), 1))
-        found = []
+        found: list[tuple[nets.Net, int, Series, list[float]]] = []
         for net, agents in cells:
             for _ in range(tries):
                 for pair in rates.values():
@@ -107,7 +107,7 @@ def rows(choice: Choice, folder: Path) -> list[dict[str, Any]]:
                         rate.measure()
             print(f"net {net.name}, {agents} agent{'s' * (agents > 1)}", file=sys.stderr, flush=True)
             found += [(net, agents, *each) for each in _cell(net, agents, series, places, choice)]
-    return [_row(*each, rates) for each in found]
+    return [_row(net, agents, item, seconds, rates) for net, agents, item, seconds in found]
 
 
 def _export(name: str, folder: Path) -> nets.Net | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -18,7 +19,7 @@ class Torch:
         torch.set_num_threads(1)
         self._module = net.module
         self._obs, *self._state = net.arguments(agents)
-        self._last: torch.Tensor | None = None
+        self._last: Any = None  # the first output
 
     def run(self, times: int) -> float:
         """Seconds of so many steps."""
@@ -27,13 +28,13 @@ class Torch:
             for _ in range(times):
                 self._last = self._module(self._obs, *self._state)
                 if self._state:
-                    *self._last, self._state[0] = self._last
+                    self._last, *_, self._state[0] = self._last
         return time.perf_counter() - start
 
     def output(self) -> np.ndarray:
         """The first output of one more step, [agents, ...]."""
         self.run(1)
-        return (self._last[0] if self._state else self._last).numpy()
+        return self._last.numpy()
 
 
 class Onnx:

@@ -1,6 +1,7 @@
 """TITLE keeps the contract, and its players play better than chance. Run by: pytest NAME"""
 
 from pathlib import Path
+from typing import Any
 
 from minnow import cinfer, envs
 from minnow.cli.main import main
@@ -15,7 +16,7 @@ def test_the_contract() -> None:
 
 
 def test_players_beat_chance() -> None:
-    players = {"script": ScriptPlayer()}
+    players: dict[str, Any] = {"script": ScriptPlayer()}
     if POLICY.exists():
         players["policy"] = FilePlayer(cinfer.load(POLICY))
     chance = evaluate(RandomPlayer(envs.spec(HERE)), HERE, 100)

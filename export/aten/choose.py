@@ -28,12 +28,12 @@ def negated(call: Call, ref: Batched) -> Batched:
     return Batched(call.emit("eq", [ref.value, number(call, 0.0)], call.shape(ref)), ref.axis, ref.fold)
 
 
-def truth(call: Call, name: str) -> Batched | Const:
-    """An argument as 1 where it is not 0."""
+def truth(call: Call, name: str) -> Any:
+    """An argument, Batched or Const, as 1 where it is not 0."""
     return truth_of(call, call[name], call.dtype(name))
 
 
-def truth_of(call: Call, item: Batched | Const, dtype: torch.dtype | None) -> Batched | Const:
+def truth_of(call: Call, item: Batched | Const, dtype: torch.dtype | None) -> Any:
     """An array that torch has in `dtype`, as 1 where it is not 0."""
     if isinstance(item, Const):
         return Const((item.tensor != 0).float(), item.names)
@@ -76,7 +76,7 @@ def shift(call: Call) -> Batched:
     known = None if isinstance(by, Batched) else whole.range_of(call, by)
     if known is None or not known.within(0, 30):
         raise call.refuse("only shifts by fixed numbers from 0 to 30 are known", "multiply, or divide with //")
-    power = Const(2**by.tensor, by.names) if isinstance(by, Const) else 2**by
+    power = Const(2**by.tensor, by.names) if isinstance(by, Const) else 1 << known.low
     return binary(call, SHIFTS["left" if "l" in call.name[:11] else "right"], call["self"], power, *WHOLE)
 
 
@@ -148,8 +148,8 @@ def choose(call: Call, mask: Batched | Const, yes: Any, no: Any) -> Batched:
     return binary(call, "add", *parts, torch.bool, *WHOLE)
 
 
-def words(call: Call, kind: str, a: Any, b: Any) -> Batched | Const:
-    """The sum or product of two operands as i32."""
+def words(call: Call, kind: str, a: Any, b: Any) -> Any:
+    """The sum or product of two operands as i32: Batched, or Const where both are."""
     if isinstance(a, Batched) or isinstance(b, Batched):
         return paired(call, kind, a, b, whole.Plan(True, False, whole.Range(whole.LEAST, whole.MOST)))
     tensors = [item.tensor.long() if isinstance(item, Const) else torch.tensor(item) for item in (a, b)]
@@ -160,11 +160,13 @@ def words(call: Call, kind: str, a: Any, b: Any) -> Batched | Const:
 def min_gru_candidate(call: Call) -> Batched | None:
     """where(x >= 0, x + 0.5, sigmoid(x)), which keeps the candidates of a minimal GRU above 0 (Feng et al., 2024,
     appendix B): relu(x) + sigmoid(min(x, 0)), which `patterns/mingru.py` knows."""
-    mask, yes, no = call.node.args[:3]
+    mask, yes, no = call.given[:3]
     if not isinstance(mask, torch.fx.Node) or str(mask.target) not in ("aten.gt.Scalar", "aten.ge.Scalar"):
         return None
     node, bound = mask.args[:2]
-    if bound != 0 or not _is(yes, "aten.add.Tensor", (node, 0.5)) or not _is(no, "aten.sigmoid.default", (node,)):
+    if bound != 0 or not isinstance(node, torch.fx.Node):
+        return None
+    if not _is(yes, "aten.add.Tensor", (node, 0.5)) or not _is(no, "aten.sigmoid.default", (node,)):
         return None
     ref = call.lowering.env[node]
     if not isinstance(ref, Batched):
@@ -301,7 +303,7 @@ def scatter(call: Call) -> Batched:
         raise call.mixing()
     if any(m != n for i, (m, n) in enumerate(zip(shape, wanted, strict=True)) if i != axis):
         raise call.refuse("it puts values into a part of the other axes", "slice them before it, and join the parts")
-    values = call.bound.get("src", call.bound.get("value"))
+    values: Any = call.bound.get("src", call.bound.get("value"))
     if isinstance(values, Batched):
         values = call.batch("src").value
         for other, n in enumerate(wanted):
@@ -309,7 +311,7 @@ def scatter(call: Call) -> Batched:
     else:
         values = values.tensor if isinstance(values, Const) else torch.full((), float(values))
         const = call["src"] if isinstance(call.bound.get("src"), Const) else Const(values)
-        values = spread(call, const, layout_of(call.node.args[2].meta["val"]))
+        values = spread(call, const, layout_of(call.given[2].meta["val"]))
     if way and call.node.meta["val"].dtype in WHOLE:
         added = whole.range_of(call, call.bound.get("src", call.bound.get("value"))) or whole.OF_FLOAT
         before = whole.range_of(call, item) or whole.OF_FLOAT

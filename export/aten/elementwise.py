@@ -76,7 +76,7 @@ def of_whole(call: Call, kind: str, ref: Batched) -> Batched:
     return other if kind == "neg" else binary(call, "maximum", ref, other, *WHOLE)
 
 
-def apply(call: Call, kind: str, **attrs: float) -> Batched:
+def apply(call: Call, kind: str, **attrs: Any) -> Batched:
     """One operation on the only argument."""
     call.float_result()
     ref = call.batch(next(iter(call.bound)))
@@ -356,7 +356,7 @@ def hyperbolic(call: Call) -> Batched:
     ref = call.batch("self")
     shape = call.shape(ref)
 
-    def emit(kind: str, *inputs: int | float, **attrs: float) -> int:
+    def emit(kind: str, *inputs: int | float, **attrs: Any) -> int:
         values = [item if isinstance(item, int) else number(call, item) for item in inputs]
         return call.emit(kind, values, shape, **attrs)
 
@@ -377,7 +377,7 @@ def inverse_hyperbolic(call: Call) -> Batched:
     ref = call.batch("self")
     shape = call.shape(ref)
 
-    def emit(kind: str, *inputs: int | float, **attrs: float) -> int:
+    def emit(kind: str, *inputs: int | float, **attrs: Any) -> int:
         values = [item if isinstance(item, int) else number(call, item) for item in inputs]
         return call.emit(kind, values, shape, **attrs)
 
@@ -429,9 +429,9 @@ def lerp(call: Call) -> Batched:
     return binary(call, "add", call["self"], step)
 
 
-def binary(call: Call, kind: str, a: Any, b: Any, *also: torch.dtype) -> Batched:
-    """One operation on two operands, each an array of either sort or a plain number. also: kinds of whole numbers that
-    the result may be."""
+def binary(call: Call, kind: str, a: Any, b: Any, *also: torch.dtype) -> Any:
+    """One operation on two operands, each an array of either sort or a plain number: Batched, or Const where neither
+    differs between agents. also: kinds of whole numbers that the result may be."""
     call.float_result(*also)
     if not isinstance(a, Batched) and not isinstance(b, Batched):
         tensors = [item.tensor if isinstance(item, Const) else torch.tensor(float(item)) for item in (a, b)]
@@ -446,12 +446,12 @@ def paired(call: Call, kind: str, a: Any, b: Any, plan: whole.Plan | None) -> Ba
     # The agents' axis counted from the right, where broadcasting aligns.
     right = call.rank(axis) - axis.axis
     words = plan is not None and plan.words
-    values = [operand(call, item, right, axis.fold, words) for item in (a, b)]
+    values = first, second = [operand(call, item, right, axis.fold, words) for item in (a, b)]
     shapes = [call.lowering.graph.values[value].shape for value in values]
     shape = torch.broadcast_shapes(*shapes)
     rank = len(shape) + (0 if axis.fold else 1)
-    if words:
-        value = whole.integer(call, kind, *values, shape, plan.wide)
+    if plan is not None and words:
+        value = whole.integer(call, kind, first, second, shape, plan.wide)
         value = call.emit("cast", [value], shape) if kind in whole.COMPARISONS else value
     else:
         value = call.emit(kind, values, shape)

@@ -35,7 +35,7 @@ def addmm(call: Call) -> Batched:
 @aten("mm.default", "matmul.default", "mv.default", "bmm.default", "dot.default", "vdot.default")
 def matmul(call: Call) -> Batched:
     call.float_result()
-    left, right = (call[argument.name] for argument in call.node.target._schema.arguments[:2])
+    left, right = (call[argument.name] for argument in call.target._schema.arguments[:2])
     if isinstance(left, Batched) and isinstance(right, Const) and right.tensor.dim() <= 2:
         weight = Const(right.tensor.unsqueeze(0), right.names) if right.tensor.dim() == 1 else transposed(right)
         value = product(call, call.lowering.float(left), weight, None)
@@ -137,7 +137,7 @@ def attention(call: Call) -> Batched:
 
 def masked_softmax(call: Call, scores: Batched, mask: Any) -> Batched:
     """Softmax over the last axis of scores + mask, or of those scores where the mask is true."""
-    kind = call.node.kwargs.get("attn_mask") or (call.node.args[3] if len(call.node.args) > 3 else None)
+    kind: Any = call.node.kwargs.get("attn_mask") or (call.given[3] if len(call.given) > 3 else None)
     logical = mask.tensor.dtype == torch.bool if isinstance(mask, Const) else kind.meta["val"].dtype == torch.bool
     if isinstance(mask, Const):
         seen = mask.tensor if logical else mask.tensor != -math.inf
@@ -187,7 +187,7 @@ def einsum(call: Call) -> Batched:
         _summed(call, value, term, set("".join([rest, *terms[:i], *terms[i + 1 :]])))
         for i, (value, term) in enumerate(parts)
     ]
-    value, term = parts[0] if len(parts) == 1 else _contracted(call, *parts, rest)
+    value, term = parts[0] if len(parts) == 1 else _contracted(call, parts[0], parts[1], rest)
     return call.result(_ordered(call, value, term, rest))
 
 

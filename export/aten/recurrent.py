@@ -73,13 +73,12 @@ def one_step(call: Call, kind: str, x: int, state: list[int], weights: list[Cons
     projection = weights[4 if call["has_biases"] else 2 :]
     if kind != "lstm":
         return [step(call, kind, x, state[0], [*weights[:2], *biases])]
-    if not projection:
-        return lstm_step(call, x, *state, [*weights[:2], *biases])
     hidden, cell = state
+    if not projection:
+        return lstm_step(call, x, hidden, cell, [*weights[:2], *biases])
     shape = _plain(call, cell)
-    inner = [
-        _linear(call, item, *pair) for item, *pair in ((x, weights[0], biases[0]), (hidden, weights[1], biases[1]))
-    ]
+    both = zip((x, hidden), weights[:2], biases, strict=True)
+    inner = [_linear(call, item, weight, bias) for item, weight, bias in both]
     gates = call.emit("add", inner, (4 * shape[0],))
     parts = [cut(call, gates, 0, i * shape[0], (i + 1) * shape[0]) for i in range(4)]
     curves = ("sigmoid", "sigmoid", "tanh", "sigmoid")

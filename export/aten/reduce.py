@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -20,7 +21,7 @@ def reduce(call: Call, kind: str, value: int, axes: Sequence[int]) -> int:
     return call.emit(kind, [value], rest, axes=sorted(axes))
 
 
-def axes_of(call: Call, ref: Batched, dims: object) -> list[int]:
+def axes_of(call: Call, ref: Batched, dims: int | Sequence[int] | None) -> list[int]:
     """Our axes for torch's `dims`; none given means all, the agents' among them."""
     if dims is None or dims == []:
         raise call.mixing()
@@ -191,7 +192,7 @@ def layer_norm(call: Call) -> Batched:
     return call.result(affine(call, value, weight, bias, rank, ref))
 
 
-def affine(call: Call, value: int, weight: Const | None, bias: Const | None, rank: int, ref: Batched) -> int:
+def affine(call: Call, value: int, weight: Any, bias: Any, rank: int, ref: Batched) -> int:
     """value * weight + bias, either of which may be absent."""
     for kind, item in (("mul", weight), ("add", bias)):
         if item is not None:

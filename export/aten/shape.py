@@ -35,7 +35,7 @@ def dropout(call: Call) -> Batched:
 
 @aten("to.dtype", "to.device", "to.other", "to.dtype_layout", "_to_copy.default", "type_as.default")
 def cast(call: Call) -> Batched:
-    before = call.node.args[0].meta["val"].dtype
+    before = call.given[0].meta["val"].dtype
     after = call.node.meta["val"].dtype
     if after == torch.float32:
         return call.lowering.float(call["self"])
@@ -123,7 +123,7 @@ def permute(call: Call) -> Batched:
     rank = call.rank(ref)
     # torch's own rule, tried on the axes' numbers, says which axis comes where.
     probe = torch.empty_strided([2] * rank, [3**i for i in range(rank)])
-    moved = call.node.target(probe, *call.args[1:], **call.kwargs)
+    moved = call.target(probe, *call.args[1:], **call.kwargs)
     perm = [round(math.log(stride, 3)) for stride in moved.stride()]
     return call.result(to_order(call, ref, perm))
 

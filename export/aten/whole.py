@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from minnow.export.call import Batched, Call, Const
 from minnow.export.ops import INTEGER
@@ -131,7 +132,8 @@ def plan(call: Call, kind: str, a: Any, b: Any) -> Plan | None:
     dtype, ranges = call.node.meta["val"].dtype, [range_of(call, item) for item in (a, b)]
     whole = dtype in DTYPES or (dtype == torch.bool and kind in COMPARISONS)
     whole = whole or (dtype == torch.uint8 and kind in BITS and all(item and item.within(0, 255) for item in ranges))
-    if kind not in BOUNDS or None in ranges or not whole:
+    ranges = [item for item in ranges if item is not None]
+    if kind not in BOUNDS or len(ranges) < 2 or not whole:
         return None
     if dtype == torch.bool and any(call.dtype(name) in (torch.float32, torch.float64) for name in ("self", "other")):
         return None  # torch compares as floats
@@ -299,7 +301,7 @@ VALUES = ("self", "other", "input", "tensors", "value", "values", "src", "source
 
 def note(call: Call, result: Any) -> None:
     """Remembers what a call's results of whole kinds can hold, where its lowering has not."""
-    vals = torch.utils._pytree.tree_leaves(call.node.meta["val"])
+    vals = pytree.tree_leaves(call.node.meta["val"])
     for i, (ref, val) in enumerate(zip(result if isinstance(result, list | tuple) else [result], vals, strict=False)):
         if isinstance(ref, Batched) and ref.value not in call.lowering.ranges:
             found = _guess(call, i, val.dtype)
@@ -318,9 +320,10 @@ def _guess(call: Call, index: int, dtype: torch.dtype) -> Range | None:
     if name.startswith(("zeros", "new_zeros", "ones", "new_ones")):
         return BOOL
     parts = [range_of(call, item) for item in _leaves(call)] if name in SAME else []
-    if not parts or None in parts:
+    known = [part for part in parts if part is not None]
+    if not parts or len(known) < len(parts):
         return BYTE if dtype == torch.uint8 else OF_FLOAT if dtype in DTYPES else None
-    return Range(min(p.low for p in parts), max(p.high for p in parts), all(p.sure for p in parts))
+    return Range(min(p.low for p in known), max(p.high for p in known), all(p.sure for p in known))
 
 
 def _leaves(call: Call) -> list[Any]:

@@ -280,7 +280,7 @@ def upsample(call: Call) -> Batched:
         ones = torch.eye(n).reshape(n, 1, *(n if j == i else 1 for j in range(axes))).expand(n, 1, *before)
         sizes = None if factors else [call.layout.shape[2 + j] if j == i else before[j] for j in range(axes)]
         scale = [factors[i] if j == i else 1.0 for j in range(axes)] if factors else None
-        found = call.node.target(ones.contiguous(), sizes, *aligned, scale)[:, 0].movedim(1 + i, 1)
+        found = call.target(ones.contiguous(), sizes, *aligned, scale)[:, 0].movedim(1 + i, 1)
         matrix = found.reshape(n, call.layout.shape[2 + i], -1)[:, :, 0].t()
         value = along(call, value, call.axis(ref, 2 + i), Const(matrix.contiguous()))
     return call.result(value)

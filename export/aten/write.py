@@ -21,7 +21,7 @@ def index_put(call: Call) -> Batched:
     whole = _whole(call, call["self"], call.layout)
     if len(places) == 1:
         dim, item = places[0]
-        dtype = call.node.args[1][dim].meta["val"].dtype
+        dtype = call.given[1][dim].meta["val"].dtype
         if dtype in (torch.bool, torch.uint8) and (isinstance(item, Batched) or item.tensor.dim() > 1):
             return _masked(call, whole, dim, item, dtype)
         if isinstance(item, Const):

@@ -135,8 +135,8 @@ class Categorical(Agent):
     def __init__(self, tensors: Weights, options: Options) -> None:
         super().__init__()
         self.actor, self.critic = (layers.mlp(tensors, name, "tanh") for name in ("actor.", "critic."))
-        self.shape = (self.actor[0].in_features,)
-        self.action = choices(tensors.path, options.sizes, self.actor[-1].out_features)
+        self.shape = (layers.taken(self.actor),)
+        self.action = choices(tensors.path, options.sizes, layers.given(self.actor))
 
     def forward(self, obs: Tensor) -> tuple[Tensor, ...]:
         return self.actor(obs), self.critic(obs)
@@ -146,13 +146,14 @@ class Continuous(Agent):
     """ppo_continuous_action"""
 
     outputs = ("mean", "log_std", "value")
+    log_std: Tensor
 
     def __init__(self, tensors: Weights, options: Options) -> None:
         super().__init__()
         self.actor, self.critic = (layers.mlp(tensors, name, "tanh") for name in ("actor_mean.", "critic."))
         self.register_buffer("log_std", tensors["actor_logstd"].reshape(-1))
-        size = self.actor[-1].out_features
-        self.shape, self.action = (self.actor[0].in_features,), box(tensors.path, options, size)
+        size = layers.given(self.actor)
+        self.shape, self.action = (layers.taken(self.actor),), box(tensors.path, options, size)
 
     def forward(self, obs: Tensor) -> tuple[Tensor, ...]:
         mean = self.actor(obs)
@@ -180,7 +181,7 @@ class RecurrentPictures(Pictures):
         super().__init__(tensors, options)
         self.lstm = layers.recurrent(tensors, "lstm.")
 
-    def forward(self, obs: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Any, ...]:
+    def forward(self, obs: Tensor, state: Any = None) -> tuple[Any, ...]:
         out, state = self.lstm(self.network(obs / 255.0).unsqueeze(0), state)
         hidden = out.squeeze(0)
         return self.actor(hidden), self.critic(hidden), state
@@ -199,8 +200,8 @@ class Values(Agent):
             self.network = nn.Sequential(network, layers.linear(tensors, "network.9"))
         else:
             self.network = layers.mlp(tensors, "network.", "relu")
-            self.shape = (self.network[0].in_features,)
-        self.action = Discrete(self.network[-1].out_features)
+            self.shape = (layers.taken(self.network),)
+        self.action = Discrete(layers.given(self.network))
 
     def forward(self, obs: Tensor) -> Tensor:
         return self.network(obs / 255.0 if self.pictures else obs)
@@ -209,18 +210,21 @@ class Values(Agent):
 class Atoms(Values):
     """c51 and c51_atari: the action of the highest expectation over its atoms"""
 
+    atoms: Tensor
+
     def __init__(self, tensors: Weights, options: Options) -> None:
         super().__init__(tensors, options)
         self.register_buffer("atoms", tensors["atoms"].reshape(-1))
-        each, rest = divmod(self.action.n, len(self.atoms))
+        count = layers.given(self.network)
+        each, rest = divmod(count, len(self.atoms))
         if rest:
             raise ExportError(
-                f"{tensors.path} has {self.action.n} outputs for {len(self.atoms)} atoms: each action needs as many."
+                f"{tensors.path} has {count} outputs for {len(self.atoms)} atoms: each action needs as many."
             )
-        self.action = Discrete(each)
+        self.each, self.action = each, Discrete(each)
 
     def forward(self, obs: Tensor) -> Tensor:
-        found = super().forward(obs).reshape(obs.shape[0], self.action.n, len(self.atoms))
+        found = super().forward(obs).reshape(obs.shape[0], self.each, len(self.atoms))
         return (found.softmax(2) * self.atoms).sum(2)
 
 
@@ -235,7 +239,7 @@ class Squashed(Agent):
         self.deviation = layers.linear(tensors, "fc_logstd") if gaussian else None
         self.outputs = ("mean", "log_std") if gaussian else ("mean",)
         scale, bias = (tensors[name].reshape(-1).double() for name in ("action_scale", "action_bias"))
-        self.shape = (self.body[0].in_features,)
+        self.shape = (layers.taken(self.body),)
         self.action = Box((bias - scale).tolist(), (bias + scale).tolist(), "tanh")
 
     def forward(self, obs: Tensor) -> Any:
@@ -260,14 +264,16 @@ KINDS: dict[tuple[str, ...], type[Agent]] = {
 def atari(tensors: Weights) -> tuple[nn.Sequential, tuple[int, ...]]:
     """Three convolutions and a layer (Mnih et al., 2015), and the shape of the images."""
     made: list[nn.Module] = []
+    channels = 0
     for number, stride in ((0, 4), (2, 2), (4, 1)):
         weight = tensors.get(f"network.{number}.weight", torch.zeros(0))
         if weight.dim() != 4:
             raise ExportError(f"network.{number} is not a convolution: export the module in Python.")
-        layer = nn.Conv2d(weight.shape[1], weight.shape[0], tuple(weight.shape[2:]), stride)
+        channels = channels or weight.shape[1]
+        layer = nn.Conv2d(weight.shape[1], weight.shape[0], (weight.shape[2], weight.shape[3]), stride)
         layer.load_state_dict({name: tensors[f"network.{number}.{name}"] for name in ("weight", "bias")})
         made += [layer, nn.ReLU()]
-    shape = (made[0].in_channels, SIDE, SIDE)
+    shape = (channels, SIDE, SIDE)
     layer, given = layers.linear(tensors, "network.7"), nn.Sequential(*made, nn.Flatten())(torch.zeros(1, *shape))
     if layer.in_features != given.shape[1]:
         raise ExportError(

@@ -14,6 +14,10 @@ class Normaliser(nn.Module):
 
     A mean that float32 holds too coarsely for its deviation is kept as the sum of two numbers."""
 
+    mean: Tensor
+    rest: Tensor | None
+    std: Tensor
+
     def __init__(self, mean: np.ndarray, std: np.ndarray, limit: float | None = None) -> None:
         super().__init__()
         mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
@@ -64,6 +68,7 @@ class Front(nn.Module):
         if self.turn:
             obs = obs.permute(0, 3, 1, 2)
         if self.stack > 1:
+            assert frames is not None
             width = obs.shape[self.axis]
             obs = torch.cat([frames, obs.float()], self.axis)
             frames = obs.narrow(self.axis, width, obs.shape[self.axis] - width)

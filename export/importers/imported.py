@@ -66,7 +66,9 @@ class Imported:
 
         given = self.arguments() | options
         given["meta"] = self.meta | options.get("meta", {})
-        check = None if self.witness is None else partial(hold_file, action=self.action, witness=self.witness)
+        check = None
+        if self.witness is not None and self.action is not None:
+            check = partial(hold_file, action=self.action, witness=self.witness)
         return export(self.module, self.obs, path, observation=self.observation, check=check, **given)
 
 
@@ -81,7 +83,8 @@ class Some(nn.Module):
         found = self.module(*args)
         found = tuple(found) if isinstance(found, tuple | list) else (found,)
         given = (*(found[i] for i in self.kept), *found[self.count :])
-        return given if len(given) > 1 else given[0]
+        (first, *rest) = given
+        return given if rest else first
 
 
 def library(module: str, package: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -99,3 +100,15 @@ def start(layer: nn.RNNBase, agents: int) -> Tensor | tuple[Tensor, Tensor]:
     """Zeros for a recurrent layer's state, nested as it takes it."""
     zeros = [torch.zeros(layer.num_layers, agents, layer.hidden_size) for _ in range(2)]
     return zeros[0] if isinstance(layer, nn.GRU) else (zeros[0], zeros[1])
+
+
+def taken(net: nn.Sequential) -> int:
+    """The numbers that a network's first layer takes."""
+    first: Any = net[0]
+    return first.in_features
+
+
+def given(net: nn.Sequential) -> int:
+    """The numbers that a network's last layer gives."""
+    last: Any = net[-1]
+    return last.out_features

@@ -34,7 +34,9 @@ class Options(Bounds):
 class Default(nn.Module):
     """forward(obs[, state]) -> logits, value[, state], or mean, log_std, value[, state]."""
 
-    def __init__(self, tensors: Weights, memory: nn.LSTM | None) -> None:
+    log_std: Tensor
+
+    def __init__(self, tensors: Weights, memory: nn.RNNBase | None) -> None:
         super().__init__()
         self.encoder = nn.Sequential(layers.linear(tensors, "encoder.0"), nn.GELU())
         self.continuous = "decoder_mean.weight" in tensors
@@ -76,7 +78,7 @@ def load(path: Path | str, **options: Any) -> Imported:
         )
     policy = Default(tensors, memory).eval()
     whole.finish()
-    size, inputs = policy.decoder.out_features, policy.encoder[0].in_features
+    size, inputs = policy.decoder.out_features, layers.taken(policy.encoder)
     action = box(path, chosen, size) if policy.continuous else choices(path, chosen.sizes, size)
     domain = Domain((inputs,)) if chosen.obs == "float32" else Domain((inputs,), "uint8", 0, 255)
     return Imported(

@@ -57,6 +57,9 @@ class Options(Bounds):
 class Actor(nn.Module):
     """forward(obs[, state]) -> mean or logits[, state]."""
 
+    mean: Tensor | None
+    std: Tensor
+
     def __init__(self, tensors: Weights, options: Options) -> None:
         super().__init__()
         mean = std = None
@@ -82,14 +85,17 @@ class Actor(nn.Module):
         if self.continuous:
             how = "--mu-activation as the configuration has it, None or one of " + ", ".join(layers.ACTIVATIONS)
             self.last = layers.activation(needed(options.mu_activation, tensors.path, "its mu_activation", how))
-        self.before = self.rnn is not None and self.first(options, tensors.path)
-        self.scale, self.shift = 1.0, 0.0
+        self.before = self.rnn is not None and self.first(self.rnn, options, tensors.path)
+        self.scale: Any = 1.0
+        self.shift: Any = 0.0
 
-    def first(self, options: Options, path: Path) -> bool:
+    def first(self, rnn: nn.RNNBase, options: Options, path: Path) -> bool:
         """Whether the memory comes before the MLP. Raises ExportError where nothing shows it."""
-        taken, given = self.rnn.input_size, self.rnn.hidden_size
-        enters, leaves = (self.mlp[0].in_features, self.mlp[-2].out_features) if len(self.mlp) else (given, given)
-        wanted = self.heads[0].in_features
+        taken, given = rnn.input_size, rnn.hidden_size
+        enters = leaves = given
+        if len(self.mlp):
+            enters, leaves = layers.taken(self.mlp), layers.given(nn.Sequential(*list(self.mlp)[:-1]))
+        wanted = layers.taken(nn.Sequential(*self.heads))
         fits = {"before": (enters, leaves) == (given, wanted), "after": (leaves, given) == (taken, wanted)}
         found = [name for name, fit in fits.items() if fit]
         if len(found) == 2 and len(self.mlp):
@@ -105,7 +111,7 @@ class Actor(nn.Module):
     def inputs(self) -> int:
         if self.rnn is not None and (self.before or not len(self.mlp)):
             return self.rnn.input_size
-        return (self.mlp[0] if len(self.mlp) else self.heads[0]).in_features
+        return layers.taken(self.mlp if len(self.mlp) else nn.Sequential(*self.heads))
 
     def forward(self, obs: Tensor, state: Any = None) -> Any:
         if self.mean is not None:
@@ -141,7 +147,7 @@ def load(path: Path | str, **options: Any) -> Imported:
     actor = Actor(tensors, chosen).eval()
     tensors.get("running_mean_std.count")
     whole.finish(*LEFT_OUT)
-    sizes = [head.out_features for head in actor.heads]
+    sizes = [layers.given(nn.Sequential(head)) for head in actor.heads]
     action: Action = Discrete(sizes[0]) if len(sizes) == 1 else MultiDiscrete(sizes)
     if actor.continuous:
         action = stretched(actor, path, chosen, sizes[0])

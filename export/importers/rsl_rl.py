@@ -73,14 +73,19 @@ class Actor(nn.Module):
     """forward(obs[, state]) -> mean[, log_std][, state]. obs: [agents, n], or, with convolutions, a dict of that,
     `obs`, where there is any, and of images by name, [agents, channels, height, width]."""
 
+    mean: Tensor | None
+    std: Tensor
+    log_std: Tensor
+
     def __init__(self, tensors: Weights, options: Options, kind: str, activation: str, cnns: nn.ModuleDict) -> None:
         super().__init__()
         self.kind, self.range, self.cnns = kind, options.range, cnns
         self.rnn = layers.recurrent(tensors, "rnn.rnn.") if tensors.has("rnn.rnn.") else None
         self.mlp = layers.mlp(tensors, "mlp.", activation)
-        inputs = self.mlp[0].in_features if self.rnn is None else self.rnn.input_size
-        self.inputs = inputs - sum(int(part.output_dim) for part in cnns.values())
-        outputs = self.mlp[-1].out_features
+        inputs = layers.taken(self.mlp) if self.rnn is None else self.rnn.input_size
+        images: Any = cnns.values()
+        self.inputs = inputs - sum(int(part.output_dim) for part in images)
+        outputs = layers.given(self.mlp)
         self.size = outputs // 2 if kind in TWICE else outputs
         mean = std = logarithm = None
         if tensors.has("obs_normalizer."):
@@ -106,7 +111,8 @@ class Actor(nn.Module):
         found = self.means(self.mlp(latent))
         if self.rnn is not None:
             return (*found, state)
-        return found if len(found) > 1 else found[0]
+        (first, *rest) = found
+        return found if rest else first
 
     def latent(self, obs: Any) -> Tensor:
         parts = []
@@ -145,7 +151,8 @@ def load(path: Path | str, **options: Any) -> Imported:
     if actor.inputs:
         known = (None, None) if actor.mean is None else (actor.mean[0].numpy(), actor.std[0].numpy())
         domains["obs"] = Domain((actor.inputs,), mean=known[0], std=known[1])
-    for name, part in actor.cnns.items():
+    images: Any = actor.cnns.items()
+    for name, part in images:
         domains[name] = Domain((part[0].in_channels, *chosen.image), low=0, high=1)
     action = box(path, chosen, actor.size)
     examples = {name: domain.draw(EXAMPLES) for name, domain in domains.items()}
@@ -163,8 +170,8 @@ def load(path: Path | str, **options: Any) -> Imported:
 def distribution(tensors: Weights, options: Options) -> str:
     shown = "gaussian" if tensors.has("distribution.") else None
     kind = options.distribution or shown
-    if kind is None:
-        needed(None, tensors.path, "the distribution of the actor's outputs", f"--distribution {', '.join(KINDS)}")
+    how = f"--distribution {', '.join(KINDS)}"
+    kind = needed(kind, tensors.path, "the distribution of the actor's outputs", how)
     if (kind == "gaussian") != (shown == "gaussian"):
         holds = "holds the deviation of a Gaussian" if shown else "holds no deviation of a Gaussian"
         raise ExportError(f"{tensors.path} {holds}, and --distribution is {kind}.")
@@ -244,7 +251,7 @@ def witness(
 
     obs = {name: domain.draw(STEPS, AGENTS, seed=i) for i, (name, domain) in enumerate(domains.items())}
     settings: dict[str, Any] = {
-        "hidden_dims": [part.out_features for part in actor.mlp[:-1] if isinstance(part, nn.Linear)],
+        "hidden_dims": [part.out_features for part in list(actor.mlp)[:-1] if isinstance(part, nn.Linear)],
         "activation": LIBRARY.get(activation, activation),
         "obs_normalization": actor.mean is not None,
         "distribution_cfg": settled(actor, "distribution.log_std_param" in tensors),
@@ -252,7 +259,7 @@ def witness(
     kind = models.MLPModel
     if actor.cnns:
         kind = models.CNNModel
-        settings["cnn_cfg"] = json.loads(options.cnn)
+        settings["cnn_cfg"] = json.loads(options.cnn or "{}")
     if actor.rnn is not None:
         kind = models.RNNModel
         settings |= {

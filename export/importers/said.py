@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minnow.export.action import Action, Box, Discrete, MultiDiscrete
+from minnow.export.action import Action, Box, Discrete, MultiDiscrete, Squash
 from minnow.export.errors import ExportError
 
 
@@ -32,7 +32,7 @@ def needed(value: Any, path: Path, what: str, how: str) -> Any:
     return value
 
 
-def box(path: Path, given: Bounds, size: int, squash: str = "clip") -> Box:
+def box(path: Path, given: Bounds, size: int, squash: Squash = "clip") -> Box:
     """The action spec of `size` numbers with the bounds that were said."""
     if given.unbounded:
         if np.size(given.low) or np.size(given.high):

@@ -86,12 +86,14 @@ class Head:
 class ActorCritic(nn.Module):
     """Policies of PPO and A2C, and those of the same form."""
 
+    policy: Any  # the library's
+
     def __init__(self, policy: nn.Module) -> None:
         super().__init__()
         self.policy = policy
         self.binary = kind(policy.action_space) == "MultiBinary"
 
-    def forward(self, obs: Any) -> tuple[Tensor, ...]:
+    def forward(self, obs: Any, state: Any = None) -> tuple[Any, ...]:
         features = self.policy.extract_features(obs)
         if not self.policy.share_features_extractor:
             pi, vf = features
@@ -111,7 +113,10 @@ class ActorCritic(nn.Module):
 class Actor(nn.Module):
     """The actors of SAC and TD3: numbers that tanh and the bounds of the space become actions."""
 
-    def __init__(self, actor: nn.Module) -> None:
+    actor: Any  # the library's
+    last: Any
+
+    def __init__(self, actor: Any) -> None:
         super().__init__()
         self.actor = actor
         self.last = actor.mu
@@ -218,7 +223,7 @@ def convert(model: Any, name: str, heads: Heads, options: Options) -> Imported:
         state["frames"] = {name: torch.from_numpy(fronts[name].start(examples[name])) for name in module.stacked}
     if head.state is not None:
         state["memory"] = head.state
-    library, masked = version(package(model)), head.action.sizes if head.masked else ()
+    library, masked = version(package(model)), getattr(head.action, "sizes", ()) if head.masked else ()
     return Imported(
         module=module,
         obs=examples["obs"] if single else examples,

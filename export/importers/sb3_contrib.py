@@ -39,7 +39,7 @@ class Quantiles(nn.Module):
 class Recurrent(ActorCritic):
     """RecurrentPPO's actor. The value is left out where the critic has an LSTM of its own, as predict leaves it out."""
 
-    def forward(self, obs: Any, state: tuple[Tensor, Tensor]) -> tuple[Any, ...]:
+    def forward(self, obs: Any, state: Any = None) -> tuple[Any, ...]:
         policy = self.policy
         features = policy.extract_features(obs)
         pi, _ = (features, features) if policy.share_features_extractor else features
@@ -69,7 +69,10 @@ def masked(policy: Any) -> Head:
 class Searched(nn.Module):
     """ARS: one network, whose tanh, where it has one, is that of the file's action."""
 
-    def __init__(self, policy: nn.Module) -> None:
+    policy: Any  # the library's
+    net: Any
+
+    def __init__(self, policy: Any) -> None:
         super().__init__()
         self.policy, self.net = policy, policy.action_net
         if policy.squash_output:

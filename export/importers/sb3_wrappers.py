@@ -59,7 +59,8 @@ def ways(space: Any, wrapper: VecNormalize | None, options: Any) -> dict[str, Wa
         if single == isinstance(wrapper.obs_rms, dict):
             has, takes = ("one array", "a dict of arrays") if not single else ("a dict of arrays", "one array")
             raise ExportError(f"{options.normalize} normalises {has}, the model takes {takes}.")
-        rms = {"obs": wrapper.obs_rms} if single else wrapper.obs_rms
+        found: Any = wrapper.obs_rms
+        rms = {"obs": found} if single else found
     inner = {"obs": space} if single else dict(space.spaces)
     if stray := sorted(set(rms) - set(inner)):
         raise ExportError(f"{options.normalize} normalises {', '.join(stray)}, which the model does not take.")
@@ -80,7 +81,8 @@ def way(name: str, space: Any, rms: Any, wrapper: VecNormalize | None, options: 
             raw = unwrapped(space, turn, axis, count)
             if raw is None:
                 continue
-            stacked, along = raw, axis
+            stacked: Any = raw
+            along = axis
             if count > 1:
                 pile = StackedObservations(1, count, raw, options.channels_order)
                 stacked, along = pile.stacked_observation_space, pile.repeat_axis
@@ -104,7 +106,7 @@ def way(name: str, space: Any, rms: Any, wrapper: VecNormalize | None, options: 
         )
     before = after = None
     known = domain(raw)
-    if rms is not None:
+    if rms is not None and wrapper is not None:
         std = np.sqrt(rms.var + wrapper.epsilon)
         normaliser = Normaliser(rms.mean, std, float(wrapper.clip_obs))
         if rms.mean.shape == raw.shape:
@@ -112,8 +114,8 @@ def way(name: str, space: Any, rms: Any, wrapper: VecNormalize | None, options: 
             known = seen(raw, rms.mean, std, float(wrapper.clip_obs))
         elif rms.mean.shape == stacked.shape:
             after = normaliser.turned() if turn else normaliser
-            rows = [item.take(range(-raw.shape[axis], 0), axis) for item in (rms.mean, std)]
-            known = seen(raw, *rows, float(wrapper.clip_obs))
+            mean, std = (item.take(range(-raw.shape[axis], 0), axis) for item in (rms.mean, std))
+            known = seen(raw, mean, std, float(wrapper.clip_obs))
         else:
             raise ExportError(
                 f"{options.normalize} normalises {name!r} of shape {list(rms.mean.shape)}, and the environment gives "

@@ -62,9 +62,13 @@ class Options(Bounds):
 class Policy(nn.Module):
     """forward(obs) -> logits, or mean and log_std."""
 
+    mean: Tensor | None
+    std: Tensor
+    log_std: Tensor | None
+
     def __init__(self, net: nn.Sequential, scaler: Weights | None, options: Options, log_std: Tensor | None) -> None:
         super().__init__()
-        self.net, self.clip, self.tanh = net, options.clip, options.output == "tanh(ACTIONS)"
+        self.net, self.clip, self.tanh = net, options.clip or math.inf, options.output == "tanh(ACTIONS)"
         mean = std = None
         if scaler is not None:
             mean = scaler["running_mean"]
@@ -98,7 +102,7 @@ def load(path: Path | str, **options: Any) -> Imported:
     policy = Policy(network(tensors, parts, chosen), scaler, chosen, tensors.get("log_std_parameter")).eval()
     others = [f"{name}." for name in agents(whole) if root and f"{name}." != root]
     whole.finish(*(root + name for name in LEFT_OUT), *others)
-    size, kind = policy.net[-1].out_features, kind_of(policy, part == "q_network.", chosen, path)
+    size, kind = layers.given(policy.net), kind_of(policy, part == "q_network.", chosen, path)
     action: Action
     if kind == "values":
         action = Discrete(size)
@@ -107,7 +111,7 @@ def load(path: Path | str, **options: Any) -> Imported:
     else:
         action = box(path, chosen, size)
     known = (None, None) if policy.mean is None else (policy.mean.numpy(), policy.std.numpy())
-    domain = Domain((policy.net[0].in_features,), mean=known[0], std=known[1])
+    domain = Domain((layers.taken(policy.net),), mean=known[0], std=known[1])
     outputs = {"deterministic": ("mean",), "gaussian": ("mean", "log_std")}.get(kind, ("logits",))
     return Imported(
         module=policy,
@@ -247,7 +251,7 @@ def witness(
         acts: Any = spaces.Box(*bounds.astype(np.float32))
     else:
         bounds = np.asarray([-np.inf, np.inf])
-        acts = spaces.Discrete(action.sizes[0]) if len(action.sizes) == 1 else spaces.MultiDiscrete(action.sizes)
+        acts = spaces.Discrete(action.sizes[0]) if len(action.sizes) == 1 else spaces.MultiDiscrete(list(action.sizes))
     network, said = [], spread(options.activation, sum(len(part.layers) for part in parts) - 1, tensors.path)
     before = "OBSERVATIONS"
     shared = parts[-1].name == "policy_layer"
@@ -263,7 +267,7 @@ def witness(
         before = name
     settings = {"network": network, "output": options.output}
     built = "deterministic" if kind == "values" else kind
-    if built == "categorical" and len(action.sizes) > 1:
+    if built == "categorical" and not isinstance(action, Box) and len(action.sizes) > 1:
         built = "multicategorical"
     both = {"observation_space": space, "action_space": acts, "device": "cpu"}
     try:

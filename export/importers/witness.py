@@ -88,6 +88,7 @@ def hold_file(data: bytes, action: Action, witness: Witness) -> None:
         session.reset(np.flatnonzero(again))
         mask = None if witness.mask is None else witness.mask[step]
         out = session.step({name: item[step] for name, item in witness.obs.items()}, mask)
+        assert out.action is not None
         played.action.append(out.action.astype(np.float64))
         played.outputs.append({spec.name: item for spec, item in zip(policy.outputs, out.outputs, strict=True)})
         if out.logits is not None:

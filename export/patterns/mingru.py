@@ -64,12 +64,14 @@ class Match:
             sigmoid = self.op(gate, "sigmoid")
             if hidden is None or sigmoid is None:
                 continue
-            maps = self.linear(hidden), self.linear(sigmoid.inputs[0])
-            if None in maps or maps[0].x != maps[1].x or (maps[0].bias < 0) != (maps[1].bias < 0):
+            of_hidden, of_gate = self.linear(hidden), self.linear(sigmoid.inputs[0])
+            if of_hidden is None or of_gate is None or of_hidden.x != of_gate.x:
+                continue
+            if (of_hidden.bias < 0) != (of_gate.bias < 0):
                 continue
             shapes = {self.graph.values[value].shape for value in (h, hidden, sigmoid.inputs[0])}
             if len(shapes) == 1 and len(next(iter(shapes))) == 1:
-                return maps[0].x, h, maps
+                return of_hidden.x, h, (of_hidden, of_gate)
         return None
 
     def ends(self, op: Op) -> Iterator[tuple[int, int, int]]:
@@ -88,7 +90,9 @@ class Match:
         """Every reading of a sum as (1 - z) h + z g: h, z, g."""
         for old, new in (op.inputs, op.inputs[::-1]):
             kept, taken = self.op(old, "mul"), self.op(new, "mul")
-            for rest, h in (kept.inputs, kept.inputs[::-1]) if kept and taken else ():
+            if kept is None or taken is None:
+                continue
+            for rest, h in (kept.inputs, kept.inputs[::-1]):
                 complement = self.op(rest, "sub")
                 for z, g in (taken.inputs, taken.inputs[::-1]):
                     if complement and complement.inputs[1] == z and self.number(complement.inputs[0], 1.0):
@@ -119,4 +123,5 @@ class Match:
         found = self.op(value, "linear")
         if found is None or len(self.graph.values[found.inputs[0]].shape) != 1:
             return None
-        return _Linear(found.inputs[0], *found.tensors, slice(start, start + count * step, step))
+        weight, bias = found.tensors
+        return _Linear(found.inputs[0], weight, bias, slice(start, start + count * step, step))

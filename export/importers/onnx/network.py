@@ -168,7 +168,8 @@ class Network(nn.Module):
         outputs = tuple(result(values[name]) for name in self.outputs)
         if self.state:
             return (*outputs, {name: result(values[after]) for name, after in self.state.items()})
-        return outputs if len(outputs) > 1 else outputs[0]
+        (first, *rest) = outputs
+        return outputs if rest else first
 
     def compute(self, obs: dict[str, Tensor], state: dict[str, Tensor], note: Any = None) -> dict[str, Any]:
         """All values by name. note(step, values) is called before each node."""

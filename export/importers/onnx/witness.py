@@ -140,6 +140,7 @@ def check(network: Network, runtime: Runtime, obs: dict[str, np.ndarray]) -> lis
     count = len(next(iter(obs.values())))
     ours: dict[str, Tensor] = {name: torch.zeros(item.shape(count)) for name, item in network.start.items()}
     theirs = {name: item.numpy() for name, item in ours.items()}
+    expected: dict[str, np.ndarray] = {}
     for step in range(STEPS if ours else 1):
         shown = {name: item.roll(step, 0) for name, item in rows.items()}
         with torch.no_grad():

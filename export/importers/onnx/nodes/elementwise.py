@@ -61,7 +61,7 @@ def _several(function: Callable[[Tensor, Tensor], Tensor]) -> Callable:
 def operand(item: Item) -> Any:
     """A plain number where it is one, which needs no place in the file."""
     found = number(item)
-    return tensor(item) if found is None or item.array.ndim else found
+    return tensor(item) if found is None or isinstance(item, Tensor) or item.array.ndim else found
 
 
 def pair(function: Callable[[Any, Any], Tensor]) -> Callable:
@@ -113,7 +113,7 @@ def power(at: At, x: Item, exponent: Item) -> Tensor:
 def clip(at: At, x: Item, low: Item | None = None, high: Item | None = None) -> Tensor:
     if at.opset < 11:
         return tensor(x).clamp(at.get("min"), at.get("max"))
-    bounds = [None if item is None else number(item) for item in (low, high)]
+    bounds: list[Any] = [None if item is None else number(item) for item in (low, high)]
     for i, item in enumerate((low, high)):
         if item is not None and bounds[i] is None:
             bounds[i] = tensor(item)
@@ -191,7 +191,7 @@ def shrink(at: At, x: Item) -> Tensor:
 
 
 @node("Dropout")
-def dropout(at: At, x: Item, ratio: Item | None = None, training: Item | None = None) -> Tensor:
+def dropout(at: At, x: Item, ratio: Item | None = None, training: Item | None = None) -> Any:
     if training is not None and number(training) is not False:
         raise ExportError("it drops out at random: export the model in evaluation mode")
     x = tensor(x)

@@ -12,15 +12,15 @@ from minnow.export.importers.onnx.values import Item, tensor
 
 @node("Gemm")
 def gemm(at: At, a: Item, b: Item, c: Item | None = None) -> Tensor:
-    a, b = tensor(a), tensor(b)
-    a = a.t() if at.get("transA") else a
-    b = b if at.get("transB") else b.t()
+    left, right = tensor(a), tensor(b)
+    left = left.t() if at.get("transA") else left
+    right = right if at.get("transB") else right.t()
     alpha, beta = at.get("alpha", 1.0), at.get("beta", 1.0)
-    b = b if alpha == 1 else b * alpha
+    right = right if alpha == 1 else right * alpha
     if c is None:
-        return F.linear(a, b)
-    c = tensor(c) if beta == 1 else tensor(c) * beta
-    return F.linear(a, b, c) if c.shape == b.shape[:1] else F.linear(a, b) + c
+        return F.linear(left, right)
+    bias = tensor(c) if beta == 1 else tensor(c) * beta
+    return F.linear(left, right, bias) if bias.shape == right.shape[:1] else F.linear(left, right) + bias
 
 
 @node("MatMul")

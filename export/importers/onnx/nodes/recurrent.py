@@ -20,8 +20,8 @@ class Layer:
 
     def __init__(self, kind: str, items: tuple[Any, ...], way: int) -> None:
         self.kind, order = kind, ORDER[kind]
-        _, w, r, b = (*items, None)[:4]
-        self.w, self.r = (_gates(tensor(item)[way], order) for item in (w, r))
+        b: Any = items[3] if len(items) > 3 else None
+        self.w, self.r = (_gates(tensor(item)[way], order) for item in items[1:3])
         size = self.w.shape[0]
         halves = torch.zeros(2 * size).chunk(2) if b is None else tensor(b)[way].chunk(2)
         self.bias = [_gates(half, order) for half in halves]
@@ -75,7 +75,7 @@ def _refuse(kind: str, at: At, items: tuple[Any, ...], steps: int) -> None:
         raise ExportError("peepholes are not supported")
 
 
-def _recurrent(kind: str, at: At, items: tuple[Item | None, ...]) -> tuple[Tensor, ...]:
+def _recurrent(kind: str, at: At, items: tuple[Any, ...]) -> tuple[Tensor, ...]:
     x = tensor(items[0])
     batch_first = bool(at.get("layout", 0))
     x = x.transpose(0, 1) if batch_first else x

@@ -111,8 +111,8 @@ def hardmax(at: At, x: Item) -> Tensor:
 def batch_norm(at: At, x: Item, scale: Item, bias: Item, mean: Item, variance: Item) -> Any:
     if at.get("training_mode", 0) or (at.outputs > 1 and at.opset >= 14):
         raise ExportError("it is in training mode, which mixes agents: export the model in evaluation mode")
-    parts = [tensor(item) for item in (mean, variance, scale, bias)]
-    found = F.batch_norm(tensor(x), *parts, False, 0.0, at.get("epsilon", 1e-5))
+    settings = {"weight": tensor(scale), "bias": tensor(bias), "eps": at.get("epsilon", 1e-5)}
+    found = F.batch_norm(tensor(x), tensor(mean), tensor(variance), **settings)
     return (found,) + (None,) * (at.outputs - 1)
 
 

@@ -48,16 +48,17 @@ def _targets(at: At, x: Tensor, items: tuple[Any, ...]) -> list[tuple[int, int, 
         None if item is None or (not isinstance(item, Tensor) and item.array.size == 0) else item for item in items
     ]
     if at.opset <= 10:
-        scales, sizes = (given[0] if given else None), None
+        scales, sizes = (given[0] if given else None), []
         factors = list(at.get("scales")) if scales is None else whole(scales)
     else:
-        scales, sizes = (*given, None, None, None)[1:3]
+        scales, named = (*given, None, None, None)[1:3]
+        sizes = [] if named is None else whole(named)
         factors = None if scales is None else whole(scales)
     axes = [axis % x.dim() for axis in at.get("axes") or range(x.dim())]
     if factors is None:
         if at.get("keep_aspect_ratio_policy", "stretch") != "stretch":
             raise ExportError("keep_aspect_ratio_policy is not supported: give it each size")
-        found = zip(axes, whole(sizes), strict=True)
+        found = zip(axes, sizes, strict=True)
         return [(axis, n, n / x.shape[axis] if axis else 1.0) for axis, n in found]
     found = zip(axes, factors, strict=True)
     return [(axis, int(x.shape[axis] * factor) if axis else 0, factor) for axis, factor in found]

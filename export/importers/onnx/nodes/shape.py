@@ -57,7 +57,7 @@ def _axes(at: At, axes: Any) -> list[int] | None:
 
 @node("Unsqueeze")
 def unsqueeze(at: At, x: Item, axes: Item | None = None) -> Tensor:
-    x, found = tensor(x), _axes(at, axes)
+    x, found = tensor(x), _axes(at, axes) or []
     rank = x.dim() + len(found)
     for axis in sorted(n % rank for n in found):
         x = x.unsqueeze(axis)
@@ -124,7 +124,8 @@ def _windows(at: At, items: tuple[Any, ...]) -> list[tuple[int, Any, Any, int]]:
     if at.opset < 10:
         starts, ends, axes, steps = at.get("starts"), at.get("ends"), at.get("axes"), None
     else:
-        starts, ends, axes, steps = (None if item is None else whole(item) for item in (*items, None, None)[:4])
+        starts, ends = (whole(item) for item in items[:2])
+        axes, steps = (None if item is None else whole(item) for item in (*items[2:], None, None)[:2])
     axes = list(range(len(starts))) if axes is None else axes
     return list(zip(axes, starts, ends, steps or [1] * len(starts), strict=True))
 
@@ -225,10 +226,10 @@ def constant_of_shape(at: At, shape: Item) -> Item:
 
 @node("Range")
 def range_(at: At, start: Item, limit: Item, step: Item) -> Known:
-    found = [number(item) for item in (start, limit, step)]
-    if None in found:
+    low, high, by = (number(item) for item in (start, limit, step))
+    if low is None or high is None or by is None or isinstance(start, Tensor):
         raise ExportError("its ends depend on the observation or on the number of agents")
-    return known(np.arange(*found, dtype=start.array.dtype))
+    return known(np.arange(low, high, by, dtype=start.array.dtype))
 
 
 @node("EyeLike")
