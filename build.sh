@@ -10,6 +10,7 @@ usage: ./build.sh VERB [options]
   setup [--test]                 install what is missing, make .venv/ with `minnow` in it (--test: and what tests need)
   demo [--no-serve] [--port N]   set up, train Pong until it reaches its bar, verify it, build the site and serve it
   test [--full] [pytest args]    set up and run all tests (--full: the long forms too)
+  types                          check the types of all sources
   native                         compile every environment for this machine
   wasm                           compile every environment to WebAssembly
   site [options]                 build the static site (`minnow site build`)
@@ -294,6 +295,10 @@ main() {
     test)
         setup --test
         exec "$VENV/bin/python" -m pytest -n "$(nproc)" --dist loadfile "$@"
+        ;;
+    types)
+        setup --test
+        exec "$VENV/bin/python" tests/typecheck.py
         ;;
     native)
         setup

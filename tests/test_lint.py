@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typecheck
 
 ROOT = Path(__file__).resolve().parent.parent
 Sources = Callable[..., list[Path]]
@@ -26,6 +27,12 @@ def lint(tool: str, *args: str) -> None:
 @pytest.mark.parametrize("args", [("format", "--check", "--diff"), ("check",)], ids=["format", "check"])
 def test_python(args: tuple[str, ...], sources: Sources) -> None:
     lint("ruff", *args, *map(str, sources(".py")))
+
+
+def test_types() -> None:
+    """Of all that is not a test; some 40 s of processor time."""
+    status, said = typecheck.check()
+    assert status == 0, said
 
 
 def test_c(sources: Sources) -> None:
