@@ -230,9 +230,9 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
         # What shows its end, and gets no seed, has begun its next episode already.
         mine, over = (flags.reshape(count, -1).any(1) for flags in (chosen, self._over))  # [environments]
         fresh = mine & (~over | np.array([each is not None for each in seeds]))
-        for i in np.flatnonzero(mine):
-            if seeds[i] is not None:
-                self.vector.seed(i, seeds[i])
+        for i in np.flatnonzero(mine).tolist():
+            if (chosen_seed := seeds[i]) is not None:
+                self.vector.seed(i, chosen_seed)
         if fresh.any():
             self._apart(~fresh, self.vector.reset)
             self._await()
@@ -291,7 +291,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
 
     def _apart(self, held: np.ndarray, act: Callable[[Buffers], None]) -> None:
         """Does what acts on all environments, but to those that are `held`: they and their rows stay as they are."""
-        b, rows = self._buffers, np.flatnonzero(held)
+        b, rows = self._buffers, np.flatnonzero(held).tolist()
         states = [self.vector.save(i) for i in rows]
         observed = list(b.obs.values()) if isinstance(b.obs, Mapping) else [b.obs]
         parts = [(array, array[rows]) for array in (*observed, b.mask, b.alive)] if states else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,11 +27,16 @@ FINER = 2  # pixels drawn for each pixel kept, along each side
 class Shape(Protocol):
     """One record of a draw list: `EnvShape` of abi.h."""
 
-    kind: int
-    color: int
-    n: int
-    f: tuple[float, ...]
-    text: str
+    @property
+    def kind(self) -> int: ...
+    @property
+    def color(self) -> int: ...
+    @property
+    def n(self) -> int: ...
+    @property
+    def f(self) -> tuple[float, ...]: ...
+    @property
+    def text(self) -> str: ...
 
 
 def view_of(shapes: Iterable[Shape], width: float, height: float) -> tuple[float, float, float, float]:
@@ -63,7 +68,7 @@ class Raster:
         self.surface = self.pygame.Surface((width * FINER, height * FINER))
         self.fonts: dict[int, Any] = {}
 
-    def draw(self, shapes: list[Shape]) -> np.ndarray:
+    def draw(self, shapes: Sequence[Shape]) -> np.ndarray:
         """u8 [height][width][3]."""
         x, y, width, height = view_of(shapes, *self.view)
         wide, high = self.surface.get_size()

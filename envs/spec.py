@@ -10,10 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cffi
 import numpy as np
 
-from minnow.cinfer import compile
+from minnow.cinfer import binding, compile
 from minnow.cinfer.errors import MinnowError, unknown
 
 from .find import OURS, folder
@@ -24,15 +23,9 @@ DECLARED = ("abi.h", "rows.h", "pool.h")  # what Python calls
 
 
 @functools.cache
-def ffi() -> cffi.FFI:
-    """The declarations of DECLARED."""
-    maker = cffi.FFI()
-    for header in DECLARED:
-        text = (OURS / header).read_text(encoding="utf-8")
-        part = re.search(r"/\* cffi: begin \*/(.*)/\* cffi: end \*/", text, re.DOTALL)
-        assert part, f"{header} has lost its marks"
-        maker.cdef(part[1])
-    return maker
+def ffi() -> Any:
+    """cffi's view of DECLARED."""
+    return binding.ffi(*(OURS / header for header in DECLARED))
 
 
 def enumeration(first: str, prefix: str = "") -> tuple[str, ...]:
@@ -284,7 +277,8 @@ def _library(source: Path, lanes: int | None) -> Any:
 def _compiled(source: Path, lanes: int | None) -> Any:
     defines = {"ENV_POOL": 1, "_POSIX_C_SOURCE": "200809L"} | ({} if lanes is None else {"ENV_LANES": lanes})
     name = f"env_{source.stem}"
-    lib = ffi().dlopen(str(compile.shared([source], defines=defines, include=[OURS], flags=FLAGS, name=name)))
+    built = compile.shared([source], defines=defines, include=[OURS], flags=FLAGS, name=name)
+    lib = binding.load(built, *(OURS / header for header in DECLARED)).c
     if lib.env_abi_version() != lib.ENV_ABI_VERSION:
         raise MinnowError(f"{source} was written for another version of abi.h than {lib.ENV_ABI_VERSION}.")
     return lib

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from minnow.cinfer.errors import MinnowError, missing
@@ -73,7 +73,7 @@ class Window:
         scale, left, top = self.place
         return (x - left) / scale, (y - top) / scale
 
-    def draw(self, shapes: list[Shape], words: str, more: Iterable[tuple[str, str]] = ()) -> None:
+    def draw(self, shapes: Sequence[Shape], words: str, more: Iterable[tuple[str, str]] = ()) -> None:
         """One frame: the picture, `words` of at most two lines below it, and lines of two columns that cover it if
         there are `more`. Waits for the screen."""
         rl = self.rl
@@ -160,7 +160,7 @@ class Hands:
         for pad in (pad for pad in range(4) if rl.is_gamepad_available(pad)):
             for control in self.spec.control:
                 for text in control.gamepad:
-                    kind, number, side = re.fullmatch(r"(button|axis)(\d+)([+-]?)", text).groups()
+                    ((kind, number, side),) = re.findall(r"^(button|axis)(\d+)([+-]?)$", text)
                     if kind == "button":
                         value = float(rl.is_gamepad_button_down(pad, BUTTONS[int(number)]))
                     else:

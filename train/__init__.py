@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minnow.train.checkpoint import load
+    from minnow.train.config import Config, defaults
+    from minnow.train.evaluation import evaluate
+    from minnow.train.policy import Policy
+    from minnow.train.run import Outcome, resume, train
 
 _HOME = {
     "train": "run",
@@ -15,7 +22,7 @@ _HOME = {
     "Config": "config",
     "defaults": "config",
 }
-__all__ = sorted(_HOME)
+__all__ = ["Config", "Outcome", "Policy", "defaults", "evaluate", "load", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,8 @@ gradients. Torch's own spends ten times as long on a small network's many small 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -12,7 +14,7 @@ BETAS, EPSILON = (0.9, 0.999), 1e-5
 class Adam:
     """`parameters`: in the order in which they lie in `flat`, and their gradients in `gradient`."""
 
-    def __init__(self, parameters: list[Tensor], flat: Tensor, gradient: Tensor) -> None:
+    def __init__(self, parameters: Sequence[Tensor], flat: Tensor, gradient: Tensor) -> None:
         self.parameters, self.flat, self.gradient = parameters, flat, gradient
         self.mean, self.square, self.room = (torch.zeros_like(flat) for _ in range(3))
         self.count = 0
@@ -48,6 +50,7 @@ class Adam:
 
     def load(self, parameter: Tensor, moments: dict[str, Tensor]) -> None:
         held = self.moments(parameter)
+        assert held is not None
         for name in ("exp_avg", "exp_avg_sq"):
             held[name].copy_(moments[name])
         self.count = int(moments["step"])

@@ -86,7 +86,7 @@ def native(
     """`estimate` by C, on the CPU."""
     inputs = [reward, value, final_value, terminated, truncated, last_value, ratio]
     inputs = [None if leaf is None else leaf.contiguous() for leaf in inputs]
-    carry, advantage = torch.empty_like(last_value), torch.empty_like(inputs[0])
+    carry, advantage = torch.empty_like(last_value), torch.empty(reward.shape, dtype=reward.dtype)
     learn.call(reward.dtype, "advantages", *reward.shape, *inputs, gamma, lam, clip_delta, clip_trace, carry,
                  advantage)  # fmt: skip
     return advantage

@@ -100,7 +100,8 @@ def _answer(crew: list[tuple[BaseProcess, Connection]], caught: list[int]) -> An
     """Of the first process, once all have answered. EOFError: one died."""
     open_, answer, told = [pipe for _, pipe in crew], None, False
     while open_:
-        for pipe in wait(open_, timeout=0.05):
+        ready = wait(open_, timeout=0.05)
+        for pipe in [pipe for pipe in open_ if pipe in ready]:
             good, words = pipe.recv()
             if not good:
                 raise MinnowError(words)
@@ -108,9 +109,9 @@ def _answer(crew: list[tuple[BaseProcess, Connection]], caught: list[int]) -> An
             open_.remove(pipe)
         if caught and not told:
             told = True
-            for process, _ in crew:
+            for pid in (process.pid for process, _ in crew if process.pid is not None):
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, caught[0])
+                    os.kill(pid, caught[0])
     return answer
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,7 +115,7 @@ class Half:
     rows: slice
     buffers: list[envs.Buffers]
     clock: Tensor  # [1] on the device: the step at which it acts next
-    act: Capture
+    act: Callable[[], None]
     arrived: torch.cuda.Event | None  # when its actions are on the host
 
 
@@ -150,7 +151,7 @@ class DevicePPO(PPO):
             self.policy.products = functools.partial(torch.autocast, device.type, torch.bfloat16, cache_enabled=False)
         if self.policy.core is not None:
             self.policy.core.stepwise = True
-            self.start = tuple(leaf.clone() for leaf in self.state)
+            self.start = tuple(leaf.clone() for leaf in self.state or ())
         self.whole: Minibatch | None = None
         self.room = 0  # samples or rows of a minibatch
         self.advantage = torch.zeros_like(self.learned_reward)
@@ -173,7 +174,7 @@ class DevicePPO(PPO):
                 rows,
                 self.host.buffers(rows, self.spec.masked),
                 torch.zeros(1, dtype=torch.int64, device=self.device),
-                None,
+                lambda: None,
                 torch.cuda.Event() if self.device.type == "cuda" else None,
             )
             half.act = Capture(functools.partial(self._act, half), self.device)
@@ -300,7 +301,7 @@ class DevicePPO(PPO):
                 each(_kept, getattr(self.whole, name), leaf)
         return self.whole
 
-    def minibatches(self, advantage: Tensor, epoch: int) -> list[tuple[Tensor, Tensor]]:
+    def minibatches(self, advantage: Tensor, epoch: int) -> list[tuple[Tensor, Tensor | None]]:
         """All of one length, [room] each: where a process has fewer samples its first one is repeated, with weight
         0."""
         picks = super().minibatches(advantage, epoch)
@@ -327,6 +328,7 @@ class DevicePPO(PPO):
         self.gradients = Capture(self._differentiate, self.device)
 
     def backward(self, whole: Minibatch, index: Tensor, importance: Tensor | None, entropy_weight: float) -> Tensor:
+        assert importance is not None  # `minibatches` has made it
         self.index.copy_(index)
         self.importance.copy_(importance)
         self.now.copy_(next(self.plan))
@@ -334,6 +336,7 @@ class DevicePPO(PPO):
         return self.sums
 
     def _differentiate(self) -> None:
+        assert self.whole is not None
         part = self.pick(self.whole, self.index, self.importance)
         self.sums.copy_(self.differentiate(part, self.index, self.now[3]))
 

@@ -36,9 +36,11 @@ class Player(Protocol):
 
     def begin(self, rows: int, seed: int) -> None:
         """Before the first step of a group of episodes."""
+        ...
 
     def act(self, obs: Obs, mask: np.ndarray | None, reset: np.ndarray, alive: np.ndarray) -> np.ndarray:
         """Actions [rows, heads], int32 or f32 as the environment wants them."""
+        ...
 
 
 class TorchPlayer:

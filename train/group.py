@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch import distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from minnow.cinfer.errors import MinnowError
 from minnow.train import crew
@@ -77,10 +79,10 @@ def join() -> Group:
     if not launched():
         return ALONE
     if not dist.is_initialized():
-        store, rank, size = next(dist.rendezvous("env://"))
+        store, rank, size = next(rendezvous("env://"))
         # torchrun keeps one store over restarts on one machine, and with it the addresses of processes that are dead.
         if os.environ.get("GROUP_WORLD_SIZE", "1") == "1":
-            store = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+            store = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
         kinds = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"  # by where a tensor lies
         dist.init_process_group(kinds, store=store, rank=rank, world_size=size)
     rank, size = dist.get_rank(), dist.get_world_size()

@@ -83,7 +83,7 @@ def ratings(points: np.ndarray, games: np.ndarray) -> np.ndarray:
     others = ~np.eye(count, dtype=bool)
     won = np.where(others, points + PRIOR / 2, 0.0).sum(1)
     played = np.where(others, games + PRIOR, 0.0)
-    strength = np.ones(count)
+    strength = new = np.ones(count)
     for _ in range(10_000):
         new = won / (played / (strength[:, None] + strength[None, :])).sum(1)
         new /= np.exp(np.log(new).mean())

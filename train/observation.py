@@ -39,9 +39,10 @@ Inputs = tuple[Input, ...]
 
 def inputs(given: Sequence[Input] | Sequence[int]) -> Inputs:
     """The groups; or the only one, of which the shape is given."""
-    if all(isinstance(item, Input) for item in given):
-        return tuple(given)
-    shape = tuple(int(size) for size in given)
+    groups = tuple(item for item in given if isinstance(item, Input))
+    if len(groups) == len(given):
+        return groups
+    shape = tuple(size for size in given if not isinstance(size, Input))
     return (Input("obs", PLANES if len(shape) > 1 else FIELDS, shape),)
 
 
@@ -79,7 +80,7 @@ def any_of(obs: Obs) -> Tensor:
 def zeros(given: Inputs, *lead: int, **options: Any) -> Obs:
     """Observations [*lead, *shape] of zeros, in the environment's types."""
     made = {item.name: torch.zeros(*lead, *item.shape, dtype=item.dtype, **options) for item in given}
-    return made if len(given) > 1 else made[given[0].name]
+    return made if len(made) > 1 else next(iter(made.values()))
 
 
 def arrays(obs: Obs) -> np.ndarray | dict[str, np.ndarray]:

@@ -42,6 +42,7 @@ class Passes:
 
     def __init__(self, policy: Policy, products: torch.dtype) -> None:
         """`products`: what the memory's matrices are multiplied in; call `refresh` whenever weights have changed."""
+        assert isinstance(policy.space, Categorical)  # as `suits` says
         self.policy, self.space = policy, policy.space
         modules = list(policy.encoder)
         self.layers = []  # weight, bias, activation, and the gradients
@@ -54,7 +55,7 @@ class Passes:
             for a, b in ((policy.actor.weight, policy.critic.weight), (policy.actor.bias, policy.critic.bias))
         )
         self.head = (weights[0], biases[0], weights[1], biases[1], 0)
-        core = policy.core.lstm
+        core: Any = policy.memory.lstm
         self.lstm = _data(core.weight_ih_l0, core.weight_hh_l0, core.bias_ih_l0, core.bias_hh_l0)
         self.both = torch.empty(4 * core.hidden_size, 2 * core.hidden_size, dtype=products)
         self.type, self.products = policy.actor.weight.dtype, products
@@ -75,12 +76,12 @@ class Passes:
         size = self.both.shape[1] // 2
         self.both[:, :size], self.both[:, size:] = self.lstm[0], self.lstm[1]
 
-    def call(self, name: str, *given: Any) -> None:
+    def call(self, name: str, *items: Any) -> None:
         """A function of passes.c."""
         cast, null = self.library.ffi.cast, self.library.ffi.NULL
         given = [
             cast("void *", item.data_ptr()) if isinstance(item, Tensor) else null if item is None else item
-            for item in given
+            for item in items
         ]
         getattr(self.library.c, f"{name}_{REALS[self.type]}")(*given)
 
@@ -255,4 +256,6 @@ class Passes:
 
 def _data(*parameters: Tensor) -> tuple[Tensor, ...]:
     """Their values, then their gradients."""
-    return tuple(leaf.detach() for leaf in parameters) + tuple(leaf.grad for leaf in parameters)
+    gradients = tuple(leaf.grad for leaf in parameters if leaf.grad is not None)
+    assert len(gradients) == len(parameters)
+    return tuple(leaf.detach() for leaf in parameters) + gradients

@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,12 @@ State = tuple[Tensor, ...]
 
 class Normalize(nn.Module):
     """(obs - mean) / deviation, clipped to +-10, by statistics of all observations seen in training."""
+
+    mean: Tensor
+    scale: Tensor
+    count: Tensor
+    total: Tensor
+    square: Tensor
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -59,8 +66,25 @@ class Normalize(nn.Module):
         self.scale.copy_((variance + 1e-6).rsqrt())
 
 
-class LSTM(nn.Module):
+class Memory(nn.Module):
+    """What the kinds of memory have in common: a step of all agents, x [B, size] -> [B, size], and many steps."""
+
+    batch_axis: int  # of the agents, in every leaf of the state
+    stepwise: bool = False  # go step by step, whatever the resets are, as a captured graph must
+
+    def initial(self, batch: int) -> State:
+        """Zeros."""
+        raise NotImplementedError
+
+    def unroll(self, x: Tensor, state: State, resets: Tensor) -> tuple[Tensor, State]:
+        """x [T, B, size], resets [T, B] -> outputs [T, B, size], and the state after them."""
+        raise NotImplementedError
+
+
+class LSTM(Memory):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997). State: h and c, [1, B, size] each."""
+
+    lstm: Any  # nn.LSTM, whose weights have no types
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -70,7 +94,6 @@ class LSTM(nn.Module):
         nn.init.zeros_(self.lstm.bias_ih_l0)
         nn.init.zeros_(self.lstm.bias_hh_l0)
         self.batch_axis = 1
-        self.stepwise = False
 
     @torch.no_grad()
     def remember(self, steps: int) -> None:
@@ -103,8 +126,10 @@ class LSTM(nn.Module):
         return _steps(step, given, state, resets)
 
 
-class GRU(nn.Module):
+class GRU(Memory):
     """Gated recurrent unit (Cho et al., 2014). State: h, [1, B, size]."""
+
+    gru: Any  # nn.GRU, whose weights have no types
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -114,7 +139,6 @@ class GRU(nn.Module):
         nn.init.zeros_(self.gru.bias_ih_l0)
         nn.init.zeros_(self.gru.bias_hh_l0)
         self.batch_axis = 1
-        self.stepwise = False
 
     def initial(self, batch: int) -> State:
         return (torch.zeros(1, batch, self.gru.hidden_size),)
@@ -167,7 +191,7 @@ def _steps(step: Callable[[Tensor, State], State], given: Tensor, state: State, 
     return torch.stack(outputs), state
 
 
-class MinGRU(nn.Module):
+class MinGRU(Memory):
     """Minimal gated recurrent unit (Feng et al., 2024, "Were RNNs all we needed?", section 3.1): gate and candidate
     depend on the input alone. State: h, [B, size]."""
 
@@ -201,7 +225,7 @@ class MinGRU(nn.Module):
 
 
 LEAST = -1e9  # below what any entity's network gives; finite, as every number in a policy's file
-CORES = {"mlp": None, "lstm": LSTM, "gru": GRU, "mingru": MinGRU}
+CORES: dict[str, Callable[[int], Memory] | None] = {"mlp": None, "lstm": LSTM, "gru": GRU, "mingru": MinGRU}
 
 
 class SetEncoder(nn.Module):
@@ -230,10 +254,14 @@ class Policy(nn.Module):
     """given: the groups of an observation; or the shape of the only one. 8-bit observations are scaled to 0 .. 1 before
     anything else."""
 
+    middle: Tensor
+    reach: Tensor
+    normalize: Any  # Normalize; of several groups a dict of them by group; or None
+
     def __init__(self, config: PolicyConfig, given: Sequence[Input] | Sequence[int], space: Space) -> None:
         super().__init__()
         self.space, self.inputs = space, inputs(given)
-        self.products: Callable[[], AbstractContextManager[None]] = (
+        self.products: Callable[[], AbstractContextManager[Any]] = (
             contextlib.nullcontext
         )  # in which training multiplies
         alone = len(self.inputs) == 1
@@ -312,10 +340,17 @@ class Policy(nn.Module):
         """Whether the observation is one array, with nothing before the encoder."""
         return len(self.inputs) == 1 and not self.stems
 
+    @property
+    def memory(self) -> Memory:
+        """That of a recurrent policy."""
+        assert self.core is not None
+        return self.core
+
     def initial_state(self, batch: int) -> State | None:
+        """Zeros; None without memory."""
         return None if self.core is None else self.core.initial(batch)
 
-    def forward(self, obs: Obs, state: State | None = None) -> tuple[Tensor, ...]:
+    def forward(self, obs: Obs, state: State | None = None) -> tuple[Any, ...]:
         """One step: obs [B, *obs_shape] -> logits [B, choices] (or mean and log_std [B, heads]), value [B, 1], and the
         next state where there is memory. Where some groups are for the critic alone, neither these nor the value."""
         x, state = self._remember(self._encode(obs, 1), obs, state)
@@ -339,7 +374,7 @@ class Policy(nn.Module):
         with self.products():
             x, private = self._encode(obs, 2), self._privately(obs, 2)
             if self.core is not None:
-                x, state = self.core.unroll(x, self.initial_state(resets.shape[1]) if state is None else state, resets)
+                x, state = self.core.unroll(x, self.core.initial(resets.shape[1]) if state is None else state, resets)
         return (*self._heads(x.to(self.actor.weight.dtype), private), state)
 
     def evaluate(self, obs: Obs) -> tuple[Tensor, Tensor]:
@@ -351,20 +386,20 @@ class Policy(nn.Module):
     def clear(self, state: State, resets: Tensor) -> State:
         """The state with zeros for the agents whose life begins. resets: [B]."""
         shape = [1] * state[0].dim()
-        shape[self.core.batch_axis] = -1
+        shape[self.memory.batch_axis] = -1
         keep = (1 - resets.to(state[0].dtype)).reshape(shape)
         return tuple(leaf * keep for leaf in state)
 
-    def rows(self, state: State, index: Tensor | slice) -> State:
+    def rows(self, state: Sequence[Tensor], index: Tensor | slice) -> State:
         """The state of some agents."""
-        return tuple(leaf[index] if self.core.batch_axis == 0 else leaf[:, index] for leaf in state)
+        return tuple(leaf[index] if self.memory.batch_axis == 0 else leaf[:, index] for leaf in state)
 
     def with_rows(self, state: State, index: Tensor, part: State) -> State:
         """The state, with that of some agents [n] in place of theirs."""
-        return tuple(leaf.index_copy(self.core.batch_axis, index, new) for leaf, new in zip(state, part, strict=True))
+        return tuple(leaf.index_copy(self.memory.batch_axis, index, new) for leaf, new in zip(state, part, strict=True))
 
     @torch.no_grad()
-    def learn_scale(self, obs: Obs, lives: Tensor, sum_: Callable[[Tensor], Tensor] = lambda sums: sums) -> None:
+    def learn_scale(self, obs: Any, lives: Tensor, sum_: Callable[[Tensor], Tensor] = lambda sums: sums) -> None:
         """Takes observations [T, B, ...] into the statistics that normalise them, where somebody lives [T, B]."""
         if self.normalize is None:
             return
@@ -384,8 +419,8 @@ class Policy(nn.Module):
             return x, state
         return self.core(x, self.initial_state(len(any_of(obs))) if state is None else state)
 
-    def _presence(self, obs: Obs) -> dict[str, Tensor]:
-        """By a set's name, which of its entities are there."""
+    def _presence(self, obs: Any) -> dict[str, Any]:
+        """By a set's name, which of its entities are there; None where that is not given."""
         pairs = pairwise(self.inputs)
         return {item.name: obs.get(after.name) for item, after in pairs if item.kind == SET and after.kind == PRESENT}
 

@@ -384,6 +384,7 @@ class PPO:
         norm = torch.zeros((), dtype=self.type, device=self.device)
         whole = self.samples(advantage)
         per_epoch = self.batch // train.minibatch
+        picks: list[tuple[Tensor, Tensor | None]] = []
         for i in range(self.minibatches_an_update):
             epoch, place = divmod(i, per_epoch)
             if place == 0:
@@ -521,7 +522,7 @@ class PPO:
         if importance is not None:
             found["weight"] = found["weight"] * importance
         if self.policy.recurrent:
-            return Minibatch(state=self.policy.rows(whole.state, index), **found)
+            return Minibatch(state=self.policy.rows(whole.state or (), index), **found)
         if sequences:
             all_of(lambda leaf: leaf.flatten(0, 1))
         return Minibatch(state=None, **found)
@@ -537,14 +538,15 @@ class PPO:
             index = index if some is None else index[some]
             if not len(index):
                 return sums
-        if self.passes is None:
+        passes = self.passes
+        if passes is None:
             return self.differentiate(self.pick(whole, index, importance), index, entropy_weight)
         places = (torch.arange(horizon).unsqueeze(1) * rows + index).flatten()
         if importance is not None:
             importance = importance.repeat(horizon)
 
         def objective(head: Tensor, some: slice) -> None:
-            self.passes.objective(
+            passes.objective(
                 head,
                 places[some],
                 None if importance is None else importance[some],
@@ -555,13 +557,13 @@ class PPO:
                 sums,
             )
 
-        self.passes.refresh()
-        state, resets = self.policy.rows(whole.state, index), whole.resets.index_select(1, index)
-        self.passes.sequences(whole.obs.index_select(1, index), state, resets, objective)
+        passes.refresh()
+        state, resets = self.policy.rows(whole.state or (), index), whole.resets.index_select(1, index)
+        passes.sequences(whole.obs.index_select(1, index), state, resets, objective)
         self.bucket[-1] += sums[-1]
         return sums
 
-    def differentiate(self, part: Minibatch, index: Tensor, entropy_weight: float) -> Tensor:
+    def differentiate(self, part: Minibatch, index: Tensor, entropy_weight: float | Tensor) -> Tensor:
         """`backward` for every other network, by autograd: the objective in full."""
         train = self.train
         if self.policy.recurrent:
@@ -608,7 +610,7 @@ class PPO:
         last = self.train.horizon
         found |= {f"carry.{name}": self.group.gather(leaf[last]) for name, leaf in self.carried().items()}
         for i, leaf in enumerate(self.state or ()):
-            found[f"carry.state.{i}"] = self.group.gather(leaf, self.policy.core.batch_axis)
+            found[f"carry.state.{i}"] = self.group.gather(leaf, self.policy.memory.batch_axis)
         if self.reward_scale is not None:
             found["carry.discounted"] = self.group.gather(self.reward_scale.discounted)
             found["reward.sums"] = self.reward_scale.sums
@@ -621,7 +623,10 @@ class PPO:
     def moments(self, parameter: Tensor) -> dict[str, Tensor]:
         """What its optimiser remembers of a parameter."""
         found = self.adam.moments(parameter)
-        return self.muon.state[parameter] if found is None else found
+        if found is None:
+            assert self.muon is not None
+            return self.muon.state[parameter]
+        return found
 
     def load(self, tensors: dict[str, Tensor], updates: int) -> None:
         """Goes back to where `tensors()` was taken, after so many updates."""
@@ -630,7 +635,7 @@ class PPO:
             moments = _under(tensors, f"optimizer.{name}.")
             if "exp_avg" in moments:
                 self.adam.load(parameter, moments)
-            else:
+            elif self.muon is not None:
                 self.muon.state[parameter].update({key: leaf.to(self.device) for key, leaf in moments.items()})
         last, rows = self.train.horizon, slice(self.first_row, self.first_row + self.resets.shape[1])
         for name, leaf in self.carried().items():

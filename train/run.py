@@ -56,7 +56,8 @@ class Folder:
     checkpoint."""
 
     def __init__(self, path: Path, track: Kind = "none") -> None:
-        self.path, self.track = path, track
+        self.path = path
+        self.track: Kind = track
         self.tracker: Tracker | None = None
 
     @contextlib.contextmanager
@@ -348,7 +349,7 @@ def _loop(
                 last_log, last_steps = seconds, trainer.steps
                 metrics = {"steps": trainer.steps, "seconds": seconds, "steps_per_second": speed}
                 metrics |= _episodes(trainer) | learned
-                if group.leads:
+                if dashboard is not None:
                     folder.write_metrics(metrics)
                     dashboard.show(metrics, final=trainer.update_index == end)
             if trainer.update_index % save_every == 0 and trainer.update_index < end:
@@ -393,7 +394,7 @@ def prepare(config: Config) -> None:
     arrays back to the system and each update faults their pages in anew, which costs up to 40 % of the time."""
     torch.set_num_threads(config.train.threads)
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if hasattr(libc, "mallopt"):
+    if libc is not None and hasattr(libc, "mallopt"):
         libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
         libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
 
@@ -406,3 +407,4 @@ def new_folder(name: str) -> Path:
         with Folder(path).guard(), contextlib.suppress(FileExistsError):
             path.mkdir(parents=True)
             return path
+    raise AssertionError("there is always a next number")

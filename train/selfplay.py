@@ -100,9 +100,9 @@ class Rivals:
             if len(rows):
                 state = None if self.state is None else policy.rows(self.state, rows)
                 out[rows], state = policy.act(each(lambda leaf, rows=rows: leaf[rows], obs), state)
-                if self.state is not None:
+                if self.state is not None and state is not None:
                     for leaf, part in zip(self.state, state, strict=True):
-                        leaf.index_copy_(policy.core.batch_axis, rows, part)
+                        leaf.index_copy_(policy.memory.batch_axis, rows, part)
 
     def note(self, lived: Tensor, ended: Tensor, record: Tensor) -> None:
         """After a step: who lived before it, and whose life ended in it, with `record` [rows, 4]. Counts the games that
@@ -142,7 +142,7 @@ class Rivals:
             found[name] = self.group.gather(torch.from_numpy(getattr(self, name).astype(np.uint8)))
         found["scores"] = self.group.gather(torch.from_numpy(self.scores))
         for i, leaf in enumerate(self.state or ()):
-            found[f"state.{i}"] = self.group.gather(leaf, self.like.core.batch_axis)
+            found[f"state.{i}"] = self.group.gather(leaf, self.like.memory.batch_axis)
         return found
 
     def load(self, tensors: dict[str, Tensor]) -> None:

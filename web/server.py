@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response, abort, send_from_directory
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -98,12 +99,12 @@ class Workshop:
     def rebuild(self) -> None:
         """Compiles what changed. What does not build leaves the former version standing, and is shown."""
         minnow.envs.forget()
+        made: dict[str, bytes] = {}
+        paths: dict[str, Path] = {}
         try:
             demos = self.find()
             self.places = [minnow.envs.folder(demo.place) for demo in demos]
             self._seen = self._seen or self._stamp()
-            made: dict[str, bytes] = {}
-            paths: dict[str, Path] = {}
             for demo in demos:
                 made[f"{demo.env}.json"] = json.dumps(demo.spec.to_json()).encode()
                 made[f"{demo.env}.svg"] = demo.svg().encode()
@@ -209,7 +210,7 @@ def serve(app: Flask, port: int, ready: Callable[[str], None]) -> None:
     """Serves on loopback until Ctrl-C, then returns. `ready` gets the address; port 0 takes a free one."""
     with _socket(port) as listener:
         address = f"http://{HOST}:{listener.getsockname()[1]}/"
-        server = make_server(HOST, port, app, threaded=True, request_handler=_Quiet, fd=listener.fileno())
+        server: Any = make_server(HOST, port, app, threaded=True, request_handler=_Quiet, fd=listener.fileno())
         server.daemon_threads = True
         ready(address)
         try:

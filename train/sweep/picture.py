@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
@@ -23,7 +24,8 @@ def draw(study: Study, path: Path) -> None:
     numeric = [axis for axis in study.axes if axis.form != "choice"]
     rows = -(-len(numeric) // ACROSS)
     figure = Figure(figsize=(14, 4 + 2.6 * rows), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(4, 2.6 * rows))
+    halves: Any = figure.subfigures(2, 1, height_ratios=(4, 2.6 * rows))
+    upper, lower = halves
     left, right = upper.subplots(1, 2)
     colours = {result.number: result.seconds for result in results}
     left.set(

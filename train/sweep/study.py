@@ -218,7 +218,8 @@ class Study:
     def retry_lost(self) -> None:
         """Puts the trials of dead workers back in the queue."""
         for trial in self._own(TrialState.RUNNING):
-            if time.time() - trial.user_attrs.get("alive", trial.datetime_start.timestamp()) < STALE:
+            began = 0.0 if trial.datetime_start is None else trial.datetime_start.timestamp()
+            if time.time() - trial.user_attrs.get("alive", began) < STALE:
                 continue
             with contextlib.suppress(UpdateFinishedTrialError):  # another worker was first
                 self._end(trial.number)

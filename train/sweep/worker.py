@@ -119,6 +119,7 @@ def serve(plan: Plan, name: str, seed: int | None, run: Callable[[Study, Trial, 
     from minnow.train.sweep.study import Study, UpdateFinishedTrialError
 
     study: Study | None = None
+    trial: Trial | None = None
     while True:
         try:
             study = study or Study.join(plan.base, plan.study, plan.storage, seed)
@@ -136,6 +137,7 @@ def serve(plan: Plan, name: str, seed: int | None, run: Callable[[Study, Trial, 
             study = None
             continue
         except UpdateFinishedTrialError:
+            assert trial is not None  # `tell` said it, of this trial
             print(f"trial {trial.number} was given up as lost, and is tried again", file=sys.stderr, flush=True)
             continue
         score = f"score {curve[-1][1]:+.2f} after {curve[-1][2]:.1f} s" if curve else f"failed: see {folder}/log.txt"
@@ -150,6 +152,7 @@ def claim(folder: Path, number: int) -> Path:
         with contextlib.suppress(FileExistsError):
             path.mkdir(parents=True)
             return path
+    raise AssertionError("there is always a next number")
 
 
 def _run(plan: Plan, study: Study, trial: Trial, folder: Path) -> tuple[Curve, bool]:
@@ -182,7 +185,7 @@ def _run(plan: Plan, study: Study, trial: Trial, folder: Path) -> tuple[Curve, b
     return curve, overrun
 
 
-def _drain(receive: Connection, curve: Curve, wait: float) -> bool:
+def _drain(receive: Any, curve: Curve, wait: float) -> bool:
     """Takes the points that have come; True once the child has closed its end."""
     try:
         while receive.poll(wait):
