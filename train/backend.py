@@ -11,6 +11,7 @@ from minnow.cinfer.errors import MinnowError
 from minnow.train.config import Config
 from minnow.train.group import ALONE, Group
 from minnow.train.learn import ACTIVATIONS, Core
+from minnow.train.policy import State
 from minnow.train.ppo import PPO, Minibatch, build_policy
 
 
@@ -62,14 +63,14 @@ class CorePPO(PPO):
         self.core.pack()
         super().collect()
 
-    def _forward(self, obs: Tensor, state: None, head: Tensor) -> None:
+    def _forward(self, obs: Tensor, state: State | None, head: Tensor) -> None:
         self.core.forward(obs, head)
 
     def _sample(self, t: int) -> None:
         mask = self.mask[t] if self.spec.masked else None
         self.core.sample(self.head[t], mask, self.noise[t], self.action[t], self.env_action[t], self.log_prob[t])
 
-    def _final_values(self, steps: slice, state: None) -> None:
+    def _final_values(self, steps: slice, state: State | None) -> None:
         cut = self.truncated[steps].bool()
         obs = self.final_obs[steps][cut]
         head = self.head.new_empty(len(obs), self.head.shape[2])
@@ -105,7 +106,7 @@ class CorePPO(PPO):
         if self.train.priority > 0:  # rows
             rows, horizon = self.resets.shape[1], self.train.horizon
             index = (torch.arange(horizon).unsqueeze(1) * rows + index).flatten()
-            importance = importance.repeat(horizon)
+            importance = None if importance is None else importance.repeat(horizon)
         self.core.pack()
         self.core.batch.entropy_weight = entropy_weight
         sums = self.core.gradient(index, importance, self.bucket)

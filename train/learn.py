@@ -4,6 +4,7 @@ without memory, on the processor."""
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ class Core:
         self._point(net, kept)
         return net, kept
 
-    def _point(self, owner: Any, leaves: dict[str, Tensor | None]) -> None:
+    def _point(self, owner: Any, leaves: Mapping[str, Tensor | None]) -> None:
         for name, leaf in leaves.items():
             address = 0 if leaf is None else leaf.data_ptr()
             setattr(owner, name, self.ffi.cast(self.ffi.typeof(getattr(owner, name)), address))

@@ -317,7 +317,7 @@ class PPO:
 
     def _forward(self, obs: Obs, state: tuple[Tensor, ...] | None, head: Tensor) -> tuple[Tensor, ...] | None:
         if self.passes is not None:
-            return self.passes.step(obs, state, head)
+            return self.passes.step(obs, state or (), head)
         head[:, :-1], head[:, -1], state = self.policy.step(self._seen(obs), state)
         return state
 
