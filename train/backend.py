@@ -11,6 +11,7 @@ from minnow.cinfer.errors import MinnowError
 from minnow.train.config import Config
 from minnow.train.group import ALONE, Group
 from minnow.train.learn import ACTIVATIONS, Core
+from minnow.train.observation import Obs, alone
 from minnow.train.policy import State
 from minnow.train.ppo import PPO, Minibatch, build_policy
 
@@ -55,7 +56,7 @@ class CorePPO(PPO):
     def __init__(self, config: Config, group: Group = ALONE) -> None:
         super().__init__(config, group)
         self.passes = None
-        rows, bytes_ = self.resets.shape[1], self.obs.dtype == torch.uint8
+        rows, bytes_ = self.resets.shape[1], alone(self.obs).dtype == torch.uint8
         fused, threads = config.train.precision != "exact", config.train.threads
         self.core = Core(self.policy, self.adam.flat, bytes_, rows, self.first_row, self.all_rows, threads, fused)
 
@@ -63,8 +64,8 @@ class CorePPO(PPO):
         self.core.pack()
         super().collect()
 
-    def _forward(self, obs: Tensor, state: State | None, head: Tensor) -> None:
-        self.core.forward(obs, head)
+    def _forward(self, obs: Obs, state: State | None, head: Tensor) -> None:
+        self.core.forward(alone(obs), head)
 
     def _sample(self, t: int) -> None:
         mask = self.mask[t] if self.spec.masked else None
@@ -72,7 +73,7 @@ class CorePPO(PPO):
 
     def _final_values(self, steps: slice, state: State | None) -> None:
         cut = self.truncated[steps].bool()
-        obs = self.final_obs[steps][cut]
+        obs = alone(self.final_obs)[steps][cut]
         head = self.head.new_empty(len(obs), self.head.shape[2])
         self.core.forward(obs, head)
         self.final_value[steps][cut] = head[:, -1]
@@ -88,7 +89,7 @@ class CorePPO(PPO):
         whole, train = super().samples(advantage), self.train
         self.core.begin(
             {
-                "obs": self.obs,
+                "obs": alone(self.obs),
                 "mask": whole.mask if self.spec.masked else None,
                 "action": whole.action,
                 "log_prob": whole.log_prob,

@@ -26,7 +26,7 @@ from minnow.train.adam import Adam
 from minnow.train.config import Config, check_batch
 from minnow.train.group import ALONE, Group
 from minnow.train.muon import Muon
-from minnow.train.observation import Obs, arrays, declared, each, leaves, zeros
+from minnow.train.observation import Obs, alone, arrays, declared, each, leaves, zeros
 from minnow.train.passes import Passes, suits
 from minnow.train.policy import Policy
 from minnow.train.scale import RewardScale
@@ -313,11 +313,11 @@ class PPO:
             each(lambda leaf: leaf[rows], obs), None if state is None else self.policy.rows(state, rows), part
         )
         head.index_copy_(0, rows, part)
-        return None if state is None else self.policy.with_rows(state, rows, some)
+        return None if state is None or some is None else self.policy.with_rows(state, rows, some)
 
     def _forward(self, obs: Obs, state: tuple[Tensor, ...] | None, head: Tensor) -> tuple[Tensor, ...] | None:
         if self.passes is not None:
-            return self.passes.step(obs, state or (), head)
+            return self.passes.step(alone(obs), state or (), head)
         head[:, :-1], head[:, -1], state = self.policy.step(self._seen(obs), state)
         return state
 
@@ -559,7 +559,7 @@ class PPO:
 
         passes.refresh()
         state, resets = self.policy.rows(whole.state or (), index), whole.resets.index_select(1, index)
-        passes.sequences(whole.obs.index_select(1, index), state, resets, objective)
+        passes.sequences(alone(whole.obs).index_select(1, index), state, resets, objective)
         self.bucket[-1] += sums[-1]
         return sums
 

@@ -107,12 +107,12 @@ class Rivals:
     def note(self, lived: Tensor, ended: Tensor, record: Tensor) -> None:
         """After a step: who lived before it, and whose life ended in it, with `record` [rows, 4]. Counts the games that
         are over, by their scores, and seats whoever plays the next ones."""
-        ended, lived = (leaf.view(self.scores.shape).numpy().astype(bool) for leaf in (ended, lived))
-        if not ended.any():
+        over, alive = (leaf.view(self.scores.shape).numpy().astype(bool) for leaf in (ended, lived))
+        if not over.any():
             return
-        np.copyto(self.scores, record[:, 0].view(self.scores.shape).numpy(), where=ended)
-        self.played |= ended.any(1)
-        over = self.played & self.present & ~(lived & ~ended).any(1)
+        np.copyto(self.scores, record[:, 0].view(self.scores.shape).numpy(), where=over)
+        self.played |= over.any(1)
+        over = self.played & self.present & ~(alive & ~over).any(1)
         if not over.any():
             return
         games = np.flatnonzero(over & self.rated)

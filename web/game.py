@@ -232,7 +232,8 @@ class Game:
 
     def _load(self, policy: bytes) -> _Policy:
         error = _CError()
-        at, need = None, self.c.game_policy_size(policy, len(policy), ctypes.byref(error))
+        at: Any = None
+        need = self.c.game_policy_size(policy, len(policy), ctypes.byref(error))
         block = ctypes.create_string_buffer(max(need, 1))
         if need:
             at = self.c.game_load(policy, len(policy), block, need, ctypes.byref(error))
