@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from minnow import bench
 from minnow.cli.main import VERBS
+from minnow.export import importers
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "cli" / "template" / "README.md"])
@@ -41,12 +43,27 @@ def test_verbs(doc: Path) -> None:
     assert set(found) <= set(VERBS), doc
 
 
+def test_registers() -> None:
+    """What lies beside others of its kind is in their register, and what is in a register is there."""
+
+    def holders(folder: str, *names: str) -> set[str]:
+        """The files of a folder that define all these names."""
+        files = {path.stem: path.read_text() for path in (ROOT / folder).glob("*.py")}
+        files |= {path.parent.name: path.read_text() for path in (ROOT / folder).glob("*/__init__.py")}
+        wanted = [rf"^(?:def|class) {name}\b|^{name}\b.* = " for name in names]
+        return {stem for stem, text in files.items() if all(re.search(word, text, re.MULTILINE) for word in wanted)}
+
+    assert holders("cli", "SUMMARY", "main") == set(VERBS)
+    assert holders("bench", "Options", "measure") == set(bench.KINDS)
+    assert holders("export/importers", "load") == {row.module for row in importers.LIBRARIES.values()}
+
+
 def test_contributing(sources: Callable[..., list[Path]]) -> None:
     """The files that CONTRIBUTING.md names exist, and its pytest commands find tests."""
     text = (ROOT / "CONTRIBUTING.md").read_text()
     known = {path.relative_to(ROOT).as_posix() for path in sources()}
-    for name in re.findall(r"`((?:tests|cinfer|export|train|cli|web)/[^`\s]*)`", text):
-        parts = name.replace("VERB", "check")
+    for name in re.findall(r"`((?:tests|cinfer|envs|export|train|bench|cli|web)/[^`\s]*)`", text):
+        parts = name.replace("VERB", "check").replace("NAME", "solve")
         assert any(re.fullmatch(re.escape(parts).replace(r"\*", "[^/]*") + ".*", path) for path in known), name
     lines = [shlex.split(line) for line in re.findall(r"^python -m pytest .*$", text, re.MULTILINE)]
     assert len(lines) == 4
