@@ -58,12 +58,15 @@ def acting(config: Config, policy: Policy) -> PPO:
     return trainer
 
 
-def file_player(policy: Policy) -> FilePlayer:
+def exported(policy: Policy) -> bytes:
     group = SPEC.group[0]
     example = torch.randn(4, *group.shape)
     action = Discrete(policy.space.sizes[0])
-    made = build(policy, example, example_state=policy.initial_state(4), outputs=policy.outputs, action=action)
-    return FilePlayer(cinfer.load(made.data))
+    return build(policy, example, example_state=policy.initial_state(4), outputs=policy.outputs, action=action).data
+
+
+def file_player(policy: Policy) -> FilePlayer:
+    return FilePlayer(cinfer.load(exported(policy)))
 
 
 def rollouts(trainer: PPO, count: int) -> Iterator[None]:
