@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from test_replay import Module
 
 from minnow import cinfer, envs, train
 from minnow.cinfer.errors import MinnowError
@@ -24,6 +25,7 @@ from minnow.train.observation import Input
 from minnow.train.policy import CORES, Policy
 from minnow.train.ppo import build_policy
 from minnow.train.space import Categorical, Gaussian
+from minnow.web.game import Game
 
 torch.set_num_threads(1)
 CROWD = Path(__file__).parent / "games" / "crowd"
@@ -207,6 +209,10 @@ def test_a_crowd_learns_and_is_exported(tmp_path, capsys):
         scores.append(evaluate(player, CROWD, 2, agents=4096, params=config.env))
         assert scores[-1].episodes == 2 and scores[-1].length_mean == 10
     assert scores[0].score_mean == pytest.approx(scores[1].score_mean, rel=0.01)
+    game, page = Game(CROWD, report.path.read_bytes(), seed=1), Module(CROWD, [report.path])
+    game.tick(3)
+    assert page.play(game.inputs, 3, every=3)["hashes"] == [game.hash()]  # in the page's module, the same game
+    page.close()
     capsys.readouterr()
     assert main(["eval", str(run), "--episodes", "1", "--agents", "4096", "--env.time", "5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["length_mean"] == 5

@@ -15,7 +15,7 @@ from minnow import cinfer, envs
 from minnow.cinfer import compile
 from minnow.train.evaluation import FilePlayer, TorchPlayer
 from minnow.train.policy import Policy
-from minnow.web.game import HERE, PERSON, POLICY, Game, GameInput, options
+from minnow.web.game import HERE, PERSON, POLICY, Game, options
 
 SEED = 11
 
@@ -119,4 +119,3 @@ def test_who_takes_a_seat_again_is_not_remembered(tmp_path: Path) -> None:
     deaf = without("memset(play->fresh + slot, 1, values[0]);", tmp_path)
     assert value_after(3) == value_after(7) != value_after(0)
     assert value_after(3, deaf) == value_after(0, deaf)
-
