@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from minnow.cli import ablation
+from minnow.bench import ablate as ablation
 from minnow.cli.main import main
 from minnow.train import checkpoint
 from minnow.train.dashboard import Dashboard

@@ -251,7 +251,7 @@ def resume(
     if trainer.spec.source_hash != meta["source_hash"]:
         raise MinnowError(
             f"{file} was trained on another version of {config.name}: its source has changed since. "
-            "Train again, or check out the sources of that time."
+            "Train again, with --from to begin with its weights, or check out the sources of that time."
         )
     checkpoint.check(trainer.policy, tensors, file)
     trainer.load(tensors, meta["updates"])
