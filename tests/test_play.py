@@ -20,6 +20,7 @@ from minnow.cinfer.errors import MinnowError
 from minnow.cli import play
 from minnow.cli.main import main
 from minnow.cli.record import policy_of
+from minnow.cli.replay import find
 from minnow.envs import window
 
 
@@ -124,6 +125,9 @@ def test_a_window(screen: str, tmp_path: Path) -> None:
     told = json.loads(game.communicate(timeout=60)[0].splitlines()[-1])
     assert game.returncode == 0 and told["taken_over"] and told["driver"] == "person" and told["ticks"] > 5
     assert told["speed"] == 2
+    again = find(tmp_path / told["replay"]).player()
+    list(again.hashes())
+    assert again.game.ticks == told["ticks"] and again.game.score() == told["score"]
     assert told["parameters"] != {param.name: param.value for param in envs.spec("pong").param}
     picture = np.asarray(Image.open(shot).convert("RGB"))
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 5 and picture.shape[0] > 600
