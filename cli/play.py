@@ -18,6 +18,7 @@ from minnow.cli.record import policy_of
 from minnow.cli.replay import Found, find
 
 if TYPE_CHECKING:
+    from minnow.envs.shapes import Shape
     from minnow.envs.window import Window
     from minnow.web.game import Game
     from minnow.web.replay import Player
@@ -29,7 +30,6 @@ NAME is an environment's name, or the path of its folder: pong, ./orchard.
 minnow play NAME --help lists the options."""
 SPEEDS = (0.25, 0.5, 1, 2, 4, 8, 16)
 LONGEST_GAP = 0.1  # s of real time that one frame may stand for
-DRAG = 8  # pixels of way that make a click a drag
 TURN = 20  # presses from one end of a parameter's range to the other
 SCRIPT, POLICY, PERSON = range(3)  # game.h
 EVENT = 4
@@ -136,7 +136,7 @@ class Table:
         self.values = {param.name: param.value for param in self.spec.param}
         self.focus, self.param, self.speed = 0, 0, 1.0
         self.running, self.help, self.taken = True, False, False
-        self.message = ""
+        self.message = self.fault = ""
         if found:
             self.policy = bool(found.policies)
             self.watch(found)
@@ -177,7 +177,7 @@ class Table:
         for slot, driver in enumerate(self.game.drivers):
             if driver != self.best(slot):
                 self.game.drive(slot, self.best(slot))
-        self.message = ""
+        self.message = self.fault = ""
         self.again()
 
     def best(self, slot: int) -> int:
@@ -287,10 +287,19 @@ class Table:
         elif key == HOME:
             self.turn(self.param, param.value)
 
+    def seen(self) -> list[Shape]:
+        """The picture; where the environment's list breaks the contract, its fault in words."""
+        wide, high = self.spec.view_width, self.spec.view_height
+        try:
+            shapes, self.fault = self.game.draw(self.focus, wide / high), ""
+        except MinnowError as error:
+            shapes, self.fault = [], str(error)
+        return shapes
+
     def words(self) -> str:
         """What stands below the picture, in two lines."""
-        if self.message:
-            return self.message
+        if self.message or self.fault:
+            return self.message or self.fault
         param = self.spec.param[self.param]
         driver = self.drivers[self.focus]
         who = f" player {self.focus + 1}" if self.spec.slots > 1 else ""
@@ -312,10 +321,10 @@ class Table:
 
     def run(self, window: Window, seconds: float) -> None:
         """Plays until the window is closed, or for so many seconds."""
-        from minnow.envs.window import Hands
+        from minnow.envs.window import Hands, Pointer
 
-        rl, hands = window.rl, Hands(self.spec)
-        begun, start = rl.get_time(), None
+        rl, hands, pointer = window.rl, Hands(self.spec), Pointer(self.spec, window)
+        begun = rl.get_time()
         while not rl.window_should_close() and (not seconds or rl.get_time() - begun < seconds):
             touched, keys = hands.read()
             if QUIT in keys and (CONTROL in keys or rl.is_key_down(CONTROL)):  # held, or as short a tap
@@ -330,7 +339,8 @@ class Table:
             for letter in letters:
                 if letter != " " and ord(letter.upper()) not in hands.keys:
                     self.press(0, letter)
-            start = self._pointer(window, start)
+            if done := pointer.read():
+                self.event(*done)
             if rl.is_file_dropped():
                 self._dropped(rl)
             if self.drivers[self.focus] == PERSON and not self.player:
@@ -340,27 +350,7 @@ class Table:
                 due, self.owed = int(self.owed), self.owed % 1
                 for _ in range(due):
                     self.tick()
-            window.draw(
-                self.game.draw(self.focus, self.spec.view_width / self.spec.view_height), self.words(), self.lines()
-            )
-
-    def _pointer(self, window: Window, start: tuple[float, float] | None) -> tuple[float, float] | None:
-        """Clicks and drags are events, where the environment knows such. Returns where a drag under way began."""
-        rl, mouse = window.rl, window.rl.get_mouse_position()
-        here = (mouse.x, mouse.y)
-        if rl.is_mouse_button_pressed(0):
-            return here
-        if not start or not rl.is_mouse_button_released(0):
-            return start
-        way = ((here[0] - start[0]) ** 2 + (here[1] - start[1]) ** 2) ** 0.5
-        kind = "click" if way < DRAG else "drag"
-        (x0, y0), (x, y) = window.world(*start), window.world(*here)
-        for gesture in self.spec.gesture:
-            if gesture.pointer == kind == "click":
-                self.event(gesture.kind, 0, (x, y, 0.0))
-            elif gesture.pointer == kind:
-                self.event(gesture.kind, 0, (x0, y0, 0.0), (x - x0, y - y0, 0.0))
-        return None
+            window.draw(self.seen(), self.words(), self.lines())
 
     def _dropped(self, rl: Any) -> None:
         files = rl.load_dropped_files()

@@ -209,6 +209,9 @@ static void storm(uint32_t steps, int wild) {
                 fail("draw() does not count the shapes that its list has no room for", "their number", wanted);
             }
             for (uint32_t i = 0; i < wanted; i++) {
+                if (list[i].kind == ENV_TEXT && !memchr(list[i].text, 0, sizeof list[i].text)) {
+                    fail("draw() writes a text of more than 15 bytes: shorten it, or split it", "its shape", i);
+                }
                 for (int k = 0; k < 12; k++) {
                     if (!(list[i].f[k] > -1e6f && list[i].f[k] < 1e6f)) {
                         fail("draw() writes a shape that is not finite", "a number of it", (double)list[i].f[k]);

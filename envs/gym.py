@@ -13,7 +13,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import gymnasium
@@ -164,8 +163,7 @@ class GymEnv(gymnasium.Env):
             world = (self.vector.spec.view_width, self.vector.spec.view_height)
             size = (PIXELS, round(PIXELS * world[1] / world[0]))
             self._raster = self._raster or Raster(*size, world)
-            shapes = [SimpleNamespace(**shape) for shape in self.vector.draw(0, aspect=size[0] / size[1])]
-            self._picture = self._raster.draw(shapes)
+            self._picture = self._raster.draw(self.vector.draw(0, aspect=size[0] / size[1]))
         return self._picture
 
     def _info(self) -> dict[str, Any]:

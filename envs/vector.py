@@ -14,6 +14,7 @@ import numpy as np
 from minnow.cinfer.errors import MinnowError, unknown
 
 from .find import folder, remember
+from .shapes import Shape, decode
 from .spec import Spec, enumeration, ffi, library, spec
 
 SHAPING = enumeration("SHAPING_NONE", "SHAPING_")
@@ -308,23 +309,13 @@ class Vector:
         self.lib.env_script(*self._place(i), self._slot(slot), -1.0 if skill is None else skill, pointer)
         return action
 
-    def draw(self, i: int, agent: int = 0, camera: int = 0, aspect: float = 1.0) -> list[dict[str, Any]]:
-        """The picture of environment i as a list of shapes: kind, color, n, id, f[12], text (abi.h)."""
+    def draw(self, i: int, agent: int = 0, camera: int = 0, aspect: float = 1.0) -> list[Shape]:
+        """The picture of environment i. Raises MinnowError for a list that breaks the contract."""
         view = self._ffi.new("EnvView *", (self._slot(agent), camera, aspect))
-        count = self.lib.env_draw(*self._place(i), view, self._ffi.NULL, 0)
-        shapes = self._ffi.new("EnvShape[]", count)
-        self.lib.env_draw(*self._place(i), view, shapes, count)
-        return [
-            {
-                "kind": s.kind,
-                "color": s.color,
-                "n": s.n,
-                "id": s.id,
-                "f": list(s.f),
-                "text": self._ffi.string(s.text).decode() if s.kind == self.lib.ENV_TEXT else "",
-            }
-            for s in shapes
-        ]
+        wanted = self.lib.env_draw(*self._place(i), view, self._ffi.NULL, 0)
+        shapes = self._ffi.new("EnvShape[]", wanted)
+        self.lib.env_draw(*self._place(i), view, shapes, wanted)
+        return decode(shapes, wanted, self.spec)
 
     def _index(self, i: int) -> int:
         if not 0 <= i < self.num_envs:

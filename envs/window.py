@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from minnow.cinfer.errors import MinnowError, missing
 
-from .raster import KINDS, Shape, view_of
+from .shapes import (
+    Circle,
+    Line,
+    Point,
+    Point3,
+    Polygon,
+    Rect,
+    Renderer,
+    Shape,
+    Text,
+    Tiles,
+    camera_of,
+    outline,
+    pick,
+    render,
+)
+from .solids import NEAR, Scene, flatten, scene
 from .spec import Control, Spec
 
 DEAD_ZONE = 0.35  # of a gamepad's stick
+DRAG = 8  # pixels of way that make a click a drag
 FOOT = 56  # pixels below the picture, for words
 # KeyboardEvent codes that are not a letter, a digit or an arrow; the numbers of GLFW, which raylib has too.
 CODES = {"Space": 32, "Comma": 44, "Minus": 45, "Period": 46, "Slash": 47, "Enter": 257, "Backspace": 259}
@@ -44,7 +63,7 @@ def key_of(code: str) -> int:
     return CODES.get(code, 0)
 
 
-class Window:
+class Window(Renderer):
     """One window, `width` x `height` pixels of picture above a line of words; it may be resized. A world of
     `view` = (width, height) in its own units fills the picture. Raises MinnowError where no window can be opened."""
 
@@ -64,28 +83,36 @@ class Window:
         rl.set_texture_filter(rl.get_font_default().texture, rl.TextureFilter.TEXTURE_FILTER_BILINEAR)
         self.view = view
         self.place = (1.0, 0.0, 0.0)  # scale, left, top: of the world in the picture drawn last
+        self.shapes: list[Shape] = []
+        self.textures: dict[tuple[int, int], Any] = {}  # of fields of tiles, by columns and rows
 
     def close(self) -> None:
         self.rl.close_window()
 
-    def world(self, x: float, y: float) -> tuple[float, float]:
-        """Where in the world a pixel is."""
+    def world(self, x: float, y: float) -> Point:
+        """Where in the world a pixel is, in the picture drawn last."""
         scale, left, top = self.place
         return (x - left) / scale, (y - top) / scale
 
-    def draw(self, shapes: Sequence[Shape], words: str, more: Iterable[tuple[str, str]] = ()) -> None:
+    def pick(self, x: float, y: float) -> int:
+        """The id of the topmost shape at a place of the world that has one, in the picture drawn last; or 0."""
+        return pick(flatten(self.shapes, *self.view), x, y)
+
+    def draw(self, shapes: list[Shape], words: str, more: Iterable[tuple[str, str]] = ()) -> None:
         """One frame: the picture, `words` of at most two lines below it, and lines of two columns that cover it if
         there are `more`. Waits for the screen."""
         rl = self.rl
         wide, high = rl.get_screen_width(), max(rl.get_screen_height() - FOOT, 1)
-        x, y, width, height = view_of(shapes, *self.view)
-        scale = min(wide / width, high / height)
-        self.place = scale, wide / 2 - x * scale, high / 2 - y * scale
+        self.shapes = shapes
+        camera, space = camera_of(shapes, *self.view), scene(shapes)
+        scale = min(wide / camera.width, high / camera.height)
+        self.place = scale, wide / 2 - camera.x * scale, high / 2 - camera.y * scale
         rl.begin_drawing()
         rl.clear_background(rl.BLACK)
         rl.begin_scissor_mode(0, 0, wide, high)
-        for shape in shapes:
-            self._shape(shape)
+        if space:
+            self._space(space)
+        render(shapes, self)
         lines = list(more)
         if lines:
             rl.draw_rectangle(0, 0, wide, high, rl.Color(10, 14, 22, 225))
@@ -100,37 +127,121 @@ class Window:
             rl.draw_text(line, 10, high + 6 + 24 * i + (20 - size) // 2, size, rl.RAYWHITE)
         rl.end_drawing()
 
-    def _shape(self, shape: Shape) -> None:
-        rl, f, kind = self.rl, shape.f, shape.kind
+    def _color(self, color: int) -> Any:
+        return self.rl.Color(*color.to_bytes(4, "big"))
+
+    def _at(self, x: float, y: float) -> Any:
         scale, left, top = self.place
-        color = rl.Color(*shape.color.to_bytes(4, "big"))
+        return self.rl.Vector2(left + x * scale, top + y * scale)
 
-        def at(x: float, y: float) -> Any:
-            return rl.Vector2(left + x * scale, top + y * scale)
+    def _fill(self, corners: tuple[Point, ...], color: int) -> None:
+        self.rl.draw_triangle_fan([self._at(x, y) for x, y in corners], len(corners), self._color(color))
 
-        if kind == KINDS["RECT"]:
-            middle, width, height, angle, corner = at(*f[:2]), f[2] * scale, f[3] * scale, f[4], f[5] * scale
-            if angle or corner <= 0:
-                box = rl.Rectangle(middle.x, middle.y, width, height)
-                rl.draw_rectangle_pro(box, rl.Vector2(width / 2, height / 2), math.degrees(angle), color)
-            else:
-                box = rl.Rectangle(middle.x - width / 2, middle.y - height / 2, width, height)
-                rl.draw_rectangle_rounded(box, min(1.0, 2 * corner / max(min(width, height), 1e-6)), 8, color)
-        elif kind == KINDS["CIRCLE"]:
-            rl.draw_circle_v(at(*f[:2]), f[2] * scale, color)
-        elif kind == KINDS["LINE"]:
-            ends, width = (at(*f[:2]), at(*f[2:4])), f[4] * scale
-            rl.draw_line_ex(*ends, width, color)
-            for end in ends:
-                rl.draw_circle_v(end, width / 2, color)
-        elif kind == KINDS["POLYGON"]:
-            rl.draw_triangle_fan([at(f[2 * i], f[2 * i + 1]) for i in range(shape.n)], shape.n, color)
-        elif kind == KINDS["TEXT"]:
-            font, size, place = rl.get_font_default(), f[2] * scale, at(*f[:2])
-            box = rl.measure_text_ex(font, shape.text, size, size / 10)
-            place.x -= box.x * (0.5 if shape.n == 0 else 0 if shape.n < 0 else 1)
-            place.y -= box.y / 2
-            rl.draw_text_ex(font, shape.text, place, size, size / 10, color)
+    def rect(self, shape: Rect) -> None:
+        self._fill(outline(shape), shape.color)
+
+    def circle(self, shape: Circle) -> None:
+        self.rl.draw_circle_v(self._at(shape.x, shape.y), shape.radius * self.place[0], self._color(shape.color))
+
+    def line(self, shape: Line) -> None:
+        self._fill(outline(shape), shape.color)
+
+    def polygon(self, shape: Polygon) -> None:
+        self._fill(shape.corners, shape.color)
+
+    def text(self, shape: Text) -> None:
+        rl = self.rl
+        font, size, place = rl.get_font_default(), shape.height * self.place[0], self._at(shape.x, shape.y)
+        box = rl.measure_text_ex(font, shape.text, size, size / 10)
+        place.x -= box.x * (0.5 if shape.align == 0 else 0 if shape.align < 0 else 1)
+        place.y -= box.y / 2
+        rl.draw_text_ex(font, shape.text, place, size, size / 10, self._color(shape.color))
+
+    def tiles(self, shape: Tiles) -> None:
+        rl, size = self.rl, (shape.columns, shape.rows)
+        texture = self.textures.get(size)
+        if not texture:
+            image = rl.gen_image_color(*size, rl.BLANK)  # R8G8B8A8
+            texture = self.textures[size] = rl.load_texture_from_image(image)
+            rl.unload_image(image)
+        rl.rl_draw_render_batch_active()  # what another field of this size has put there is drawn first
+        pixels = np.ascontiguousarray(shape.rgba())
+        rl.update_texture(texture, rl.ffi.cast("void *", pixels.ctypes.data))
+        corner, scale = self._at(shape.x - shape.width / 2, shape.y - shape.height / 2), self.place[0]
+        place = rl.Rectangle(corner.x, corner.y, shape.width * scale, shape.height * scale)
+        rl.draw_texture_pro(texture, rl.Rectangle(0, 0, *size), place, rl.Vector2(0, 0), 0, rl.WHITE)
+
+    def _space(self, found: Scene) -> None:
+        """What lies in space, by raylib's own projection and depth."""
+        rl, (scale, left, top) = self.rl, self.place
+        # Whole is the window, of which the picture is a part: its middle is where the eye looks.
+        x, y = left + self.view[0] / 2 * scale, top + self.view[1] / 2 * scale
+        unit = NEAR * math.tan(found.camera.field / 2) / (self.view[1] / 2 * scale)  # m a pixel, at the near plane
+        far = max((float(face.corners[:, 2].max()) for face in found.faces), default=1.0) + 1.0
+        rl.rl_draw_render_batch_active()
+        rl.rl_matrix_mode(rl.RL_PROJECTION)
+        rl.rl_push_matrix()
+        rl.rl_load_identity()
+        wide, high = rl.get_screen_width(), rl.get_screen_height()
+        rl.rl_frustum(-x * unit, (wide - x) * unit, (y - high) * unit, y * unit, NEAR, far)
+        rl.rl_matrix_mode(rl.RL_MODELVIEW)
+        rl.rl_load_identity()
+        rl.rl_enable_depth_test()
+        rl.rl_begin(rl.RL_TRIANGLES)
+        for face in found.faces:
+            rl.rl_color4ub(*face.color.to_bytes(4, "big"))
+            for corner in (0, 1, 2, 0, 2, 3):
+                right, up, forwards = face.corners[corner].tolist()
+                rl.rl_vertex3f(right, up, -forwards)
+        rl.rl_end()
+        rl.rl_draw_render_batch_active()
+        rl.rl_matrix_mode(rl.RL_PROJECTION)
+        rl.rl_pop_matrix()
+        rl.rl_matrix_mode(rl.RL_MODELVIEW)
+        rl.rl_load_identity()
+        rl.rl_disable_depth_test()
+
+
+class Gestured(NamedTuple):
+    """What a visitor did to the world, as the members of EnvEvent of abi.h."""
+
+    kind: int
+    target: int = 0
+    at: Point3 = (0.0, 0.0, 0.0)
+    way: Point3 = (0.0, 0.0, 0.0)
+    value: float = 0.0
+
+
+def gestured(spec: Spec, drag: bool, target: int, at: Point, to: Point, seconds: float) -> Gestured | None:
+    """The gesture, with what it uses, that a click or a drag from a place of the world to another one is; None where
+    the environment knows none such. One that uses a target is none where there is no target."""
+    all_of_it = Gestured(0, target, (*at, 0.0), (to[0] - at[0], to[1] - at[1], 0.0), seconds)
+    for gesture in spec.gesture:
+        if gesture.pointer == ("drag" if drag else "click") and (target or "target" not in gesture.uses):
+            return Gestured(gesture.kind)._replace(**{name: getattr(all_of_it, name) for name in gesture.uses})
+    return None
+
+
+class Pointer:
+    """The mouse, read once a frame: clicks and drags on the picture as gestures, as the page reads them."""
+
+    def __init__(self, spec: Spec, window: Window) -> None:
+        self.spec, self.window = spec, window
+        self.start: tuple[float, float] | None = None  # pixels
+        self.at: Point = (0.0, 0.0)
+        self.target, self.time = 0, 0.0  # what was there when it was pressed, and when that was
+
+    def read(self) -> Gestured | None:
+        rl, window = self.window.rl, self.window
+        here = (rl.get_mouse_x(), rl.get_mouse_y())
+        if rl.is_mouse_button_pressed(0):
+            self.start, self.at, self.time = here, window.world(*here), rl.get_time()
+            self.target = window.pick(*self.at)
+        if not self.start or not rl.is_mouse_button_released(0):
+            return None
+        drag = math.dist(self.start, here) >= DRAG
+        self.start = None
+        return gestured(self.spec, drag, self.target, self.at, window.world(*here), rl.get_time() - self.time)
 
 
 class Hands:

@@ -73,6 +73,20 @@ def sources() -> Callable[..., list[Path]]:
 
 
 @pytest.fixture(scope="session")
+def screen() -> Iterator[str]:
+    read, write = os.pipe()
+    """The name of a display that nobody sees."""
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    number = os.read(read, 16).decode().strip()
+    assert number, "Xvfb did not start"
+    yield f":{number}"
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory, sources: Callable[..., list[Path]]) -> Path:
     """A wheel built from a copy of the sources, so that nothing lying about in the checkout can help."""
     copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")

@@ -12,37 +12,34 @@ from PIL import Image
 
 from minnow import envs
 from minnow.cli.main import main
-from minnow.envs.raster import KINDS, Raster
-from minnow.web.game import Shape
-
-
-def shape(kind: str, color: int, *f: float, n: int = 0, text: str = "") -> Shape:
-    return Shape(KINDS[kind], color, n, (*f, *[0.0] * (12 - len(f))), text)
+from minnow.envs.raster import Raster
+from minnow.envs.shapes import Camera, Circle, Line, Polygon, Rect, Text
 
 
 def test_shapes_land_where_they_belong() -> None:
     """A world 20 x 10 in 200 x 100 pixels: each kind colours its own place, and no other."""
     raster = Raster(200, 100, (20.0, 10.0))
     red, blue = 0xFF0000FF, 0x0000FFFF
+    blues = Rect(blue, 0, 10, 5, 20, 10, 0, 0)
     for drawn, inside, outside in (
-        (shape("RECT", red, 5, 5, 4, 2), [(50, 50), (69, 59), (31, 41)], [(50, 65), (75, 50)]),
-        (shape("RECT", red, 5, 5, 4, 2, np.pi / 2), [(50, 50), (50, 68)], [(65, 50)]),
-        (shape("CIRCLE", red, 10, 5, 2), [(100, 50), (118, 50), (100, 68)], [(117, 67)]),
-        (shape("LINE", red, 2, 2, 18, 2, 1), [(20, 20), (180, 20), (100, 23)], [(100, 30)]),
-        (shape("POLYGON", red, 2, 2, 8, 2, 2, 8, n=3), [(25, 25), (40, 25)], [(75, 75)]),
+        (Rect(red, 0, 5, 5, 4, 2, 0, 0), [(50, 50), (69, 59), (31, 41)], [(50, 65), (75, 50)]),
+        (Rect(red, 0, 5, 5, 4, 2, np.pi / 2, 0), [(50, 50), (50, 68)], [(65, 50)]),
+        (Circle(red, 0, 10, 5, 2), [(100, 50), (118, 50), (100, 68)], [(117, 67)]),
+        (Line(red, 0, 2, 2, 18, 2, 1), [(20, 20), (180, 20), (100, 23)], [(100, 30)]),
+        (Polygon(red, 0, ((2, 2), (8, 2), (2, 8))), [(25, 25), (40, 25)], [(75, 75)]),
     ):
-        picture = raster.draw([shape("RECT", blue, 10, 5, 20, 10), drawn])
+        picture = raster.draw([blues, drawn])
         assert picture.shape == (100, 200, 3) and picture.dtype == np.uint8
         for x, y in inside:
             assert picture[y, x].tolist() == [255, 0, 0], (drawn, x, y)
         for x, y in outside:
             assert picture[y, x].tolist() == [0, 0, 255], (drawn, x, y)
-    half = raster.draw([shape("RECT", blue, 10, 5, 20, 10), shape("RECT", 0xFF000080, 10, 5, 4, 4)])[50, 100]
+    half = raster.draw([blues, Rect(0xFF000080, 0, 10, 5, 4, 4, 0, 0)])[50, 100]
     assert 120 <= half[0] <= 136 and 119 <= half[2] <= 135
-    words = raster.draw([shape("TEXT", red, 10, 5, 3, text="88")])
+    words = raster.draw([Text(red, 0, 10, 5, 3, 0, "88")])
     ys, xs = np.nonzero(words[:, :, 0] > 128)
     assert abs(xs.mean() - 100) < 3 and abs(ys.mean() - 50) < 4 and 12 < np.ptp(ys) < 32
-    near = raster.draw([shape("CAMERA", 0, 5, 5, 4, 2), shape("RECT", red, 5, 5, 4, 2)])
+    near = raster.draw([Camera(0, 0, 5, 5, 4, 2), Rect(red, 0, 5, 5, 4, 2, 0, 0)])
     assert (near == [255, 0, 0]).all()
 
 

@@ -13,6 +13,7 @@ import pytest
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.envs import Buffers
+from minnow.envs.shapes import Circle, Rect, Text
 
 NAMES = envs.names()
 Vector = functools.partial(envs.Vector, agents=1)  # so that rows are environments
@@ -460,4 +461,5 @@ def test_the_picture(name: str) -> None:
     assert 5 < len(first) < 2000 and first != vector.draw(0)
     if not vector.spec.three_d:
         width, height = vector.spec.view_width, vector.spec.view_height
-        assert all(-1 <= s["f"][0] <= width + 1 and -1 <= s["f"][1] <= height + 1 for s in first)
+        places = [(shape.x, shape.y) for shape in first if isinstance(shape, Rect | Circle | Text)]
+        assert places and all(-1 <= x <= width + 1 and -1 <= y <= height + 1 for x, y in places)

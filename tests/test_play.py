@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -80,19 +79,6 @@ def test_a_refused_policy_leaves_the_game() -> None:
     with pytest.raises(MinnowError):
         it.open(policy_of("cartpole", ""))
     assert it.game is game
-
-
-@pytest.fixture(scope="module")
-def screen() -> Iterator[str]:
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
-    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
-    os.close(write)
-    number = os.read(read, 16).decode().strip()
-    assert number, "Xvfb did not start"
-    yield f":{number}"
-    server.terminate()
-    server.wait()
 
 
 def test_a_window(screen: str, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 from werkzeug.serving import make_server
 
 from minnow.cli.main import main
+from minnow.envs.shapes import Circle, Rect
 from minnow.export import Discrete, export
 from minnow.web import server, site
 from minnow.web.game import PERSON, POLICY, Game
@@ -142,10 +143,10 @@ def paddle(page: Page) -> float:
     return demo(
         page,
         """
-        const { buffer, at, count } = game.draw(0, 1.5);
-        const f = new Float32Array(buffer, at, count * 20), kinds = new Uint32Array(buffer, at, count * 20);
-        const rects = [...Array(count).keys()].filter((i) => kinds[20 * i] === 1).map((i) => f.subarray(20 * i + 3));
-        const { view_width, view_height } = demo.spec;
+        const { buffer, at, count } = game.draw(0, 1.5), { view_width, view_height, abi } = demo.spec;
+        const places = [...Array(count).keys()].map((i) => at + i * abi.size), view = new DataView(buffer);
+        const found = places.filter((place) => abi.kinds[view.getUint32(place + abi.at.kind, true)] === "rect");
+        const rects = found.map((place) => new Float32Array(buffer, place + abi.at.f, 4));
         const tall = rects.filter((r) => r[3] > 2 * r[2] && r[3] < view_height / 2 && r[0] < view_width / 4);
         return tall.sort((a, b) => b[3] - a[3])[0][1];
         """,
@@ -302,11 +303,14 @@ def test_a_click_is_an_event(visit: Callable[..., Visit], host: Host, policy: by
         page,
         """
         for (let i = 0; i < 10; i += 1) game.tick();
-        const { buffer, at, count } = game.draw(0, 1.5);
-        return [...new Float32Array(buffer, at + (count - 1) * 80 + 12, 2)];
+        const { buffer, at, count } = game.draw(0, 1.5), { abi } = demo.spec;
+        return [...new Float32Array(buffer, at + (count - 1) * abi.size + abi.at.f, 2)];
         """,
     )
-    assert shown == pytest.approx(game.draw()[-1].f[:2], abs=2e-3)  # a click falls on a pixel
+    ball = game.draw()[-1]
+    assert isinstance(ball, Circle | Rect) and shown == pytest.approx(
+        (ball.x, ball.y), abs=2e-3
+    )  # a click falls on a pixel
     assert untouched != game.hash()
 
 

@@ -18,6 +18,7 @@ from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.policy import messages
 from minnow.envs.find import OURS
+from minnow.envs.shapes import Shape, decode
 from minnow.export.format import read
 from minnow.export.ops import KINDS
 
@@ -31,7 +32,7 @@ TYPES = {"uint32_t": ctypes.c_uint32, "int32_t": ctypes.c_int32, "float": ctypes
 
 def _declarations() -> list[tuple[str, str, list[str]]]:
     """(result, name, arguments) of every function in game.h."""
-    found = re.findall(r"^(\w[\w ]*[ *]+)(game_\w+)\((.*?)\);", (HERE / "game.h").read_text("utf-8"), re.MULTILINE)
+    found = re.findall(r"^(\w[\w ]*[ *]+)(game_\w+)\(([^)]*)\);", (HERE / "game.h").read_text("utf-8"), re.MULTILINE)
     return [(result, name, [] if args == "void" else args.split(",")) for result, name, args in found]
 
 
@@ -79,28 +80,6 @@ def _library(path: Path) -> ctypes.CDLL:
         function.restype = kind(result)
         function.argtypes = [kind(argument) for argument in arguments]
     return library
-
-
-@dataclass(frozen=True)
-class Shape:
-    """One record of a draw list: `EnvShape` of abi.h."""
-
-    kind: int
-    color: int
-    n: int
-    f: tuple[float, ...]
-    text: str
-
-
-class _CShape(ctypes.Structure):
-    _fields_ = (
-        ("kind", ctypes.c_uint32),
-        ("color", ctypes.c_uint32),
-        ("n", ctypes.c_int32),
-        ("id", ctypes.c_uint32),
-        ("f", ctypes.c_float * 12),
-        ("text", ctypes.c_char * 16),
-    )
 
 
 class _CError(ctypes.Structure):
@@ -359,11 +338,6 @@ class Game:
         ctypes.memmove(self.c.game_state(self.at), saved, size)
 
     def draw(self, slot: int = 0, aspect: float = 1.5) -> list[Shape]:
-        count = self.c.game_draw(self.at, slot, aspect)
-        if count > self.spec.shapes:
-            raise MinnowError(
-                f"{self.spec.name} draws {count} shapes, and declares {self.spec.shapes} at most: raise ENV_SHAPES in "
-                "its C file, or draw fewer."
-            )
-        shapes = ctypes.cast(self.c.game_shapes(self.at), ctypes.POINTER(_CShape))[:count]
-        return [Shape(s.kind, s.color, s.n, tuple(s.f), s.text.decode()) for s in shapes]
+        """The picture; MinnowError for a list that breaks the contract."""
+        wanted = self.c.game_draw(self.at, slot, aspect)
+        return decode(self.c.game_shapes(self.at), wanted, self.spec)

@@ -6,38 +6,82 @@ import math
 from html import escape
 from pathlib import Path
 
-from minnow.envs.raster import KINDS
-from minnow.web.game import Game, Shape
-
-RECT, CIRCLE, LINE, POLYGON, TEXT, CAMERA = map(KINDS.get, ("RECT", "CIRCLE", "LINE", "POLYGON", "TEXT", "CAMERA"))
+from minnow.envs.shapes import (
+    Circle,
+    Line,
+    Polygon,
+    Rect,
+    Renderer,
+    Shape,
+    Text,
+    Tiles,
+    camera_of,
+    render,
+)
+from minnow.envs.solids import flatten
+from minnow.web.game import Game
 
 
 def _numbers(*values: float) -> str:
     return " ".join(f"{value:.4g}" for value in values)
 
 
-def _element(shape: Shape) -> str:
-    """One shape as an element; empty for a kind that a flat picture does not hold."""
-    fill = f'fill="#{shape.color:08x}"'
-    f = shape.f
-    if shape.kind == RECT:
-        x, y, width, height, angle, radius = f[:6]
+class Svg(Renderer):
+    """The elements of a list."""
+
+    def __init__(self) -> None:
+        self.elements: list[str] = []
+
+    def rect(self, shape: Rect) -> None:
+        color, _, x, y, width, height, angle, corner = shape
         turn = f' transform="rotate({_numbers(math.degrees(angle), x, y)})"' if angle else ""
-        place = f'x="{x - width / 2:.5g}" y="{y - height / 2:.5g}" rx="{radius:.4g}"'
-        return f'<rect {place} width="{width:.5g}" height="{height:.5g}" {fill}{turn}/>'
-    if shape.kind == CIRCLE:
-        return f'<circle cx="{f[0]:.5g}" cy="{f[1]:.5g}" r="{f[2]:.4g}" {fill}/>'
-    if shape.kind == LINE:
-        ends = f'x1="{f[0]:.5g}" y1="{f[1]:.5g}" x2="{f[2]:.5g}" y2="{f[3]:.5g}"'
-        return f'<line {ends} stroke="#{shape.color:08x}" stroke-width="{f[4]:.4g}" stroke-linecap="round"/>'
-    if shape.kind == POLYGON:
-        return f'<polygon points="{_numbers(*f[: 2 * shape.n])}" {fill}/>'
-    if shape.kind == TEXT:
-        anchor = "middle" if shape.n == 0 else "start" if shape.n < 0 else "end"
-        place = f'x="{f[0]:.5g}" y="{f[1]:.5g}" font-size="{f[2]:.4g}" text-anchor="{anchor}"'
+        place = f'x="{x - width / 2:.5g}" y="{y - height / 2:.5g}" rx="{corner:.4g}"'
+        self.elements.append(f'<rect {place} width="{width:.5g}" height="{height:.5g}" fill="#{color:08x}"{turn}/>')
+
+    def circle(self, shape: Circle) -> None:
+        place = f'cx="{shape.x:.5g}" cy="{shape.y:.5g}" r="{shape.radius:.4g}"'
+        self.elements.append(f'<circle {place} fill="#{shape.color:08x}"/>')
+
+    def line(self, shape: Line) -> None:
+        ends = f'x1="{shape.x0:.5g}" y1="{shape.y0:.5g}" x2="{shape.x1:.5g}" y2="{shape.y1:.5g}"'
+        stroke = f'stroke="#{shape.color:08x}" stroke-width="{shape.width:.4g}" stroke-linecap="round"'
+        self.elements.append(f"<line {ends} {stroke}/>")
+
+    def polygon(self, shape: Polygon) -> None:
+        points = _numbers(*(number for corner in shape.corners for number in corner))
+        color = f"#{shape.color:08x}"
+        edge = f' stroke="{color}" stroke-width="{shape.edge:.3g}" stroke-linejoin="round"' if shape.edge else ""
+        self.elements.append(f'<polygon points="{points}" fill="{color}"{edge}/>')
+
+    def text(self, shape: Text) -> None:
+        anchor = "middle" if shape.align == 0 else "start" if shape.align < 0 else "end"
+        place = f'x="{shape.x:.5g}" y="{shape.y:.5g}" font-size="{shape.height:.4g}" text-anchor="{anchor}"'
         style = 'font-family="system-ui,sans-serif" font-weight="700" dominant-baseline="central"'
-        return f"<text {place} {style} {fill}>{escape(shape.text)}</text>"
-    return ""
+        self.elements.append(f'<text {place} {style} fill="#{shape.color:08x}">{escape(shape.text)}</text>')
+
+    def tiles(self, shape: Tiles) -> None:
+        """One path for each colour, of the runs in each row."""
+        runs: dict[int, list[str]] = {}
+        for row in range(shape.rows):
+            cells, start = shape.cells[row * shape.columns :][: shape.columns], 0
+            for column in range(1, shape.columns + 1):
+                if column == shape.columns or cells[column] != cells[start]:
+                    length = column - start
+                    runs.setdefault(shape.palette[cells[start]], []).append(f"M{start} {row}h{length}v1h-{length}z")
+                    start = column
+        corner = _numbers(shape.x - shape.width / 2, shape.y - shape.height / 2)
+        scale = _numbers(shape.width / shape.columns, shape.height / shape.rows)
+        paths = (f'<path fill="#{color:08x}" d="{"".join(runs[color])}"/>' for color in runs if color & 0xFF)
+        style = f'transform="translate({corner}) scale({scale})" shape-rendering="crispEdges"'
+        self.elements.append(f"<g {style}>{''.join(paths)}</g>")
+
+
+def drawn(shapes: list[Shape], width: float, height: float) -> str:
+    """The list in a world of this size."""
+    svg, camera = Svg(), camera_of(shapes, width, height)
+    render(flatten(shapes, width, height), svg)
+    box = _numbers(camera.x - camera.width / 2, camera.y - camera.height / 2, camera.width, camera.height)
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}">{"".join(svg.elements)}</svg>'
 
 
 def svg(env: str | Path, policy: bytes | None, *, seconds: float = 3.0) -> str:
@@ -45,11 +89,4 @@ def svg(env: str | Path, policy: bytes | None, *, seconds: float = 3.0) -> str:
     game = Game(env, policy, seed=1)
     game.tick(int(seconds * game.spec.tick_rate))
     width, height = game.spec.view_width, game.spec.view_height
-    shapes = game.draw(0, width / height)
-    box = (0.0, 0.0, width, height)
-    for shape in shapes:
-        if shape.kind == CAMERA:
-            x, y, w, h = shape.f[:4]
-            box = (x - w / 2, y - h / 2, w, h)
-    body = "".join(map(_element, shapes))
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{_numbers(*box)}">{body}</svg>'
+    return drawn(game.draw(0, width / height), width, height)

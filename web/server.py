@@ -106,7 +106,7 @@ class Workshop:
             self.places = [minnow.envs.folder(demo.place) for demo in demos]
             self._seen = self._seen or self._stamp()
             for demo in demos:
-                made[f"{demo.env}.json"] = json.dumps(demo.spec.to_json()).encode()
+                made[f"{demo.env}.json"] = demo.json()
                 made[f"{demo.env}.svg"] = demo.svg().encode()
                 paths[f"{demo.env}.wasm"] = demo.wasm()
                 if demo.policy:
@@ -114,7 +114,8 @@ class Workshop:
                 paths |= {f"{demo.env}-{steps}.minnow": path for steps, path in demo.stages.items()}
             here = {name: f"made/{name}" for name in (*made, *paths, *(f"{demo.env}-whole.wasm" for demo in demos))}
             here |= {name: f"site/{name}" for name in ("page.css", "live.js", "icon.svg")} | {
-                "demo.js": "player/demo.js"
+                "demo.js": "player/demo.js",
+                "solids.js": "player/solids.js",
             }
             for name, text in site.pages(demos, here, "live.js").items():
                 made[name] = text.encode()

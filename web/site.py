@@ -20,6 +20,7 @@ import jinja2
 
 import minnow.envs
 from minnow.cinfer.errors import MinnowError, unknown
+from minnow.envs.shapes import layout
 from minnow.web import picture
 from minnow.web.game import wasm
 from minnow.web.shipped import POLICIES, run_place
@@ -78,6 +79,10 @@ class Demo:
     def whole(self) -> Path:
         """A module that runs any policy."""
         return wasm(self.place, whole=True)
+
+    def json(self) -> bytes:
+        """What the environment declares, and how its draw lists are read."""
+        return json.dumps(self.spec.to_json() | {"abi": layout()}, separators=(",", ":")).encode()
 
     def svg(self) -> str:
         """A picture of the game."""
@@ -166,6 +171,7 @@ def manifest_of(demos: Iterable[Demo], files: dict[str, str]) -> dict[str, dict[
             "wasm": files[f"{demo.env}.wasm"],
             "whole": files.get(f"{demo.env}-whole.wasm"),
             "policy": files[f"{demo.env}.minnow"] if demo.policy else None,
+            "solids": files["solids.js"] if demo.spec.three_d else None,
             "stages": [{"steps": steps, "policy": files[f"{demo.env}-{steps}.minnow"]} for steps in demo.stages],
         }
         for demo in demos
@@ -218,6 +224,8 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
     writer = Writer(folder)
     progress("bundling the player")
     writer.asset("demo.js", bundle(HERE / "player" / "demo.js"))
+    if any(demo.spec.three_d for demo in demos):
+        writer.asset("solids.js", bundle(HERE / "player" / "solids.js"))
     writer.asset("page.js", bundle(HERE / "site" / "page.js"))
     writer.asset("page.css", minify_css((HERE / "site" / "page.css").read_text("utf-8")))
     writer.asset("icon.svg", (HERE / "site" / "icon.svg").read_bytes())
@@ -225,7 +233,7 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
         progress(f"{demo.env}: compiling to WebAssembly, {demo.policy or 'no policy, the script plays'}")
         writer.asset(f"{demo.env}.wasm", demo.wasm().read_bytes())
         writer.asset(f"{demo.env}-whole.wasm", demo.whole().read_bytes())
-        writer.asset(f"{demo.env}.json", json.dumps(demo.spec.to_json(), separators=(",", ":")).encode())
+        writer.asset(f"{demo.env}.json", demo.json())
         writer.asset(f"{demo.env}.svg", demo.svg().encode())
         if demo.policy:
             writer.asset(f"{demo.env}.minnow", demo.policy.read_bytes())
@@ -329,10 +337,11 @@ def check(site: Path) -> list[dict]:
         player = sum(compressed(site / address) for address in loaded)
         wasm = policy = spec = 0
         three_d = False
-        if demo and all((site / demo[part]).is_file() for part in ("spec", "wasm", "policy") if demo[part]):
+        if demo and all((site / demo[part]).is_file() for part in ("spec", "wasm", "policy", "solids") if demo[part]):
             three_d = json.loads((site / demo["spec"]).read_text("utf-8"))["three_d"]
             wasm, spec = compressed(site / demo["wasm"]), compressed(site / demo["spec"])
             policy = compressed(site / demo["policy"]) if demo["policy"] else 0
+            player += compressed(site / demo["solids"]) if demo["solids"] else 0
         if player > PLAYER_LIMIT:
             faults.append(f"the player takes {player} bytes gzip, more than {PLAYER_LIMIT}")
         if wasm > WASM_LIMIT:

@@ -75,6 +75,7 @@ def watching(place: str | Path, feed: Feed) -> Flask:
         f"{env}.wasm": "made/game.wasm",
         f"{env}.json": "made/game.json",
         "demo.js": "player/demo.js",
+        "solids.js": "player/solids.js",
         "page.css": "site/page.css",
         "icon.svg": "site/icon.svg",
         "watch.js": "site/watch.js",
@@ -84,7 +85,7 @@ def watching(place: str | Path, feed: Feed) -> Flask:
     made = {
         "index.html": page.encode(),
         "manifest.json": json.dumps({"demos": site.manifest_of([demo], files)}).encode(),
-        "game.json": json.dumps(demo.spec.to_json()).encode(),
+        "game.json": demo.json(),
         "game.wasm": demo.whole().read_bytes(),
     }
     app = Flask("minnow", static_folder=None)

@@ -1,31 +1,25 @@
-/** Draws a draw list (abi.h: EnvShape) on a 2-D canvas. Knows no environment. */
+/** Draws a draw list on a 2-D canvas. Knows no environment. */
 
-const RECT = 1;
-const CIRCLE = 2;
-const LINE = 3;
-const POLYGON = 4;
-const TEXT = 5;
-const CAMERA = 32;
+import { decode, pick, render } from "./shapes.js";
 
-const WORDS = 20; // 32-bit words of one shape: kind, colour, n, id, 12 floats, 16 bytes of text
-const FLOATS = 4;
-const LETTERS = 64; // the text's offset in bytes
-
-/** @param {number} rgba 0xRRGGBBAA */
-const css = (rgba) => `#${rgba.toString(16).padStart(8, "0")}`;
+/** @typedef {import("./shapes.js").Shape} Shape @typedef {import("./spec.js").Spec} Spec */
+/** @typedef {typeof import("./solids.js").flatten} Flatten */
 
 export class Canvas {
   /**
    * @param {HTMLCanvasElement} element
-   * @param {number} width of the world @param {number} height
+   * @param {Spec} spec
+   * @param {Flatten | null} flatten which draws what lies in space
    */
-  constructor(element, width, height) {
+  constructor(element, spec, flatten) {
     this.element = element;
-    this.width = width;
-    this.height = height;
+    this.spec = spec;
+    this.flatten = flatten;
     this.context = /** @type {CanvasRenderingContext2D} */ (element.getContext("2d", { alpha: false }));
-    this.decoder = new TextDecoder();
     this.view = new DOMMatrix();
+    this.field = document.createElement("canvas"); // of tiles, one pixel each
+    /** @type {Shape[]} those of the picture drawn last */
+    this.shapes = [];
   }
 
   /** Fits the canvas to its box on the screen, one canvas pixel a device pixel. */
@@ -34,21 +28,6 @@ export class Canvas {
     const scale = window.devicePixelRatio || 1;
     const [width, height] = [Math.max(1, Math.round(box.width * scale)), Math.max(1, Math.round(box.height * scale))];
     if (this.element.width !== width || this.element.height !== height) Object.assign(this.element, { width, height });
-  }
-
-  /**
-   * The rectangle of the world that is in the picture.
-   *
-   * @param {number} x centre
-   * @param {number} y
-   * @param {number} w
-   * @param {number} h
-   */
-  #camera(x, y, w, h) {
-    const { width, height } = this.element;
-    const scale = Math.min(width / w, height / h);
-    this.view = new DOMMatrix([scale, 0, 0, scale, width / 2 - x * scale, height / 2 - y * scale]);
-    this.context.setTransform(this.view);
   }
 
   /**
@@ -65,82 +44,103 @@ export class Canvas {
     });
   }
 
-  /** @param {{buffer: ArrayBuffer, at: number, count: number}} list */
-  draw({ buffer, at, count }) {
+  /**
+   * The id of the topmost shape at a place of the world that has one, in the picture drawn last; or 0.
+   *
+   * @param {{x: number, y: number}} place
+   */
+  pick(place) {
+    return pick(this.shapes, place);
+  }
+
+  /**
+   * @param {import("./shapes.js").List} list
+   * @throws where it breaks the contract
+   */
+  draw(list) {
     this.#fit();
-    const { context } = this;
+    const { context, spec } = this;
+    const { width, height } = this.element;
+    const [wide, high] = [spec.view_width, spec.view_height];
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#000";
-    context.fillRect(0, 0, this.element.width, this.element.height);
-    this.#camera(this.width / 2, this.height / 2, this.width, this.height);
-    const words = new Uint32Array(buffer, at, count * WORDS);
-    const floats = new Float32Array(buffer, at, count * WORDS);
-    for (let i = 0; i < count; i += 1) {
-      const word = i * WORDS;
-      const text = () => {
-        const letters = new Uint8Array(buffer, at + word * 4 + LETTERS, WORDS * 4 - LETTERS);
-        return this.decoder.decode(letters.subarray(0, letters.indexOf(0)));
-      };
-      this.#shape(words[word], css(words[word + 1]), words[word + 2] | 0, floats.subarray(word + FLOATS), text);
-    }
+    context.fillRect(0, 0, width, height);
+    this.shapes = [];
+    this.shapes = decode(list, spec);
+    const [x, y, w, h] = this.shapes.find(({ kind }) => kind === "camera")?.f ?? [wide / 2, high / 2, wide, high];
+    const scale = Math.min(width / w, height / h);
+    this.view = new DOMMatrix([scale, 0, 0, scale, width / 2 - x * scale, height / 2 - y * scale]);
+    context.setTransform(this.view);
+    if (this.flatten) this.shapes.unshift(...this.flatten(this.shapes, wide, high));
+    render(this.shapes, this);
   }
 
-  /**
-   * @param {number} kind
-   * @param {string} color
-   * @param {number} n
-   * @param {Float32Array} f
-   * @param {() => string} text
-   */
-  #shape(kind, color, n, f, text) {
+  /** @param {Shape} shape @param {number} x @param {number} y @param {number} width @param {number} height @param {number} angle @param {number} corner */
+  rect({ color }, x, y, width, height, angle, corner) {
+    const { context } = this;
+    context.save();
+    context.translate(x, y);
+    context.rotate(angle);
+    context.beginPath();
+    /** @type {any} */ (context).roundRect(-width / 2, -height / 2, width, height, Math.max(0, corner)); // newer than tsc's own list
+    this.#fill(color);
+    context.restore();
+  }
+
+  /** @param {string} color */
+  #fill(color) {
+    this.context.fillStyle = color;
+    this.context.fill();
+  }
+
+  /** @param {Shape} shape @param {number} x @param {number} y @param {number} radius */
+  circle({ color }, x, y, radius) {
+    this.context.beginPath();
+    this.context.arc(x, y, Math.max(0, radius), 0, 2 * Math.PI);
+    this.#fill(color);
+  }
+
+  /** @param {Shape} shape @param {number} x0 @param {number} y0 @param {number} x1 @param {number} y1 @param {number} width */
+  line({ color }, x0, y0, x1, y1, width) {
+    const { context } = this;
+    context.beginPath();
+    context.strokeStyle = color;
+    context.lineWidth = width;
+    context.lineCap = "round";
+    context.moveTo(x0, y0);
+    context.lineTo(x1, y1);
+    context.stroke();
+  }
+
+  /** @param {Shape} shape @param {number[]} f */
+  polygon({ color, n, edge }, ...f) {
+    const { context } = this;
+    context.beginPath();
+    for (let corner = 0; corner < n; corner += 1) context.lineTo(f[2 * corner], f[2 * corner + 1]);
+    context.closePath();
+    this.#fill(color);
+    if (edge) Object.assign(context, { strokeStyle: color, lineWidth: edge, lineJoin: "round" }).stroke();
+  }
+
+  /** @param {Shape} shape @param {number} x @param {number} y @param {number} height */
+  text({ color, n, text }, x, y, height) {
     const { context } = this;
     context.fillStyle = color;
-    context.beginPath();
-    if (kind === RECT) {
-      const [x, y, width, height, angle, radius] = f;
-      context.save();
-      context.translate(x, y);
-      context.rotate(angle);
-      if (radius > 0) this.#rounded(width, height, Math.min(radius, width / 2, height / 2));
-      else context.rect(-width / 2, -height / 2, width, height);
-      context.fill();
-      context.restore();
-    } else if (kind === CIRCLE) {
-      context.arc(f[0], f[1], Math.max(0, f[2]), 0, 2 * Math.PI);
-      context.fill();
-    } else if (kind === LINE) {
-      context.strokeStyle = color;
-      context.lineWidth = f[4];
-      context.lineCap = "round";
-      context.moveTo(f[0], f[1]);
-      context.lineTo(f[2], f[3]);
-      context.stroke();
-    } else if (kind === POLYGON) {
-      for (let corner = 0; corner < n; corner += 1) context.lineTo(f[2 * corner], f[2 * corner + 1]);
-      context.closePath();
-      context.fill();
-    } else if (kind === TEXT) {
-      context.font = `700 ${f[2]}px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif`;
-      context.textAlign = n < 0 ? "left" : n > 0 ? "right" : "center";
-      context.textBaseline = "middle";
-      context.fillText(text(), f[0], f[1]);
-    } else if (kind === CAMERA) {
-      this.#camera(f[0], f[1], f[2], f[3]);
-    }
+    context.font = `700 ${height}px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif`;
+    context.textAlign = n < 0 ? "left" : n > 0 ? "right" : "center";
+    context.textBaseline = "middle";
+    context.fillText(text, x, y);
   }
 
-  /**
-   * @param {number} width
-   * @param {number} height
-   * @param {number} radius
-   */
-  #rounded(width, height, radius) {
-    const [x, y] = [width / 2, height / 2];
-    this.context.moveTo(-x + radius, -y);
-    this.context.arcTo(x, -y, x, y, radius);
-    this.context.arcTo(x, y, -x, y, radius);
-    this.context.arcTo(-x, y, -x, -y, radius);
-    this.context.arcTo(-x, -y, x, -y, radius);
-    this.context.closePath();
+  /** @param {Shape} shape @param {number} x @param {number} y @param {number} width @param {number} height @param {number} rows */
+  tiles({ n, tile }, x, y, width, height, rows) {
+    const { context, field } = this;
+    const pixels = new ImageData(n, rows);
+    const view = new DataView(pixels.data.buffer);
+    for (let i = 0; i < n * rows; i += 1) view.setUint32(4 * i, tile(Math.floor(i / n), i % n));
+    Object.assign(field, { width: n, height: rows });
+    field.getContext("2d")?.putImageData(pixels, 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(field, x - width / 2, y - height / 2, width, height);
   }
 }

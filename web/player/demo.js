@@ -48,9 +48,9 @@ class MinnowDemo extends HTMLElement {
     const env = this.getAttribute("env") ?? "";
     const manifest = new URL(this.getAttribute("manifest") ?? new URL("../manifest.json", import.meta.url).href, document.baseURI);
     try {
-      const { spec, module, whole, policy, policyName, stages } = await load(manifest, env, veil.loading(env));
+      const { spec, module, whole, flatten, policy, policyName, stages } = await load(manifest, env, veil.loading(env));
       const store = (this.store = new Store(spec, module, whole));
-      this.#build(store, signal);
+      this.#build(store, flatten, signal);
       await store.open(policy ? [policy] : [], policyName);
       if (policy && stages.length && store.game) {
         store.stages = [...stages, { steps: store.game.meta().steps ?? 0, fetch: async () => policy }];
@@ -64,16 +64,17 @@ class MinnowDemo extends HTMLElement {
 
   /**
    * @param {Store} store
+   * @param {import("./canvas.js").Flatten | null} flatten of an environment in space
    * @param {AbortSignal} signal
    */
-  #build(store, signal) {
+  #build(store, flatten, signal) {
     const { spec } = store;
     const { canvas, stage, main, panel, frame, veil } = this;
     if (!canvas || !stage || !main || !panel || !frame || !veil) return;
     canvas.style.aspectRatio = `${spec.view_width} / ${spec.view_height}`;
     frame.style.setProperty("--aspect", String(spec.view_width / spec.view_height));
     canvas.setAttribute("aria-label", `${spec.title}: ${spec.description}`);
-    const picture = new Canvas(canvas, spec.view_width, spec.view_height);
+    const picture = new Canvas(canvas, spec, flatten);
     const controls = (this.controls = new Controls(spec, () => store.takeOver(store.shown)));
     controls.watch(canvas);
     gestures(spec, picture, (event) => store.game?.event(store.shown, event));
@@ -96,7 +97,11 @@ class MinnowDemo extends HTMLElement {
       },
       () => {
         if (!store.game) return;
-        picture.draw(store.game.draw(store.shown, spec.view_width / spec.view_height));
+        try {
+          picture.draw(store.game.draw(store.shown, spec.view_width / spec.view_height));
+        } catch (error) {
+          if (!store.fault) store.fail(error, [["Go on", () => ((store.fault = null), store.play())]]);
+        }
         for (const { frame } of panels) frame?.(store.game);
       },
     );

@@ -41,7 +41,7 @@ async function bytes(url, received) {
  * @param {URL} manifest the site's manifest.json
  * @param {string} env
  * @param {(kilobytes: number) => void} progress
- * @returns {Promise<{spec: Spec, module: WebAssembly.Module, whole: URL | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
+ * @returns {Promise<{spec: Spec, module: WebAssembly.Module, whole: URL | null, flatten: import("./canvas.js").Flatten | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
  */
 export async function load(manifest, env, progress) {
   const { demos } = /** @type {{demos: Record<string, Demo>}} */ (await (await request(manifest)).json());
@@ -49,17 +49,18 @@ export async function load(manifest, env, progress) {
   const demo = demos[env];
   let total = 0;
   const received = (/** @type {number} */ size) => progress((total += size) / 1024);
-  const [spec, wasm, policy] = await Promise.all([
+  const [spec, wasm, policy, solids] = await Promise.all([
     request(new URL(demo.spec, manifest)).then((response) => response.json()),
     bytes(new URL(demo.wasm, manifest), received),
     demo.policy ? bytes(new URL(demo.policy, manifest), received) : null,
+    demo.solids ? import(new URL(demo.solids, manifest).href) : null,
   ]);
   const whole = demo.whole ? new URL(demo.whole, manifest) : null;
   const stages = (demo.stages ?? []).map((stage) => ({
     steps: stage.steps,
     fetch: () => bytes(new URL(stage.policy, manifest), () => {}),
   }));
-  return { spec, module: await compiled(wasm), whole, policy, policyName: `${env}.minnow`, stages };
+  return { spec, module: await compiled(wasm), whole, flatten: solids?.flatten ?? null, policy, policyName: `${env}.minnow`, stages };
 }
 
 /** @param {Uint8Array} wasm */

@@ -4,7 +4,9 @@
  * @typedef {{name: string, value: number, low: number, high: number, kind: string, scale: string, unit: string, doc: string}} Param
  * @typedef {{name: string, size: number, low: number, high: number, labels: string[]}} Head
  * @typedef {{label: string, keys: string[], gamepad: string[], touch: string, head: number, value: number}} Control
- * @typedef {{kind: number, name: string, doc: string, pointer: string}} Gesture
+ * @typedef {{kind: number, name: string, doc: string, pointer: string, uses: ("target" | "at" | "way" | "value")[]}} Gesture
+ * @typedef {{kinds: Record<number, string>, size: number, at: Record<string, number>}} Abi how a draw list is read: names
+ *   of kinds, bytes of a shape, offsets of its members
  * @typedef {object} Spec
  * @property {string} name
  * @property {string} title
@@ -23,6 +25,8 @@
  * @property {Param[]} param
  * @property {Control[]} control
  * @property {Gesture[]} gesture
+ * @property {number} shapes the longest draw list
+ * @property {Abi} abi
  * @property {string} source_hash
  *
  * What the site's manifest says of one demo; paths are relative to the manifest.
@@ -31,6 +35,7 @@
  * @property {string} wasm a module that runs the policy
  * @property {string | null} whole one that runs any
  * @property {string | null} policy
+ * @property {string | null} solids the module that draws what lies in space
  * @property {{steps: number, policy: string}[]} [stages] policies of earlier stages of its training, earliest first
  */
 

@@ -23,7 +23,7 @@ export class Veil {
 
   /** @param {import("./store.js").Fault} fault */
   tell({ error, ways }) {
-    const title = error instanceof PolicyError ? `Policy file refused: error ${error.number}` : "This demo could not start";
+    const title = error instanceof PolicyError ? `Policy file refused: error ${error.number}` : "This demo cannot go on";
     const words = error instanceof Error ? error.message : String(error);
     this.cover(
       make("p", { role: "alert" }, make("strong", {}, title), make("br"), words),

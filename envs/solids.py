@@ -1,0 +1,208 @@
+"""The shapes of three dimensions as flat faces, lit; and these seen by a camera, as polygons of a flat picture."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from .shapes import (
+    Box3,
+    Camera3,
+    Capsule3,
+    Cylinder3,
+    Ground3,
+    Light,
+    Point3,
+    Polygon,
+    Renderer,
+    Shape,
+    Solid,
+    Sphere3,
+    Turn,
+    render,
+)
+
+# web/player/solids.js draws the same: what changes here changes there.
+SEGMENTS = 16  # around a sphere, a cylinder or a capsule
+RINGS = 4  # from a sphere's equator to its pole
+SQUARES = 64  # of a ground, along each side at most: more are drawn larger
+AMBIENT = 0.4
+SUN = Light(0xFFFFFFFF, 0, (0.48, 0.36, -0.8), 0.6)  # where a list has no light
+NEAR = 0.01  # m: what is nearer to the eye is cut off
+SEAM = 0.0015  # of the picture's width: the line around each face, so that none shows between two
+
+
+class Face(NamedTuple):
+    corners: np.ndarray  # [4][3], from the eye: to the right, up, forwards; where two are the same, a triangle
+    color: int
+    id: int
+
+
+class Scene(NamedTuple):
+    camera: Camera3
+    faces: list[Face]  # those that the eye is in front of, lit; the furthest first
+
+
+def _rotation(turn: Turn) -> np.ndarray:
+    w, x, y, z = turn
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def _towards(axis: np.ndarray) -> np.ndarray:
+    """A rotation that takes z to this direction."""
+    z = axis / np.linalg.norm(axis)
+    x = np.cross([0.0, 1.0, 0.0] if abs(z[1]) < 0.9 else [1.0, 0.0, 0.0], z)
+    x /= np.linalg.norm(x)
+    return np.stack([x, np.cross(z, x), z], axis=1)
+
+
+@functools.cache
+def _cap() -> tuple[tuple[float, float], ...]:
+    """From a pole to the equator of a unit sphere: height above the equator, radius."""
+    return tuple((math.cos(a), math.sin(a)) for a in (math.pi / 2 * k / RINGS for k in range(RINGS + 1)))
+
+
+def _revolved(profile: list[tuple[float, float]]) -> np.ndarray:
+    """[faces][4][3]: a line of (height, radius), from below, turned around z."""
+    turn = 2 * math.pi * np.arange(SEGMENTS + 1) / SEGMENTS
+    ring = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    points = np.array([[(*(r * xy), h) for xy in ring] for h, r in profile])  # [heights][segments + 1][3]
+    quads = np.stack([points[:-1, :-1], points[:-1, 1:], points[1:, 1:], points[1:, :-1]], axis=2)
+    return quads.reshape(-1, 4, 3)
+
+
+_SIDES = [[0, 2, 3, 1], [4, 5, 7, 6], [0, 1, 5, 4], [2, 6, 7, 3], [0, 4, 6, 2], [1, 3, 7, 5]]
+_CUBE = np.array([[x, y, z] for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)], float)[_SIDES]
+
+
+class _Faces(Renderer):
+    """Gathers what is needed for a scene."""
+
+    def __init__(self) -> None:
+        self.seen_by: Camera3 | None = None
+        self.lights: list[Light] = []
+        # faces [n][4][3], whose corners run anticlockwise as one sees them; their colours; what they are of
+        self.solids: list[tuple[np.ndarray, list[int], Solid]] = []
+
+    def camera3(self, shape: Camera3) -> None:
+        self.seen_by = self.seen_by or shape
+
+    def light(self, shape: Light) -> None:
+        self.lights.append(shape)
+
+    def _add(self, faces: np.ndarray, rotation: np.ndarray, centre: Point3 | np.ndarray, of: Solid) -> None:
+        self.solids.append((faces @ rotation.T + np.asarray(centre), [of.color] * len(faces), of))
+
+    def box3(self, shape: Box3) -> None:
+        self._add(_CUBE * shape.half, _rotation(shape.turn), shape.centre, shape)
+
+    def sphere3(self, shape: Sphere3) -> None:
+        self._round(shape.radius, 0.0, np.eye(3), shape.centre, shape)
+
+    def capsule3(self, shape: Capsule3) -> None:
+        start, end = np.array(shape.start), np.array(shape.end)
+        length = float(np.linalg.norm(end - start))
+        rotation = _towards(end - start) if length > 0 else np.eye(3)
+        self._round(shape.radius, length / 2, rotation, (start + end) / 2, shape)
+
+    def _round(self, radius: float, half: float, rotation: np.ndarray, centre: Point3 | np.ndarray, of: Solid) -> None:
+        above = [(half + radius * h, radius * r) for h, r in _cap()]
+        self._add(_revolved([(-h, r) for h, r in above] + above[::-1]), rotation, centre, of)
+
+    def cylinder3(self, shape: Cylinder3) -> None:
+        half, radius = shape.half, shape.radius
+        profile = [(-half, 0.0), (-half, radius), (half, radius), (half, 0.0)]
+        self._add(_revolved(profile), _rotation(shape.turn), shape.centre, shape)
+
+    def ground3(self, shape: Ground3) -> None:
+        (x, y, z), (wide, deep) = shape.centre, shape.half
+        side = shape.side if shape.side > 0 else 2 * max(wide, deep)
+        side *= max(1, math.ceil(2 * max(wide, deep) / (side * SQUARES)))
+        faces, colors = [], []
+        for j in range(math.ceil(2 * deep / side)):
+            for i in range(math.ceil(2 * wide / side)):
+                x0, y0 = x - wide + i * side, y - deep + j * side
+                x1, y1 = min(x0 + side, x + wide), min(y0 + side, y + deep)
+                faces.append([[x0, y0, z], [x1, y0, z], [x1, y1, z], [x0, y1, z]])
+                colors.append(shape.other if (i + j) % 2 else shape.color)
+        self.solids.append((np.array(faces, float).reshape(-1, 4, 3), colors, shape))
+
+
+def scene(shapes: Iterable[Shape]) -> Scene | None:
+    """What lies in space, or None where nothing does: where the list has no camera there."""
+    found = _Faces()
+    render(shapes, found)
+    camera = found.seen_by
+    if not camera:
+        return None
+    eye, axes, faces = np.array(camera.eye), _axes(camera), []
+    for corners, colors, solid in found.solids:
+        normal = np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
+        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+        seen = np.einsum("fi,fi->f", normal, eye - corners.mean(axis=1)) > 0
+        lit = _lit(normal, np.array(colors, ">u4"), found.lights or [SUN])
+        far = np.linalg.norm(corners - eye, axis=2).max(axis=1)
+        placed = (corners - eye) @ axes.T
+        for k in np.flatnonzero(seen):
+            faces.append((not isinstance(solid, Ground3), -float(far[k]), Face(placed[k], int(lit[k]), solid.id)))
+    faces.sort(key=lambda face: face[:2])
+    return Scene(camera, [face for _, _, face in faces])
+
+
+def _lit(normal: np.ndarray, colors: np.ndarray, lights: list[Light]) -> np.ndarray:
+    """The colours [faces] of faces with these normals, under these lights."""
+    share = np.full((len(normal), 3), AMBIENT)
+    for light in lights:
+        direction = np.array(light.direction) / max(math.hypot(*light.direction), 1e-12)
+        shade = np.array(list(light.color.to_bytes(4, "big")[:3])) / 255
+        share += light.strength * np.maximum(normal @ -direction, 0)[:, None] * shade
+    parts = colors.view(np.uint8).reshape(-1, 4).copy()
+    parts[:, :3] = np.minimum(parts[:, :3] * share + 0.5, 255)
+    return parts.reshape(-1).view(">u4")
+
+
+def _axes(camera: Camera3) -> np.ndarray:
+    """[3][3]: to the right, up and forwards, as rows."""
+    forwards = _towards(np.array(camera.target) - camera.eye)[:, 2]
+    right = np.cross(forwards, [0.0, 0.0, 1.0])
+    size = np.linalg.norm(right)
+    right = right / size if size > 1e-6 else np.array([1.0, 0.0, 0.0])  # straight up or down
+    return np.stack([right, np.cross(right, forwards), forwards])
+
+
+def _cut(points: np.ndarray) -> np.ndarray:
+    """The part of a polygon [n][3] that lies before the eye."""
+    kept = []
+    for a, b in zip(np.roll(points, 1, axis=0), points, strict=True):
+        if (a[2] < NEAR) != (b[2] < NEAR):
+            kept.append(a + (b - a) * ((NEAR - a[2]) / (b[2] - a[2])))
+        if b[2] >= NEAR:
+            kept.append(b)
+    return np.array(kept).reshape(-1, 3)
+
+
+def flatten(shapes: list[Shape], width: float, height: float) -> list[Shape]:
+    """A list with what lies in space seen in perspective, as polygons of the whole picture, width x height, below the
+    flat shapes."""
+    found = scene(shapes)
+    if not found:
+        return shapes
+    middle = np.array([width / 2, height / 2])
+    scale = middle[1] / math.tan(found.camera.field / 2)
+    flat: list[Shape] = []
+    for face in found.faces:
+        points = _cut(face.corners)
+        if len(points) >= 3:
+            places = middle + points[:, :2] / points[:, 2:] * [scale, -scale]
+            flat.append(Polygon(face.color, face.id, tuple(map(tuple, places.tolist())), SEAM * width))
+    return flat + list(shapes)
