@@ -79,7 +79,7 @@ static float score(const State *s, int lane, int slot) {
 
 static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
     (void)lane;
-    for (int i = 0; i < 2000; i++) { /* more than anybody's list holds */
+    for (int i = 0; i < 2000; i++) { /* as many as it declares */
         env_circle(list, (float)i, s->pushed[view->agent], 1.0f, 0xff0000ff);
     }
 }
