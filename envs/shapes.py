@@ -286,7 +286,8 @@ def _tiles(c: Any, color: int, columns: int, id: int, f: list[float]) -> Tiles:
     if stride > columns:
         cells = b"".join(cells[row * stride : row * stride + columns] for row in range(rows))
     palette = tuple(ffi().cast("uint32_t *", c.tiles.palette)[0:256])
-    return Tiles(color, id, *f[:4], columns, rows, cells, palette)
+    x, y, width, height = f[:4]
+    return Tiles(color, id, x, y, width, height, columns, rows, cells, palette)
 
 
 def camera_of(shapes: Iterable[Shape], width: float, height: float) -> Camera:
