@@ -60,16 +60,6 @@ static inline float mnw_sine_of(float r, uint32_t turn) {
     return mnw_from(mnw_bits(turn & 1 ? cosine : sine) ^ (turn & 2) << 30);
 }
 
-/* Sine, or with quarter = 1 cosine, in a form that compilers vectorise: absolute error 1.2e-7 for |x| <= 8192; of all
- * else, and of what is not a number, it is some number in [-1, 1]. The multiple of pi/2 is subtracted in three parts,
- * the first two of which have so few bits that their products are exact (Cody and Waite, 1980). */
-static inline float mnw_sine_near(float x, uint32_t quarter) {
-    float c = x > -8192.0f ? x : -8192.0f, shifted = (c < 8192.0f ? c : 8192.0f) * 0.636619747f + 12582912.0f;
-    float n = shifted - 12582912.0f, r = ((x - n * 1.5703125f) - n * 4.83751297e-4f) - n * 7.54979013e-8f;
-    r = r > -0.786f ? r : -0.786f;
-    return mnw_sine_of(r < 0.786f ? r : 0.786f, mnw_bits(shifted) + quarter);
-}
-
 /* x + x^3 / 3 z ... : x times the sum of z^k / (2 k + 1). With z = x^2 it is atanh, with -x^2 atan, for |x| < 0.42. */
 static inline double mnw_odd(double x, double z) {
     double sum = 0.0;

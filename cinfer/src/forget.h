@@ -1,6 +1,7 @@
 /* ---- What an instruction set has defined. */
 #undef MNW_ISA
 #undef MNW_LANES
+#undef MNW_GATES
 #undef MNW_FUSED
 #undef MNW_LESS
 #undef MNW_SAME

@@ -9,6 +9,7 @@ MNW_INLINE void mnw_store(float *p, mnw_v v) {
     memcpy(p, &v, sizeof v);
 }
 
+#if !MNW_FUSED
 /* The first n lanes. */
 static MNW_NOINLINE void mnw_store_some(float *p, mnw_v v, size_t n) {
     float lanes[MNW_LANES];
@@ -36,3 +37,4 @@ static MNW_NOINLINE mnw_v mnw_load_some(const float *p, size_t n) {
 MNW_INLINE mnw_v mnw_get(const float *p, size_t n) {
     return MNW_LANES > 1 && n < MNW_LANES ? mnw_load_some(p, n) : mnw_load(p);
 }
+#endif
