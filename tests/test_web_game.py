@@ -285,6 +285,35 @@ def test_a_game_goes_on_where_a_policy_asks_for_a_row_that_is_not_there() -> Non
     assert game.action(0) == (2,)
 
 
+def observing(inputs: dict[str, tuple[tuple[int, ...], str]]) -> bytes:
+    """A policy with these inputs, shape and type, that looks at the first one."""
+    graph = Graph([Value(shape, dtype) for shape, dtype in inputs.values()] + [Value((3,))])
+    graph.inputs = [Input(name, i) for i, name in enumerate(inputs)]
+    graph.tensors, graph.tensor_names = [np.ones((3, 4), np.float32)], ["w"]
+    graph.ops = [Op("linear", [0], [len(inputs)], [0, -1])]
+    graph.outputs = [Output("logits", len(inputs), "logits")]
+    zeros = [np.zeros((2, 1, *shape), np.float32 if dtype == "f32" else np.uint8) for shape, dtype in inputs.values()]
+    golden = format.Golden(zeros, [np.zeros((2, 1, 3), np.float32)])
+    return format.write(graph, None, action=Discrete(3), golden=golden)
+
+
+@pytest.mark.parametrize(
+    ("change", "number", "words"),
+    [
+        ({}, 81, "heads"),  # these are right: what it does is another matter
+        ({"somebody": ((4,), "f32")}, 4, "other inputs"),
+        ({"secret": ((1,), "f32")}, 4, "other inputs"),  # is for the critic alone
+        ({"others": ((8, 64), "f32")}, 65, "shape"),
+        ({"others": ((64, 8), "u8")}, 65, "shape"),
+    ],
+)
+def test_inputs_are_the_games_groups(change: dict, number: int, words: str) -> None:
+    right = {"self": ((4,), "f32"), "others": ((64, 8), "f32"), "there": ((64,), "u8")}
+    with pytest.raises(MinnowError, match=f"made for another game.*{words}") as error:
+        Game(HERE / "games" / "crowd", observing(right | change))
+    assert error.value.number == number
+
+
 def test_the_pages_words_are_the_headers() -> None:
     text = (WEB / "player" / "errors.js").read_text()
     found = {int(number): words for number, words in re.findall(r'^  (\d+): "(.*)",$', text, re.MULTILINE)}

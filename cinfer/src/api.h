@@ -18,7 +18,7 @@ extern "C" {
     X(ARGUMENT, 1, "a function was called with an argument it cannot take")                                            \
     X(BLOCK, 2, "the memory block is too small")                                                                       \
     X(AGENT, 3, "there is no such agent")                                                                              \
-    X(INPUT, 4, "the policy takes another number of inputs")                                                           \
+    X(INPUT, 4, "the policy takes other inputs, or another number of them")                                            \
     X(MASK, 5, "the mask leaves a head without any choice")                                                            \
     X(STATE, 6, "the saved state is of another policy, or of another number of agents")                                \
     X(MEMORY, 7, "the policy needs more memory than this machine can address")                                         \

@@ -5,7 +5,7 @@ const WORDS = {
   1: "a function was called with an argument it cannot take",
   2: "the memory block is too small",
   3: "there is no such agent",
-  4: "the policy takes another number of inputs",
+  4: "the policy takes other inputs, or another number of them",
   5: "the mask leaves a head without any choice",
   6: "the saved state is of another policy, or of another number of agents",
   7: "the policy needs more memory than this machine can address",
