@@ -362,14 +362,15 @@ def test_phone(visit: Callable[..., Visit], host: Host) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert demo(page, "return demo.canvas.width") == pytest.approx(3 * 320, abs=4)  # sharp
     paused(page)
-    start = paddle(page)
     demo(page, "demo.play()")
     box = page.locator("canvas").bounding_box()
     assert box
     session = page.context.new_cdp_session(page)
     point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] * 0.85}
     session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
-    until(page, "demo.game.ticks > 30")
+    until(page, "demo.game.driver(0) === 2")
+    start, ticks = paddle(page), demo(page, "return game.ticks")
+    until(page, f"demo.game.ticks > {ticks + 30}")
     assert demo(page, "return game.driver(0)") == PERSON
     assert paddle(page) > start + 1e-3
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

@@ -94,8 +94,9 @@ def test_stages_are_offered_where_nothing_may_move(browser: Browser) -> None:
     """To somebody who asked for reduced motion, who finds the game paused."""
     policy = (site.HERE / "policies" / "cartpole.minnow").read_bytes()
     with served("cartpole") as address, contextlib.closing(browser.new_page(reduced_motion="reduce")) as page:
-        demo = {"spec": "made/game.json", "wasm": "made/game.wasm", "whole": None, "policy": "made/own.minnow"}
-        demo["stages"] = [{"steps": 5000, "policy": "made/own.minnow"}]
+        stages = [{"steps": 5000, "policy": "made/own.minnow"}]
+        files = {"spec": "made/game.json", "wasm": "made/game.wasm", "policy": "made/own.minnow"}
+        demo = {**files, "whole": None, "stages": stages}
         page.route("**/manifest.json", lambda route: route.fulfill(json={"demos": {"cartpole": demo}}))
         page.route("**/own.minnow", lambda route: route.fulfill(body=policy))
         page.goto(address)
