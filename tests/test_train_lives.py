@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,18 @@ def exported(policy: Policy) -> bytes:
     return build(policy, example, example_state=policy.initial_state(4), outputs=policy.outputs, action=action).data
 
 
-def file_player(policy: Policy) -> FilePlayer:
-    return FilePlayer(cinfer.load(exported(policy)))
+@functools.cache
+def known(core: str) -> tuple[Policy, bytes]:
+    """An undecided policy, and its file."""
+    policy = undecided(settings(core))
+    example, action = torch.randn(4, *SPEC.group[0].shape), Discrete(policy.space.sizes[0])
+    state = policy.initial_state(4)
+    return policy, build(policy, example, example_state=state, outputs=policy.outputs, action=action).data
+
+
+def players_of(core: str) -> list[Any]:
+    policy, data = known(core)
+    return [TorchPlayer(policy), FilePlayer(cinfer.load(data))]
 
 
 def rollouts(trainer: PPO, count: int) -> Iterator[None]:
@@ -105,15 +116,13 @@ TICKS = [1_000, pytest.param(10_000, marks=pytest.mark.full)]
 @pytest.mark.parametrize("ticks", TICKS)
 @pytest.mark.parametrize("core", CORES)
 def test_rollout_and_players_act_alike(core, ticks):
-    policy = undecided(settings(core))
-    trainer, players = acting(settings(core), policy), [TorchPlayer(policy), file_player(policy)]
-    assert wrong(trainer, players, ticks // trainer.train.horizon) == [0, 0]
+    trainer = acting(settings(core), known(core)[0])
+    assert wrong(trainer, players_of(core), ticks // trainer.train.horizon) == [0, 0]
 
 
 @pytest.mark.parametrize("core", CORES)
 def test_a_reset_left_out_by_collect_or_a_player_is_caught(core, monkeypatch):
-    policy = undecided(settings(core))
-    trainer, deaf = acting(settings(core), policy), [TorchPlayer(policy), file_player(policy)]
+    trainer, deaf = acting(settings(core), known(core)[0]), players_of(core)
     for player in deaf:
         act = player.act
         monkeypatch.setattr(
@@ -121,7 +130,7 @@ def test_a_reset_left_out_by_collect_or_a_player_is_caught(core, monkeypatch):
         )
     assert min(wrong(trainer, deaf, 5)) > 0
     without(trainer.policy, "clear", monkeypatch)
-    assert wrong(trainer, [TorchPlayer(policy)], 5)[0] > 0
+    assert wrong(trainer, players_of(core)[:1], 5)[0] > 0
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -374,8 +383,7 @@ def test_every_agent_is_scored_to_the_end_of_its_environment(monkeypatch):
 
 @pytest.mark.parametrize("core", CORES)
 def test_evaluation_leaves_the_dead_out_and_scores_the_same(core, monkeypatch):
-    policy = undecided(settings(core))
-    for player in (TorchPlayer(policy), file_player(policy)):
+    for player in players_of(core):
         scores = []
         for few in (0.0, 1.0):
             monkeypatch.setattr(evaluation, "FEW", few)
