@@ -165,7 +165,8 @@ def state(env: str | Path) -> str:
 
 
 def storm(env: str | Path, steps: int = 100_000) -> str:
-    """Random agent-steps under sanitizers, as declared and with everything turned: ranges, masks, pictures."""
+    """Random agent-steps under sanitizers, as declared and with everything turned: ranges, masks, pictures,
+    whose length is tried at corners of the parameters too (driver.c says which)."""
     for cc in compilers():
         for lanes in lane_counts(env):
             output(driver(env, *SANITIZE, cc=cc, lanes=lanes), "storm", str(steps))

@@ -12,6 +12,13 @@
 #define ENV_EXPORT __attribute__((visibility("default")))
 #endif
 
+/* What runs faster apart from its callers, in which compilers would run out of registers. */
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
+#define ENV_APART __attribute__((noinline))
+#else
+#define ENV_APART
+#endif
+
 /* A saved environment is its lane's words in the order of State's members: what a State of one lane would hold. */
 enum { ENV_SAVED = sizeof(State) / ENV_LANES, ENV_WORDS = ENV_SAVED / 4 };
 _Static_assert(sizeof(State) % (4 * ENV_LANES) == 0, "with lanes every member of State is an array of 32-bit numbers");
@@ -268,8 +275,10 @@ static void env_mend(const State *s, EnvActions action, env_action (*mended)[ENV
 /* One tick by actions that are within their heads' bounds. */
 static inline void env_advance(State *s, EnvActions action, EnvResult out, void *scratch) {
     if (env.mask) {
-        env_action(*mended)[ENV_HEADS][ENV_LANES] = scratch;
-        env_mend(s, action, mended, (uint8_t *)scratch + ENV_ACTIONS_SIZE);
+        _Alignas(64) char here[1024]; /* where it is enough: compilers know better what else it cannot be */
+        void *room = ENV_ACTIONS_SIZE + (size_t)env_choice_count() <= sizeof here ? here : scratch;
+        env_action(*mended)[ENV_HEADS][ENV_LANES] = room;
+        env_mend(s, action, mended, (uint8_t *)room + ENV_ACTIONS_SIZE);
         env.step(s, (EnvActions)mended, out);
     } else {
         env.step(s, action, out);
@@ -316,13 +325,18 @@ ENV_EXPORT uint32_t env_goes_on(const void *block, uint32_t lane) {
     return (uint32_t)env_lives_on(block, lane);
 }
 
+/* A group as all lanes see it. */
+ENV_APART static void env_see(const State *s, int slot, uint32_t group, void *obs, size_t stride) {
+    env.observe[ENV_GROUPS == 1 ? 0 : group](s, slot, obs, stride);
+}
+
 /* A group as one lane sees it. */
 static inline void env_look(const State *s, uint32_t lane, int slot, uint32_t group, void *obs, void *scratch) {
 #if ENV_LANES == 1
     (void)lane, (void)scratch;
-    env.observe[group](s, slot, obs, 0);
+    env_see(s, slot, group, obs, 0);
 #else
-    env.observe[group](s, slot, scratch, env_group_numbers(group));
+    env_see(s, slot, group, scratch, env_group_numbers(group));
     size_t size = env_group_bytes(group);
     memcpy(obs, (const char *)scratch + lane * size, size);
 #endif
@@ -332,12 +346,16 @@ ENV_EXPORT void env_observe(const void *block, uint32_t lane, uint32_t slot, uin
     env_look(block, lane, (int)slot, group, obs, scratch);
 }
 
-ENV_EXPORT void env_mask(const void *block, uint32_t lane, uint32_t slot, uint8_t *mask) {
-    if (env.mask && (!env.alive || env.alive(block, (int)lane, (int)slot))) {
-        env.mask(block, (int)lane, (int)slot, mask);
+static inline void env_may(const State *s, uint32_t lane, uint32_t slot, uint8_t *mask) {
+    if (env.mask && (!env.alive || env.alive(s, (int)lane, (int)slot))) {
+        env.mask(s, (int)lane, (int)slot, mask);
     } else {
         memset(mask, 1, (size_t)env_choice_count());
     }
+}
+
+ENV_EXPORT void env_mask(const void *block, uint32_t lane, uint32_t slot, uint8_t *mask) {
+    env_may(block, lane, slot, mask);
 }
 
 ENV_EXPORT void env_script(const void *block, uint32_t lane, uint32_t slot, float skill, void *action) {

@@ -239,6 +239,42 @@ static void storm(uint32_t steps, int wild) {
     }
 }
 
+/* Corners of the parameters' box: all at their lowest, all at their highest, each alone at either end, and some drawn
+ * at random. At each of them a game is played for a while, its pictures no longer than declared. */
+static void corners(void) {
+    enum { ALONE = 2 + 2 * ENV_PARAM_COUNT, CORNERS = ALONE + 8 };
+    for (uint32_t corner = 0; corner < CORNERS; corner++) {
+        float param[ENV_PARAM_COUNT];
+        for (uint32_t i = 0; i < ENV_PARAM_COUNT; i++) {
+            int high = corner < ALONE ? (int)(corner & 1) : (int)(env_threefry(3, 4, corner, i).a & 1);
+            int turned = corner < 2 || corner >= ALONE || (corner - 2) / 2 == i;
+            param[i] = !turned ? env_params[i].value : high ? env_params[i].high : env_params[i].low;
+        }
+        for (uint32_t l = 0; l < ENV_LANES; l++) {
+            env_init(&block, l, corner, 1, l, param, 0.0f);
+            env_reset(&block, l);
+        }
+        for (uint32_t step = 0; step * DRIVER_CROWD < 60; step++) {
+            EnvView view = {0, 0, 1.5f};
+            uint32_t wanted = env_draw(&block, 0, &view, NULL, 0);
+            if (wanted > ENV_SHAPES) {
+                fail("draw() writes more shapes than ENV_SHAPES declares, with parameters at their ends: declare more",
+                     "their number", wanted);
+            }
+            for (uint32_t l = 0; l < ENV_LANES; l++) {
+                random_actions(12, step, l);
+            }
+            tick();
+            for (uint32_t l = 0; l < ENV_LANES; l++) {
+                if (terminated[l] || truncated[l]) {
+                    env_reset(&block, l);
+                }
+                terminated[l] = truncated[l] = 0;
+            }
+        }
+    }
+}
+
 #ifdef ENV_POOL
 enum { DRIVER_ENVS = ENV_SLOTS > 128 ? 3 : ENV_SLOTS > 4 ? 9 : 45, DRIVER_ROWS = DRIVER_ENVS * ENV_SLOTS };
 static env_action acts[DRIVER_ROWS * ENV_HEADS];
@@ -299,6 +335,7 @@ int main(int argc, char **argv) {
     } else if (env_same(mode, "storm")) {
         storm(steps, 0);
         storm(steps, 1);
+        corners();
 #ifdef ENV_POOL
     } else if (env_same(mode, "vector")) {
         if (play(1, steps) != play(4, steps)) {

@@ -96,20 +96,29 @@ typedef struct EnvStep {
 /* A row whose environment has lives, in the course of a step. */
 typedef struct EnvLife {
     float reward;
-    uint32_t seen; /* it lives, and did so at the last observation */
+    uint32_t seen; /* ENV_UNSEEN ... */
 } EnvLife;
+enum {
+    ENV_UNSEEN = 0,
+    ENV_SEEN = 1,
+    ENV_TOLD = 2
+}; /* at the last observation; ENV_TOLD: it was, and has ended since */
 
-/* What rows lay down in scratch; that of core.h follows. */
+/* What rows lay down in the course of a step. In scratch, at whose end that of core.h is, or, where it is small, on the
+ * stack, where compilers know better what else it cannot be. */
 typedef struct EnvDesk {
     env_action action[ENV_SLOTS][ENV_HEADS][ENV_LANES];
     EnvStep step, kept;
     float skill[ENV_SLOTS][ENV_LANES];
     EnvLife life[ENV_SLOTS][ENV_LANES];
-    char saved[ENV_LANES > 1 ? sizeof(State) : 1]; /* [lanes][ENV_SAVED] */
 } EnvDesk;
 
-static inline void *env_desk_scratch(EnvDesk *desk) {
-    return (char *)desk + env_align(sizeof(EnvDesk));
+/* [lanes][ENV_SAVED] of scratch: lanes set aside. */
+static inline char *env_shelf(void *scratch) {
+    return (char *)scratch + env_align(sizeof(EnvDesk));
+}
+static inline void *env_core_scratch(void *scratch) {
+    return env_shelf(scratch) + (ENV_LANES > 1 ? env_align(sizeof(State)) : 0);
 }
 
 static inline State *env_block_at(const EnvRows *v, size_t block) {
@@ -120,10 +129,14 @@ static inline EnvRow *env_row_at(const EnvRows *v, size_t block, uint32_t lane, 
     return &v->row[(block * ENV_LANES + lane) * v->config.agents + agent];
 }
 
+static inline float env_potential_of(const State *s, uint32_t lane, uint32_t slot) {
+    return env.potential ? env.potential(s, (int)lane, (int)slot) : 0.0f;
+}
+
 /* Begins a row's life, by what is known when it is first seen. */
 static inline void env_bear(const EnvRows *v, const State *s, size_t block, uint32_t lane, uint32_t agent) {
     uint32_t alive = env.alive ? env.alive(s, (int)lane, (int)agent) != 0 : 1;
-    *env_row_at(v, block, lane, agent) = (EnvRow){.potential = env_potential(s, lane, agent), .alive = alive};
+    *env_row_at(v, block, lane, agent) = (EnvRow){.potential = env_potential_of(s, lane, agent), .alive = alive};
 }
 
 /* Begins an episode, and the lives in it. */
@@ -141,16 +154,40 @@ static inline uint32_t env_seen(const EnvRows *v, size_t block) {
     return left < ENV_LANES ? (uint32_t)left : ENV_LANES;
 }
 
-static void env_show(const EnvRows *v, const EnvBuffers *b, size_t block, void *scratch) {
+/* A lane's flag for each of its rows. */
+static inline void env_flag(uint8_t *restrict row, const int32_t *restrict lane, uint32_t seen, uint32_t agents) {
+    if (agents == 1) {
+        for (uint32_t l = 0; l < seen; l++) {
+            row[l] = (uint8_t)lane[l];
+        }
+        return;
+    }
+    for (uint32_t i = 0, l = 0, a = 0; i < seen * agents; i++) { /* not two loops, the inner one of which is a memset */
+        row[i] = (uint8_t)lane[l];
+        if (++a == agents) {
+            a = 0;
+            l++;
+        }
+    }
+}
+
+/* Where lives begin, if all live. */
+static inline void env_fresh(uint8_t *restrict reset, const EnvRow *restrict row, size_t rows) {
+    for (size_t i = 0; i < rows; i++) {
+        reset[i] = row[i].length == 0;
+    }
+}
+
+ENV_APART static void env_show(const EnvRows *v, const EnvBuffers *b, size_t block, void *scratch) {
     const State *s = env_block_at(v, block);
     uint32_t agents = v->config.agents, seen = env_seen(v, block);
-    size_t first = block * ENV_LANES * agents, choices = env_choices();
+    size_t first = block * ENV_LANES * agents, choices = (size_t)env_choice_count();
     for (uint32_t a = 0; a < agents; a++) {
         for (uint32_t g = 0; g < ENV_GROUPS; g++) {
             size_t size = env_group_bytes(g);
             char *obs = b->obs[g] ? (char *)b->obs[g] + (first + a) * size : 0;
             if (obs && seen == ENV_LANES) {
-                env.observe[g](s, (int)a, (void *)obs, (size_t)agents * env_group_numbers(g));
+                env_see(s, (int)a, g, obs, (size_t)agents * env_group_numbers(g));
             } else if (obs) {
                 for (uint32_t l = 0; l < seen; l++) {
                     env_look(s, l, (int)a, g, obs + l * agents * size, scratch);
@@ -158,7 +195,7 @@ static void env_show(const EnvRows *v, const EnvBuffers *b, size_t block, void *
             }
         }
         for (uint32_t l = 0; env.mask && b->mask && l < seen; l++) {
-            env_mask(s, l, a, b->mask + (first + l * agents + a) * choices);
+            env_may(s, l, a, b->mask + (first + l * agents + a) * choices);
         }
         for (uint32_t l = 0; env.alive && l < seen; l++) {
             size_t row = first + l * agents + a;
@@ -174,8 +211,8 @@ static void env_show(const EnvRows *v, const EnvBuffers *b, size_t block, void *
     if (!env.alive && b->alive) {
         memset(b->alive + first, 1, (size_t)seen * agents);
     }
-    for (size_t row = first; !env.alive && b->reset && row < first + seen * agents; row++) {
-        b->reset[row] = v->row[row].length == 0;
+    if (!env.alive && b->reset) {
+        env_fresh(b->reset + first, v->row + first, (size_t)seen * agents);
     }
     if (!env.mask && b->mask) {
         memset(b->mask + first * choices, 1, (size_t)seen * agents * choices);
@@ -249,7 +286,8 @@ static inline int env_measures(const EnvRows *v, const EnvBuffers *b) {
 }
 
 /* Ends and begins the lives of a lane after one of its ticks. Returns whether the environment is over. */
-static int env_live(const EnvRows *v, const EnvBuffers *b, size_t block, uint32_t lane, State *s, EnvDesk *desk) {
+static int env_live(const EnvRows *v, const EnvBuffers *b, size_t block, uint32_t lane, State *s, EnvDesk *desk,
+                    void *scratch) {
     uint32_t agents = v->config.agents, seen = lane < env_seen(v, block);
     int32_t terminated = desk->step.terminated[lane], truncated = desk->step.truncated[lane];
     int over = terminated | truncated;
@@ -268,14 +306,14 @@ static int env_live(const EnvRows *v, const EnvBuffers *b, size_t block, uint32_
         if (lives && !over) {
             continue;
         }
-        if (life->seen && seen) {
+        if (life->seen == ENV_SEEN && seen) {
             int32_t died = lives ? terminated : !left, cut = lives ? truncated : left;
             size_t at = (size_t)(row - v->row);
             reward = env_earn(v, s, lane, a, life->reward, died, env_measures(v, b), row);
             env_tell(b, at, reward, row->potential, died, cut);
-            env_record(v, s, b, at, lane, a, env_desk_scratch(desk));
+            env_record(v, s, b, at, lane, a, env_core_scratch(scratch));
         }
-        life->seen = 0;
+        life->seen = life->seen ? ENV_TOLD : ENV_UNSEEN;
         row->alive = row->length = 0;
     }
     if (over) {
@@ -293,8 +331,8 @@ static int env_live(const EnvRows *v, const EnvBuffers *b, size_t block, uint32_
 
 /* The ticks of one step. A lane whose environment ends is set aside, and put back when the other lanes are through.
  * Returns the lanes that ended, as bits. */
-static uint32_t env_ticks_of_step(const EnvRows *v, const EnvBuffers *b, size_t block, State *s, uint32_t scripted,
-                                  EnvDesk *desk) {
+ENV_APART static uint32_t env_ticks_of_step(const EnvRows *v, const EnvBuffers *b, size_t block, State *s,
+                                            uint32_t scripted, EnvDesk *desk, void *scratch) {
     const uint32_t all = 0xffffffffu >> (32 - ENV_LANES), repeat = v->config.action_repeat;
     uint32_t over = 0, aside = 0;
     EnvStep *step = &desk->step, *kept = &desk->kept;
@@ -306,20 +344,20 @@ static uint32_t env_ticks_of_step(const EnvRows *v, const EnvBuffers *b, size_t 
         for (uint32_t slot = scripted; env.script && slot < ENV_SLOTS; slot++) {
             env.script(s, (int)slot, desk->skill[slot], desk->action[slot]);
         }
-        env_advance(s, (EnvActions)desk->action, out, env_desk_scratch(desk));
+        env_advance(s, (EnvActions)desk->action, out, env_core_scratch(scratch));
         int32_t any = env.alive != 0;
         for (int l = 0; l < ENV_LANES; l++) {
             any |= step->terminated[l] | step->truncated[l];
         }
         for (uint32_t l = 0; any && l < ENV_LANES; l++) {
             if ((over >> l & 1) ||
-                !(env.alive ? env_live(v, b, block, l, s, desk) : step->terminated[l] | step->truncated[l])) {
+                !(env.alive ? env_live(v, b, block, l, s, desk, scratch) : step->terminated[l] | step->truncated[l])) {
                 continue;
             }
             over |= 1u << l;
             if (ENV_LANES > 1 && t + 1 < repeat) {
                 aside |= 1u << l;
-                env_save(s, l, desk->saved + l * ENV_SAVED);
+                env_save(s, l, env_shelf(scratch) + l * ENV_SAVED);
                 kept->terminated[l] = step->terminated[l];
                 kept->truncated[l] = step->truncated[l];
                 for (int slot = 0; slot < ENV_SLOTS; slot++) {
@@ -330,7 +368,7 @@ static uint32_t env_ticks_of_step(const EnvRows *v, const EnvBuffers *b, size_t 
     }
     for (uint32_t l = 0; aside && l < ENV_LANES; l++) {
         if (aside >> l & 1) {
-            env_load(s, l, desk->saved + l * ENV_SAVED);
+            env_load(s, l, env_shelf(scratch) + l * ENV_SAVED);
             step->terminated[l] = kept->terminated[l];
             step->truncated[l] = kept->truncated[l];
             for (int slot = 0; slot < ENV_SLOTS; slot++) {
@@ -354,59 +392,86 @@ static inline void env_read_actions(const EnvRows *v, const EnvBuffers *b, size_
 }
 
 /* Where there are lives: what holds before the first tick of a step. An event may have killed or born somebody. */
-static void env_open(const EnvRows *v, const EnvBuffers *b, size_t block, const State *s, EnvDesk *desk) {
+static void env_open(const EnvRows *v, size_t block, const State *s, EnvDesk *desk) {
     for (uint32_t l = 0; l < ENV_LANES; l++) {
         for (uint32_t a = 0; a < v->config.agents; a++) {
             EnvRow *row = env_row_at(v, block, l, a);
             if (!row->alive && env.alive(s, (int)l, (int)a)) {
                 env_bear(v, s, block, l, a);
             }
-            desk->life[a][l] = (EnvLife){0.0f, row->alive};
-            if (l < env_seen(v, block)) {
-                env_tell(b, (size_t)(row - v->row), 0.0f, 0.0f, 0, 0);
-            }
+            desk->life[a][l] = (EnvLife){0.0f, row->alive ? ENV_SEEN : ENV_UNSEEN};
         }
     }
 }
 
 /* Likewise: of the lives that go on at the end of a step, and of those that were born in it. */
 static void env_settle(const EnvRows *v, const EnvBuffers *b, size_t block, const State *s, EnvDesk *desk) {
+    int measure = env_measures(v, b);
     for (uint32_t l = 0; l < env_seen(v, block); l++) {
         for (uint32_t a = 0; a < v->config.agents; a++) {
             EnvRow *row = env_row_at(v, block, l, a);
             const EnvLife *life = &desk->life[a][l];
-            if (life->seen) {
-                float reward = env_earn(v, s, l, a, life->reward, 0, env_measures(v, b), row);
+            if (life->seen == ENV_SEEN) {
+                float reward = env_earn(v, s, l, a, life->reward, 0, measure, row);
                 env_tell(b, (size_t)(row - v->row), reward, row->potential, 0, 0);
-            } else if (row->alive) {
-                row->potential = env_potential(s, l, a);
+            } else if (life->seen == ENV_UNSEEN) {
+                env_tell(b, (size_t)(row - v->row), 0.0f, 0.0f, 0, 0);
+            }
+            if (life->seen != ENV_SEEN && row->alive) {
+                row->potential = env_potential_of(s, l, a);
             }
         }
     }
 }
 
-static inline void env_step_block(const EnvRows *v, const EnvBuffers *b, size_t block, EnvDesk *desk) {
+/* Where there are no lives: what all rows have earned. */
+ENV_APART static void env_pay(const EnvRows *v, const EnvBuffers *b, size_t block, const State *s,
+                              const EnvStep *step) {
+    uint32_t agents = v->config.agents, seen = env_seen(v, block);
+    size_t first = block * ENV_LANES * agents;
+    float *earned = b->reward ? b->reward + first : 0, *potential = b->potential ? b->potential + first : 0;
+    EnvRow *row = v->row + first;
+    int measure = env_measures(v, b);
+    for (uint32_t l = 0; l < seen; l++) {
+        for (uint32_t a = 0; a < agents; a++, row++) {
+            float reward = step->reward[a][l];
+            row->returns += reward;
+            reward = env_earn(v, s, l, a, reward, step->terminated[l], measure, row);
+            if (earned) {
+                *earned++ = reward;
+            }
+            if (potential) {
+                *potential++ = row->potential;
+            }
+        }
+    }
+    if (b->terminated) {
+        env_flag(b->terminated + first, step->terminated, seen, agents);
+    }
+    if (b->truncated) {
+        env_flag(b->truncated + first, step->truncated, seen, agents);
+    }
+}
+
+ENV_APART static void env_step_block(const EnvRows *v, const EnvBuffers *b, size_t block, EnvDesk *desk,
+                                     void *scratch) {
     State *s = env_block_at(v, block);
     uint32_t agents = v->config.agents, seen = env_seen(v, block);
-    memset(&desk->step, 0, sizeof desk->step);
+    memset(desk->step.reward, 0, sizeof desk->step.reward);
+    memset(desk->step.terminated, 0, sizeof desk->step.terminated);
+    memset(desk->step.truncated, 0, sizeof desk->step.truncated);
+    memset(desk->step.left, 0, sizeof desk->step.left);
     if (b->action) {
         env_read_actions(v, b, block, desk);
     }
     if (env.alive) {
-        env_open(v, b, block, s, desk);
+        env_open(v, block, s, desk);
     }
-    uint32_t over = env_ticks_of_step(v, b, block, s, b->action ? agents : 0, desk);
+    uint32_t over = env_ticks_of_step(v, b, block, s, b->action ? agents : 0, desk, scratch);
 
     size_t first = block * ENV_LANES * agents;
-    int measure = env_measures(v, b);
-    for (uint32_t l = 0; !env.alive && l < seen; l++) {
-        for (uint32_t a = 0; a < agents; a++) {
-            EnvRow *row = &v->row[first + l * agents + a];
-            int32_t terminated = desk->step.terminated[l];
-            row->returns += desk->step.reward[a][l];
-            float reward = env_earn(v, s, l, a, desk->step.reward[a][l], terminated, measure, row);
-            env_tell(b, (size_t)(row - v->row), reward, row->potential, terminated, desk->step.truncated[l]);
-        }
+    if (!env.alive) {
+        env_pay(v, b, block, s, &desk->step);
     }
     if (env.alive) {
         env_settle(v, b, block, s, desk);
@@ -419,15 +484,15 @@ static inline void env_step_block(const EnvRows *v, const EnvBuffers *b, size_t 
             continue;
         }
         for (uint32_t a = 0; !env.alive && l < seen && a < agents; a++) {
-            env_record(v, s, b, first + l * agents + a, l, a, env_desk_scratch(desk));
+            env_record(v, s, b, first + l * agents + a, l, a, env_core_scratch(scratch));
         }
         env_begin(v, block, l);
     }
-    env_show(v, b, block, env_desk_scratch(desk));
+    env_show(v, b, block, env_core_scratch(scratch));
 }
 
 ENV_EXPORT uint32_t env_rows_scratch_size(void) {
-    return (uint32_t)(env_align(sizeof(EnvDesk)) + env_room());
+    return (uint32_t)(env_align(sizeof(EnvDesk)) + (ENV_LANES > 1 ? env_align(sizeof(State)) : 0) + env_room());
 }
 
 ENV_EXPORT void env_rows_reset(EnvRows *v, const EnvBuffers *b, uint32_t first, uint32_t end, void *scratch) {
@@ -435,21 +500,25 @@ ENV_EXPORT void env_rows_reset(EnvRows *v, const EnvBuffers *b, uint32_t first, 
         for (uint32_t l = 0; l < ENV_LANES; l++) {
             env_begin(v, block, l);
         }
-        env_show(v, b, block, env_desk_scratch(scratch));
+        env_show(v, b, block, env_core_scratch(scratch));
     }
 }
 
 ENV_EXPORT void env_rows_step(EnvRows *v, const EnvBuffers *b, uint32_t first, uint32_t end, void *scratch) {
+#if ENV_SLOTS * ENV_LANES <= 64
+    EnvDesk here, *desk = &here;
+#else
     EnvDesk *desk = scratch;
+#endif
     memset(desk->action, 0, sizeof desk->action); /* of those whom neither caller nor script drives */
     for (uint32_t block = first; block < end; block++) {
-        env_step_block(v, b, block, desk);
+        env_step_block(v, b, block, desk, scratch);
     }
 }
 
 ENV_EXPORT void env_rows_observe(EnvRows *v, const EnvBuffers *b, uint32_t first, uint32_t end, void *scratch) {
     for (uint32_t block = first; block < end; block++) {
-        env_show(v, b, block, env_desk_scratch(scratch));
+        env_show(v, b, block, env_core_scratch(scratch));
     }
 }
 

@@ -63,3 +63,12 @@ def test_a_fault_is_found(label: str, tmp_path: Path, capsys: pytest.CaptureFixt
         assert main(["check", str(tmp_path / name), "--json"]) == 1
         told = json.loads(capsys.readouterr().out)
         assert not told["ok"] and not told["checks"]["source"]["ok"]
+
+
+def test_a_picture_that_is_too_long_at_a_corner_is_found(tmp_path: Path) -> None:
+    """Snake draws more than it does by default where there is food everywhere."""
+    text = envs.source("snake").read_text().replace('"../', '"').replace('"snake"', '"fed"')
+    (tmp_path / "fed").mkdir()
+    (tmp_path / "fed" / "fed.c").write_text(text.replace("#define ENV_SHAPES 4131", "#define ENV_SHAPES 500"))
+    with pytest.raises(MinnowError, match="more shapes than ENV_SHAPES declares, with parameters at their ends"):
+        check.storm(tmp_path / "fed", 1000)
