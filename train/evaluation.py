@@ -24,7 +24,7 @@ EVALUATION = 1 << 63  # the bit that tells evaluation seeds from training seeds
 GROUP = 1024  # environments stepped side by side; fewer where each has many agents
 ROWS = 4096  # of them at most, unless one environment has more
 SEVERAL = 8  # episodes, from which a mean and its interval can be told
-FEW = 0.75  # a smaller share of rows that are there to act is picked out before a forward pass
+FEW = 0.75  # a smaller share of rows that live, or of samples with weight, is picked out before a forward pass
 Obs = np.ndarray | dict[str, np.ndarray]  # one group's array [rows, ...], or those of several by name
 
 

@@ -24,6 +24,7 @@ from minnow.train import advantage as advantages
 from minnow.train import priority
 from minnow.train.adam import Adam
 from minnow.train.config import Config, check_batch
+from minnow.train.evaluation import FEW
 from minnow.train.group import ALONE, Group
 from minnow.train.muon import Muon
 from minnow.train.observation import Obs, alone, arrays, declared, each, leaves, zeros
@@ -34,7 +35,6 @@ from minnow.train.selfplay import Rivals, sides
 from minnow.train.space import Categorical, Gaussian, Space
 
 CPU = torch.device("cpu")
-FEW = 0.75  # a smaller share of rows that live, or of samples with weight, is picked out before a forward pass
 NOISE, ORDER, DRAW, SEATS = 1, 2, 3, 4  # streams of random numbers
 MEASURED = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction")
 
