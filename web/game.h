@@ -29,6 +29,7 @@
 #define MINNOW_GAME_H
 #include <stdint.h>
 
+/* cffi: begin */
 enum { GAME_SCRIPT = 0, GAME_POLICY = 1, GAME_PERSON = 2 }; /* who drives a slot */
 enum { GAME_START = 0, GAME_SEAT = 1, GAME_DRIVE = 2, GAME_ACT = 3, GAME_EVENT = 4, GAME_SAMPLE = 5 }; /* kinds */
 enum { GAME_MOST_POLICIES = 16 };
@@ -92,4 +93,5 @@ const void *game_action(const Game *game, uint32_t slot); /* in force, whoever d
  * the environment declares: a longer list is a fault of the environment, which the host reports. */
 uint32_t game_draw(Game *game, uint32_t slot, float aspect);
 const void *game_shapes(const Game *game);
+/* cffi: end */
 #endif

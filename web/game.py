@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import re
 import secrets
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import minnow.envs
-from minnow.cinfer import compile
+from minnow.cinfer import binding, compile
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.policy import messages
 from minnow.envs.find import OURS
@@ -26,14 +24,11 @@ HERE = Path(__file__).resolve().parent
 CINFER = Path(compile.__file__).resolve().parent
 SCRIPT, POLICY, PERSON = 0, 1, 2  # who drives a slot
 START, SEAT, DRIVE, ACT, EVENT, SAMPLE = range(6)  # kinds of input
-VALUES = 9  # room for an input's values
-TYPES = {"uint32_t": ctypes.c_uint32, "int32_t": ctypes.c_int32, "float": ctypes.c_float, "void": None}
 
 
-def _declarations() -> list[tuple[str, str, list[str]]]:
-    """(result, name, arguments) of every function in game.h."""
-    found = re.findall(r"^(\w[\w ]*[ *]+)(game_\w+)\(([^)]*)\);", (HERE / "game.h").read_text("utf-8"), re.MULTILINE)
-    return [(result, name, [] if args == "void" else args.split(",")) for result, name, args in found]
+def _exports() -> list[str]:
+    """The names of all functions of game.h."""
+    return re.findall(r"^\w[\w ]*[ *]+(game_\w+)\(", (HERE / "game.h").read_text("utf-8"), re.MULTILINE)
 
 
 def options(env: str | Path) -> dict[str, Any]:
@@ -47,7 +42,6 @@ def wasm(env: str | Path, policy: bytes | None = None, *, whole: bool = False) -
     """The `.wasm` that the page plays: environment, interpreter and game core, without imports. Built for size: one
     agent of a small policy takes microseconds either way. It has the operations of `policy`, a file, and no others;
     whole: all that there are, for any file that fits the environment."""
-    exports = [name for _, name, _ in _declarations()]
     built = options(env)
     built["defines"] |= {"MINNOW_NO_MESSAGES": "1", "ENV_NO_WORDS": "1"}  # the page has them
     if not whole:
@@ -58,7 +52,7 @@ def wasm(env: str | Path, policy: bytes | None = None, *, whole: bool = False) -
     # Every browser that has SIMD128 copies memory by one instruction. What a flat function is made into is smaller.
     flags = ["-Oz", "-flto", "-mbulk-memory", "-sBINARYEN_EXTRA_PASSES=--flatten,--rereloop,-Oz,--converge,-Oz"]
     return compile.wasm(
-        [HERE / "game.c"], exports=exports, grow=True, flags=flags, name=minnow.envs.folder(env).name, **built
+        [HERE / "game.c"], exports=_exports(), grow=True, flags=flags, name=minnow.envs.folder(env).name, **built
     )
 
 
@@ -68,33 +62,13 @@ def shared(env: str | Path, *, flags: Sequence[str] = (), cc: str | None = None)
     return compile.shared([HERE / "game.c"], flags=list(flags), cc=cc, name=name, **options(env))
 
 
-@cache
-def _library(path: Path) -> ctypes.CDLL:
-    library = ctypes.CDLL(str(path))
-
-    def kind(words: str) -> Any:
-        return ctypes.c_void_p if "*" in words or "[" in words else TYPES[words.split()[0]]
-
-    for result, name, arguments in _declarations():
-        function = getattr(library, name)
-        function.restype = kind(result)
-        function.argtypes = [kind(argument) for argument in arguments]
-    return library
-
-
-class _CError(ctypes.Structure):
-    _fields_ = (
-        ("number", ctypes.c_int32),
-        *((name, ctypes.c_uint32) for name in ("misfit", "index", "offset", "found", "expected")),
-    )
-
-    def __str__(self) -> str:
-        """In words, as errors.js has them."""
-        words = "the policy was made for another game: " * self.misfit + messages()[self.number]
-        if not 10 <= self.number < 91:
-            return words
-        place = f"at byte {self.offset}, item {self.index}"
-        return f"{words} ({place}: found {self.found}, expected {self.expected})"
+def _refusal(error: Any) -> MinnowError:
+    """A GameError in words, as errors.js has them."""
+    words = "the policy was made for another game: " * error.misfit + messages()[error.number]
+    if 10 <= error.number < 91:
+        place = f"at byte {error.offset}, item {error.index}"
+        words = f"{words} ({place}: found {error.found}, expected {error.expected})"
+    return MinnowError(words, error.number)
 
 
 def words(*values: float) -> tuple[int, ...]:
@@ -151,19 +125,12 @@ class GameInput:
         return cls(tick, SAMPLE, 0, (int(sampled),))
 
 
-class _CInput(ctypes.Structure):
-    _fields_ = (
-        *((name, ctypes.c_uint32) for name in ("tick", "kind", "slot")),
-        ("values", ctypes.c_uint32 * VALUES),
-    )
-
-
 class _Policy(NamedTuple):
     """A loaded policy: bytes and block are borrowed by C."""
 
     data: bytes
-    block: ctypes.Array[ctypes.c_char]
-    at: int
+    held: tuple[Any, Any]  # what C sees of the bytes, and the block
+    at: Any
 
 
 def _runs(items: Iterable[int]) -> Iterable[tuple[int, int, int]]:
@@ -192,12 +159,13 @@ class Game:
         library: Path | None = None,
     ) -> None:
         self.spec = minnow.envs.spec(env)
-        self.c = _library(library or shared(env))
+        made = binding.load(library or shared(env), HERE / "game.h")
+        self.c, self.ffi = made.c, made.ffi
         given = [policies] if isinstance(policies, bytes) else list(policies or ())
         self.policies = [self._load(policy) for policy in given]
-        pointers = (ctypes.c_void_p * max(len(self.policies), 1))(*(policy.at for policy in self.policies))
+        pointers = self.ffi.new("const minnow_policy *[]", [policy.at for policy in self.policies])
         need = self.c.game_size(pointers, len(self.policies))
-        self._block = ctypes.create_string_buffer(max(need, 1))
+        self._block = self._room(need)
         self.at = self.c.game_open(pointers, len(self.policies), self._block, need)
         if not self.at:
             raise MinnowError(f"a game of {self.spec.name} cannot hold {len(self.policies)} policies: it may have 16.")
@@ -210,29 +178,29 @@ class Game:
         self.start(secrets.randbits(64) if seed is None else seed)
 
     def _load(self, policy: bytes) -> _Policy:
-        error = _CError()
-        at: Any = None
-        need = self.c.game_policy_size(policy, len(policy), ctypes.byref(error))
-        block = ctypes.create_string_buffer(max(need, 1))
-        if need:
-            at = self.c.game_load(policy, len(policy), block, need, ctypes.byref(error))
+        error, data = self.ffi.new("GameError *"), self.ffi.from_buffer(policy)
+        need = self.c.game_policy_size(data, len(policy), error)
+        block = self._room(need)
+        at = self.c.game_load(data, len(policy), block, need, error) if need else None
         if error.number:
-            raise MinnowError(str(error), error.number)
-        return _Policy(policy, block, at)
+            raise _refusal(error)
+        return _Policy(policy, (data, block), at)
+
+    def _room(self, size: int) -> Any:
+        return self.ffi.new("uint8_t[]", max(size, 1))
 
     def selftest(self, policy: int = 0) -> tuple[bool, float]:
         """Whether the policy reproduces its golden vectors, and the largest difference."""
-        at, found = self.policies[policy].at, ctypes.c_float(float("nan"))
+        at, found = self.policies[policy].at, self.ffi.new("float *", float("nan"))
         need = self.c.game_selftest_size(at)
-        block = ctypes.create_string_buffer(max(need, 1))
-        passed = self.c.game_selftest(at, block, need, ctypes.byref(found)) == 0
-        return passed, found.value
+        passed = self.c.game_selftest(at, self._room(need), need, found) == 0
+        return passed, found[0]
 
     def input(self, entry: GameInput) -> bool:
         """Whether the game took it; a start begins a new list."""
-        values = (*entry.values, *(0 for _ in range(VALUES - len(entry.values))))
-        new = _CInput(entry.tick, entry.kind, entry.slot, (ctypes.c_uint32 * VALUES)(*values))
-        if not self.c.game_input(self.at, ctypes.byref(new)):
+        numbers = (entry.tick, entry.kind, entry.slot, *entry.values)
+        tick, kind, slot, *values = (number & 0xFFFFFFFF for number in numbers)
+        if not self.c.game_input(self.at, self.ffi.new("GameInput *", (tick, kind, slot, values))):
             return False
         if entry.kind == START:
             self.inputs, self.held = [], {}
@@ -315,27 +283,27 @@ class Game:
         """What the policy would have done, whether or not it drives."""
         return self._heads(self.c.game_chosen(self.at, slot))
 
-    def _heads(self, at: int) -> tuple[float, ...]:
-        kind = ctypes.c_float if self.spec.action_type == "box" else ctypes.c_int32
-        return tuple((kind * self.spec.heads).from_address(at))
+    def _heads(self, at: Any) -> tuple[float, ...]:
+        kind = "float *" if self.spec.action_type == "box" else "int32_t *"
+        return tuple(self.ffi.unpack(self.ffi.cast(kind, at), self.spec.heads))
 
     def hash(self) -> str:
         """16 hexadecimal digits, as the page shows them."""
-        out = (ctypes.c_uint32 * 2)()
+        out = self.ffi.new("uint32_t[2]")
         self.c.game_hash(self.at, out)
         return f"{out[1]:08x}{out[0]:08x}"
 
     @property
     def state(self) -> bytes:
         """A snapshot."""
-        return ctypes.string_at(self.c.game_state(self.at), self.c.game_state_size(self.at))
+        return bytes(self.ffi.buffer(self.c.game_state(self.at), self.c.game_state_size(self.at)))
 
     @state.setter
     def state(self, saved: bytes) -> None:
         size = self.c.game_state_size(self.at)
         if len(saved) != size:
             raise MinnowError(f"a snapshot of this game has {size} bytes, not {len(saved)}")
-        ctypes.memmove(self.c.game_state(self.at), saved, size)
+        self.ffi.memmove(self.c.game_state(self.at), saved, size)
 
     def draw(self, slot: int = 0, aspect: float = 1.5) -> list[Shape]:
         """The picture; MinnowError for a list that breaks the contract."""
