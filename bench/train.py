@@ -68,11 +68,9 @@ def speed(everyone: group.Group, net: str, seconds: float, by: configs.Backend =
     config = dataclasses.replace(
         config, policy=dataclasses.replace(config.policy, core=core, hidden=hidden, layers=layers)
     )
-    if core == "lstm" and torch.cpu._is_avx512_bf16_supported():
-        config.train.precision = "bfloat16"
     config.train.backend = by
     run.prepare(config)
-    best = peak(torch.bfloat16 if config.train.precision == "bfloat16" else torch.float32) * everyone.size
+    best = peak(torch.float32) * everyone.size
     everyone = dataclasses.replace(everyone)  # whose functions are timed below
     trainer = backend.trainer(config, everyone)
     trainer.update()

@@ -32,6 +32,11 @@ CASES = {
     "linear": ("cartpole", {"layers": 0}, {"priority": 0.8, "normalize_advantage": False}),
     "masked": ("connect4", {"layers": 1}, {"max_grad_norm": 0.1}),
     "parts": ("2048", {"layers": 2, "parts": True}, {}),
+    "lstm": ("pong", {"core": "lstm"}, {}),
+    "deep": ("cartpole", {"core": "lstm", "layers": 2, "activation": "tanh"}, {"priority": 0.5, "advantage": "vtrace"}),
+    "bare": ("cartpole", {"core": "lstm", "layers": 0}, {"value_clip": 0.0}),
+    "gru": ("cartpole", {"core": "gru", "normalize": True}, {"advantage": "vtrace"}),
+    "mingru": ("cartpole", {"core": "mingru", "layers": 2}, {"epochs": 1}),
 }
 
 
@@ -111,7 +116,7 @@ class Whole:
         self.weight = (torch.rand(count) < 0.8).to(type_)
         self.parameters = arranged(self.policy)
         self.flat = torch.cat([leaf.detach().flatten() for leaf in self.parameters])
-        self.core = learn.Core(self.policy, self.flat, self.bytes, self.rows, 0, self.rows, threads, fused)
+        self.core = learn.Core(self.policy, self.flat, self.bytes, 1, self.rows, 0, self.rows, threads, fused)
         self.core.pack()
         self.core.begin(
             {
@@ -169,7 +174,7 @@ def test_acting_equals_the_policys(case):
     head = torch.empty(count, space.out_size + 1, dtype=torch.float64)
     action, log_prob = torch.empty_like(whole.action), torch.empty(count, dtype=torch.float64)
     told = torch.empty(count, space.heads, dtype=torch.int32 if isinstance(space, Categorical) else torch.float32)
-    whole.core.forward(whole.obs, head)
+    whole.core.forward(whole.obs, None, head)
     whole.core.sample(head, whole.mask, whole.noise, action, told, log_prob)
     with torch.no_grad():
         out, value = whole.policy.evaluate(whole._seen(torch.float64))
@@ -195,38 +200,38 @@ def _learned(everyone: group.Group, case: str) -> list[float]:
     return trainer.adam.flat.tolist()
 
 
-@pytest.mark.parametrize("case", ["relu", "masked"])
+@pytest.mark.parametrize("case", ["relu", "masked", "deep"])
 def test_processes_do_not_show(case):
     """Bit for bit, where torch's sums differ in the last places."""
     one, two, four = (group.together(count, _learned, case) for count in (1, 2, 4))
     assert one == two == four
 
 
-def test_either_goes_on_with_the_others_run():
+@pytest.mark.parametrize("case", ["masked", "lstm", "mingru"])
+def test_either_goes_on_with_the_others_run(case):
     """And the core's own goes on bit for bit."""
-    trainer = CorePPO(config("masked", "float64"))
+    trainer = CorePPO(config(case, "float64"))
     trainer.update()
     saved = {name: leaf.clone() for name, leaf in trainer.tensors().items()}
     expected = trained(trainer, 2)
     for class_, near in ((CorePPO, 0.0), (PPO, 1e-9)):
-        other = class_(config("masked", "float64"))
+        other = class_(config(case, "float64"))
         other.load({name: leaf.clone() for name, leaf in saved.items()}, 1)
         torch.testing.assert_close(trained(other, 2), expected, rtol=near, atol=near)
 
 
 def test_what_the_core_lacks_is_said_and_learned_by_torch():
-    lstm = Config("pong", policy=PolicyConfig("lstm", 8), train=dataclasses.replace(SETTINGS, backend="c"))
-    with pytest.raises(MinnowError, match=r"does not have policy.core lstm: use --train.backend auto or torch"):
-        backend.trainer(lstm)
-    lstm.train.backend = "auto"
-    assert not isinstance(backend.trainer(lstm), CorePPO)
-    lstm.train.precision = "exact"
-    with pytest.raises(MinnowError, match=r"exact is the core's in C, which does not have policy.core lstm"):
-        backend.trainer(lstm)
-    with pytest.raises(MinnowError, match="optimizer muon"):
+    silu = Config("pong", policy=PolicyConfig("mlp", 8, activation="silu"))
+    silu.train = dataclasses.replace(SETTINGS, backend="c")
+    with pytest.raises(MinnowError, match=r"does not have policy.activation silu: use --train.backend auto or torch"):
+        backend.trainer(silu)
+    silu.train.backend = "auto"
+    assert not isinstance(backend.trainer(silu), CorePPO)
+    silu.train.precision = "exact"
+    with pytest.raises(MinnowError, match=r"exact is the core's in C, which does not have policy.activation silu"):
+        backend.trainer(silu)
+    with pytest.raises(MinnowError, match=r"optimizer muon"):
         backend.trainer(config("relu", "float32", optimizer="muon"))
-    with pytest.raises(MinnowError, match="activation silu"):
-        backend.trainer(dataclasses.replace(config("relu", "float32"), policy=PolicyConfig("mlp", activation="silu")))
 
 
 @functools.cache

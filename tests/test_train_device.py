@@ -86,9 +86,7 @@ def after(trainer: PPO, updates: int) -> tuple[dict[str, torch.Tensor], dict[str
 
 def plain(config: Config) -> PPO:
     """On the processor, by autograd."""
-    trainer = PPO(config)
-    trainer.passes = None
-    return trainer
+    return PPO(config)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -12,6 +12,7 @@ from torch.optim._muon import _zeropower_via_newtonschulz
 
 from minnow.train import advantage as advantages
 from minnow.train import muon, priority
+from minnow.train.adam import Adam
 from minnow.train.config import Config, PolicyConfig, TrainConfig
 from minnow.train.group import ALONE
 from minnow.train.ppo import PPO, annealed
@@ -91,6 +92,23 @@ def test_orthogonalisation_equals_torchs(shape):
     torch.testing.assert_close(exact.float(), theirs.float(), rtol=0, atol=0.05)
     singular = torch.linalg.svdvals(exact)
     assert singular.min() > 0.3 and singular.max() < 1.3  # a random matrix's come near 1
+
+
+def test_adam_equals_torchs():
+    torch.manual_seed(0)
+    start, gradients = torch.randn(12, dtype=torch.float64), torch.randn(9, 12, dtype=torch.float64)
+    theirs = start.clone().requires_grad_()
+    flat, gradient = start.clone(), torch.zeros_like(start)
+    leaves = list(flat.split([5, 7]))
+    mine, other = Adam(leaves, flat, gradient), torch.optim.Adam([theirs], lr=0.1, eps=1e-5)
+    for now in gradients:
+        theirs.grad = now.clone()
+        gradient.copy_(now)
+        other.step()
+        mine.step(0.1)
+    torch.testing.assert_close(flat, theirs.detach(), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(mine.moments(leaves[1])["exp_avg"], other.state[theirs]["exp_avg"][5:])
+    assert mine.moments(start) is None
 
 
 def test_muon_steps_as_torchs_does():

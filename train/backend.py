@@ -21,12 +21,12 @@ def lacking(config: Config) -> str:
     policy = config.policy
     if not build_policy(config, envs.spec(config.place)).plain:
         return "observations of several groups, or of a set"
-    if policy.core != "mlp":
-        return f"policy.core {policy.core}"
     if policy.layers > 0 and policy.activation not in ACTIVATIONS:
         return f"policy.activation {policy.activation}"
     if config.train.optimizer != "adam":
         return f"train.optimizer {config.train.optimizer}"
+    if config.train.precision == "bfloat16":
+        return "train.precision bfloat16"
     return ""
 
 
@@ -55,17 +55,17 @@ class CorePPO(PPO):
 
     def __init__(self, config: Config, group: Group = ALONE) -> None:
         super().__init__(config, group)
-        self.passes = None
         rows, bytes_ = self.resets.shape[1], alone(self.obs).dtype == torch.uint8
-        fused, threads = config.train.precision != "exact", config.train.threads
-        self.core = Core(self.policy, self.adam.flat, bytes_, rows, self.first_row, self.all_rows, threads, fused)
+        steps, threads, fused = config.train.horizon, config.train.threads, config.train.precision != "exact"
+        place = (steps, rows, self.first_row, self.all_rows)
+        self.core = Core(self.policy, self.adam.flat, bytes_, *place, threads, fused)
 
     def collect(self) -> None:
         self.core.pack()
         super().collect()
 
-    def _forward(self, obs: Obs, state: State | None, head: Tensor) -> None:
-        self.core.forward(alone(obs), head)
+    def _forward(self, obs: Obs, state: State | None, head: Tensor) -> State | None:
+        return self.core.forward(alone(obs), state, head)
 
     def _sample(self, t: int) -> None:
         mask = self.mask[t] if self.spec.masked else None
@@ -73,9 +73,10 @@ class CorePPO(PPO):
 
     def _final_values(self, steps: slice, state: State | None) -> None:
         cut = self.truncated[steps].bool()
+        of_rows = None if state is None else self.policy.rows(state, cut[0].nonzero().squeeze(-1))
         obs = alone(self.final_obs)[steps][cut]
         head = self.head.new_empty(len(obs), self.head.shape[2])
-        self.core.forward(obs, head)
+        self.core.forward(obs, of_rows, head)
         self.final_value[steps][cut] = head[:, -1]
 
     def spread(self, advantage: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,6 +88,7 @@ class CorePPO(PPO):
 
     def samples(self, advantage: Tensor) -> Minibatch:
         whole, train = super().samples(advantage), self.train
+        hidden, cell = (*(whole.state or ()), None, None)[:2]
         self.core.begin(
             {
                 "obs": alone(self.obs),
@@ -97,14 +99,22 @@ class CorePPO(PPO):
                 "returns": whole.returns,
                 "advantage": whole.advantage,
                 "weight": whole.weight,
+                "resets": whole.resets,
+                "hidden": hidden,
+                "cell": cell,
                 "ratio": self.ratio if train.advantage == "vtrace" else None,
             },
-            {"clip": train.clip, "value_clip": train.value_clip, "value_weight": train.value_weight},
+            {
+                "clip": train.clip,
+                "value_clip": train.value_clip,
+                "value_weight": train.value_weight,
+                "rows": self.core.rows,
+            },
         )
         return whole
 
     def backward(self, whole: Minibatch, index: Tensor, importance: Tensor | None, entropy_weight: float) -> Tensor:
-        if self.train.priority > 0:  # rows
+        if self.train.priority > 0 and not self.policy.recurrent:  # of rows, to places
             rows, horizon = self.resets.shape[1], self.train.horizon
             index = (torch.arange(horizon).unsqueeze(1) * rows + index).flatten()
             importance = None if importance is None else importance.repeat(horizon)

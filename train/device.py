@@ -146,9 +146,6 @@ class DevicePPO(PPO):
     def __init__(self, config: Config, group: Group = ALONE, device: torch.device = CPU) -> None:
         super().__init__(config, group, device)
         assert self.rivals is None
-        self.passes = None
-        if config.train.precision == "bfloat16":
-            self.policy.products = functools.partial(torch.autocast, device.type, torch.bfloat16, cache_enabled=False)
         if self.policy.core is not None:
             self.policy.core.stepwise = True
             self.start = tuple(leaf.clone() for leaf in self.state or ())

@@ -1,5 +1,5 @@
-"""The trainer's core in C (core/learn.h) on torch's memory: acting, gradients, advantages and Adam's steps of networks
-without memory, on the processor."""
+"""The trainer's core in C (core/learn.h) on torch's memory: acting, gradients, advantages and Adam's steps, on the
+processor."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ from torch import Tensor, nn
 
 from minnow.cinfer import binding, compile
 from minnow.train.native import REALS
-from minnow.train.policy import Policy
+from minnow.train.policy import GRU, LSTM, MinGRU, Policy, State
 from minnow.train.space import Gaussian
 
+FLAGS = ["-fno-trapping-math"]  # changes no result, but lets gcc turn choices into SIMD
 HERE = Path(__file__).resolve().parent / "core"
-ROOMS = ("learn.h", "network.h", "action.h", "gradient.h", "update.h")  # with declarations
+ROOMS = ("learn.h", "network.h", "memory.h", "action.h", "gradient.h", "update.h")  # with declarations
 ACTIVATIONS = {"relu": "LEARN_RELU", "tanh": "LEARN_TANH"}
+MEMORIES = {LSTM: "LEARN_LSTM", GRU: "LEARN_GRU", MinGRU: "LEARN_MINGRU", type(None): "LEARN_NO_MEMORY"}
 
 
 class Core:
     """Of one policy, all of whose parameters lie one behind the other in `flat`, in the order of `ppo.arranged`, and of
-    `rows` rows of a rollout, `first` and so on of `all_rows`. `bytes_`: observations are such. `threads` share the
-    work, with the same result. `fused`: see `library`."""
+    a rollout of `steps` and `rows` rows, which are `first` and so on of `all_rows`. `bytes_`: observations are such.
+    `threads` share the work, with the same result. `fused`: see `library`."""
 
     def __init__(
         self,
         policy: Policy,
         flat: Tensor,
         bytes_: bool,
+        steps: int,
         rows: int,
         first: int,
         all_rows: int,
@@ -41,7 +44,7 @@ class Core:
         self.fused, self.ffi = fused, library(fused).ffi
         c = library(fused).c
         self.type, self.flat, self.rows = flat.dtype, flat, rows
-        self.net, self.kept = self._net(policy, bytes_)
+        self.net, self.kept = self._net(policy, bytes_, steps)
         of_rows = (torch.arange(first, first + rows) * c.LEARN_STRANDS).div(all_rows, rounding_mode="floor")
         self.first = int(of_rows[0])
         self.count = int(of_rows[-1]) + 1 - self.first  # strands of this process
@@ -57,17 +60,16 @@ class Core:
         self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
         self.batch = self.ffi.new(f"learn_batch_{REALS[self.type]} *")
 
-    def _net(self, policy: Policy, bytes_: bool) -> tuple[Any, dict[str, Tensor]]:
+    def _net(self, policy: Policy, bytes_: bool, steps: int) -> tuple[Any, dict[str, Tensor]]:
         """learn.h's description of the network, and the tensors that it points to."""
         space, layers = policy.space, [module for module in policy.encoder if isinstance(module, nn.Linear)]
         kinds = {type(module).__name__.lower() for module in policy.encoder} & set(ACTIVATIONS)
+        c = library().c
         net = self.ffi.new(f"learn_net_{REALS[self.type]} *")
         net.inputs = (layers[0] if layers else policy.actor).in_features
-        net.hidden, net.layers, net.activation = (
-            policy.actor.in_features,
-            len(layers),
-            sum(getattr(library().c, ACTIVATIONS[kind]) for kind in kinds),
-        )
+        net.hidden, net.layers = policy.actor.in_features, len(layers)
+        net.activation = sum(getattr(c, ACTIVATIONS[kind]) for kind in kinds)
+        net.memory, net.steps = getattr(c, MEMORIES[type(policy.core)]), steps
         net.parts, net.bytes, net.heads = policy.parts, bytes_, space.heads
         if isinstance(space, Gaussian):
             given = {"middle": policy.middle, "reach": policy.reach}
@@ -92,9 +94,12 @@ class Core:
         """Takes over the parameters: before anything else once they have changed."""
         self.call("pack", self.net, self.flat, self.packed)
 
-    def forward(self, obs: Tensor, head: Tensor) -> None:
-        """obs [n, ...] -> the policy's output and the value, head [n, out_size + 1]."""
-        self.call("forward", self.net, self.packed, len(obs), obs, head, self.rooms)
+    def forward(self, obs: Tensor, state: State | None, head: Tensor) -> State | None:
+        """obs [n, ...] -> the policy's output and the value, head [n, out_size + 1]; returns the new state."""
+        state = None if state is None else tuple(leaf.clone(memory_format=torch.contiguous_format) for leaf in state)
+        hidden, cell = (*(state or ()), None, None)[:2]
+        self.call("forward", self.net, self.packed, len(obs), obs, hidden, cell, head, self.rooms)
+        return state
 
     def sample(
         self, head: Tensor, mask: Tensor | None, noise: Tensor, action: Tensor, told: Tensor, log_prob: Tensor
@@ -111,21 +116,12 @@ class Core:
             setattr(self.batch, name, number)
 
     def gradient(self, index: Tensor, importance: Tensor | None, flat: Tensor) -> Tensor:
-        """The gradient of the samples at `index`, their places t x rows + row, into `flat`; what was measured
-        [LEARN_SUMS]."""
+        """The gradient of the samples at `index`, their places t x rows + row, or with memory of these rows, into
+        `flat`; what was measured [LEARN_SUMS]."""
         dealt, weights = torch.empty_like(index), None if importance is None else torch.empty_like(importance)
-        self.call(
-            "deal",
-            len(index),
-            index,
-            self.of_batch["weight"],
-            importance,
-            self.rows,
-            self.strand,
-            dealt,
-            weights,
-            self.offset,
-        )
+        weighed = None if self.net.memory else self.of_batch["weight"]
+        into = (dealt, weights, self.offset)
+        self.call("deal", len(index), index, weighed, importance, self.rows, self.strand, *into)
 
         def work(thread: int) -> None:
             some = [self.count * i // self.threads for i in (thread, thread + 1)]
@@ -162,5 +158,5 @@ def _pointed(ffi: Any, item: Any) -> Any:
 @functools.cache
 def library(fused: bool = False) -> binding.Library:
     """learn.h; `fused`: with fused multiply-add, where the processor has it."""
-    built = compile.shared(HERE / "library.c", defines={"LEARN_FUSED": int(fused)}, flags=["-lm"])
+    built = compile.shared(HERE / "library.c", defines={"LEARN_FUSED": int(fused)}, flags=[*FLAGS, "-lm"])
     return binding.load(built, *(HERE / room for room in ROOMS))

@@ -27,8 +27,7 @@ from minnow.train.config import Config, check_batch
 from minnow.train.evaluation import FEW
 from minnow.train.group import ALONE, Group
 from minnow.train.muon import Muon
-from minnow.train.observation import Obs, alone, arrays, declared, each, leaves, zeros
-from minnow.train.passes import Passes, suits
+from minnow.train.observation import Obs, arrays, declared, each, leaves, zeros
 from minnow.train.policy import Policy
 from minnow.train.scale import RewardScale
 from minnow.train.selfplay import Rivals, sides
@@ -127,8 +126,8 @@ class PPO:
         self.muon = Muon(matrices, train.learning_rate) if matrices else None
         first = sum(leaf.numel() for leaf in matrices)
         self.adam = Adam(self.parameters[len(matrices) :], flat[first:], self.bucket[first:-1])
-        products = torch.bfloat16 if train.precision == "bfloat16" else self.type
-        self.passes = Passes(self.policy, products) if suits(self.policy) else None
+        if train.precision == "bfloat16":
+            self.policy.products = functools.partial(torch.autocast, device.type, torch.bfloat16, cache_enabled=False)
         self.reward_scale = RewardScale(rows, device) if train.normalize_reward else None
         self.update_index = 0
         self.norm = torch.zeros(())  # of the gradients of the last update, summed over its minibatches
@@ -244,8 +243,6 @@ class PPO:
         self.carry()
         if self.rivals is not None:
             self.rivals.begin(self.policy, self.update_index)
-        if self.passes is not None:
-            self.passes.refresh()
         self._noise()
         state = self.start = self.state
         at_once = state is not None or self.rivals is not None  # whether ends of lives matter at once
@@ -316,8 +313,6 @@ class PPO:
         return None if state is None or some is None else self.policy.with_rows(state, rows, some)
 
     def _forward(self, obs: Obs, state: tuple[Tensor, ...] | None, head: Tensor) -> tuple[Tensor, ...] | None:
-        if self.passes is not None:
-            return self.passes.step(alone(obs), state or (), head)
         head[:, :-1], head[:, -1], state = self.policy.step(self._seen(obs), state)
         return state
 
@@ -330,9 +325,6 @@ class PPO:
     def _sample(self, t: int) -> None:
         """Actions at step t, and the logarithms of their probabilities."""
         mask = self.mask[t] if self.spec.masked else None
-        if self.passes is not None:
-            self.passes.sample(self.head[t], mask, self.noise[t], self.action[t], self.env_action[t], self.log_prob[t])
-            return
         out = self.space.masked(self.out[t], mask)
         self.action[t] = self.space.sample(out, self.noise[t])
         self.env_action[t] = self.space.to_env(self.action[t])
@@ -530,41 +522,15 @@ class PPO:
     def backward(self, whole: Minibatch, index: Tensor, importance: Tensor | None, entropy_weight: float) -> Tensor:
         """Adds the gradients of the clipped objective, the value's error and the entropy bonus, summed over samples, to
         the bucket, and the samples' weight. Returns sums of what is measured, and the weight again."""
-        train, rows, horizon = self.train, self.resets.shape[1], self.train.horizon
-        sums = torch.zeros(len(MEASURED) + 1, dtype=torch.float64)
-        sequences = self.policy.recurrent or train.priority > 0
-        if self.spec.lives and not sequences:  # steps of the dead cost nothing where they are many
-            some = living(whole.weight.view(-1)[index])
+        if self.spec.lives and not (self.policy.recurrent or self.train.priority > 0):
+            some = living(whole.weight.view(-1)[index])  # steps of the dead cost nothing where they are many
             index = index if some is None else index[some]
             if not len(index):
-                return sums
-        passes = self.passes
-        if passes is None:
-            return self.differentiate(self.pick(whole, index, importance), index, entropy_weight)
-        places = (torch.arange(horizon).unsqueeze(1) * rows + index).flatten()
-        if importance is not None:
-            importance = importance.repeat(horizon)
+                return torch.zeros(len(MEASURED) + 1, dtype=torch.float64)
+        return self.differentiate(self.pick(whole, index, importance), index, entropy_weight)
 
-        def objective(head: Tensor, some: slice) -> None:
-            passes.objective(
-                head,
-                places[some],
-                None if importance is None else importance[some],
-                whole,
-                self.ratio if train.advantage == "vtrace" else None,
-                train,
-                entropy_weight,
-                sums,
-            )
-
-        passes.refresh()
-        state, resets = self.policy.rows(whole.state or (), index), whole.resets.index_select(1, index)
-        passes.sequences(alone(whole.obs).index_select(1, index), state, resets, objective)
-        self.bucket[-1] += sums[-1]
-        return sums
-
-    def differentiate(self, part: Minibatch, index: Tensor, entropy_weight: float | Tensor) -> Tensor:
-        """`backward` for every other network, by autograd: the objective in full."""
+    def differentiate(self, part: Minibatch, index: Tensor, entropy_weight: float) -> Tensor:
+        """`backward` of picked samples: the objective in full."""
         train = self.train
         if self.policy.recurrent:
             out, value, _ = self.policy.unroll(part.obs, part.state, part.resets)

@@ -94,12 +94,11 @@ LEARN_API void FN(learn_sample)(const FN(learn_net) * net, size_t n, const REAL 
     }
 }
 
-/* tile.head [n][width] becomes the gradient of the objective, summed over the n samples at index[...]. Adds to sums. */
+/* head [n][width] becomes the gradient of the objective, summed over the n samples at index[...]. Adds to sums. */
 static void FN(learn_objective)(const FN(learn_net) * net, const FN(learn_batch) * batch, size_t n,
-                                const int64_t *index, const REAL *importance, const FN(learn_tile) * tile,
-                                double *sums) {
+                                const int64_t *index, const REAL *importance, REAL *head, REAL *scratch, double *sums) {
     size_t choices = net->choices, heads = net->heads, width = FN(learn_width)(net);
-    REAL *restrict z = tile->scratch, *restrict p = z + choices * LEARN_TILE, *head = tile->head;
+    REAL *restrict z = scratch, *restrict p = z + choices * LEARN_TILE;
     REAL old[LEARN_TILE] = {0}, now[LEARN_TILE] = {0}, v[LEARN_TILE] = {0}, was[LEARN_TILE] = {0};
     REAL aim[LEARN_TILE] = {0}, gain[LEARN_TILE] = {0}, w[LEARN_TILE] = {0}, entropy[LEARN_TILE] = {0};
     REAL pull[LEARN_TILE], slope[LEARN_TILE], change[LEARN_TILE];
@@ -111,7 +110,7 @@ static void FN(learn_objective)(const FN(learn_net) * net, const FN(learn_batch)
     for (size_t r = 0; r < n; r++) {
         size_t s = (size_t)index[r];
         old[r] = batch->log_prob[s], was[r] = batch->value[s], aim[r] = batch->returns[s];
-        gain[r] = batch->advantage[s], w[r] = batch->weight[s] * (importance ? importance[r] : 1);
+        gain[r] = batch->advantage[s], w[r] = batch->weight[s] * importance[r];
         v[r] = head[r * width + width - 1];
         for (size_t h = 0, first = 0; h < heads; h++) {
             if (choices) {

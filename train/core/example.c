@@ -51,7 +51,7 @@ const uint32_t *learned(void) {
             strand[i] = (uint8_t)(i * LEARN_STRANDS / ROWS);
         }
         learn_pack_float(&net, weights, packed);
-        learn_forward_float(&net, packed, ROWS, obs, &head[0][0], room);
+        learn_forward_float(&net, packed, ROWS, obs, NULL, NULL, &head[0][0], room);
         learn_sample_float(&net, ROWS, &head[0][0], NULL, noise, action, told, log_prob, room);
         for (size_t i = 0; i < ROWS; i++) {
             value[i] = head[i][COLOURS];

@@ -1,7 +1,7 @@
 /* learn.h: proximal policy optimisation (Schulman et al., 2017) of small networks, in C11 without allocation, threads
- * or libc. Fully connected layers, one head for the action and one for the value; discrete, multi-discrete and masked
- * actions, or normal distributions. The caller owns all memory, gives the noise and the order of samples, and may call
- * from as many threads as it likes.
+ * or libc. Fully connected layers, a memory or none, one head for the action and one for the value; discrete,
+ * multi-discrete and masked actions, or normal distributions. The caller owns all memory, gives the noise and the order
+ * of samples, and may call from as many threads as it likes.
  *
  * The numbers come out the same, bit for bit, whoever computes them. Vectors run over independent sums, so their width
  * cannot show. A minibatch's samples are dealt to LEARN_STRANDS strands by their rows; each strand adds up its own
@@ -31,8 +31,10 @@
 
 /* cffi: begin */
 enum { LEARN_STRANDS = 8 };
-enum { LEARN_TILE = 48 }; /* rows that pass through all layers together: they fit the first-level cache */
-enum { LEARN_SUMS = 6 };  /* policy loss, value loss, entropy, divergence, clipped, weight */
+enum { LEARN_TILE = 48 };      /* rows that pass through all layers together: they fit the first-level cache */
+enum { LEARN_SEQUENCES = 12 }; /* rows whose steps do, with memory */
+enum { LEARN_SUMS = 6 };       /* policy loss, value loss, entropy, divergence, clipped, weight */
+enum { LEARN_NO_MEMORY = 0, LEARN_LSTM = 1, LEARN_GRU = 2, LEARN_MINGRU = 3 };
 enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 /* cffi: end */
 
@@ -45,6 +47,7 @@ enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 #define LEARN_ROOT_OF(x) __builtin_sqrtf(x)
 #include "products.h"
 #include "network.h"
+#include "memory.h"
 #include "action.h"
 #include "gradient.h"
 #include "update.h"
@@ -63,6 +66,7 @@ enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 #define LEARN_ROOT_OF(x) sqrt(x)
 #include "products.h"
 #include "network.h"
+#include "memory.h"
 #include "action.h"
 #include "gradient.h"
 #include "update.h"

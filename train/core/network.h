@@ -9,6 +9,8 @@ typedef struct FN(learn_net) {
     uint32_t parts;  /* 0; or the parts of an observation, each of which the network scores: the first choices' logits.
                         The value is the mean of what it makes of them */
     uint32_t hidden, layers, activation;
+    uint32_t memory;            /* LEARN_NO_MEMORY, or one behind the layers, which then are at least one, as wide */
+    uint32_t steps;             /* of a rollout, which a memory learns back over */
     uint32_t bytes;             /* whether observations are bytes, which become 0 to 1; otherwise they are float */
     uint32_t heads;             /* of the action */
     uint32_t choices;           /* of all discrete heads; 0: each head is a normal distribution */
@@ -24,6 +26,9 @@ typedef struct FN(learn_batch) {  /* a rollout: a sample is a place in each of t
     const void *action;           /* [heads]: int64_t, or with normal distributions numbers */
     const REAL *log_prob, *value; /* as it acted */
     const REAL *returns, *advantage, *weight;
+    const uint8_t *resets;     /* with memory, [steps][rows]: 1 where it is cleared before the step */
+    const REAL *hidden, *cell; /* [rows][hidden]: what it holds before the first step; the cell is an LSTM's */
+    size_t rows;
     REAL *ratio; /* of probabilities now and then, which is written; or NULL */
     REAL clip, value_clip, value_weight, entropy_weight;
 } FN(learn_batch);
@@ -33,8 +38,6 @@ LEARN_API size_t FN(learn_packed)(const FN(learn_net) * net);
 LEARN_API size_t FN(learn_gradients)(const FN(learn_net) * net);
 LEARN_API size_t FN(learn_room)(const FN(learn_net) * net);
 LEARN_API void FN(learn_pack)(const FN(learn_net) * net, const REAL *parameters, REAL *packed);
-LEARN_API void FN(learn_forward)(const FN(learn_net) * net, const REAL *packed, size_t n, const void *obs, REAL *head,
-                                 REAL *room);
 /* cffi: end */
 
 /* One row of `head`, in and out: logits, or means and logarithms of deviations; and the value. */
@@ -43,11 +46,14 @@ LEARN_API size_t FN(learn_width)(const FN(learn_net) * net) {
 }
 
 static size_t FN(learn_samples)(const FN(learn_net) * net) { /* of a tile */
-    return net->parts == 0 ? LEARN_TILE : net->parts < LEARN_TILE ? LEARN_TILE / net->parts : 1;
+    size_t steps = net->memory ? LEARN_SEQUENCES * (size_t)net->steps : 0;
+    if (net->parts)
+        return net->parts < LEARN_TILE ? LEARN_TILE / net->parts : 1;
+    return steps > LEARN_TILE ? steps : LEARN_TILE;
 }
 
 static size_t FN(learn_rows)(const FN(learn_net) * net) { /* of a tile */
-    return net->parts ? FN(learn_samples)(net) * net->parts : LEARN_TILE;
+    return FN(learn_samples)(net) * (net->parts ? net->parts : 1);
 }
 
 /* The distance of rows: room for whole vectors, and rows of equal columns in different sets of the cache. */
@@ -61,15 +67,28 @@ typedef struct FN(learn_layer) {
     size_t packed, gradient; /* where it begins */
 } FN(learn_layer);
 
-/* Layer i; the heads are layer `layers`. Packed: weights [in][out_row] and [out][in_row], bias [out_row]. Gradient: of
- * weights [out][in_row], of biases [out_row]. */
+static size_t FN(learn_gates)(const FN(learn_net) * net) {
+    return net->memory == LEARN_LSTM ? 4 : net->memory == LEARN_GRU ? 3 : net->memory == LEARN_MINGRU ? 2 : 0;
+}
+
+/* Behind the layers come those of a memory, of its input and, but for MinGRU, of what it holds; then the heads. */
+static size_t FN(learn_last)(const FN(learn_net) * net) {
+    return net->layers + (net->memory ? net->memory == LEARN_MINGRU ? 1 : 2 : 0);
+}
+
+/* Layer i. Packed: weights [in][out_row] and [out][in_row], bias [out_row]. Gradient: of weights [out][in_row], of
+ * biases [out_row]. */
 static FN(learn_layer) FN(learn_layer_of)(const FN(learn_net) * net, size_t i) {
     FN(learn_layer) found = {0};
+    size_t last = FN(learn_last)(net);
     for (size_t l = 0;; l++) {
         found.packed += found.in * found.out_row + found.out * found.in_row + found.out_row;
         found.gradient += found.out * found.in_row + found.out_row;
         found.in = l ? net->hidden : net->inputs;
-        found.out = l < net->layers ? net->hidden : net->parts ? 2 : (net->choices ? net->choices : net->heads) + 1;
+        found.out = l < net->layers ? net->hidden
+                    : l < last      ? FN(learn_gates)(net) * net->hidden
+                    : net->parts    ? 2
+                                    : (net->choices ? net->choices : net->heads) + 1;
         found.in_row = FN(learn_stride)(found.in), found.out_row = FN(learn_stride)(found.out);
         if (l >= i)
             return found;
@@ -78,32 +97,38 @@ static FN(learn_layer) FN(learn_layer_of)(const FN(learn_net) * net, size_t i) {
 
 /* Numbers of packed weights; of a strand's gradient; of the room that one caller needs. */
 LEARN_API size_t FN(learn_packed)(const FN(learn_net) * net) {
-    FN(learn_layer) last = FN(learn_layer_of)(net, net->layers);
+    FN(learn_layer) last = FN(learn_layer_of)(net, FN(learn_last)(net));
     return last.packed + last.in * last.out_row + last.out * last.in_row + last.out_row + net->heads;
 }
 LEARN_API size_t FN(learn_gradients)(const FN(learn_net) * net) {
-    FN(learn_layer) last = FN(learn_layer_of)(net, net->layers);
+    FN(learn_layer) last = FN(learn_layer_of)(net, FN(learn_last)(net));
     return last.gradient + last.out * last.in_row + last.out_row + net->heads;
 }
 LEARN_API size_t FN(learn_room)(const FN(learn_net) * net) {
-    FN(learn_layer) last = FN(learn_layer_of)(net, net->layers);
-    size_t row = FN(learn_stride)(net->inputs) + (net->layers + 2) * FN(learn_stride)(net->hidden) + last.out_row;
-    return FN(learn_rows)(net) * row + LEARN_TILE * (FN(learn_width)(net) + 2 * net->choices);
+    FN(learn_layer) last = FN(learn_layer_of)(net, FN(learn_last)(net));
+    size_t hidden = FN(learn_stride)(net->hidden), gates = FN(learn_stride)(FN(learn_gates)(net) * net->hidden);
+    size_t row = FN(learn_stride)(net->inputs) + (net->layers + 2) * hidden + last.out_row;
+    if (net->memory)
+        row += 2 * gates + 6 * hidden;
+    return FN(learn_rows)(net) * row + FN(learn_samples)(net) * FN(learn_width)(net) + 2 * net->choices * LEARN_TILE;
 }
 
 /* Parameters as products want them. */
 LEARN_API void FN(learn_pack)(const FN(learn_net) * net, const REAL *parameters, REAL *packed) {
     const REAL *weight = parameters, *bias = parameters;
+    size_t last = FN(learn_last)(net);
     memset(packed, 0, FN(learn_packed)(net) * sizeof *packed);
-    for (size_t l = 0; l < net->layers; l++)
-        bias += (size_t)net->hidden * (l ? net->hidden : net->inputs);
+    for (size_t l = 0; l < last; l++) {
+        FN(learn_layer) of = FN(learn_layer_of)(net, l);
+        bias += of.in * of.out;
+    }
     if (!net->choices) {
         memcpy(packed + FN(learn_packed)(net) - net->heads, bias, net->heads * sizeof *packed);
         bias += net->heads;
     }
-    for (size_t l = 0; l <= net->layers; l++) {
+    for (size_t l = 0; l <= last; l++) {
         FN(learn_layer) of = FN(learn_layer_of)(net, l);
-        if (l == net->layers)
+        if (l == last)
             weight = bias, bias += of.in * of.out;
         REAL *turned = packed + of.packed, *straight = turned + of.in * of.out_row;
         for (size_t j = 0; j < of.out; j++)
@@ -114,26 +139,40 @@ LEARN_API void FN(learn_pack)(const FN(learn_net) * net, const REAL *parameters,
     }
 }
 
-/* What a tile holds on its way through the network. */
+/* What a tile holds on its way through the network; [rows][stride] each unless said. */
 typedef struct FN(learn_tile) {
-    REAL *x;       /* [rows][stride(inputs)] */
-    REAL *y;       /* [layers][rows][stride(hidden)] */
-    REAL *made;    /* [rows][stride]: the heads' outputs, then their gradient */
-    REAL *d[2];    /* [rows][stride(hidden)] */
+    REAL *x;       /* inputs */
+    REAL *y;       /* [layers]: what each made */
+    REAL *made;    /* the heads' outputs, then their gradient */
+    REAL *d[2];    /* gradients of layers */
     REAL *head;    /* [samples][width] */
     REAL *scratch; /* [2][choices][LEARN_TILE] */
+    /* With memory, rows being a step's after those of the one before: the gates' sums by the input and by what is held;
+     * what is held before and after; and gradients by these, of one step. */
+    REAL *given, *held, *before, *cell_before, *hidden, *cell, *d_before, *d_cell;
 } FN(learn_tile);
 
 static FN(learn_tile) FN(learn_tile_in)(const FN(learn_net) * net, REAL *room) {
-    FN(learn_tile) tile;
+    FN(learn_tile) tile = {0};
     size_t rows = FN(learn_rows)(net), layer = rows * FN(learn_stride)(net->hidden);
+    size_t gates = rows * FN(learn_stride)(FN(learn_gates)(net) * net->hidden);
     tile.x = room, room += rows * FN(learn_stride)(net->inputs);
     tile.y = room, room += net->layers * layer;
     tile.d[0] = room, room += layer;
     tile.d[1] = room, room += layer;
-    tile.made = room, room += rows * FN(learn_layer_of)(net, net->layers).out_row;
-    tile.head = room, room += LEARN_TILE * FN(learn_width)(net);
-    tile.scratch = room;
+    tile.made = room, room += rows * FN(learn_layer_of)(net, FN(learn_last)(net)).out_row;
+    tile.head = room, room += FN(learn_samples)(net) * FN(learn_width)(net);
+    tile.scratch = room, room += 2 * net->choices * LEARN_TILE;
+    if (net->memory) {
+        tile.given = room, room += gates;
+        tile.held = room, room += gates;
+        tile.before = room, room += layer;
+        tile.cell_before = room, room += layer;
+        tile.hidden = room, room += layer;
+        tile.cell = room, room += layer;
+        tile.d_before = room, room += layer;
+        tile.d_cell = room;
+    }
     return tile;
 }
 
@@ -163,35 +202,44 @@ static void FN(learn_take)(const FN(learn_net) * net, const void *obs, const int
         }
 }
 
-/* x through all layers to `head`, n samples. */
-static void FN(learn_through)(const FN(learn_net) * net, const REAL *packed, size_t n, const FN(learn_tile) * tile,
-                              REAL *head) {
-    size_t parts = net->parts ? net->parts : 1, width = FN(learn_width)(net);
-    FN(learn_layer) of = {0};
-    for (size_t l = 0; l <= net->layers; l++) {
-        bool last = l == net->layers;
-        of = FN(learn_layer_of)(net, l);
-        const REAL *turned = packed + of.packed;
-        REAL *out = last ? tile->made : FN(learn_output)(net, tile, l + 1);
-        FN(learn_product)
-        product = {.left = FN(learn_output)(net, tile, l),
-                   .left_row = of.in_row,
-                   .left_step = 1,
-                   .right = turned,
-                   .right_row = of.out_row,
-                   .out = out,
-                   .out_row = of.out_row,
-                   .bias = turned + of.in * of.out_row + of.out * of.in_row,
-                   .rows = n * parts,
-                   .width = of.out,
-                   .depth = of.in,
-                   .activation = last ? LEARN_NO_ACTIVATION : net->activation};
-        FN(learn_forward_product)(&product);
-        if (!last && net->activation == LEARN_TANH)
-            for (size_t i = 0; i < n * parts; i++)
-                for (size_t j = 0; j < of.out; j++)
-                    out[i * of.out_row + j] = LEARN_TANH_OF(out[i * of.out_row + j]);
+/* A layer's outputs of some rows: left [rows][in_row] -> out [rows][out_row]. */
+static void FN(learn_weigh)(const FN(learn_layer) * of, const REAL *packed, size_t rows, const REAL *left, REAL *out,
+                            uint32_t activation) {
+    const REAL *turned = packed + of->packed;
+    const FN(learn_product) product = {.left = left,
+                                       .left_row = of->in_row,
+                                       .left_step = 1,
+                                       .right = turned,
+                                       .right_row = of->out_row,
+                                       .out = out,
+                                       .out_row = of->out_row,
+                                       .bias = turned + of->in * of->out_row + of->out * of->in_row,
+                                       .rows = rows,
+                                       .width = of->out,
+                                       .depth = of->in,
+                                       .activation = activation};
+    FN(learn_forward_product)(&product);
+    for (size_t i = 0; activation == LEARN_TANH && i < rows; i++)
+        for (size_t j = 0; j < of->out; j++)
+            out[i * of->out_row + j] = LEARN_TANH_OF(out[i * of->out_row + j]);
+}
+
+/* x through the layers; returns what the last one made. */
+static REAL *FN(learn_encode)(const FN(learn_net) * net, const REAL *packed, size_t rows, const FN(learn_tile) * tile) {
+    for (size_t l = 0; l < net->layers; l++) {
+        FN(learn_layer) of = FN(learn_layer_of)(net, l);
+        FN(learn_weigh)(&of, packed, rows, FN(learn_output)(net, tile, l), FN(learn_output)(net, tile, l + 1),
+                        net->activation);
     }
+    return FN(learn_output)(net, tile, net->layers);
+}
+
+/* What the heads make of y, into `head` [n][width]. */
+static void FN(learn_tell)(const FN(learn_net) * net, const REAL *packed, size_t n, const REAL *y,
+                           const FN(learn_tile) * tile, REAL *head) {
+    size_t parts = net->parts ? net->parts : 1, width = FN(learn_width)(net);
+    FN(learn_layer) of = FN(learn_layer_of)(net, FN(learn_last)(net));
+    FN(learn_weigh)(&of, packed, n * parts, y, tile->made, LEARN_NO_ACTIVATION);
     for (size_t s = 0; s < n; s++, head += width) {
         const REAL *made = tile->made + s * parts * of.out_row;
         if (net->parts) {
@@ -211,17 +259,5 @@ static void FN(learn_through)(const FN(learn_net) * net, const REAL *packed, siz
             }
             head[2 * net->heads] = made[net->heads];
         }
-    }
-}
-
-/* obs of n samples -> head [n][width]. */
-LEARN_API void FN(learn_forward)(const FN(learn_net) * net, const REAL *packed, size_t n, const void *obs, REAL *head,
-                                 REAL *room) {
-    FN(learn_tile) tile = FN(learn_tile_in)(net, room);
-    size_t width = FN(learn_width)(net), each = FN(learn_samples)(net);
-    for (size_t i = 0; i < n; i += each) {
-        size_t m = n - i < each ? n - i : each;
-        FN(learn_take)(net, obs, NULL, i, m, tile.x);
-        FN(learn_through)(net, packed, m, &tile, head + i * width);
     }
 }

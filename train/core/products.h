@@ -20,8 +20,10 @@
 #define LEARN_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
 #define LEARN_UNROLL _Pragma("clang loop unroll(full)")
+#define LEARN_APART _Pragma("clang loop vectorize(assume_safety)") /* arrays of a loop do not overlap */
 #else
 #define LEARN_UNROLL _Pragma("GCC unroll 12")
+#define LEARN_APART _Pragma("GCC ivdep")
 #endif
 enum { LEARN_BLOCK = LEARN_BYTES == 64 ? 12 : 6 }; /* rows: with two vectors each, as registers allow */
 /* What becomes of the sums: bias added and then the activation; or added to what is there; or multiplied by the
@@ -123,10 +125,25 @@ LEARN_INLINE void FN(learn_columns)(const FN(learn_product) * p, size_t column, 
         FN(learn_block)(p, row, column, mode, LEARN_BLOCK, vectors);
     if (LEARN_BLOCK > 6 && row + 6 <= p->rows)
         FN(learn_block)(p, row, column, mode, 6, vectors), row += 6;
-    if (row + 4 <= p->rows)
-        FN(learn_block)(p, row, column, mode, 4, vectors), row += 4;
-    for (; row < p->rows; row++)
+    switch (p->rows - row) {
+    case 5:
+        FN(learn_block)(p, row, column, mode, 5, vectors);
+        break;
+    case 4:
+        FN(learn_block)(p, row, column, mode, 4, vectors);
+        break;
+    case 3:
+        FN(learn_block)(p, row, column, mode, 3, vectors);
+        break;
+    case 2:
+        FN(learn_block)(p, row, column, mode, 2, vectors);
+        break;
+    case 1:
         FN(learn_block)(p, row, column, mode, 1, vectors);
+        break;
+    default:
+        break;
+    }
 }
 
 /* Widths may be rounded up to vectors: rows of `right`, `out`, `other` and `bias` have room for that, filled with 0. */

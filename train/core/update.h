@@ -65,20 +65,21 @@ LEARN_API void FN(learn_moments)(size_t horizon, size_t rows, const uint8_t *str
     FN(learn_join_sums)(count, 3, sums);
 }
 
-/* Deals the samples among the n at index, places t x rows + row, that have any weight to strands by their rows: dealt
- * and, unless NULL, importance in the strands' order; strand i has those from offset[i] up to offset[i + 1]. */
+/* Deals the samples among the n at index, places t x rows + row, that have any weight (NULL: all have) to strands by
+ * their rows: dealt and, unless NULL, importance in the strands' order; strand i has those from offset[i] up to
+ * offset[i + 1]. */
 LEARN_API void FN(learn_deal)(size_t n, const int64_t *index, const REAL *weight, const REAL *importance, size_t rows,
                               const uint8_t *strand, int64_t *dealt, REAL *dealt_importance, size_t *offset) {
     size_t next[LEARN_STRANDS] = {0};
     for (size_t i = 0; i < n; i++)
-        next[strand[(size_t)index[i] % rows]] += weight[index[i]] != 0;
+        next[strand[(size_t)index[i] % rows]] += !weight || weight[index[i]] != 0;
     offset[0] = 0;
     for (size_t s = 0; s < LEARN_STRANDS; s++) {
         offset[s + 1] = offset[s] + next[s];
         next[s] = offset[s];
     }
     for (size_t i = 0; i < n; i++) {
-        if (weight[index[i]] == 0)
+        if (weight && weight[index[i]] == 0)
             continue;
         size_t at = next[strand[(size_t)index[i] % rows]]++;
         dealt[at] = index[i];
@@ -94,16 +95,19 @@ LEARN_API void FN(learn_collect)(const FN(learn_net) * net, size_t count, REAL *
     FN(learn_join)(count, numbers, gradient);
     FN(learn_join_sums)(count, LEARN_SUMS, sums);
     REAL *weight = flat, *bias = flat;
-    for (size_t l = 0; l < net->layers; l++)
-        bias += (size_t)net->hidden * (l ? net->hidden : net->inputs);
+    size_t last = FN(learn_last)(net);
+    for (size_t l = 0; l < last; l++) {
+        FN(learn_layer) of = FN(learn_layer_of)(net, l);
+        bias += of.in * of.out;
+    }
     if (!net->choices) {
         memcpy(bias, gradient + numbers - net->heads, net->heads * sizeof *flat);
         bias += net->heads;
     }
-    for (size_t l = 0; l <= net->layers; l++) {
+    for (size_t l = 0; l <= last; l++) {
         FN(learn_layer) of = FN(learn_layer_of)(net, l);
         const REAL *from = gradient + of.gradient;
-        if (l == net->layers)
+        if (l == last)
             weight = bias, bias += of.in * of.out;
         for (size_t j = 0; j < of.out; j++)
             memcpy(weight + j * of.in, from + j * of.in_row, of.in * sizeof *flat);

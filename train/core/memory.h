@@ -1,0 +1,172 @@
+/* Memories: long short-term memory (Hochreiter and Schmidhuber, 1997), gated recurrent units (Cho et al., 2014) and
+ * minimal ones (Feng et al., 2024), whose gates are in torch's order; and acting, for which rows remember from call to
+ * call. */
+
+/* cffi: begin */
+LEARN_API void FN(learn_forward)(const FN(learn_net) * net, const REAL *packed, size_t n, const void *obs, REAL *hidden,
+                                 REAL *cell, REAL *head, REAL *room);
+/* cffi: end */
+
+#define LEARN_SIGMOID_OF(x) (1 / (1 + LEARN_EXP_OF(-(x))))
+
+/* A step of n rows. given, held: the gates' sums; given becomes the gates, and of a GRU the candidate's part of held
+ * stays. Rows of states are `row` apart, those of sums `wide`. */
+static void FN(learn_remember)(const FN(learn_net) * net, size_t n, REAL *restrict given, const REAL *restrict held,
+                               size_t wide, const REAL *restrict before, const REAL *restrict cell_before,
+                               REAL *restrict hidden, REAL *restrict cell, size_t row) {
+    size_t size = net->hidden, size_of[] = {0, 0, 0, 0};
+    size_of[net->memory] = size;
+    for (size_t i = 0; i < n; i++, given += wide, held += wide) {
+        LEARN_APART for (size_t j = 0; j < size_of[LEARN_LSTM]; j++) {
+            REAL in = given[j] = LEARN_SIGMOID_OF(given[j] + held[j]);
+            REAL keep = given[size + j] = LEARN_SIGMOID_OF(given[size + j] + held[size + j]);
+            REAL new = given[2 * size + j] = LEARN_TANH_OF(given[2 * size + j] + held[2 * size + j]);
+            REAL out = given[3 * size + j] = LEARN_SIGMOID_OF(given[3 * size + j] + held[3 * size + j]);
+            REAL c = keep * cell_before[j] + in * new;
+            cell[j] = c;
+            hidden[j] = out * LEARN_TANH_OF(c);
+        }
+        LEARN_APART for (size_t j = 0; j < size_of[LEARN_GRU]; j++) {
+            REAL reset = given[j] = LEARN_SIGMOID_OF(given[j] + held[j]);
+            REAL keep = given[size + j] = LEARN_SIGMOID_OF(given[size + j] + held[size + j]);
+            REAL new = given[2 * size + j] = LEARN_TANH_OF(given[2 * size + j] + reset * held[2 * size + j]);
+            hidden[j] = new + keep *(before[j] - new);
+        }
+        LEARN_APART for (size_t j = 0; j < size_of[LEARN_MINGRU]; j++) {
+            given[j] = LEARN_SIGMOID_OF(given[j]);
+            hidden[j] = before[j] + given[j] * (given[size + j] - before[j]);
+        }
+        before += row, cell_before += row, hidden += row, cell += row;
+    }
+}
+
+/* Its gradient. d: of `hidden`; given becomes the gradient of the gates' sums by the input, held of those by what was
+ * held, d_cell that of the cell before; d_before: what of d goes past the gates. */
+static void FN(learn_recall)(const FN(learn_net) * net, size_t n, REAL *restrict given, REAL *restrict held,
+                             size_t wide, const REAL *restrict before, const REAL *restrict cell_before,
+                             const REAL *restrict cell, const REAL *restrict d, REAL *restrict d_before,
+                             REAL *restrict d_cell, size_t row) {
+    size_t size = net->hidden, size_of[] = {0, 0, 0, 0};
+    size_of[net->memory] = size;
+    memset(d_before, 0, n * row * sizeof *d_before);
+    for (size_t i = 0; i < n; i++, given += wide, held += wide) {
+        LEARN_APART for (size_t j = 0; j < size_of[LEARN_LSTM]; j++) {
+            REAL in = given[j], keep = given[size + j], new = given[2 * size + j], out = given[3 * size + j];
+            REAL squashed = LEARN_TANH_OF(cell[j]), of_cell = d_cell[j] + d[j] * out * (1 - squashed * squashed);
+            d_cell[j] = of_cell * keep;
+            held[j] = given[j] = of_cell * new * in * (1 - in);
+            held[size + j] = given[size + j] = of_cell * cell_before[j] * keep * (1 - keep);
+            held[2 * size + j] = given[2 * size + j] = of_cell * in * (1 - new *new);
+            held[3 * size + j] = given[3 * size + j] = d[j] * squashed * out * (1 - out);
+        }
+        LEARN_APART for (size_t j = 0; j < size_of[LEARN_GRU]; j++) {
+            REAL reset = given[j], keep = given[size + j], new = given[2 * size + j];
+            REAL of_new = d[j] * (1 - keep) * (1 - new *new);
+            d_before[j] = d[j] * keep;
+            given[2 * size + j] = of_new;
+            held[j] = given[j] = of_new * held[2 * size + j] * reset * (1 - reset);
+            held[size + j] = given[size + j] = d[j] * (before[j] - new) * keep * (1 - keep);
+            held[2 * size + j] = of_new * reset;
+        }
+        LEARN_APART for (size_t j = 0; j < size_of[LEARN_MINGRU]; j++) {
+            REAL z = given[j];
+            d_before[j] = d[j] * (1 - z);
+            given[j] = d[j] * (given[size + j] - before[j]) * z * (1 - z);
+            given[size + j] = d[j] * z;
+        }
+        before += row, cell_before += row, cell += row, d += row, d_before += row, d_cell += row;
+    }
+}
+
+/* Steps one after the other, from the states in `before` and `cell_before` of the first rows: y, what the layers made
+ * [steps x n][row], becomes `hidden` and `cell`. resets: of step t and row i at t x stride + index[i]; or NULL. */
+static void FN(learn_steps)(const FN(learn_net) * net, const REAL *packed, size_t steps, size_t n, const REAL *y,
+                            const uint8_t *resets, size_t stride, const int64_t *index, const FN(learn_tile) * tile) {
+    FN(learn_layer) of = FN(learn_layer_of)(net, net->layers), again = FN(learn_layer_of)(net, net->layers + 1);
+    size_t row = of.in_row, wide = of.out_row, size = n * row;
+    FN(learn_weigh)(&of, packed, steps * n, y, tile->given, LEARN_NO_ACTIVATION);
+    for (size_t t = 0; t < steps; t++) {
+        REAL *before = tile->before + t * size, *cell_before = tile->cell_before + t * size;
+        if (t > 0) {
+            memcpy(before, tile->hidden + (t - 1) * size, size * sizeof *before);
+            memcpy(cell_before, tile->cell + (t - 1) * size, size * sizeof *before);
+        }
+        for (size_t i = 0; resets && i < n; i++)
+            if (resets[t * stride + (size_t)index[i]]) {
+                memset(before + i * row, 0, row * sizeof *before);
+                memset(cell_before + i * row, 0, row * sizeof *before);
+            }
+        if (net->memory != LEARN_MINGRU)
+            FN(learn_weigh)(&again, packed, n, before, tile->held + t * n * wide, LEARN_NO_ACTIVATION);
+        FN(learn_remember)(net, n, tile->given + t * n * wide, tile->held + t * n * wide, wide, before, cell_before,
+                           tile->hidden + t * size, tile->cell + t * size, row);
+    }
+}
+
+/* Back through them. d [steps x n][row]: the gradient of `hidden`; afterwards given and held have those of the sums. */
+static void FN(learn_unwind)(const FN(learn_net) * net, const REAL *packed, size_t steps, size_t n,
+                             const uint8_t *resets, size_t stride, const int64_t *index, const FN(learn_tile) * tile,
+                             REAL *d) {
+    FN(learn_layer) again = FN(learn_layer_of)(net, net->layers + 1);
+    size_t row = FN(learn_stride)(net->hidden), wide = FN(learn_stride)(FN(learn_gates)(net) * net->hidden);
+    size_t size = n * row;
+    memset(tile->d_cell, 0, size * sizeof *d);
+    for (size_t t = steps; t-- > 0;) {
+        REAL *held = tile->held + t * n * wide;
+        for (size_t j = 0; t + 1 < steps && j < size; j++)
+            d[t * size + j] += tile->d_before[j];
+        FN(learn_recall)(net, n, tile->given + t * n * wide, held, wide, tile->before + t * size,
+                         tile->cell_before + t * size, tile->cell + t * size, d + t * size, tile->d_before,
+                         tile->d_cell, row);
+        if (net->memory != LEARN_MINGRU) {
+            const FN(learn_product) product = {.left = held,
+                                               .left_row = wide,
+                                               .left_step = 1,
+                                               .right = packed + again.packed + again.in * again.out_row,
+                                               .right_row = row,
+                                               .out = tile->d_before,
+                                               .out_row = row,
+                                               .rows = n,
+                                               .width = again.in,
+                                               .depth = again.out};
+            FN(learn_add_product)(&product);
+        }
+        for (size_t i = 0; i < n; i++)
+            if (resets[t * stride + (size_t)index[i]]) {
+                memset(tile->d_before + i * row, 0, row * sizeof *d);
+                memset(tile->d_cell + i * row, 0, row * sizeof *d);
+            }
+    }
+}
+
+/* States of n rows [n][hidden], at index[...] or from the first on, with room between them; or back. */
+static void FN(learn_spread)(const FN(learn_net) * net, size_t n, const REAL *from, const int64_t *index, REAL *to) {
+    for (size_t i = 0; from && i < n; i++)
+        memcpy(to + i * FN(learn_stride)(net->hidden), from + (index ? (size_t)index[i] : i) * net->hidden,
+               net->hidden * sizeof *to);
+}
+
+/* obs of n samples -> head [n][width]. With memory, hidden and (LSTM) cell [n][hidden] are what it holds, before and
+ * after; otherwise NULL. */
+LEARN_API void FN(learn_forward)(const FN(learn_net) * net, const REAL *packed, size_t n, const void *obs, REAL *hidden,
+                                 REAL *cell, REAL *head, REAL *room) {
+    FN(learn_tile) tile = FN(learn_tile_in)(net, room);
+    size_t width = FN(learn_width)(net), each = net->parts ? FN(learn_samples)(net) : LEARN_TILE, size = net->hidden;
+    for (size_t i = 0; i < n; i += each) {
+        size_t m = n - i < each ? n - i : each;
+        FN(learn_take)(net, obs, NULL, i, m, tile.x);
+        REAL *y = FN(learn_encode)(net, packed, m * (net->parts ? net->parts : 1), &tile);
+        if (net->memory) {
+            FN(learn_spread)(net, m, hidden + i * size, NULL, tile.before);
+            FN(learn_spread)(net, m, cell ? cell + i * size : NULL, NULL, tile.cell_before);
+            FN(learn_steps)(net, packed, 1, m, y, NULL, 0, NULL, &tile);
+            y = tile.hidden;
+            for (size_t r = 0; r < m; r++) {
+                memcpy(hidden + (i + r) * size, y + r * FN(learn_stride)(size), size * sizeof *y);
+                if (cell)
+                    memcpy(cell + (i + r) * size, tile.cell + r * FN(learn_stride)(size), size * sizeof *y);
+            }
+        }
+        FN(learn_tell)(net, packed, m, y, &tile, head + i * width);
+    }
+}
