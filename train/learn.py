@@ -17,7 +17,6 @@ from minnow.train.native import REALS
 from minnow.train.policy import GRU, LSTM, MinGRU, Policy, State
 from minnow.train.space import Gaussian
 
-FLAGS = ["-fno-trapping-math"]  # changes no result, but lets gcc turn choices into SIMD
 HERE = Path(__file__).resolve().parent / "core"
 ROOMS = ("learn.h", "network.h", "memory.h", "action.h", "gradient.h", "update.h")  # with declarations
 ACTIVATIONS = {"relu": "LEARN_RELU", "tanh": "LEARN_TANH"}
@@ -158,5 +157,5 @@ def _pointed(ffi: Any, item: Any) -> Any:
 @functools.cache
 def library(fused: bool = False) -> binding.Library:
     """learn.h; `fused`: with fused multiply-add, where the processor has it."""
-    built = compile.shared(HERE / "library.c", defines={"LEARN_FUSED": int(fused)}, flags=[*FLAGS, "-lm"])
+    built = compile.shared(HERE / "library.c", defines={"LEARN_FUSED": int(fused)}, flags=[*binding.FLAGS, "-lm"])
     return binding.load(built, *(HERE / room for room in ROOMS))

@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "../../envs/mathf.h"
+#include "../../cinfer/src/scalar.h"
 
 #ifndef LEARN_API
 #define LEARN_API extern
@@ -41,10 +41,10 @@ enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 /* The rooms are included once for each type of number. */
 #include "../real.h"
 #define REAL float
-#define LEARN_EXP_OF(x) env_exp(x)
-#define LEARN_LOG_OF(x) env_log(x)
-#define LEARN_TANH_OF(x) env_tanh(x)
-#define LEARN_ROOT_OF(x) __builtin_sqrtf(x)
+#define LEARN_EXP_OF(x) mnw_exp_float(x)
+#define LEARN_LOG_OF(x) mnw_log_float(x)
+#define LEARN_TANH_OF(x) mnw_tanh_float(x)
+#define LEARN_ROOT_OF(x) mnw_sqrt(x)
 #include "products.h"
 #include "network.h"
 #include "memory.h"

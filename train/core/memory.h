@@ -20,17 +20,17 @@ static void FN(learn_remember)(const FN(learn_net) * net, size_t n, REAL *restri
         LEARN_APART for (size_t j = 0; j < size_of[LEARN_LSTM]; j++) {
             REAL in = given[j] = LEARN_SIGMOID_OF(given[j] + held[j]);
             REAL keep = given[size + j] = LEARN_SIGMOID_OF(given[size + j] + held[size + j]);
-            REAL new = given[2 * size + j] = LEARN_TANH_OF(given[2 * size + j] + held[2 * size + j]);
+            REAL fresh = given[2 * size + j] = LEARN_TANH_OF(given[2 * size + j] + held[2 * size + j]);
             REAL out = given[3 * size + j] = LEARN_SIGMOID_OF(given[3 * size + j] + held[3 * size + j]);
-            REAL c = keep * cell_before[j] + in * new;
+            REAL c = keep * cell_before[j] + in * fresh;
             cell[j] = c;
             hidden[j] = out * LEARN_TANH_OF(c);
         }
         LEARN_APART for (size_t j = 0; j < size_of[LEARN_GRU]; j++) {
             REAL reset = given[j] = LEARN_SIGMOID_OF(given[j] + held[j]);
             REAL keep = given[size + j] = LEARN_SIGMOID_OF(given[size + j] + held[size + j]);
-            REAL new = given[2 * size + j] = LEARN_TANH_OF(given[2 * size + j] + reset * held[2 * size + j]);
-            hidden[j] = new + keep *(before[j] - new);
+            REAL fresh = given[2 * size + j] = LEARN_TANH_OF(given[2 * size + j] + reset * held[2 * size + j]);
+            hidden[j] = fresh + keep * (before[j] - fresh);
         }
         LEARN_APART for (size_t j = 0; j < size_of[LEARN_MINGRU]; j++) {
             given[j] = LEARN_SIGMOID_OF(given[j]);
@@ -51,21 +51,21 @@ static void FN(learn_recall)(const FN(learn_net) * net, size_t n, REAL *restrict
     memset(d_before, 0, n * row * sizeof *d_before);
     for (size_t i = 0; i < n; i++, given += wide, held += wide) {
         LEARN_APART for (size_t j = 0; j < size_of[LEARN_LSTM]; j++) {
-            REAL in = given[j], keep = given[size + j], new = given[2 * size + j], out = given[3 * size + j];
+            REAL in = given[j], keep = given[size + j], fresh = given[2 * size + j], out = given[3 * size + j];
             REAL squashed = LEARN_TANH_OF(cell[j]), of_cell = d_cell[j] + d[j] * out * (1 - squashed * squashed);
             d_cell[j] = of_cell * keep;
-            held[j] = given[j] = of_cell * new * in * (1 - in);
+            held[j] = given[j] = of_cell * fresh * in * (1 - in);
             held[size + j] = given[size + j] = of_cell * cell_before[j] * keep * (1 - keep);
-            held[2 * size + j] = given[2 * size + j] = of_cell * in * (1 - new *new);
+            held[2 * size + j] = given[2 * size + j] = of_cell * in * (1 - fresh * fresh);
             held[3 * size + j] = given[3 * size + j] = d[j] * squashed * out * (1 - out);
         }
         LEARN_APART for (size_t j = 0; j < size_of[LEARN_GRU]; j++) {
-            REAL reset = given[j], keep = given[size + j], new = given[2 * size + j];
-            REAL of_new = d[j] * (1 - keep) * (1 - new *new);
+            REAL reset = given[j], keep = given[size + j], fresh = given[2 * size + j];
+            REAL of_new = d[j] * (1 - keep) * (1 - fresh * fresh);
             d_before[j] = d[j] * keep;
             given[2 * size + j] = of_new;
             held[j] = given[j] = of_new * held[2 * size + j] * reset * (1 - reset);
-            held[size + j] = given[size + j] = d[j] * (before[j] - new) * keep * (1 - keep);
+            held[size + j] = given[size + j] = d[j] * (before[j] - fresh) * keep * (1 - keep);
             held[2 * size + j] = of_new * reset;
         }
         LEARN_APART for (size_t j = 0; j < size_of[LEARN_MINGRU]; j++) {

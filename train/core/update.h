@@ -134,13 +134,13 @@ LEARN_API double FN(learn_descend)(size_t n, REAL *parameters, REAL *gradient, R
         sum += part[k];
     double length = __builtin_sqrt(sum), shorter = max_norm / (length + 1e-6);
     const REAL by = max_norm > 0 && !(shorter > 1) ? (REAL)shorter : 1; /* not a number: so are all */
-    const REAL keep = (REAL)0.999, new = (REAL)0.1, newer = (REAL)0.001;
+    const REAL keep = (REAL)0.999, fresh = (REAL)0.1, fresher = (REAL)0.001;
     const REAL epsilon = (REAL)1e-5, by_root = (REAL)root, by_change = (REAL)change;
     for (i = 0; i < n; i++) {
         REAL g = gradient[i] * by;
         gradient[i] = g;
-        mean[i] += new *(g - mean[i]);
-        square[i] = square[i] * keep + newer * (g * g);
+        mean[i] += fresh * (g - mean[i]);
+        square[i] = square[i] * keep + fresher * (g * g);
         parameters[i] -= mean[i] / (LEARN_ROOT_OF(square[i]) * by_root + epsilon) * by_change;
     }
     return length;
