@@ -111,14 +111,13 @@ class TrainConfig:
     """Lines of metrics written over the schedule."""
     precision: Literal["float32", "exact", "float64", "bfloat16"] = "float32"
     """Of all learning; float64 is for comparisons. exact: float32 in which the core in C learns the same bits on every
-    processor. bfloat16: of an LSTM's products, all else being float32; faster on processors with instructions for
-    it."""
+    processor. bfloat16: of torch's products in encoder and memory, all else being float32."""
     device: str = "auto"
     """Where the policy acts and learns: cpu, cuda (one GPU a process), cuda:N, or auto: a GPU if there is one.
     Environments run on the processor."""
     backend: Backend = "auto"
-    """What learns on the processor: the core in C, which takes networks without memory; torch; or auto, the core where
-    it can."""
+    """What learns on the processor: the core in C; torch; or auto, the core wherever it has what the network and the
+    settings need."""
     threads: int = 1
     """Threads of torch; more than one is slower for small networks."""
     env_threads: int = 1
