@@ -237,7 +237,6 @@ def test_a_reset_left_out_on_a_device_is_caught(core, monkeypatch):
 
     def learned(make: type[PPO], deaf: bool = False) -> torch.Tensor:
         trainer = make(settings(core, precision="float64", normalize_reward=True))
-        trainer.passes = None
         with torch.no_grad():
             trainer.policy.actor.weight.mul_(100)
         if deaf:
