@@ -529,7 +529,7 @@ class PPO:
                 return torch.zeros(len(MEASURED) + 1, dtype=torch.float64)
         return self.differentiate(self.pick(whole, index, importance), index, entropy_weight)
 
-    def differentiate(self, part: Minibatch, index: Tensor, entropy_weight: float) -> Tensor:
+    def differentiate(self, part: Minibatch, index: Tensor, entropy_weight: float | Tensor) -> Tensor:
         """`backward` of picked samples: the objective in full."""
         train = self.train
         if self.policy.recurrent:
