@@ -6,6 +6,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import numpy as np
+
 from minnow import envs
 from minnow.cinfer import compile
 from minnow.envs.find import OURS
@@ -34,11 +36,22 @@ def test_webassembly_steps_4096_pongs_as_this_machine_does() -> None:
 
 
 def test_calls_take_little_stack() -> None:
-    """With 4,096 players, with lives, with lanes: no call of the ABI takes more than 8 KB."""
-    places = {"crowd": HERE / "games/crowd/crowd.c", "lives": HERE / "games/lives/lives.c"}
+    """With 4,096 players, with 32,768 choices, with lives, with lanes: no call of the ABI takes more than 8 KB."""
+    places = {name: HERE / "games" / name / f"{name}.c" for name in ("crowd", "wide", "lives")}
     places |= {name: envs.source(name) for name in ("snake", "breakout")}
     for name, place in places.items():
         defines = {"ENV_ROWS": 1, "STACK_ENV": f'"{place}"'}
         program = compile.program([HERE / "env_stack.c"], defines=defines, include=[OURS], flags=["-Wl,-z,now"])
         used = int(subprocess.run([program], capture_output=True, text=True, check=True).stdout)
         assert 100 < used <= 8192, (name, used)
+
+
+def test_no_forbidden_choice_reaches_a_game_of_many() -> None:
+    vector = envs.Vector(HERE / "games/wide", 3, seed=0)
+    b = vector.buffers()
+    vector.reset(b)
+    assert b.mask.shape == (3 * 64, 8 * 4096) and (b.mask[:, ::2] == 1).all() and not b.mask[:, 1::2].any()
+    b.action[:] = np.random.default_rng(0).integers(0, 4096, b.action.shape)
+    assert (b.action % 2).any()
+    vector.step(b)
+    assert not b.reward.any()
