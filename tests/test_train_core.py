@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import shutil
 import subprocess
 from pathlib import Path
@@ -67,6 +68,26 @@ def test_three_updates_equal_those_by_autograd(case):
         single = trained(device.trainer(config(case, precision)))
         assert (single - expected).norm() < 1e-5 * expected.norm()
     assert ours.resets[1:].any() or ours.config.name in ("pong", "2048")
+
+
+@pytest.mark.parametrize("backend", ["c", "torch"])
+@pytest.mark.parametrize("case", ["relu", "tanh", "linear", "deep", "gru", "mingru"])
+def test_what_is_not_finite_stops_learning(case, backend, monkeypatch: pytest.MonkeyPatch):
+    """An observation or a reward, in the middle of a rollout or at its end, also where the row is not drawn."""
+    spoilt = [("obs", 4, 3, number) for number in (math.nan, math.inf)] + [("obs", 15, 3, math.nan)]
+    spoilt += [("reward", 4, row, number) for row, number in ((2, math.nan), (5, math.inf), (0, 1.0))]
+    for name, t, row, number in spoilt:
+        trainer = device.trainer(config(case, "float32", backend=backend))
+        buffers, step = trainer.buffers[t], trainer.vector.step
+
+        def spoil(given, step=step, buffers=buffers, name=name, row=row, number=number):
+            step(given)
+            if given is buffers:
+                getattr(given, name)[row] = number
+
+        monkeypatch.setattr(trainer.vector, "step", spoil)
+        trainer.update()
+        assert trainer.finite() == math.isfinite(number), (name, t, row, number)
 
 
 SPACES = {

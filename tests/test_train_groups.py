@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,11 +18,12 @@ from minnow.cli.main import main
 from minnow.export import Discrete
 from minnow.export.exporter import build
 from minnow.export.verify import verify
-from minnow.train import checkpoint, observation
+from minnow.train import checkpoint, fault, observation
 from minnow.train import config as configs
 from minnow.train.config import Config, PolicyConfig
 from minnow.train.evaluation import FilePlayer, TorchPlayer, evaluate
-from minnow.train.observation import Input
+from minnow.train.group import ALONE
+from minnow.train.observation import Input, declared
 from minnow.train.policy import CORES, Policy
 from minnow.train.ppo import build_policy
 from minnow.train.space import Categorical, Gaussian
@@ -188,6 +190,21 @@ def test_a_file_has_the_groups_as_inputs():
     assert out.value is None
     with pytest.raises(MinnowError, match="the inputs are"):
         loaded.session(agents=16).step({name: leaf.numpy() for name, leaf in obs.items()})
+
+
+@pytest.mark.parametrize("kept", ["obs", "final_obs"])
+def test_an_environments_nan_is_named_in_its_group(kept):
+    spec = envs.spec(CROWD)
+    places = {item.name: (0,) if item.kind == "fields" else (5, 0) for item in spec.group if item.type == "f32"}
+    assert len(places) > 1
+    for name, place in places.items():
+        seen = {key: observation.zeros(declared(spec), 2, 6) for key in ("obs", "final_obs")}
+        seen[kept][name][1, 4][place] = torch.nan
+        given = {"reward": torch.zeros(2, 6), "sides": 2, "first_row": 10, "spec": spec, "config": Config("crowd")}
+        told = fault.of_environment(SimpleNamespace(group=ALONE, **seen, **given))
+        field = next(item for item in spec.group if item.name == name).fields[0].name
+        named = field if len(place) == 1 else f"{name} {place[0]}: {field}"
+        assert told == f"the observation '{named}' of crowd is nan (step 1 of a rollout, environment 7, agent 0)"
 
 
 def test_a_crowd_learns_and_is_exported(tmp_path, capsys):

@@ -284,6 +284,10 @@ def test_divergence_is_told(tmp_path, monkeypatch):
     ("place", "words"),
     [
         (("obs", 3, 5, 2), r"the observation 'angle' of cartpole is nan \(step 3 of a rollout, environment 5\)"),
+        (
+            ("final_obs", 6, 4, 1),
+            r"the observation 'x_velocity' of cartpole is nan \(step 6 of a rollout, environment 4\)",
+        ),
         (("reward", 7, 1), r"a reward of cartpole is inf \(step 7 of a rollout, environment 1\)"),
     ],
 )
@@ -295,7 +299,9 @@ def test_an_environments_nan_is_no_divergence(tmp_path, monkeypatch, place, word
     def poisoned(self):
         collect(self)
         if self.update_index == 3:
-            numbers = self.learned_reward if name == "reward" else self.obs
+            numbers = self.learned_reward if name == "reward" else getattr(self, name)
+            if name == "final_obs":
+                self.truncated[where[0], where[1]], self.final_value[where[0], where[1]] = 1, float("nan")
             getattr(self, name)[tuple(where)] = numbers[tuple(where)] = float("inf" if name == "reward" else "nan")
 
     monkeypatch.setattr(PPO, "collect", poisoned)

@@ -10,7 +10,9 @@ from minnow import envs
 from minnow.train.observation import SET, leaves
 from minnow.train.ppo import PPO
 
-REWARD, NOTHING = 8, 9  # below: the number of the observation's group
+# Kinds of numbers: the observation's group; as many more, of what a life that was cut ended with; and others.
+GROUPS = 1 << 16
+REWARD, NOTHING = 2 * GROUPS, 2 * GROUPS + 1
 
 
 def of_environment(trainer: PPO) -> str | None:
@@ -22,13 +24,15 @@ def of_environment(trainer: PPO) -> str | None:
         return None
     env, agent = divmod(int(row), trainer.sides)
     where = f"environment {env}" + (f", agent {agent}" if trainer.sides > 1 else "")
-    what = f"the observation {_named(trainer.spec, int(kind), int(place))!r}" if kind < REWARD else "a reward"
+    what = f"the observation {_named(trainer.spec, int(kind) % GROUPS, int(place))!r}" if kind < REWARD else "a reward"
     return f"{what} of {trainer.config.name} is {value:g} (step {int(step)} of a rollout, {where})"
 
 
 def _first(trainer: PPO) -> tuple[float, float, float, float, float]:
     """Kind, step, global row, place in the observation, and value of this process's first one."""
-    for kind, numbers in (*enumerate(leaves(trainer.obs).values()), (REWARD, trainer.reward.unsqueeze(-1))):
+    seen = leaves(trainer.obs).values()
+    ends = () if trainer.final_obs is None else leaves(trainer.final_obs).values()
+    for kind, numbers in (*enumerate(seen), *enumerate(ends, GROUPS), (REWARD, trainer.reward.unsqueeze(-1))):
         bad = numbers.flatten(2).isfinite().logical_not().nonzero()
         if len(bad):
             step, row, place = bad[0].tolist()

@@ -99,6 +99,7 @@ class PPO:
     device.py has the form for accelerators."""
 
     estimate = staticmethod(advantages.estimate)
+    final_obs: Obs | None = None  # [T, N, ...]: what lives that were cut ended with, where it is kept so long
 
     def __init__(self, config: Config, group: Group = ALONE, device: torch.device = CPU) -> None:
         train = config.train
@@ -212,8 +213,9 @@ class PPO:
         )
 
     def finite(self) -> bool:
-        """Whether the last update was by finite gradients. What is not finite in a rollout makes some that are not."""
-        return bool(self.norm.isfinite())
+        """Whether the last update was by finite gradients, which no rollout makes that holds a number that is not; but
+        for infinite observations where these are clipped, of which the statistics tell that clip them."""
+        return bool(self.norm.isfinite()) and all(bool(leaf.isfinite().all()) for leaf in self.policy.buffers())
 
     @property
     def steps(self) -> int:

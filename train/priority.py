@@ -11,9 +11,12 @@ from torch import Tensor
 
 
 def probabilities(priority: Tensor, alpha: float) -> Tensor:
-    """p of each segment, f64 [N]; even where every priority is 0. priority: [N], 0 or more."""
+    """p of each segment, f64 [N]; even where every priority is 0. priority: [N], 0 or more. Where one is not finite no
+    p is, and so are no weights: whoever learns by them notices, whichever segments are drawn."""
     power = priority.double() ** alpha
     total = power.sum()
+    if not total.isfinite():
+        return torch.full_like(power, torch.nan)
     return power / total if total > 0 else torch.full_like(power, 1 / len(power))
 
 

@@ -152,7 +152,7 @@ class Folder:
 
     def save(self, trainer: PPO, seconds: float, command: str) -> Path:
         """All processes call it; the leader writes."""
-        if not all(bool(leaf.isfinite().all()) for leaf in trainer.parameters):
+        if not all(bool(leaf.isfinite().all()) for leaf in (*trainer.parameters, *trainer.policy.buffers())):
             self.fail(trainer)
         tensors = trainer.tensors()
         path = self.path / "checkpoints" / f"{trainer.steps:012d}.safetensors"

@@ -146,7 +146,7 @@ static void FN(learn_objective)(const FN(learn_net) * net, const FN(learn_batch)
         REAL kept = shift < -value_clip ? -value_clip : shift > value_clip ? value_clip : shift;
         REAL other = was[r] + kept - aim[r];
         bool far = value_clip > 0 && other * other > error * error;
-        pull[r] = by * a <= near * a ? by * a : 0; /* the gain's derivative by `now` */
+        pull[r] = by * a > near * a ? 0 : by * a; /* the gain's derivative by `now`; of a NaN a NaN */
         gain[r] = by * a < near * a ? by * a : near * a;
         slope[r] = far ? (kept == shift ? other : 0) : error;
         change[r] = by;
