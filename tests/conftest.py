@@ -74,8 +74,8 @@ def sources() -> Callable[..., list[Path]]:
 
 @pytest.fixture(scope="session")
 def screen() -> Iterator[str]:
-    read, write = os.pipe()
     """The name of a display that nobody sees."""
+    read, write = os.pipe()
     command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)

@@ -4,7 +4,7 @@ wrappers. `Case.short` marks those that run in the short form."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,7 @@ def cases(algorithms: dict[str, tuple[str, ...]]) -> Iterator[Case]:
                                 wrappers,
                                 **further(policy, observation, wrappers),
                             )
-                            yield Case(**vars(found) | {"short": str(found) in short})
+                            yield replace(found, short=str(found) in short)
     yield from SPECIAL
 
 

@@ -33,7 +33,7 @@ class Net:
         return self.op("linear", (n,), (self.tensor(n, k), self.tensor(n, scale=0.1) if bias else -1))
 
     def same(self, kind: str, **attrs: object) -> Net:
-        return self.op(kind, self.graph.values[self.at].shape, **attrs)
+        return self.op(kind, self.graph.values[self.at].shape, (), **attrs)
 
     def cell(self, kind: str, n: int, bias: bool = True) -> Net:
         """An LSTM or MinGRU of n; its states become values behind the inputs."""

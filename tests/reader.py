@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Operation:
     code: int
     inputs: list[int]
     outputs: list[int]
-    tensors: list[Array | None]
+    tensors: list[Any]  # arrays; None: this one is absent
     integers: list[int]  # the attributes, read as i32
     floats: list[float]  # the same, read as f32
 
@@ -377,7 +378,7 @@ def remainder(a: Array, b: Array) -> Array:
 
 
 def floor_divide(a: Array, b: Array) -> Array:
-    a, b = np.float32(a), np.float32(b)
+    a, b = a.astype(np.float32), b.astype(np.float32)
     rest = np.fmod(a, b)
     q = (a - rest) / b - ((rest != 0) & ((rest < 0) != (b < 0))).astype(np.float32)
     below = np.floor(q)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from sure import sure
 
 from minnow.bench import ablate, peers, solve
 from minnow.cli.main import main
@@ -50,7 +51,7 @@ def test_solving_takes_the_first_of_three_in_a_row(capsys, monkeypatch):
 def test_seeds_are_trained_and_judged(capsys):
     assert main(["bench", "seeds", "cartpole", "--seeds", "2", "--episodes", "20", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    bar = configs.bar("cartpole")
+    bar = sure(configs.bar("cartpole"))
     assert [row["seed"] for row in rows] == [0, 1] and all(row["reached"] and row["episodes"] == 20 for row in rows)
     assert all(row[bar.key] >= bar.least and row["seconds"] > 0 and row["steps"] > 100_000 for row in rows)
 

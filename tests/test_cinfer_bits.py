@@ -7,6 +7,7 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def hashes(build: str, steps: int, files: list[Path], folder: Path) -> dict[tupl
     return found
 
 
-def run(words: list[str], **options: object) -> str:
+def run(words: list[str], **options: Any) -> str:
     done = subprocess.run(words, capture_output=True, text=True, timeout=1500, **options)
     assert done.returncode == 0, f"{' '.join(words)[:500]}\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}"
     return done.stdout

@@ -14,11 +14,13 @@ import threading
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Browser
+from sure import sure
 
 from minnow.cinfer import compile, load
 from minnow.export import action, export
@@ -59,7 +61,7 @@ def expected(folder: Path) -> Lines:
     session, lines = load(folder / "policy.minnow").session(1, 42), []
     for step in range(STEPS):
         out = session.step(np.array([[(7 * step + 3 * i) % 11 * 0.25 - 1 for i in range(INPUTS)]], np.float32))
-        lines.append((int(out.action.item()), *out.logits[0].view(np.uint32).tolist()))
+        lines.append((int(sure(out.action).item()), *sure(out.logits)[0].view(np.uint32).tolist()))
     assert len({line[0] for line in lines}) > 1 and len(set(lines)) == STEPS
     return lines
 
@@ -141,7 +143,9 @@ def test_rust(folder: Path, expected: Lines, tmp_path: Path) -> None:
 def test_cortex_m4(folder: Path, expected: Lines) -> None:
     """The policy in flash: at most 64 KB of code, and the RAM that board.ld gives."""
     text = (EXAMPLES / "cortex-m4" / "main.c").read_text()
-    build, emulate = re.search(r"^ \* (arm-none-eabi-gcc .*? -o act.elf)\n \* (qemu.*?)$", text, re.S | re.M).groups()
+    build, emulate = sure(
+        re.search(r"^ \* (arm-none-eabi-gcc .*? -o act.elf)\n \* (qemu.*?)$", text, re.S | re.M)
+    ).groups()
     words = build.replace("\\\n *", " ").replace("-I../..", f"-I{CINFER} -I.").split()
     words = [str(EXAMPLES / "cortex-m4" / word) if word in ("main.c", "board.ld") else word for word in words]
     run(*words, *WARNINGS, cwd=folder)
@@ -156,6 +160,11 @@ def test_cortex_m4(folder: Path, expected: Lines) -> None:
     assert stack < 4096 and policy + session + 4096 <= 32 * 1024
 
 
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
 @pytest.fixture
 def served(folder: Path) -> Iterator[str]:
     """The page with its module and policy, from a server that knows nothing but files."""
@@ -167,8 +176,7 @@ def served(folder: Path) -> Iterator[str]:
     (command,) = re.findall(r"^emcc .*?(?=\nServe)", text, re.S | re.M)
     words = command.replace("-I../..", f"-I{CINFER}").replace("page.c", str(EXAMPLES / "page" / "page.c")).split()
     run(*words, cwd=made, NODE_PATH=compile.NODE_MODULES)
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(made))
-    handler.log_message = lambda *_: None
+    handler = functools.partial(Quiet, directory=str(made))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
@@ -176,7 +184,8 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def test_page(served: str, expected: Lines, browser: Browser) -> None:
-    script = re.search(r'<script type="module">\n(.*)</script>', (EXAMPLES / "page/index.html").read_text(), re.S)[1]
+    text = (EXAMPLES / "page" / "index.html").read_text()
+    script = sure(re.search(r'<script type="module">\n(.*)</script>', text, re.S))[1]
     assert len(script.splitlines()) <= 20
     page = browser.new_page()
     complaints: list[str] = []

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nets import NETS
+from sure import sure
 
 from minnow.cinfer import Policy, load
 from minnow.export import format
@@ -86,7 +87,7 @@ def test_eight_threads_share_a_policy(compiler: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("compiler", ["clang", pytest.param("gcc", marks=pytest.mark.full)])
 def test_calls_take_as_little_stack_as_the_header_says(compiler: str, plain: bool, tmp_path: Path) -> None:
-    said = re.search(r"less than (\d+) KB of\s+\* stack, in plain C less than (\d+)\.", HEADER.read_text())
+    said = sure(re.search(r"less than (\d+) KB of\s+\* stack, in plain C less than (\d+)\.", HEADER.read_text()))
     policies = [tmp_path / f"{name}.minnow" for name in NETS]
     for path, net in zip(policies, NETS.values(), strict=True):
         path.write_bytes(net())

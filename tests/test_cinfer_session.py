@@ -6,9 +6,11 @@ import math
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from sure import sure
 
 from minnow.cinfer import MinnowError, Policy, Trace, load, messages, wasm
 from minnow.cinfer.policy import ffi, library
@@ -84,13 +86,17 @@ def observations(steps: int, agents: int) -> np.ndarray:
     return np.random.default_rng(7).normal(0, 1, (steps, agents, INPUTS)).astype(np.float32)
 
 
+def bits(array: np.ndarray | None) -> bytes | None:
+    return None if array is None else array.tobytes()
+
+
 def same(a: Trace, b: Trace) -> None:
     for x, y in zip(
         [*a.outputs, *a.states, a.action, a.probabilities],
         [*b.outputs, *b.states, b.action, b.probabilities],
         strict=True,
     ):
-        assert (x is None and y is None) or x.tobytes() == y.tobytes()
+        assert bits(x) == bits(y)
 
 
 def test_selftest(any_policy: Policy) -> None:
@@ -118,7 +124,7 @@ def test_many_agents_are_many_single_ones(any_policy: Policy, sample: bool) -> N
             for part, outputs in zip(out.outputs, whole.outputs, strict=True):
                 assert part.tobytes() == outputs[t, first : first + agents].tobytes()
             if out.action is not None:
-                assert out.action.tobytes() == whole.action[t, first : first + agents].tobytes()
+                assert out.action.tobytes() == sure(whole.action)[t, first : first + agents].tobytes()
 
 
 def test_reset_of_one_agent(any_policy: Policy) -> None:
@@ -154,7 +160,7 @@ def test_snapshot(any_policy: Policy) -> None:
     for t, out in zip(range(4, 9), first, strict=True):
         for other in (session.step(xs[t]), elsewhere.step(xs[t])):
             assert other.outputs[0].tobytes() == out.outputs[0].tobytes()
-            assert (other.action is None and out.action is None) or other.action.tobytes() == out.action.tobytes()
+            assert bits(other.action) == bits(out.action)
     for wrong in (saved[:-1], b"", b"\xff" * len(saved)):
         with pytest.raises(MinnowError) as caught:
             session.state = wrong
@@ -205,8 +211,8 @@ def test_masked_choices_are_never_taken() -> None:
                 mask[np.arange(50), start + rng.integers(size, size=50)] = True
             out = session.step(rng.normal(0, 3, (50, INPUTS)).astype(np.float32), mask)
             for head, (start, size) in enumerate(((0, 3), (3, 2), (5, 4))):
-                assert mask[np.arange(50), start + out.action[:, head]].all()
-                shares = out.probabilities[:, start : start + size]
+                assert mask[np.arange(50), start + sure(out.action)[:, head]].all()
+                shares = sure(out.probabilities)[:, start : start + size]
                 assert np.abs(shares.sum(1) - 1).max() < 1e-6
                 assert (shares[~mask[:, start : start + size]] == 0).all()
     before = session.state
@@ -221,11 +227,11 @@ def test_sampling_follows_the_probabilities() -> None:
     session = made.session(agents, seed=11, sample=True)
     x = np.repeat(observations(1, 1)[0], agents, axis=0)
     out = session.step(x)
-    counts = np.bincount(out.action[:, 0], minlength=6)
-    expected = out.probabilities[0] * agents
+    counts = np.bincount(sure(out.action)[:, 0], minlength=6)
+    expected = sure(out.probabilities)[0] * agents
     assert ((counts - expected) ** 2 / expected).sum() < 25.7  # chi-squared, 5 degrees of freedom, 1e-4
     greedy = made.session(2).step(x[:2])
-    assert (greedy.action[:, 0] == greedy.logits.argmax(1)).all()
+    assert (sure(greedy.action)[:, 0] == sure(greedy.logits).argmax(1)).all()
     other = made.session(agents, seed=12, sample=True).step(x)
     assert (other.action != out.action).any()
 
@@ -238,7 +244,7 @@ def test_sampling_differs_from_step_to_step() -> None:
     for _ in range(500):
         session.reset()
         out = session.step(np.zeros((64, INPUTS), np.float32))
-        draws.append(out.action[:, 0] - out.probabilities[:, 1])
+        draws.append(sure(out.action)[:, 0] - sure(out.probabilities)[:, 1])
     draws = np.array(draws) / np.std(draws)
     assert abs((draws[1:] * draws[:-1]).mean()) < 4 / math.sqrt(draws.size)
     assert abs((draws[:, 1:] * draws[:, :-1]).mean()) < 4 / math.sqrt(draws.size)
@@ -249,21 +255,21 @@ def test_a_box_is_normal_and_bounded() -> None:
     agents = 20000
     x = np.repeat(observations(1, 1)[0], agents, axis=0)
     mean = made.session(1).step(x[:1])
-    assert np.array_equal(mean.action, np.clip(mean.mean, [-1, -0.5, 0], [1, 0.5, np.inf]))
+    assert np.array_equal(sure(mean.action), np.clip(sure(mean.mean), [-1, -0.5, 0], [1, 0.5, np.inf]))
     out = made.session(agents, seed=4, sample=True).step(x)
     spread = np.exp(out.outputs[2][0])
-    free = out.action[:, 2][out.action[:, 2] > 0]  # bounded below only
-    z = (free - out.mean[0, 2]) / spread[2]
+    free = sure(out.action)[:, 2][sure(out.action)[:, 2] > 0]  # bounded below only
+    z = (free - sure(out.mean)[0, 2]) / spread[2]
     grid = np.linspace(z.min(), 3, 20)
     normal = np.array([0.5 * math.erfc(g / math.sqrt(2)) for g in grid])
     found = np.array([(z > g).sum() / agents for g in grid])
     assert np.abs(found - normal)[1:].max() < 0.014  # Kolmogorov-Smirnov, 1e-3
-    assert out.action[:, 0].min() >= -1 and out.action[:, 0].max() <= 1
+    assert sure(out.action)[:, 0].min() >= -1 and sure(out.action)[:, 0].max() <= 1
 
     made = policy(ACTIONS["tanh"])
     out = made.session(1).step(x[:1])
     low, high = np.array([-1, 2]), np.array([1, 5])
-    assert np.abs(out.action - (low + (np.tanh(out.mean) + 1) / 2 * (high - low))).max() < 2e-6
+    assert np.abs(sure(out.action) - (low + (np.tanh(sure(out.mean)) + 1) / 2 * (high - low))).max() < 2e-6
 
 
 def test_reading_intermediate_values() -> None:
@@ -271,7 +277,7 @@ def test_reading_intermediate_values() -> None:
     x = observations(1, 20)[0]
     session = made.session(20, keep=True)
     out = session.step(x)
-    assert np.array_equal(session.activation("v7", 19), out.logits[19])
+    assert np.array_equal(session.activation("v7", 19), sure(out.logits)[19])
     weight, bias = format.read(made.data).graph.tensors[:2]
     assert np.abs(session.activation("v4", 3) - np.tanh(weight @ x[3] + bias)).max() < 1e-6
     for wrong, name in ((made.session(20), "v4"), (session, "nothing")):
@@ -282,10 +288,10 @@ def test_reading_intermediate_values() -> None:
 def test_values_and_meta() -> None:
     made = policy(Discrete(6))
     out = made.session(3).step(observations(1, 3)[0])
-    assert made.meta == {"name": "tiny"} and out.value.shape == (3,) and out.mean is None
+    assert made.meta == {"name": "tiny"} and sure(out.value).shape == (3,) and out.mean is None
     assert [spec.name for spec in made.outputs] == ["logits", "value", "spread"]
-    assert np.array_equal(out.value, out.outputs[1][:, 0])
-    assert made.session(1).step({"obs": observations(1, 1)[0]}).action.shape == (1, 1)
+    assert np.array_equal(sure(out.value), out.outputs[1][:, 0])
+    assert sure(made.session(1).step({"obs": observations(1, 1)[0]}).action).shape == (1, 1)
     assert policy(None).session(1).step(observations(1, 1)[0]).action is None
 
 
@@ -297,7 +303,7 @@ def test_values_and_meta() -> None:
         ({"other": np.zeros((3, INPUTS))}, "other"),
     ],
 )
-def test_wrong_observations(obs: object, words: str) -> None:
+def test_wrong_observations(obs: Any, words: str) -> None:
     with pytest.raises(MinnowError, match=words) as caught:
         policy(Discrete(6)).session(3).step(obs)
     assert caught.value.number == 4
@@ -471,7 +477,7 @@ def test_a_host_that_flushes_denormals(tmp_path: Path) -> None:
 def example() -> str:
     """The program in the header's opening comment."""
     text = HEADER.read_text()
-    lines = re.search(r"A whole program:\n \*\n(.*?)\n \*\n", text, re.DOTALL)[1].splitlines()
+    lines = sure(re.search(r"A whole program:\n \*\n(.*?)\n \*\n", text, re.DOTALL))[1].splitlines()
     return "\n".join(re.sub(r"^ \*\s{0,5}", "", line) for line in lines)
 
 
@@ -497,7 +503,7 @@ def test_the_example_runs(tmp_path: Path) -> None:
     out = subprocess.run([program], input=made.data, capture_output=True).stdout.decode().split()
     session, x, expected = made.session(1), np.zeros((1, 5), np.float32), []
     for step in range(12):
-        expected.append(int(session.step(x).action[0, 0]))
+        expected.append(int(sure(session.step(x).action)[0, 0]))
         x[0, step % 5] += 1
         if (step + 1) % 5 == 0:
             session.reset([0])

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sure import sure
 
 from minnow.cli.main import main
 from minnow.train import config as configs
@@ -94,8 +95,8 @@ def test_a_terminal_that_knows_ascii_only(tmp_path: Path) -> None:
 
 def test_a_reader_that_goes_ends_it_in_silence() -> None:
     process = subprocess.Popen([*MINNOW, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdout.close()
-    assert process.stderr.read() == b"" and process.wait() == 141
+    sure(process.stdout).close()
+    assert sure(process.stderr).read() == b"" and process.wait() == 141
 
 
 def test_words_for_a_stream_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from nets import NETS
+from sure import sure
 
 from minnow.export import format
 from minnow.export.action import Discrete
@@ -71,7 +72,7 @@ def test_snippets(index: int, tmp_path: Path) -> None:
 
 def test_the_opening_comment(tmp_path: Path) -> None:
     """Its program is the body of a function that has a file's bytes and observations."""
-    lines = re.search(r"A whole program:\n \*\n(.*?\n) \*\n", OPENING, re.DOTALL)[1].splitlines()
+    lines = sure(re.search(r"A whole program:\n \*\n(.*?\n) \*\n", OPENING, re.DOTALL))[1].splitlines()
     body = "\n".join(line.removeprefix(" *") for line in lines)
     head = "void program(const void *bytes, size_t size, float *obs);\n"
     (tmp_path / "program.c").write_text(BEFORE + head + head.replace(";", " {") + body + "\n}\n")

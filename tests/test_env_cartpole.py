@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -17,29 +18,30 @@ def test_lockstep_with_gymnasium(player: str) -> None:
     holds the pole for 500 steps, in which an upright pole multiplies any difference by e^40, even the last bit of a
     double: its states are made equal before each step."""
     theirs = gymnasium.make("CartPole-v1")
+    inner: Any = theirs.unwrapped
     theirs.reset(seed=0)
     vector = envs.Vector("cartpole", 1, seed=3)
     b = vector.buffers()
     vector.reset(b)
-    theirs.unwrapped.state = b.obs[0].astype(np.float64)
+    inner.state = b.obs[0].astype(np.float64)
     rng = np.random.default_rng(1)
     worst, ends, cuts = 0.0, 0, 0
     for _ in range(10_000):
         action = int(rng.integers(2)) if player == "random" else int(vector.script(0, 0, 1.0)[0])
         if player == "script":
-            theirs.unwrapped.state = b.obs[0].astype(np.float64)
+            inner.state = b.obs[0].astype(np.float64)
         b.action[:] = action
         vector.step(b)
         _, reward, terminated, truncated, _ = theirs.step(action)
         over = bool(b.terminated[0] or b.truncated[0])
         state = b.final_obs[0] if over else b.obs[0]
-        worst = max(worst, float(np.abs(state - np.array(theirs.unwrapped.state)).max()))
+        worst = max(worst, float(np.abs(state - np.array(inner.state)).max()))
         assert (terminated, truncated) == (bool(b.terminated[0]), bool(b.truncated[0]))
         assert reward == b.reward[0] == 1
         if over:
             ends, cuts = ends + 1, cuts + truncated
             theirs.reset()
-            theirs.unwrapped.state = b.obs[0].astype(np.float64)
+            inner.state = b.obs[0].astype(np.float64)
     assert worst <= 1e-5
     assert (ends > 300) if player == "random" else (cuts == ends == 20)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from minnow import envs
 from minnow.train import evaluation
 
 
-def played(name: str, player: object, **options: object) -> evaluation.Score:
+def played(name: str, player: evaluation.Player | evaluation.ScriptPlayer, **options: Any) -> evaluation.Score:
     return evaluation.evaluate(player, name, 100, **options)
 
 

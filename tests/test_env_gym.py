@@ -20,6 +20,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import RecordEpisodeStatistics, RecordVideo, TimeLimit
 from gymnasium.wrappers.vector import NormalizeObservation, NormalizeReward
 from gymnasium.wrappers.vector import RecordEpisodeStatistics as VectorStatistics
+from sure import sure
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
@@ -106,7 +107,8 @@ def test_wrappers_that_refuse_to_reset_in_the_same_step() -> None:
     vector = envs.make("cartpole", num_envs=3, seed=1, autoreset_mode="NEXT_STEP")
     sync = gymnasium.vector.SyncVectorEnv([lambda i=i: envs.make("cartpole", first_index=i, seed=1) for i in range(3)])
     both = [NormalizeReward(NormalizeObservation(VectorStatistics(made))) for made in (vector, sync)]
-    assert np.allclose(*(made.reset()[0] for made in both))
+    one, other = (made.reset()[0] for made in both)
+    assert np.allclose(one, other)
     finished = 0
     for _ in range(200):
         action = vector.action_space.sample()
@@ -148,10 +150,12 @@ def test_made_without_a_seed_no_two_are_alike() -> None:
     assert len(np.unique(sync.reset()[0], axis=0)) == 4
     for made in (lambda: envs.make("pong"), lambda: envs.make("pong", num_envs=2), lambda: envs.parallel("pong")):
         one, other = made(), made()
-        one.reset(), other.reset()
+        one.reset()
+        other.reset()
         assert one.vector.hash(0) != other.vector.hash(0)
         before = one.vector.hash(0)
-        one.reset(seed=7), other.reset(seed=7)
+        one.reset(seed=7)
+        other.reset(seed=7)
         assert one.vector.hash(0) == other.vector.hash(0) != before
         one.reset()  # goes on with the stream
         assert one.vector.hash(0) != other.vector.hash(0)
@@ -186,8 +190,8 @@ def test_masks_are_what_sample_takes(name: str) -> None:
 
 
 def test_masks_of_several_heads() -> None:
-    heads = SimpleNamespace(action_type="multi_discrete", head=[SimpleNamespace(size=3), SimpleNamespace(size=2)])
-    found = masks(heads, np.array([0, 1, 0, 0, 1], bool))
+    heads: Any = SimpleNamespace(action_type="multi_discrete", head=[SimpleNamespace(size=3), SimpleNamespace(size=2)])
+    found: Any = masks(heads, np.array([0, 1, 0, 0, 1], bool))
     assert gymnasium.spaces.MultiDiscrete([3, 2]).sample(found).tolist() == [1, 1]
 
 
@@ -250,7 +254,7 @@ def test_stepping_a_finished_environment_is_refused(name: str) -> None:
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(env.action_space.sample())
     env.reset()
-    over = False
+    over, info = False, {}
     while not over:
         *_, terminated, truncated, info = env.step(env.action_space.sample())
         over = terminated or truncated
@@ -262,11 +266,13 @@ def test_stepping_a_finished_environment_is_refused(name: str) -> None:
 @each
 def test_parameters_are_keywords(name: str) -> None:
     p = envs.spec(name).param[0]
-    env = envs.make(name, num_envs=2, **{p.name: p.high})
+    high: dict[str, Any] = {p.name: p.high}
+    beyond: dict[str, Any] = {p.name: p.high + 100}
+    env = envs.make(name, num_envs=2, **high)
     env.reset()
     assert env.vector.params(1)[p.name] == np.float32(p.high)
     with pytest.raises(MinnowError, match=f"{p.name} = .* is out of its range, {p.low:g} to {p.high:g}"):
-        envs.make(name, **{p.name: p.high + 100})
+        envs.make(name, **beyond)
     with pytest.raises(MinnowError, match=f"did you mean {p.name}"):
         envs.make(name, **{p.name + "e": 1})
 
@@ -276,20 +282,26 @@ def test_unknown_environment() -> None:
         envs.make("pongg")
 
 
+def rendered(env: gymnasium.Env) -> np.ndarray:
+    picture = env.render()
+    assert isinstance(picture, np.ndarray)
+    return picture
+
+
 @each
 def test_gymnasiums_wrappers(name: str) -> None:
     """They own `info["episode"]`, and film what `render` gives."""
     env = envs.make(name, render_mode="rgb_array")
     env.reset(seed=0)
-    before = env.render()
+    before = rendered(env)
     assert before.dtype == np.uint8 and before.shape[1:] == (480, 3) and before.std() > 1
     env = RecordEpisodeStatistics(TimeLimit(env, 3))
     env.reset()
-    over = False
+    over, info = False, {}
     while not over:
         *_, terminated, truncated, info = env.step(env.action_space.sample())
         over = terminated or truncated
-        assert env.render().shape == before.shape
+        assert rendered(env).shape == before.shape
     assert info["episode"]["l"] <= 3
     assert envs.make(name).render() is None
     with pytest.raises(MinnowError, match="unknown render mode 'human'"):
@@ -311,23 +323,24 @@ def test_what_record_video_wants_is_an_extra() -> None:
     """The extra that the document names brings what Gymnasium's wrapper and our pictures import."""
     root = Path(envs.__file__).resolve().parent.parent
     named = re.search(r"`RecordVideo` makes films \(extra `(\w+)`\)", (root / "docs/environments.md").read_text())
-    extra = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"][named[1]]
-    assert {re.match(r"\w+", line)[0] for line in extra} >= {"moviepy", "pygame"}
+    extra = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"][sure(named)[1]]
+    assert {sure(re.match(r"\w+", line))[0] for line in extra} >= {"moviepy", "pygame"}
 
 
 def test_an_episode_ends_under_the_wrappers() -> None:
     env = RecordEpisodeStatistics(envs.make("cartpole", render_mode="rgb_array"))
     env.reset(seed=0)
-    over, picture = False, None
+    over, info = False, {}
+    picture = last = np.zeros(0)
     while not over:
-        last, picture = picture, env.render()
+        last, picture = picture, rendered(env)
         *_, over, _, info = env.step(1)
     assert info["episode"]["l"] == info["outcome"]["length"] and info["episode"]["r"] == info["outcome"]["return"]
-    assert (env.render() == picture).all() and (picture != last).any()  # not yet of the next episode
+    assert (rendered(env) == picture).all() and (picture != last).any()  # not yet of the next episode
     env.reset()
-    assert (env.render() != picture).any()
+    assert (rendered(env) != picture).any()
     many = VectorStatistics(envs.make("cartpole", num_envs=3))
-    many.reset(seed=0)
+    _, info = many.reset(seed=0)
     for _ in range(40):
         *_, info = many.step(np.ones(3, int))
         if info.get("final_info"):

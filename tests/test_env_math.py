@@ -19,7 +19,7 @@ SOURCE = Path(__file__).with_name("env_math.c")
 BUILDS = [("gcc", "-O0"), ("gcc", "-O3"), ("clang", "-O0"), ("clang", "-O3")]
 UNARY = ("sin", "cos", "exp", "log", "tanh", "sqrt", "floor", "nearest")
 
-FFI = cffi.FFI()
+FFI: Any = cffi.FFI()
 for one in UNARY:
     FFI.cdef(f"void math_{one}(const float *x, float *y, int n);")
 FFI.cdef("void math_atan2(const float *y, const float *x, float *out, int n);")

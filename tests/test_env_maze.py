@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ MARGIN, STRIDE, ROOMS, DOOR = 5, 40, 225, 2
 WAYS = ((0, -1), (1, 0), (0, 1), (-1, 0))  # up, right, down, left
 
 
-def world(vector: envs.Vector, i: int) -> dict[str, np.ndarray]:
+def world(vector: envs.Vector, i: int) -> dict[str, Any]:
     """The members of State after EnvBase, of environment i."""
     saved = np.frombuffer(vector.save(i), np.uint8)
     end = vector.lib.env_saved_size() - 4 * 7

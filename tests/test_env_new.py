@@ -153,7 +153,7 @@ def test_the_second_example(sumo: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert spec.slots == 2 and spec.action_type == "box" and spec.has_potential and spec.has_success
     for label in ("source", "declaration", "warnings", "state", "snapshots"):
         check.CHECKS[label](sumo)
-    env = envs.parallel(sumo, seed=5, time=5.0)
+    env, terminated, truncated, infos = envs.parallel(sumo, seed=5, time=5.0), {}, {}, {}
     right = np.array([1.0, 0.0], np.float32)
     for name, act in (("terminated", lambda obs: right), ("truncated", lambda obs: -obs[:2] / np.abs(obs[:2]).max())):
         obs, _ = env.reset()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
 
 from minnow import envs
 from minnow.cli.main import main
@@ -55,10 +56,10 @@ def test_a_picture_of_each(name: str, tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_film_moves_and_repeats(tmp_path: Path) -> None:
-    def film(*options: str) -> tuple[bytes, Image.Image]:
+    def film(*options: str) -> tuple[bytes, GifImageFile]:
         out = tmp_path / "film.gif"
         assert main(["record", "pong", "-o", str(out), "--seconds", "1", "--width", "120", *options]) == 0
-        return out.read_bytes(), Image.open(out)
+        return out.read_bytes(), GifImageFile(out)
 
     once, opened = film()
     assert opened.n_frames > 20
@@ -75,7 +76,7 @@ def test_a_gif_runs_at_the_games_own_speed(fps: int, pictures: int, tmp_path: Pa
     """GIF counts in hundredths of a second, and browsers take pictures of less than two for slow ones."""
     out = tmp_path / "film.gif"
     assert main(["record", "pong", "-o", str(out), "--seconds", "2", "--width", "64", "--fps", str(fps)]) == 0
-    opened, lengths = Image.open(out), []
+    opened, lengths = GifImageFile(out), []
     for frame in range(opened.n_frames):
         opened.seek(frame)
         lengths.append(opened.info["duration"])

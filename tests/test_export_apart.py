@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 import torch
@@ -21,6 +22,8 @@ ROW, TABLE, IMAGE = (4,), (5, 4), (4, 6, 8)
 
 
 class Net(nn.Module):
+    mask: Tensor
+
     def __init__(self, function: Callable) -> None:
         super().__init__()
         self.function = function
@@ -81,7 +84,7 @@ def own_rows(m: Net, x: Tensor) -> Tensor:
 def ensemble(m: Net, x: Tensor) -> Tensor:
     """Two networks of one form side by side."""
     weights, buffers = torch.func.stack_module_state([m.linear, m.other])
-    call = torch.vmap(lambda *state: torch.func.functional_call(m.linear, state, (x,)))
+    call = torch.vmap(lambda *state: torch.func.functional_call(m.linear, cast(Any, state), (x,)))
     return call(weights, buffers).mean(0)
 
 
@@ -172,7 +175,7 @@ WORKS: dict[str, tuple[tuple[int, ...], Callable]] = {
     "masked": (ROW, masked),
     "listed": (ROW, listed),
     # Constants and sizes
-    "boolean zeros": (ROW, lambda m, x: torch.where(torch.zeros(x.shape[0], 1, dtype=bool), x, -x)),
+    "boolean zeros": (ROW, lambda m, x: torch.where(torch.zeros(x.shape[0], 1, dtype=torch.bool), x, -x)),
     "whole numbers": (
         ROW,
         lambda m, x: x + torch.full((x.shape[0], 1), 3) + x.new_ones(x.shape[0], 1, dtype=torch.int32),
@@ -248,7 +251,7 @@ def test_what_is_known_stays_whole() -> None:
             super().__init__()
             self.lstm, self.norm, self.gru = nn.LSTM(4, 4), nn.LayerNorm(4), nn.GRUCell(4, 4)
 
-        def forward(self, x: Tensor, state: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, ...]:
+        def forward(self, x: Tensor, state: tuple[Tensor, Tensor, Tensor]) -> Any:
             y, (h, c) = self.lstm(F.gelu(self.norm(x)).unsqueeze(0), state[:2])
             y = y[0].clone()
             y[:, 0] = torch.hypot(x[:, 0], x[:, 1])
@@ -290,7 +293,7 @@ REFUSED = {
 }
 
 
-def write(x: Tensor, where: object) -> Tensor:
+def write(x: Tensor, where: Any) -> Tensor:
     y = x + 1
     y[where] = 0.0
     return y

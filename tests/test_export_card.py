@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 import yaml
+from sure import sure
 from torch import nn
 
 from minnow.cinfer import load
@@ -117,12 +118,12 @@ def test_weights_with_fewer_bits(report, tmp_path: Path, dtype: str, least: floa
     stored = dict(zip(file.graph.tensor_names, file.dtypes, strict=True))
     assert stored["lstm.weight_hh_l0"] == dtype and stored["lstm.bias_hh_l0"] == "f32"
     assert small.c.max_diff <= 1e-5 and verify(small.path).passed()
-    assert least < small.rounding["max_diff"] < most
+    assert least < sure(small.rounding)["max_diff"] < most
     assert file.meta["rounding"] == small.rounding == small.card["weights"]["rounding"]
     assert file.meta["weights"] == dtype and "from the unrounded network" in small.line()
     plain = load(report.path).session().step(torch.ones(4).numpy()).logits
     rounded = load(small.path).session().step(torch.ones(4).numpy()).logits
-    assert 0 < abs(plain - rounded).max() < most * 10
+    assert 0 < abs(sure(plain) - sure(rounded)).max() < most * 10
 
 
 def test_unknown_dtype(tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ def test_inspect_of_rounded_weights(tmp_path: Path, capsys: pytest.CaptureFixtur
     small.path.with_suffix(".json").unlink()
     assert main(["inspect", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    assert f"int8, {small.rounding['max_diff']:.1e} from the unrounded network" in printed
+    assert f"int8, {sure(small.rounding)['max_diff']:.1e} from the unrounded network" in printed
     assert "not recorded beside this file" in printed
 
 
@@ -163,10 +164,12 @@ def test_no_boxes_overlap(report) -> None:
 
     drawn = ElementTree.fromstring(graphic.svg(format.read(report.path), "a < b"))
     places = [
-        tuple(float(box.get(key)) for key in ("x", "y", "width", "height")) for box in drawn.iterfind(".//{*}g/{*}rect")
+        tuple(float(sure(box.get(key))) for key in ("x", "y", "width", "height"))
+        for box in drawn.iterfind(".//{*}g/{*}rect")
     ]
+    across, down = (float(sure(drawn.get(key))) for key in ("width", "height"))
     for i, (x, y, width, height) in enumerate(places):
-        assert x >= 0 and x + width <= float(drawn.get("width")) and y + height <= float(drawn.get("height"))
+        assert x >= 0 and x + width <= across and y + height <= down
         assert not any(abs(x - u) < width and abs(y - v) < height for u, v, *_ in places[:i])
 
 

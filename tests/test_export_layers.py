@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from sure import sure
 from torch import nn
 from torch.nn import functional as F
 
@@ -190,8 +191,8 @@ def built(name: str) -> Built:
     net = Net(function, layers).eval()
     for module in net.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.running_mean.uniform_(-1, 1)
-            module.running_var.uniform_(0.5, 2)
+            sure(module.running_mean).uniform_(-1, 1)
+            sure(module.running_var).uniform_(0.5, 2)
     return build(net, torch.randn(B, *shape), outputs=("out",))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from sure import sure
 from torch import nn
 from torch.nn import functional as F
 
@@ -28,8 +29,8 @@ class Parts(nn.Module):
         self.matrix = nn.Parameter(torch.randn(6, 4))
         self.norm = nn.LayerNorm(6)
         self.batch_norm = nn.BatchNorm1d(6)
-        self.batch_norm.running_mean.uniform_(-1, 1)
-        self.batch_norm.running_var.uniform_(0.5, 2)
+        sure(self.batch_norm.running_mean).uniform_(-1, 1)
+        sure(self.batch_norm.running_var).uniform_(0.5, 2)
         self.drop = nn.Dropout(0.5)
         self.lstm = nn.LSTM(6, 5)
         self.stack = nn.LSTM(6, 5, 2, batch_first=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sure import sure
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -225,11 +226,11 @@ def test_a_greedy_choice_is_torchs_argmax() -> None:
     file.graph.outputs[0].role = "logits"
     policy = load(format.write(file.graph, None, action=Discrete(6), golden=file.golden))
     found = policy.session(len(ROWS)).step(ROWS.numpy()).action
-    np.testing.assert_array_equal(found[:, 0], ROWS.argmax(1).numpy())
+    np.testing.assert_array_equal(sure(found)[:, 0], ROWS.argmax(1).numpy())
     mask = np.ones(ROWS.shape, bool)
     mask[:, 0] = False
     found = policy.session(len(ROWS)).step(ROWS.numpy(), mask).action
-    np.testing.assert_array_equal(found[:, 0], ROWS[:, 1:].argmax(1).numpy() + 1)
+    np.testing.assert_array_equal(sure(found)[:, 0], ROWS[:, 1:].argmax(1).numpy() + 1)
 
 
 def test_where_tops_are_equal_the_first_is_taken() -> None:

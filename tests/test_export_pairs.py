@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sure import sure
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minnow.cinfer import MinnowError
 from minnow.export import Box, Discrete, MultiDiscrete, acting, format, parity
-from minnow.export.action import Action
+from minnow.export.action import Action, Squash
 from minnow.export.backends import run_c
 from minnow.export.lower import lower
 from minnow.export.parity import Reference
@@ -43,12 +44,16 @@ class Family(nn.Module):
     words: dict[str, tuple[str, ...]] = {}  # noqa: RUF012
     action: Action = Discrete(4)
     start: tuple[int, ...] | None = None  # of one agent's state
+    begin: float = 0.0  # what all of that state is at first
     observation: Any = None
 
     def __init__(self) -> None:
         super().__init__()
         self.k: dict[str, Any] = {}
         self.head = nn.Linear(1, 1)
+
+    def examples(self, random: np.random.Generator, rows: int) -> Obs:
+        raise NotImplementedError
 
     def finish(self, width: int, outputs: int) -> None:
         self.head = nn.Linear(width, outputs)
@@ -63,6 +68,7 @@ def turned(x: Tensor, by: int) -> Tensor:
 
 
 class Plain(Family):
+    mean: Tensor
     words = {"activation": ("gelu", "gelu_tanh", "silu", "mish"), "norm": ("layer", "rms", "none")}  # noqa: RUF012
 
     def __init__(self, random: np.random.Generator) -> None:
@@ -144,6 +150,9 @@ class Masked(Family):
 
 class Scales(Family):
     """Features of very different sizes behind a normaliser."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, random: np.random.Generator) -> None:
         super().__init__()
@@ -256,7 +265,6 @@ class Counter(Family):
     """Acts by how many steps have passed, and by the last observation."""
 
     start = (4,)
-    begin = 0.0
     words = {"compare": ("gt", "ge")}  # noqa: RUF012
 
     def __init__(self, random: np.random.Generator) -> None:
@@ -280,8 +288,8 @@ class Numbers(Family):
         super().__init__()
         self.first = nn.Linear(5, 12)
         self.k = {"gain": 1.0}
-        squash = str(random.choice(("clip", "tanh")))
-        self.action = Box(random.uniform(-2, -0.2, 3), random.uniform(0.2, 2, 3), squash)
+        squash: Squash = "tanh" if random.choice(("clip", "tanh")) == "tanh" else "clip"
+        self.action = Box(random.uniform(-2, -0.2, 3).tolist(), random.uniform(0.2, 2, 3).tolist(), squash)
         self.finish(12, 3)
 
     examples = Plain.examples
@@ -354,6 +362,7 @@ def changed_action(action: Action, random: np.random.Generator) -> tuple[Action,
     if isinstance(action, MultiDiscrete):
         sizes = [int(n) for n in random.permutation(action.sizes)]
         return MultiDiscrete(sizes), f"heads {sizes}"
+    assert isinstance(action, Box)
     if random.random() < 0.3:
         other = Box(action.low, action.high, "tanh" if action.squash == "clip" else "clip")
         return other, f"squash {other.squash}"
@@ -383,10 +392,10 @@ def signature_of(module: Family, random: np.random.Generator) -> Signature:
 
 def written(signature: Signature, action: Action, reference: Reference) -> bytes:
     graph, _ = lower(trace(signature), signature)
-    groups = (
+    inputs, outputs, states = (
         [item[:2, :1] for item in group.values()] for group in (reference.obs, reference.outputs, reference.states)
     )
-    return format.write(graph, None, action=action, golden=format.Golden(*groups))
+    return format.write(graph, None, action=action, golden=format.Golden(inputs, outputs, states))
 
 
 def made(family: Callable[[np.random.Generator], Family], seed: int) -> Case:
@@ -416,11 +425,12 @@ def acts_differently(case: Case, other: Signature, action: Action) -> bool:
     """Whether torch's two modules act differently in a way that is no tie."""
     outputs, _ = run(other, case.domain)
     if isinstance(action, Box):
+        assert isinstance(case.module.action, Box)
         ours, theirs = (
             acting.box(a, item["mean"]) for a, item in ((case.module.action, case.domain.outputs), (action, outputs))
         )
         return bool((np.abs(ours - theirs) > CLEAR).any())
-    first, second = acting.heads_of(case.module.action), acting.heads_of(action)
+    first, second = sure(acting.heads_of(case.module.action)), sure(acting.heads_of(action))
     mine, its = first.greedy(case.domain.outputs["logits"]), second.greedy(outputs["logits"])
     off = mine != its
     for i, (part, other_part) in enumerate(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from sure import sure
 from torch import nn
 from torch.nn import functional as F
 
@@ -59,7 +61,7 @@ def test_order_and_names_change_no_bit() -> None:
     orders = list(itertools.permutations(PARTS))[1::5]
     assert len(orders) >= 4
     for order in orders:
-        renamed = dict(zip(PARTS, order, strict=True))  # each under another's name
+        renamed: dict[str, str] = dict(zip(PARTS, order, strict=True))  # each under another's name
         assert outputs(made(network(order, plain))) == expected
         assert outputs(made(network(order, renamed))) == expected
         assert outputs(made(network(PARTS, {part: f"z{i}" for i, part in enumerate(reversed(PARTS))}))) == expected
@@ -68,7 +70,7 @@ def test_order_and_names_change_no_bit() -> None:
 def test_swapped_weights_are_another_policy() -> None:
     """The outputs follow the weights, not where they are registered."""
     plain = {part: part for part in PARTS}
-    module = network(PARTS, plain)
+    module: Any = network(PARTS, plain)
     expected = outputs(made(module))
     module.encoder.weight, module.body.weight = module.body.weight, module.encoder.weight
     changed = made(module)  # holds parity with torch, or it raises
@@ -78,7 +80,8 @@ def test_swapped_weights_are_another_policy() -> None:
 
 
 def tied(module: nn.Module) -> nn.Module:
-    module.second.weight = module.first.weight
+    second, first = module.get_submodule("second"), module.get_submodule("first")
+    second.weight = first.weight
     return module
 
 
@@ -117,7 +120,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("onnx") / "p.minnow"
     module = network(PARTS, {part: part for part in PARTS})
     report = export(module, OBS, path, example_state=STATE, outputs=("logits",), meta={"environment": "game"})
-    return report.onnx.read_bytes()
+    return sure(report.onnx).read_bytes()
 
 
 @pytest.mark.parametrize("agents", [1, 2, 7, 200])
@@ -136,7 +139,8 @@ def test_onnx_runs_for_any_number_of_agents(model: bytes, agents: int) -> None:
         names = {item.name: None for item in session.get_inputs()}
         given = {"obs": obs.numpy(), "state.0": fed[0], "state.1": fed[1]}
         assert set(names) == set(given)
-        found, *fed = session.run(["logits", "next_state.0", "next_state.1"], given)
+        answers: Any = session.run(["logits", "next_state.0", "next_state.1"], given)
+        found, *fed = answers
         np.testing.assert_allclose(found, logits.numpy(), atol=1e-5)
         for ours, theirs in zip(fed, state, strict=True):
             np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)

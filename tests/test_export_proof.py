@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from sure import sure
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minnow.cli.main import main
 from minnow.export import Box, Discrete, MultiDiscrete, acting, export, format, parity
+from minnow.export.action import Squash
 from minnow.export.backends import run_c
 from minnow.export.domain import domains
 from minnow.export.exporter import build
@@ -244,7 +246,7 @@ def test_ties_are_no_faults() -> None:
     logits = np.array([[[2.0, 2.0, 1.0]]], np.float32)
     reference = Reference({}, np.zeros((1, 1), np.uint8), {"logits": logits}, {}, {}, "")
     reference = parity.acted(reference, Discrete(3))
-    reference.mask[:] = 1
+    sure(reference.mask)[:] = 1
     right = parity.expected_actions(reference, reference.outputs)
     for choice, wrong in ((0, 0), (1, 0), (2, 1)):
         actions = right | {"greedy": np.full((1, 1, 1), choice, np.int32)}
@@ -252,7 +254,7 @@ def test_ties_are_no_faults() -> None:
 
 
 @pytest.mark.parametrize("squash", ["clip", "tanh"])
-def test_boxes(squash: str) -> None:
+def test_boxes(squash: Squash) -> None:
     """Bounds and squash of the file are held against what was declared."""
     module = Module(lambda x, n: (n(x)[:, :2], n(x)[:, 2:].clamp(-2, 1)), n=net(4, 4))
     box = Box([-1, -2], [1, 3], squash)
@@ -277,7 +279,8 @@ def test_sampled_numbers_are_normal() -> None:
     module = Module(lambda x, n: (n(x) * 0, n(x) * 0), n=net(4, 8))
     built = build(module, torch.randn(ROWS, 4), outputs=("mean", "log_std"), action=Box([-9] * 8, [9] * 8))
     found = run_c(built.data, built.reference).actions["sampled"]
-    right = acting.quantile(acting.uniforms(*found.shape, built.reference.noise))
+    steps, agents, heads = found.shape
+    right = acting.quantile(acting.uniforms(steps, agents, heads, built.reference.noise))
     assert np.abs(found - right).max() < 2e-6 and np.abs(right).max() > 3.3 and abs(found.std() - 1) < 0.02
 
 
@@ -315,7 +318,7 @@ def test_rounded_edges_are_in_doubt_and_nothing_else() -> None:
     signature = Signature(module, torch.randn(ROWS, 4), None, ("out",))
     found = judged(signature, record(signature))
     lost = np.isinf(found.tolerance["out"])
-    assert lost.any() and not (lost & ~found.jumps).any() and found.limit == parity.LIMIT
+    assert lost.any() and not (lost & ~sure(found.jumps)).any() and found.limit == parity.LIMIT
 
 
 def test_a_fault_beside_doubt_is_seen(tmp_path: Any) -> None:

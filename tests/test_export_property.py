@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import strategies as st
+from sure import sure
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
@@ -141,8 +142,8 @@ def architectures(draw: st.DrawFn) -> Architecture:
 def norm_of(kind: str, width: int, axes: int = 0) -> nn.Module:
     if kind == "batch":
         norm = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)[axes](width)
-        norm.running_mean.uniform_(-1, 1)
-        norm.running_var.uniform_(0.5, 2)
+        sure(norm.running_mean).uniform_(-1, 1)
+        sure(norm.running_var).uniform_(0.5, 2)
         return norm
     if kind == "group":
         return nn.GroupNorm(2 if width % 2 == 0 else 1, width)
@@ -304,8 +305,10 @@ def check(arch: Architecture) -> Case:
     graph, unused = lower(trace(signature), signature)
     assert not unused
     reference = judged(signature, record(signature, STEPS, arch.agents, arch.seed))
-    groups = ([*item.values()] for item in (reference.obs, reference.outputs, reference.states))
-    data = format.write(graph, None, golden=format.Golden(*([item[:2, :1] for item in group] for group in groups)))
+    inputs, outputs, states = (
+        [item[:2, :1] for item in group.values()] for group in (reference.obs, reference.outputs, reference.states)
+    )
+    data = format.write(graph, None, golden=format.Golden(inputs, outputs, states))
     resets = {step: np.flatnonzero(row).tolist() for step, row in enumerate(reference.reset) if row.any()}
     case = Case(arch, data, reference.obs["obs"], resets, reference)
     policy = load(data)
@@ -355,7 +358,7 @@ def steps(signature: Signature, module: nn.Module, inputs: np.ndarray) -> list[n
     states = [leaf.one.unsqueeze(leaf.axis).repeat_interleave(agents, leaf.axis).to(kind) for leaf in signature.states]
     found = []
     for row in inputs:
-        memory = [pytree.tree_unflatten(states, signature.state_spec)] if states else []
+        memory = [pytree.tree_unflatten(states, sure(signature.state_spec))] if states else []
         with torch.no_grad():
             outputs = module(torch.from_numpy(row).to(kind), *memory)
         if states:
@@ -366,7 +369,7 @@ def steps(signature: Signature, module: nn.Module, inputs: np.ndarray) -> list[n
     return [np.stack(items) for items in zip(*found, strict=True)]
 
 
-def examine(count: int) -> Iterator[Case]:
+def examine(count: int) -> list[Case]:
     """So many architectures, each of which passed in C."""
     cases: list[Case] = []
 
@@ -377,7 +380,7 @@ def examine(count: int) -> Iterator[Case]:
         database=None,
         print_blob=False,
         phases=(hypothesis.Phase.generate,),
-        suppress_health_check=list(hypothesis.HealthCheck),
+        suppress_health_check=list(hypothesis.HealthCheck),  # pyright: ignore[reportArgumentType]
     )
     @hypothesis.given(architectures())
     def run(arch: Architecture) -> None:

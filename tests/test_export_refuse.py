@@ -244,6 +244,8 @@ class RandomNumbers(Base):
 
 
 class MemoryInBuffer(Base):
+    count: torch.Tensor
+
     def forward(self, obs):
         self.count.add_(1)  # HERE
         return obs + self.count

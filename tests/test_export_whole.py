@@ -104,7 +104,7 @@ def test_floats_where_they_are_exact() -> None:
         lambda x: torch.where(x > 3, x.int(), -1) + 1,
     ):
         assert not {"integer", "whole"} & set(graph_of(function, byte))
-    declared = {"obs": (0, 99)}
+    declared: dict[str, tuple[float, float]] = {"obs": (0, 99)}
     assert not {"integer", "whole"} & set(graph_of(lambda x: x * 100 + 5, SMALL, declared))
     assert {"integer"} <= set(graph_of(lambda x: x * 100 + 5, SMALL))
     assert not {"integer", "whole"} & set(graph_of(lambda x: x.long() * 100 + 5, SMALL.float(), declared))
@@ -112,7 +112,7 @@ def test_floats_where_they_are_exact() -> None:
 
 
 def test_what_leaves_32_bits_is_refused_where_it_is_declared() -> None:
-    declared = {"obs": (0, 2_000_000_000)}
+    declared: dict[str, tuple[float, float]] = {"obs": (0, 2_000_000_000)}
     with pytest.raises(ExportError, match=r"aten.mul.Tensor .*between 0 and 8,000,000,000.*32 bits.*observation="):
         graph_of(lambda x: x.long() * 4, SMALL, declared)
     assert "integer" in graph_of(lambda x: x * 4, SMALL, declared)  # int32 wraps

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sure import sure
 
 from minnow.cinfer import MinnowError, load
 from minnow.export import format
@@ -126,7 +127,7 @@ def test_golden_vectors_stay_small() -> None:
 def test_the_file_is_as_documented() -> None:
     """The figures that docs/format.md gives, and its list of operations."""
     data, text = format.write(graph(), None, golden=golden()), (ROOT / "docs" / "format.md").read_text()
-    magic = bytes.fromhex(re.search(r"magic `([0-9A-F ]+)`", text)[1])
+    magic = bytes.fromhex(sure(re.search(r"magic `([0-9A-F ]+)`", text))[1])
     version, crc, size, sections = struct.unpack_from("<IIQI", data, 8)
     assert data.startswith(magic) and (version, size, sections) == (1, len(data), len(format.SECTIONS))
     assert crc == zlib.crc32(data[:12] + bytes(4) + data[16:])
@@ -138,7 +139,7 @@ def test_the_file_is_as_documented() -> None:
         assert offset % (64 if tag == "DATA" else 8) == 0
     listed: dict[str, int] = {}
     for codes, names in re.findall(r"^\| ([\d–, ]+) \| ([^|]+) \|", text.split("## Operations")[1], re.MULTILINE):
-        first = int(re.match(r"\d+", codes)[0])
+        first = int(sure(re.match(r"\d+", codes))[0])
         words = re.findall(r"(?<![\w`])([a-z]\w+)", re.sub(r"`[^`]*`|\([^)]*\)| x.*", "", names))
         listed |= {name: first + i for i, name in enumerate(words)}
     assert listed == {kind.name: kind.code for kind in KINDS.values()}
@@ -184,7 +185,7 @@ def test_other_faults() -> None:
     with pytest.raises(ValueError, match="65504"):
         format.encode(np.full(3, 1e6, np.float32), "f16")
     with pytest.raises(ValueError, match="int8"):
-        format.encode(np.float32(1), "int8")
+        format.encode(np.array(1, np.float32), "int8")
     for shape in ((1,) * 7, (0,), (1 << 20, 1 << 20)):
         with pytest.raises(ValueError, match="shape"):
             infer("relu", [shape])
@@ -207,10 +208,10 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
 def test_agents_that_start_anew_in_the_golden_vectors() -> None:
     """What is written is read back, shortened as the rest is; other bytes than 0 and 1, and padding, are refused."""
     recorded = golden(3, 3)
-    recorded.reset = np.array([[0, 0, 0], [0, 1, 0], [1, 0, 1]], np.uint8)
+    recorded.reset = reset = np.array([[0, 0, 0], [0, 1, 0], [1, 0, 1]], np.uint8)
     data = format.write(graph(), None, golden=recorded)
-    kept = format.read(data).golden.reset
-    assert np.array_equal(kept, recorded.reset[: len(kept), : kept.shape[1]]) and kept.any()
+    kept = sure(format.read(data).golden.reset)
+    assert np.array_equal(kept, reset[: len(kept), : kept.shape[1]]) and kept.any()
     assert format.read(format.write(graph(), None, golden=golden(3, 3))).golden.reset is None
     at, size = struct.unpack_from("<QQ", data, 32 + 24 * list(format.SECTIONS).index("GOLD") + 8)
     flags = at + size - -(-kept.size // 4) * 4

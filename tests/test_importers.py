@@ -20,6 +20,7 @@ import stable_baselines3
 from gymnasium import spaces
 from importer_cases import ACTIONS, FEW, OBSERVATIONS, SHORT, Case, cases
 from stable_baselines3.common.policies import ActorCriticPolicy
+from sure import sure
 
 from minnow.cinfer import load
 from minnow.cli.main import main
@@ -56,12 +57,11 @@ def observations(space: spaces.Space, *shape: int, seed: int = 0) -> Any:
     random = np.random.default_rng(seed)
     if isinstance(space, spaces.Discrete):
         return random.integers(space.n, size=shape)
+    whole = sure(space.shape)
     if space.dtype == np.uint8:
-        light = random.uniform(0, 256, (*shape, *[1] * (len(space.shape) - 1), space.shape[-1]))
-        return (random.uniform(0, light, (*shape, *space.shape))).astype(np.uint8)
-    return (random.standard_normal((*shape, *space.shape)) * random.choice((0.1, 1, 10), (*shape, 1))).astype(
-        np.float32
-    )
+        light = random.uniform(0, 256, (*shape, *[1] * (len(whole) - 1), whole[-1]))
+        return (random.uniform(0, light, (*shape, *whole))).astype(np.uint8)
+    return (random.standard_normal((*shape, *whole)) * random.choice((0.1, 1, 10), (*shape, 1))).astype(np.float32)
 
 
 def made(imported: Any) -> Any:
@@ -199,7 +199,7 @@ def wrapped(case: Case, path: Path) -> tuple[Spy, Any]:
         games = VecNormalize(games, norm_reward=False, clip_obs=1.5, gamma=1, norm_obs_keys=keys)
         games.reset()
         for _ in range(4):
-            games.step(np.zeros((AGENTS, *games.action_space.shape), games.action_space.dtype))
+            games.step(np.zeros((AGENTS, *sure(games.action_space.shape)), games.action_space.dtype))
         games.training = False
         games.save(str(path))
     return spy, games

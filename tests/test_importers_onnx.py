@@ -12,6 +12,7 @@ import onnx_nodes
 import onnxruntime
 import pytest
 import torch
+from sure import sure
 from test_importers import made
 from torch import Tensor, nn
 
@@ -60,8 +61,8 @@ class Recurrent(nn.Module):
         self.rnn = (nn.LSTM if kind == "lstm" else nn.GRU)(5, 12, 2)
         self.head = nn.Linear(12, 4)
 
-    def forward(self, obs: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        out, new = self.rnn(obs.unsqueeze(0), state if len(state) > 1 else state[0])
+    def forward(self, obs: Tensor, *state: Any) -> tuple[Tensor, ...]:
+        out, new = self.rnn(obs.unsqueeze(0), state[0] if len(state) == 1 else state)
         return (self.head(out.squeeze(0)), *(new if isinstance(new, tuple) else (new,)))
 
 
@@ -82,7 +83,12 @@ def written(module: nn.Module, args: tuple[Tensor, ...], path: Path, names: list
         )
 
 
-def near(found: np.ndarray, expected: np.ndarray) -> None:
+def runtime_of(path: Path) -> Any:
+    return onnxruntime.InferenceSession(str(path))
+
+
+def near(found: np.ndarray | None, expected: np.ndarray | None) -> None:
+    found, expected = sure(found), sure(expected)
     assert np.abs(found - expected).max() <= 1e-5 * max(1.0, float(np.abs(expected).max()))
 
 
@@ -94,11 +100,11 @@ def test_mlp(tmp_path: Path) -> None:
     imported = importers.load("onnx", path)
     assert imported.witness.by.startswith("onnxruntime") and imported.witness.action.shape == (16, 16, 1)
     out = made(imported).session(ROWS).step(obs)
-    logits, value = onnxruntime.InferenceSession(str(path)).run(None, {"obs": obs})
+    logits, value = runtime_of(path).run(None, {"obs": obs})
     near(out.logits, logits)
     near(out.outputs[1], value)
     top = np.sort(logits, 1)
-    assert ((out.action[:, 0] == logits.argmax(1)) | (top[:, -1] - top[:, -2] < 1e-5)).all()
+    assert ((sure(out.action)[:, 0] == logits.argmax(1)) | (top[:, -1] - top[:, -2] < 1e-5)).all()
 
 
 @pytest.mark.full
@@ -107,7 +113,7 @@ def test_command(tmp_path: Path) -> None:
     words = ["export", "--from", "onnx", str(path), "-o", str(out), "--keep", "deterministic_actions"]
     assert main([*words, "--outputs", "mean", "--low", "-1", "--high", "1"]) == 0
     obs = np.ones((1, 3), np.float32)
-    assert load(out).session(1).step(obs).action.tolist() == [[1, 1]]
+    assert sure(load(out).session(1).step(obs).action).tolist() == [[1, 1]]
 
 
 @pytest.mark.full
@@ -117,7 +123,7 @@ def test_convolutions(tmp_path: Path) -> None:
     written(Convolutions(), (torch.randn(3, 3, 16, 16),), path, ["obs"], ["logits"])
     obs = np.random.default_rng(1).uniform(0, 255, (ROWS, 3, 16, 16)).astype(np.float32)
     out = made(importers.load("onnx", path)).session(ROWS).step(obs)
-    near(out.logits, onnxruntime.InferenceSession(str(path)).run(None, {"obs": obs})[0])
+    near(out.logits, runtime_of(path).run(None, {"obs": obs})[0])
 
 
 @pytest.mark.full
@@ -129,7 +135,7 @@ def test_recurrent(kind: str, tmp_path: Path) -> None:
     after = [name.replace("_in", "_out") for name in names]
     written(Recurrent(kind), (torch.randn(3, 5), *state), path, ["obs", *names], ["actions", *after])
     file = made(importers.load("onnx", path, outputs=("mean",), low=-2.0, high=2.0))
-    session, runtime = file.session(AGENTS), onnxruntime.InferenceSession(str(path))
+    session, runtime = file.session(AGENTS), runtime_of(path)
     random = np.random.default_rng(1)
     memory = {name: np.zeros((2, AGENTS, 12), np.float32) for name in names}
     for obs in random.standard_normal((STEPS, AGENTS, 5)).astype(np.float32):
@@ -324,7 +330,7 @@ def test_cells(name: str, stateful: bool, tmp_path: Path) -> None:
     assert (imported.state is not None) == stateful
     if not stateful:
         return
-    session, runtime = made(imported).session(AGENTS), onnxruntime.InferenceSession(str(path))
+    session, runtime = made(imported).session(AGENTS), runtime_of(path)
     memory = {item: np.zeros((1, AGENTS, 3), np.float32) for item in before}
     for obs in random.standard_normal((9, AGENTS, 5)).astype(np.float32):
         out, *new = runtime.run(None, {"obs": obs} | memory)
@@ -394,10 +400,10 @@ def test_one_agent_with_memory(tmp_path: Path) -> None:
             dynamo=False,
         )
     session = made(importers.load("onnx", path, outputs=("mean",))).session(AGENTS)
-    runtime = onnxruntime.InferenceSession(str(path))
-    memory = [{name: np.zeros((2, 1, 12), np.float32) for name in names} for _ in range(AGENTS)]
+    runtime = runtime_of(path)
+    memory: list[dict[str, Any]] = [{name: np.zeros((2, 1, 12), np.float32) for name in names} for _ in range(AGENTS)]
     for obs in np.random.default_rng(1).standard_normal((9, AGENTS, 5)).astype(np.float32):
-        found = session.step(obs).action
+        found = sure(session.step(obs).action)
         for i, own in enumerate(memory):
             mean, *after = runtime.run(None, {"obs": obs[i : i + 1]} | own)
             own.update(zip(names, after, strict=True))

@@ -5,6 +5,7 @@ the fourth brings an environment's libraries with it."""
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ def test_buffers_registered_as_none_beside_used_ones() -> None:
     """What optional statistics look like: nothing of the caller's module is changed either."""
 
     class Policy(nn.Module):
+        mean: Tensor | None
+        log_std: Tensor
+
         def __init__(self) -> None:
             super().__init__()
             self.register_buffer("mean", None)
@@ -62,6 +66,11 @@ def atari(channels: int) -> list[nn.Module]:
 
 class Agent(nn.Module):
     """Each kind of agent; `act` is its greedy choice."""
+
+    network: nn.Sequential
+    atoms: Tensor
+    action_scale: Tensor
+    action_bias: Tensor
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -99,11 +108,11 @@ class Agent(nn.Module):
 
     @property
     def last(self) -> nn.Linear:
-        for name in ("actor", "actor_mean", "fc_mean", "fc_mu"):
-            if hasattr(self, name):
-                found = getattr(self, name)
-                return found[-1] if isinstance(found, nn.Sequential) else found
-        return self.network[-1]
+        names = ("actor", "actor_mean", "fc_mean", "fc_mu", "network")
+        found = next(getattr(self, name) for name in names if hasattr(self, name))
+        layer = found[-1] if isinstance(found, nn.Sequential) else found
+        assert isinstance(layer, nn.Linear)
+        return layer
 
     def act(self, obs: Tensor) -> Tensor:
         if self.kind == "ppo":
@@ -161,14 +170,16 @@ def test_cleanrl_and_maniskill(kind: str, tmp_path: Path) -> None:
     rows = 100 if "atari" in kind else ROWS
     raw = [observations(space, rows, seed=part) for part in range(ROWS // rows)]
     options = dict(KINDS[kind])
-    before = torch.from_numpy
+    before: Callable[[np.ndarray], Tensor] = torch.from_numpy
     if kind == "ppo-continuous":
         mean, var = torch.linspace(-1, 3, SIZE, dtype=torch.float64), torch.linspace(0.1, 9, SIZE, dtype=torch.float64)
         safetensors.torch.save_file({"mean": mean, "var": var}, tmp_path / "normal.safetensors")
         options["normalize"] = tmp_path / "normal.safetensors"
 
-        def before(obs: np.ndarray) -> Tensor:
+        def normalized(obs: np.ndarray) -> Tensor:
             return ((torch.from_numpy(obs).double() - mean) / (var + 1e-8).sqrt()).clamp(-10, 10).float()
+
+        before = normalized
 
     if not kind.startswith("c51"):  # whose network gives parts of a distribution
         spread(agent.last, lambda: agent.act(before(raw[0])))
@@ -246,7 +257,7 @@ def test_pufferlib(case: str, tmp_path: Path) -> None:
     action, memory = case.split("-")[1], case.startswith("lstm")
     torch.manual_seed(1)
     policy = Puffer(action)
-    whole = PufferLstm(policy) if memory else policy
+    whole: Any = PufferLstm(policy) if memory else policy
     obs = observations(VECTOR, STEPS, AGENTS)
     state = [torch.zeros(AGENTS, 32), torch.zeros(AGENTS, 32)]
     head = policy.decoder_mean if action == "box" else policy.decoder
@@ -303,6 +314,11 @@ class Network(nn.Module):
         else:
             self.logits = nn.ModuleList([nn.Linear(last, 3), nn.Linear(last, 2)])
 
+    @property
+    def heads(self) -> list[nn.Module]:
+        found = getattr(self, "mu", None) or self.logits
+        return [*found] if isinstance(found, nn.ModuleList) else [found]
+
     def remember(self, hidden: Tensor, state: list[Tensor]) -> Tensor:
         out, state[:] = self.rnn.rnn(hidden.unsqueeze(0), tuple(state))
         return self.layer_norm(out[0])
@@ -334,14 +350,13 @@ def test_rl_games(case: str, tmp_path: Path) -> None:
         latent = network.latent(given.clamp(-5, 5), state)
         if action == "box":
             return network.mu(latent).clamp(-1, 1) * (high - low) / 2 + (high + low) / 2
-        heads = [network.logits] if action == "discrete" else network.logits
-        return torch.stack([head(latent).argmax(1) for head in heads], 1)
+        return torch.stack([head(latent).argmax(1) for head in network.heads], 1)
 
     def clear(again: np.ndarray) -> None:
         for i in range(2):
             state[i] = state[i] * torch.from_numpy(~again)[None, :, None]
 
-    for head in [network.mu] if action == "box" else [network.logits] if action == "discrete" else network.logits:
+    for head in network.heads:
         spread(head, lambda: [step(row) for row in obs[:9]])
     clear(np.ones(AGENTS, bool))
     model = {f"a2c_network.{name}": item for name, item in network.state_dict().items()}

@@ -82,7 +82,7 @@ def model_of(kind: str, action: Any, network: list[Any], output: str) -> Any:
         )
     else:
         build = getattr(instantiators, f"{'deterministic' if kind == 'values' else kind}_model")
-        found = build(**common, **settings)
+        found: Any = build(**common, **settings)
     for role in ("policy", "value") if kind == "shared" else ("policy",):
         found.act({"observations": torch.zeros(2, 5)}, role=role)
     return found

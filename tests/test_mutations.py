@@ -12,6 +12,7 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
+from sure import sure
 from test_verify import rebind
 from torch import nn
 from torch.nn import functional as F
@@ -134,24 +135,25 @@ def test_in_the_network(policy: Path, fault: Callable[[Graph], None]) -> None:
     assert not verified and difference > 1e-5
     rebind(policy)
     verdict = verify(policy)
-    assert not verdict.passed() and verdict.found["onnx"].passed  # ONNX is a witness of its own
-    assert not verdict.found["c"].passed and not verdict.found["wasm"].passed
+    assert not verdict.passed() and sure(verdict.found["onnx"]).passed  # ONNX is a witness of its own
+    assert not sure(verdict.found["c"]).passed and not sure(verdict.found["wasm"]).passed
     parity.beside(policy).unlink()
     verdict = verify(policy)
-    assert verdict.reference.origin == "golden" and not verdict.found["c"].passed and not verdict.found["wasm"].passed
+    assert verdict.reference.origin == "golden"
+    assert not sure(verdict.found["c"]).passed and not sure(verdict.found["wasm"]).passed
 
 
 @pytest.mark.parametrize("steps", [1, -1], ids=["late", "early"])
 def test_resets_at_another_step(policy: Path, steps: int) -> None:
     """A runtime that clears states one step too late or too early is one whose record is shifted the other way."""
     file = format.read(policy)
-    moved = replace(file.golden, reset=np.roll(file.golden.reset, steps, 0))
+    moved = replace(file.golden, reset=np.roll(sure(file.golden.reset), steps, 0))
     with pytest.raises(MinnowError, match="error 91"):
         load(format.write(file.graph, None, action=file.action, golden=moved)).selftest()
     reference = parity.Reference.load(parity.beside(policy))
     reference.reset = np.roll(reference.reset, steps, 0)
     reference.save(parity.beside(policy))
-    assert not any(found.passed for found in verify(policy).found.values())
+    assert not any(sure(found).passed for found in verify(policy).found.values())
 
 
 # ---- In minnow.h: a fault of the interpreter.
@@ -190,7 +192,7 @@ def test_in_the_interpreter(original: Path, tmp_path: Path, name: str, monkeypat
     with pytest.raises(MinnowError, match="error 91"):
         load(original, build=build).selftest()
     monkeypatch.setattr("minnow.cinfer.load", lambda data: load(data, build=build))
-    assert not verify(original).found["c"].passed
+    assert not sure(verify(original).found["c"]).passed
 
 
 # ---- In the ONNX model.
@@ -238,5 +240,5 @@ def test_in_the_onnx_model(policy: Path, fault: Callable[[onnx.ModelProto], None
     fault(model)
     onnx.save(model, policy.with_suffix(".onnx"))
     verdict = verify(policy)
-    assert not verdict.passed() and not verdict.found["onnx"].passed
-    assert verdict.found["c"].passed and verdict.found["wasm"].passed
+    assert not verdict.passed() and not sure(verdict.found["onnx"]).passed
+    assert sure(verdict.found["c"]).passed and sure(verdict.found["wasm"]).passed

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sure import sure
 
 from minnow.cinfer import errors
 from minnow.cinfer.errors import DISTRIBUTION
@@ -54,7 +55,7 @@ def test_name(wheel: Path, sources: Callable[..., list[Path]]) -> None:
         told = email.message_from_bytes(archive.read(record))
     assert told["Name"] == DISTRIBUTION == "minnow-rl"
     extras, strangers = (
-        set(told.get_all("Provides-Extra")),
+        set(sure(told.get_all("Provides-Extra"))),
         re.compile(r"(?<![\w-])minnow\[|install [^`\n]*\bminnow(?![\w-])(?!/)"),
     )
     for path in sources(".py", ".md", ".toml", ".sh"):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sure import sure
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
@@ -136,7 +137,9 @@ def test_without_a_seed_each_game_is_another(
     seeds = []
     for flags in ([], [], ["--seed", "7"]):
         assert main(["play", "pong", "--policy", "none", *flags]) == 1
-        seeds.append(re.search(r"^seed (\d+): --seed \1 plays this game again$", capsys.readouterr().err, re.M)[1])
+        seeds.append(
+            sure(re.search(r"^seed (\d+): --seed \1 plays this game again$", capsys.readouterr().err, re.M))[1]
+        )
     assert seeds[0] != seeds[1] and seeds[2] == "7"
 
 

@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from sure import sure
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "docs" / "quickstart.md").read_text()
@@ -52,7 +53,7 @@ class Person:
             ["bash", "-c", f"exec {line}"], cwd=self.folder, env=self.shell, stdout=subprocess.PIPE, text=True
         )
         try:
-            address = re.search(r"http://\S+", server.stdout.readline())
+            address = re.search(r"http://\S+", sure(server.stdout).readline())
             assert address, line
             with urllib.request.urlopen(address[0] + page) as answer:
                 text = answer.read().decode()
@@ -76,13 +77,14 @@ def test_what_it_installs(wheel: Path, tmp_path: Path) -> None:
     (setup,) = re.findall(r"system=\(([^)]*)\)", (ROOT / "build.sh").read_text())[:1]
     assert packages.splitlines()[-1].split()[4:] == setup.split()
     shutil.copy(wheel, tmp_path)
-    words = re.search(r'pip install "(.*)\[record,play\]"', install)[1]
+    words = sure(re.search(r'pip install "(.*)\[record,play\]"', install))[1]
     assert "`pip install -e '.[record,play]'`" in TEXT, "with a clone the same extras are needed"
     assert subprocess.check_output(["bash", "-c", f"echo {words}"], cwd=tmp_path, text=True).strip() == wheel.name
 
 
 def test_the_short_way(person: Person) -> None:
     """A game from `minnow new` to a C program, after a second of training."""
+    told = ""
     for line in LINES:
         if line.startswith(SHORT) and "orchard/first" not in line:
             told = person.types(line.replace("--budget 20", "--budget 1 --no-export"))
@@ -93,7 +95,7 @@ def test_the_short_way(person: Person) -> None:
 @pytest.mark.full
 @pytest.mark.timeout(1200)
 def test_word_by_word(person: Person) -> None:
-    scores = {}
+    scores, told = {}, ""
     for line in LINES:
         if line.startswith("minnow serve"):
             title = "Pong" if line.endswith("site") else "Orchard"
@@ -101,7 +103,7 @@ def test_word_by_word(person: Person) -> None:
             continue
         told = person.types(line)
         if line.startswith("minnow eval"):
-            scores[line.split()[-1]] = float(re.search(r"score ([+-][\d.]+)", told)[1])
+            scores[line.split()[-1]] = float(sure(re.search(r"score ([+-][\d.]+)", told))[1])
     assert scores["runs/pong/first"] > 10 and scores["runs/orchard/first"] > 15 and scores["runs/orchard/faster"] > 15
     assert told.split()[0] == "left" and told.split()[-1] == "right"
     assert (person.folder / "orchard.gif").read_bytes()[:4] == b"GIF8"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sure import sure
 
 import minnow.cinfer
 
@@ -69,6 +70,6 @@ def test_c_example(pong_run: Path, tmp_path: Path) -> None:
         (tmp_path / name).write_text(example)
         subprocess.run([compiler, standard, *warnings, "-o", "example", name], cwd=tmp_path, check=True)
         answers.append(subprocess.run("./example", cwd=tmp_path, check=True, capture_output=True, text=True).stdout)
-    size = int(re.search(r"obs\[(\d+)\]", example)[1])
+    size = int(sure(re.search(r"obs\[(\d+)\]", example))[1])
     out = minnow.cinfer.load(pong_run / "policy.minnow").session().step(np.zeros((1, size), np.float32))
-    assert answers == [f"action {int(out.action.item())}\n"] * 2
+    assert answers == [f"action {int(sure(out.action).item())}\n"] * 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,6 +123,6 @@ def test_a_curve_leaves_out_a_line_that_is_being_written(folder: Path) -> None:
         (runs, ["nowhere"], "holds no run"),
     ],
 )
-def test_bad_input(verb: object, argv: list[str], words: str, folder: Path) -> None:
+def test_bad_input(verb: Any, argv: list[str], words: str, folder: Path) -> None:
     with pytest.raises(MinnowError, match=words):
         verb.main([word.format(pong=folder / "pong" / "a") for word in argv])

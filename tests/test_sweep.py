@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sure import sure
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
@@ -349,7 +350,7 @@ def test_a_journal_that_a_crash_left(damage: Callable[[bytes], bytes], tmp_path:
         trial = study.ask(5, "w")
         assert trial is not None
         study.tell(trial, curve(trial.params), time.time(), False)
-    study.beat(study.ask(5, "dead"))
+    study.beat(sure(study.ask(5, "dead")))
     url.write_bytes(damage(url.read_bytes()))
     before = url.read_bytes()
     assert len(Study.open(small(), "s", str(url)).results()) == 3

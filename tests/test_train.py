@@ -9,6 +9,7 @@ import os
 import pytest
 import torch
 from safetensors.torch import save_file
+from sure import sure
 from torch.distributions import Categorical as TorchCategorical
 from torch.distributions import Normal
 
@@ -115,7 +116,7 @@ def test_cells_that_remember_keep_what_they_hold() -> None:
         state = policy.initial_state(2)
         for t in range(30):
             *_, state = policy.step(first if t == 0 else torch.zeros(2, 5), state)
-        kept[steps] = (state[1][0, 0] - state[1][0, 1]).abs().mean().item()
+        kept[steps] = (sure(state)[1][0, 0] - sure(state)[1][0, 1]).abs().mean().item()
     assert kept[64] > 20 * kept[0]
     for config in (PolicyConfig(core="mlp", remember=8), PolicyConfig(core="lstm", remember=1)):
         with pytest.raises(MinnowError, match=r"policy\.remember"):

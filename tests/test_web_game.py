@@ -206,7 +206,8 @@ def test_what_the_policy_would_do_is_its_own(tiny: tuple[str, bytes]) -> None:
     driven.drive(0, POLICY)
     taken.drive(0, PERSON)
     taken.act(0, *(head.size - 1 if head.size else head.high for head in taken.spec.head))
-    driven.tick(), taken.tick()
+    driven.tick()
+    taken.tick()
     bounds = [(head.low, head.high) if not head.size else (0, head.size) for head in taken.spec.head]
     clipped = tuple(min(max(value, low), high) for value, (low, high) in zip(driven.chosen(0), bounds, strict=True))
     assert clipped == driven.action(0) != taken.action(0)

@@ -56,7 +56,6 @@ class Host:
             return self.plain(environ, start)
 
         self.server = make_server("127.0.0.1", 0, app, threaded=True)
-        self.server.daemon_threads = True
         self.address = f"http://127.0.0.1:{self.server.server_port}/"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         return self
@@ -177,7 +176,9 @@ def test_equal_seed_equal_hash_in_page_and_library(visit: Callable[..., Visit], 
     assert len(seen) == 5
     # A person's turn, an event and handing back are part of the game too.
     demo(page, "game.drive(0, 2); game.act(0, [2]); game.turn(0, args[0])", game.spec.param[0].high)
-    game.drive(0, PERSON), game.act(0, 2.0), game.event(0, 0, value=game.spec.param[0].high)
+    game.drive(0, PERSON)
+    game.act(0, 2.0)
+    game.event(0, 0, value=game.spec.param[0].high)
     for driver in (PERSON, POLICY):
         demo(page, "game.drive(0, args[0]); for (let i = 0; i < 100; i += 1) game.tick()", driver)
         game.drive(0, driver)

@@ -47,7 +47,6 @@ def node(folder: Path, script: str) -> str:
 def served(env: str) -> Iterator[str]:
     """The address of a page whose game the script plays, from the player's sources as they are."""
     server = make_server("127.0.0.1", 0, watching(env, Feed()), threaded=True)
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()

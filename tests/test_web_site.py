@@ -11,8 +11,10 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sure import sure
 
 import minnow.envs
 from minnow.cinfer import compile
@@ -180,10 +182,10 @@ def test_developing_serves_the_sources(tmp_path: Path) -> None:
     client = server.developing(lambda: site.demos({}, tmp_path), tmp_path).test_client()
     page = client.get("/pong.html").text
     assert 'src="player/demo.js"' in page and 'src="site/live.js"' in page
-    manifest = client.get("/manifest.json").json
+    manifest: Any = client.get("/manifest.json").json
     assert client.get("/player/demo.js").data == (site.HERE / "player" / "demo.js").read_bytes()
     assert client.get("/" + manifest["demos"]["pong"]["wasm"]).data[:4] == b"\0asm"
-    assert client.get("/" + manifest["demos"]["pong"]["spec"]).json["name"] == "pong"
+    assert sure(client.get("/" + manifest["demos"]["pong"]["spec"]).json)["name"] == "pong"
     for path in ("/player/../game.py", "/site/../game.py", "/game.py", "/made/core.py"):
         assert client.get(path).status_code == 404, path
 

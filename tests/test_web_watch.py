@@ -37,7 +37,6 @@ def test_a_new_page_gets_everything_and_then_what_is_new() -> None:
 def test_the_page(browser: Browser) -> None:
     feed = Feed()
     server = make_server("127.0.0.1", 0, watching("cartpole", feed), threaded=True)
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     faults: list[str] = []
     page = browser.new_page()
