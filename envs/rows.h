@@ -73,6 +73,13 @@ void env_rows_load(EnvRows *rows, uint32_t i, const void *saved);
 void *env_rows_block(EnvRows *rows, uint32_t i); /* its block; its lane is i % env_lanes() */
 /* cffi: end */
 
+/* The parts of a step. A block of one lane takes so little time that calls and what they forget would tell. */
+#if ENV_LANES == 1 && defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
+#define ENV_PART static inline __attribute__((always_inline))
+#else
+#define ENV_PART ENV_APART static
+#endif
+
 typedef struct EnvRow { /* of the life so far */
     float returns, potential, success;
     uint32_t length, alive;
@@ -86,6 +93,11 @@ struct EnvRows {
     int skill;            /* the parameter's index, or -1 */
 };
 
+/* The caller's agents, and, below, the lanes it sees: where there can be but one, compilers may know. */
+static inline uint32_t env_agents(const EnvRows *v) {
+    return ENV_SLOTS == 1 ? 1 : v->config.agents;
+}
+
 /* What a step has yielded so far. */
 typedef struct EnvStep {
     float reward[ENV_SLOTS][ENV_LANES];
@@ -93,11 +105,7 @@ typedef struct EnvStep {
     uint8_t left[ENV_SLOTS][ENV_LANES];
 } EnvStep;
 
-/* A row whose environment has lives, in the course of a step. */
-typedef struct EnvLife {
-    float reward;
-    uint32_t seen; /* ENV_UNSEEN ... */
-} EnvLife;
+/* What becomes in the course of a step of a row whose environment has lives. */
 enum {
     ENV_UNSEEN = 0,
     ENV_SEEN = 1,
@@ -110,7 +118,8 @@ typedef struct EnvDesk {
     env_action action[ENV_SLOTS][ENV_HEADS][ENV_LANES];
     EnvStep step, kept;
     float skill[ENV_SLOTS][ENV_LANES];
-    EnvLife life[ENV_SLOTS][ENV_LANES];
+    uint32_t seen[ENV_SLOTS][ENV_LANES];  /* where there are lives: ENV_UNSEEN ... */
+    int32_t living[ENV_SLOTS][ENV_LANES]; /* likewise: what the rows' `alive` says, side by side */
 } EnvDesk;
 
 /* [lanes][ENV_SAVED] of scratch: lanes set aside. */
@@ -126,7 +135,7 @@ static inline State *env_block_at(const EnvRows *v, size_t block) {
 }
 
 static inline EnvRow *env_row_at(const EnvRows *v, size_t block, uint32_t lane, uint32_t agent) {
-    return &v->row[(block * ENV_LANES + lane) * v->config.agents + agent];
+    return &v->row[(block * ENV_LANES + lane) * env_agents(v) + agent];
 }
 
 static inline float env_potential_of(const State *s, uint32_t lane, uint32_t slot) {
@@ -143,7 +152,7 @@ static inline void env_bear(const EnvRows *v, const State *s, size_t block, uint
 static void env_begin(const EnvRows *v, size_t block, uint32_t lane) {
     State *s = env_block_at(v, block);
     env_reset(s, lane);
-    for (uint32_t a = 0; a < v->config.agents; a++) {
+    for (uint32_t a = 0; a < env_agents(v); a++) {
         env_bear(v, s, block, lane, a);
     }
 }
@@ -151,11 +160,16 @@ static void env_begin(const EnvRows *v, size_t block, uint32_t lane) {
 /* Lanes of the block that the caller sees. */
 static inline uint32_t env_seen(const EnvRows *v, size_t block) {
     size_t left = v->config.num_envs - block * ENV_LANES;
-    return left < ENV_LANES ? (uint32_t)left : ENV_LANES;
+    return ENV_LANES > 1 && left < ENV_LANES ? (uint32_t)left : ENV_LANES;
 }
 
 /* A lane's flag for each of its rows. */
-static inline void env_flag(uint8_t *restrict row, const int32_t *restrict lane, uint32_t seen, uint32_t agents) {
+static inline void env_flag(uint8_t *restrict row, const int32_t *restrict lane, int any, uint32_t seen,
+                            uint32_t agents) {
+    if (!any) {
+        memset(row, 0, (size_t)seen * agents);
+        return;
+    }
     if (agents == 1) {
         for (uint32_t l = 0; l < seen; l++) {
             row[l] = (uint8_t)lane[l];
@@ -178,16 +192,31 @@ static inline void env_fresh(uint8_t *restrict reset, const EnvRow *restrict row
     }
 }
 
-ENV_APART static void env_show(const EnvRows *v, const EnvBuffers *b, size_t block, void *scratch) {
+/* Of a lane: who lives, and who begins to. */
+static inline void env_present(const State *s, uint32_t lane, uint8_t *restrict alive, uint8_t *restrict reset,
+                               const EnvRow *restrict row, uint32_t agents) {
+    if (alive) {
+        for (uint32_t a = 0; a < agents; a++) {
+            alive[a] = env.alive(s, (int)lane, (int)a) != 0;
+        }
+    }
+    if (reset) {
+        for (uint32_t a = 0; a < agents; a++) {
+            reset[a] = (env.alive(s, (int)lane, (int)a) != 0) & (row[a].length == 0);
+        }
+    }
+}
+
+ENV_PART void env_show(const EnvRows *v, const EnvBuffers *b, size_t block, int any, void *scratch) {
     const State *s = env_block_at(v, block);
-    uint32_t agents = v->config.agents, seen = env_seen(v, block);
+    uint32_t agents = env_agents(v), seen = env_seen(v, block);
     size_t first = block * ENV_LANES * agents, choices = (size_t)env_choice_count();
     for (uint32_t a = 0; a < agents; a++) {
         for (uint32_t g = 0; g < ENV_GROUPS; g++) {
             size_t size = env_group_bytes(g);
             char *obs = b->obs[g] ? (char *)b->obs[g] + (first + a) * size : 0;
             if (obs && seen == ENV_LANES) {
-                env_see(s, (int)a, g, obs, (size_t)agents * env_group_numbers(g));
+                env.observe[ENV_GROUPS == 1 ? 0 : g](s, (int)a, (void *)obs, (size_t)agents * env_group_numbers(g));
             } else if (obs) {
                 for (uint32_t l = 0; l < seen; l++) {
                     env_look(s, l, (int)a, g, obs + l * agents * size, scratch);
@@ -197,21 +226,25 @@ ENV_APART static void env_show(const EnvRows *v, const EnvBuffers *b, size_t blo
         for (uint32_t l = 0; env.mask && b->mask && l < seen; l++) {
             env_may(s, l, a, b->mask + (first + l * agents + a) * choices);
         }
-        for (uint32_t l = 0; env.alive && l < seen; l++) {
-            size_t row = first + l * agents + a;
-            uint8_t alive = env.alive(s, (int)l, (int)a) != 0;
+        if (!env.alive && ENV_LANES == 1) { /* here, not in a loop of its own, which were a memset of a few bytes */
             if (b->alive) {
-                b->alive[row] = alive;
+                b->alive[first + a] = 1;
             }
             if (b->reset) {
-                b->reset[row] = alive && v->row[row].length == 0;
+                b->reset[first + a] = v->row[first + a].length == 0;
             }
         }
     }
-    if (!env.alive && b->alive) {
+    for (uint32_t l = 0; env.alive && l < seen; l++) {
+        size_t at = first + (size_t)l * agents;
+        env_present(s, l, b->alive ? b->alive + at : 0, b->reset ? b->reset + at : 0, v->row + at, agents);
+    }
+    if (!env.alive && ENV_LANES > 1 && b->alive) {
         memset(b->alive + first, 1, (size_t)seen * agents);
     }
-    if (!env.alive && b->reset) {
+    if (!env.alive && ENV_LANES > 1 && b->reset && !any) {
+        memset(b->reset + first, 0, (size_t)seen * agents);
+    } else if (!env.alive && ENV_LANES > 1 && b->reset) {
         env_fresh(b->reset + first, v->row + first, (size_t)seen * agents);
     }
     if (!env.mask && b->mask) {
@@ -285,45 +318,59 @@ static inline int env_measures(const EnvRows *v, const EnvBuffers *b) {
     return v->config.shaping != ENV_SHAPING_NONE || b->potential;
 }
 
-/* Ends and begins the lives of a lane after one of its ticks. Returns whether the environment is over. */
-static int env_live(const EnvRows *v, const EnvBuffers *b, size_t block, uint32_t lane, State *s, EnvDesk *desk,
-                    void *scratch) {
-    uint32_t agents = v->config.agents, seen = lane < env_seen(v, block);
-    int32_t terminated = desk->step.terminated[lane], truncated = desk->step.truncated[lane];
-    int over = terminated | truncated;
+/* Whether anybody has died or been born. */
+static inline int env_stirs(const State *s, uint32_t lane, const EnvDesk *desk, uint32_t agents) {
+    int32_t any = 0;
     for (uint32_t a = 0; a < agents; a++) {
-        EnvRow *row = env_row_at(v, block, lane, a);
-        EnvLife *life = &desk->life[a][lane];
-        float reward = desk->step.reward[a][lane];
+        any |= desk->living[a][lane] ^ (env.alive(s, (int)lane, (int)a) != 0);
+    }
+    return any != 0;
+}
+
+/* Ends the lives of the dead; of all, where the environment ended. */
+static void env_bury(const EnvRows *v, const EnvBuffers *b, size_t block, uint32_t lane, const State *s, EnvDesk *desk,
+                     void *scratch) {
+    uint32_t seen = lane < env_seen(v, block);
+    int32_t terminated = desk->step.terminated[lane], truncated = desk->step.truncated[lane];
+    for (uint32_t a = 0; a < env_agents(v); a++) {
         int left = desk->step.left[a][lane], lives = env.alive(s, (int)lane, (int)a);
-        desk->step.reward[a][lane] = 0.0f;
-        desk->step.left[a][lane] = 0;
-        if (!row->alive) {
+        if (!desk->living[a][lane] || (lives && !(terminated | truncated))) {
             continue;
         }
+        EnvRow *row = env_row_at(v, block, lane, a);
+        float reward = desk->step.reward[a][lane];
         row->returns += reward;
-        life->reward += reward;
-        if (lives && !over) {
-            continue;
-        }
-        if (life->seen == ENV_SEEN && seen) {
+        if (desk->seen[a][lane] == ENV_SEEN && seen) {
             int32_t died = lives ? terminated : !left, cut = lives ? truncated : left;
             size_t at = (size_t)(row - v->row);
-            reward = env_earn(v, s, lane, a, life->reward, died, env_measures(v, b), row);
+            reward = env_earn(v, s, lane, a, reward, died, env_measures(v, b), row);
             env_tell(b, at, reward, row->potential, died, cut);
             env_record(v, s, b, at, lane, a, env_core_scratch(scratch));
         }
-        life->seen = life->seen ? ENV_TOLD : ENV_UNSEEN;
+        desk->seen[a][lane] = desk->seen[a][lane] ? ENV_TOLD : ENV_UNSEEN;
         row->alive = row->length = 0;
+        desk->living[a][lane] = 0;
+    }
+}
+
+/* Ends and begins the lives of a lane after one of its ticks. Returns whether the environment is over. */
+static inline int env_live(const EnvRows *v, const EnvBuffers *b, size_t block, uint32_t lane, State *s, EnvDesk *desk,
+                           void *scratch) {
+    uint32_t agents = env_agents(v);
+    int over = desk->step.terminated[lane] | desk->step.truncated[lane];
+    if (over || env_stirs(s, lane, desk, agents)) {
+        env_bury(v, b, block, lane, s, desk, scratch);
     }
     if (over) {
         return 1;
     }
     env_spawn(s, lane);
-    for (uint32_t a = 0; a < agents; a++) {
-        EnvRow *row = env_row_at(v, block, lane, a);
-        if (!row->alive && env.alive(s, (int)lane, (int)a)) {
-            *row = (EnvRow){.alive = 1};
+    int born = env_stirs(s, lane, desk, agents);
+    for (uint32_t a = 0; born && a < agents; a++) {
+        if (!desk->living[a][lane] && env.alive(s, (int)lane, (int)a)) {
+            *env_row_at(v, block, lane, a) = (EnvRow){.alive = 1};
+            desk->living[a][lane] = 1;
+            desk->step.reward[a][lane] = 0.0f; /* of the dead */
         }
     }
     return !env_lives_on(s, lane);
@@ -331,8 +378,8 @@ static int env_live(const EnvRows *v, const EnvBuffers *b, size_t block, uint32_
 
 /* The ticks of one step. A lane whose environment ends is set aside, and put back when the other lanes are through.
  * Returns the lanes that ended, as bits. */
-ENV_APART static uint32_t env_ticks_of_step(const EnvRows *v, const EnvBuffers *b, size_t block, State *s,
-                                            uint32_t scripted, EnvDesk *desk, void *scratch) {
+ENV_PART uint32_t env_ticks_of_step(const EnvRows *v, const EnvBuffers *b, size_t block, State *s, uint32_t scripted,
+                                    EnvDesk *desk, void *scratch) {
     const uint32_t all = 0xffffffffu >> (32 - ENV_LANES), repeat = v->config.action_repeat;
     uint32_t over = 0, aside = 0;
     EnvStep *step = &desk->step, *kept = &desk->kept;
@@ -343,6 +390,9 @@ ENV_APART static uint32_t env_ticks_of_step(const EnvRows *v, const EnvBuffers *
     for (uint32_t t = 0; t < repeat && over != all; t++) {
         for (uint32_t slot = scripted; env.script && slot < ENV_SLOTS; slot++) {
             env.script(s, (int)slot, desk->skill[slot], desk->action[slot]);
+        }
+        if (env.alive) {
+            memset(step->left, 0, sizeof step->left);
         }
         env_advance(s, (EnvActions)desk->action, out, env_core_scratch(scratch));
         int32_t any = env.alive != 0;
@@ -380,7 +430,7 @@ ENV_APART static uint32_t env_ticks_of_step(const EnvRows *v, const EnvBuffers *
 }
 
 static inline void env_read_actions(const EnvRows *v, const EnvBuffers *b, size_t block, EnvDesk *desk) {
-    uint32_t agents = v->config.agents, seen = env_seen(v, block);
+    uint32_t agents = env_agents(v), seen = env_seen(v, block);
     const env_action *from = (const env_action *)b->action + block * ENV_LANES * agents * ENV_HEADS;
     for (uint32_t a = 0; a < agents; a++) {
         for (int h = 0; h < ENV_HEADS; h++) {
@@ -392,42 +442,65 @@ static inline void env_read_actions(const EnvRows *v, const EnvBuffers *b, size_
 }
 
 /* Where there are lives: what holds before the first tick of a step. An event may have killed or born somebody. */
-static void env_open(const EnvRows *v, size_t block, const State *s, EnvDesk *desk) {
+ENV_APART static void env_open(const EnvRows *v, const EnvBuffers *b, size_t block, const State *s, EnvDesk *desk) {
+    uint32_t agents = env_agents(v);
+    size_t first = block * ENV_LANES * agents, rows = (size_t)env_seen(v, block) * agents;
+    EnvRow *row = v->row + first;
     for (uint32_t l = 0; l < ENV_LANES; l++) {
-        for (uint32_t a = 0; a < v->config.agents; a++) {
-            EnvRow *row = env_row_at(v, block, l, a);
+        for (uint32_t a = 0; a < agents; a++, row++) {
             if (!row->alive && env.alive(s, (int)l, (int)a)) {
                 env_bear(v, s, block, l, a);
             }
-            desk->life[a][l] = (EnvLife){0.0f, row->alive ? ENV_SEEN : ENV_UNSEEN};
+            desk->seen[a][l] = row->alive; /* ENV_SEEN or ENV_UNSEEN */
+            desk->living[a][l] = (int32_t)row->alive;
         }
+    }
+    if (b->terminated) {
+        memset(b->terminated + first, 0, rows);
+    }
+    if (b->truncated) {
+        memset(b->truncated + first, 0, rows);
     }
 }
 
 /* Likewise: of the lives that go on at the end of a step, and of those that were born in it. */
-static void env_settle(const EnvRows *v, const EnvBuffers *b, size_t block, const State *s, EnvDesk *desk) {
+ENV_APART static void env_settle(const EnvRows *v, const EnvBuffers *b, size_t block, const State *s,
+                                 const EnvDesk *desk) {
+    uint32_t agents = env_agents(v), seen = env_seen(v, block);
+    size_t first = block * ENV_LANES * agents;
+    float *earned = b->reward ? b->reward + first : 0, *potential = b->potential ? b->potential + first : 0;
     int measure = env_measures(v, b);
-    for (uint32_t l = 0; l < env_seen(v, block); l++) {
-        for (uint32_t a = 0; a < v->config.agents; a++) {
-            EnvRow *row = env_row_at(v, block, l, a);
-            const EnvLife *life = &desk->life[a][l];
-            if (life->seen == ENV_SEEN) {
-                float reward = env_earn(v, s, l, a, life->reward, 0, measure, row);
-                env_tell(b, (size_t)(row - v->row), reward, row->potential, 0, 0);
-            } else if (life->seen == ENV_UNSEEN) {
-                env_tell(b, (size_t)(row - v->row), 0.0f, 0.0f, 0, 0);
+    for (uint32_t l = 0; l < seen; l++) {
+        EnvRow *row = v->row + first + (size_t)l * agents;
+        for (uint32_t a = 0; a < agents; a++, row++) {
+            float reward = 0.0f, measured = 0.0f;
+            if (desk->seen[a][l] == ENV_SEEN) {
+                row->returns += desk->step.reward[a][l];
+                reward = env_earn(v, s, l, a, desk->step.reward[a][l], 0, measure, row);
+                measured = row->potential;
+            } else {
+                if (desk->living[a][l]) {
+                    row->returns += desk->step.reward[a][l];
+                    row->potential = env_potential_of(s, l, a);
+                }
+                if (desk->seen[a][l] == ENV_TOLD) {
+                    continue;
+                }
             }
-            if (life->seen != ENV_SEEN && row->alive) {
-                row->potential = env_potential_of(s, l, a);
+            if (earned) {
+                earned[l * agents + a] = reward;
+            }
+            if (potential) {
+                potential[l * agents + a] = measured;
             }
         }
     }
 }
 
 /* Where there are no lives: what all rows have earned. */
-ENV_APART static void env_pay(const EnvRows *v, const EnvBuffers *b, size_t block, const State *s,
-                              const EnvStep *step) {
-    uint32_t agents = v->config.agents, seen = env_seen(v, block);
+ENV_PART void env_pay(const EnvRows *v, const EnvBuffers *b, size_t block, const State *s, const EnvStep *step,
+                      int any) {
+    uint32_t agents = env_agents(v), seen = env_seen(v, block);
     size_t first = block * ENV_LANES * agents;
     float *earned = b->reward ? b->reward + first : 0, *potential = b->potential ? b->potential + first : 0;
     EnvRow *row = v->row + first;
@@ -437,6 +510,10 @@ ENV_APART static void env_pay(const EnvRows *v, const EnvBuffers *b, size_t bloc
             float reward = step->reward[a][l];
             row->returns += reward;
             reward = env_earn(v, s, l, a, reward, step->terminated[l], measure, row);
+            if (ENV_LANES == 1) {
+                env_tell(b, first + a, reward, row->potential, step->terminated[0], step->truncated[0]);
+                continue;
+            }
             if (earned) {
                 *earned++ = reward;
             }
@@ -445,33 +522,31 @@ ENV_APART static void env_pay(const EnvRows *v, const EnvBuffers *b, size_t bloc
             }
         }
     }
-    if (b->terminated) {
-        env_flag(b->terminated + first, step->terminated, seen, agents);
+    if (ENV_LANES > 1 && b->terminated) {
+        env_flag(b->terminated + first, step->terminated, any, seen, agents);
     }
-    if (b->truncated) {
-        env_flag(b->truncated + first, step->truncated, seen, agents);
+    if (ENV_LANES > 1 && b->truncated) {
+        env_flag(b->truncated + first, step->truncated, any, seen, agents);
     }
 }
 
-ENV_APART static void env_step_block(const EnvRows *v, const EnvBuffers *b, size_t block, EnvDesk *desk,
-                                     void *scratch) {
+ENV_PART void env_step_block(const EnvRows *v, const EnvBuffers *b, size_t block, EnvDesk *desk, void *scratch) {
     State *s = env_block_at(v, block);
-    uint32_t agents = v->config.agents, seen = env_seen(v, block);
+    uint32_t agents = env_agents(v), seen = env_seen(v, block);
     memset(desk->step.reward, 0, sizeof desk->step.reward);
     memset(desk->step.terminated, 0, sizeof desk->step.terminated);
     memset(desk->step.truncated, 0, sizeof desk->step.truncated);
-    memset(desk->step.left, 0, sizeof desk->step.left);
     if (b->action) {
         env_read_actions(v, b, block, desk);
     }
     if (env.alive) {
-        env_open(v, block, s, desk);
+        env_open(v, b, block, s, desk);
     }
     uint32_t over = env_ticks_of_step(v, b, block, s, b->action ? agents : 0, desk, scratch);
 
     size_t first = block * ENV_LANES * agents;
     if (!env.alive) {
-        env_pay(v, b, block, s, &desk->step);
+        env_pay(v, b, block, s, &desk->step, over != 0);
     }
     if (env.alive) {
         env_settle(v, b, block, s, desk);
@@ -488,7 +563,7 @@ ENV_APART static void env_step_block(const EnvRows *v, const EnvBuffers *b, size
         }
         env_begin(v, block, l);
     }
-    env_show(v, b, block, env_core_scratch(scratch));
+    env_show(v, b, block, over != 0, env_core_scratch(scratch));
 }
 
 ENV_EXPORT uint32_t env_rows_scratch_size(void) {
@@ -500,7 +575,7 @@ ENV_EXPORT void env_rows_reset(EnvRows *v, const EnvBuffers *b, uint32_t first, 
         for (uint32_t l = 0; l < ENV_LANES; l++) {
             env_begin(v, block, l);
         }
-        env_show(v, b, block, env_core_scratch(scratch));
+        env_show(v, b, block, 1, env_core_scratch(scratch));
     }
 }
 
@@ -518,7 +593,7 @@ ENV_EXPORT void env_rows_step(EnvRows *v, const EnvBuffers *b, uint32_t first, u
 
 ENV_EXPORT void env_rows_observe(EnvRows *v, const EnvBuffers *b, uint32_t first, uint32_t end, void *scratch) {
     for (uint32_t block = first; block < end; block++) {
-        env_show(v, b, block, env_core_scratch(scratch));
+        env_show(v, b, block, 1, env_core_scratch(scratch));
     }
 }
 
