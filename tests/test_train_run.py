@@ -21,7 +21,7 @@ import torch
 from minnow import envs, train
 from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
-from minnow.train import checkpoint, crew, run
+from minnow.train import checkpoint, crew, device, run
 from minnow.train import config as configs
 from minnow.train.config import Config, PolicyConfig, TrainConfig
 from minnow.train.group import Group
@@ -102,7 +102,7 @@ def test_each_part_of_a_checkpoint_matters(tmp_path):
     tensors, meta = checkpoint.read(checkpoint.all_of(whole.run)[0])
 
     def finish(without: str) -> torch.Tensor:
-        trainer = PPO(config)
+        trainer = device.trainer(config)
         fresh = trainer.tensors()
         trainer.load(
             {

@@ -160,6 +160,7 @@ class DevicePPO(PPO):
 
     def connect(self, first_env: int) -> None:
         self.host = Host(self)
+        self.final_obs = {}
         self.halves = []
         middle = (self.envs + 1) // 2
         for first, last in ((0, middle), (middle, self.envs)):

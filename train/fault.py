@@ -30,8 +30,7 @@ def of_environment(trainer: PPO) -> str | None:
 
 def _first(trainer: PPO) -> tuple[float, float, float, float, float]:
     """Kind, step, global row, place in the observation, and value of this process's first one."""
-    seen = leaves(trainer.obs).values()
-    ends = () if trainer.final_obs is None else leaves(trainer.final_obs).values()
+    seen, ends = (leaves(obs).values() for obs in (trainer.obs, trainer.final_obs))
     for kind, numbers in (*enumerate(seen), *enumerate(ends, GROUPS), (REWARD, trainer.reward.unsqueeze(-1))):
         bad = numbers.flatten(2).isfinite().logical_not().nonzero()
         if len(bad):

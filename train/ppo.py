@@ -99,7 +99,7 @@ class PPO:
     device.py has the form for accelerators."""
 
     estimate = staticmethod(advantages.estimate)
-    final_obs: Obs | None = None  # [T, N, ...]: what lives that were cut ended with, where it is kept so long
+    final_obs: Obs  # [T, N, ...]: what lives that were cut ended with; nothing where it is not kept so long
 
     def __init__(self, config: Config, group: Group = ALONE, device: torch.device = CPU) -> None:
         train = config.train
