@@ -63,7 +63,7 @@ class Core:
         """learn.h's description of the network, and the tensors that it points to."""
         space, layers = policy.space, [module for module in policy.encoder if isinstance(module, nn.Linear)]
         kinds = {type(module).__name__.lower() for module in policy.encoder} & set(ACTIVATIONS)
-        c = library().c
+        c = library(self.fused).c
         net = self.ffi.new(f"learn_net_{REALS[self.type]} *")
         net.inputs = (layers[0] if layers else policy.actor).in_features
         net.hidden, net.layers = policy.actor.in_features, len(layers)

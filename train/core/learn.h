@@ -1,5 +1,6 @@
-/* learn.h: proximal policy optimisation (Schulman et al., 2017) of small networks, in C11 without allocation, threads
- * or libc. Fully connected layers, a memory or none, one head for the action and one for the value; discrete,
+/* learn.h: proximal policy optimisation (Schulman et al., 2017) of small networks, in C11 with the vectors of GCC and
+ * Clang, without allocation or threads; of libc it needs memcpy and memset, and for double exp, log, tanh and sqrt.
+ * Fully connected layers, a memory or none, one head for the action and one for the value; discrete,
  * multi-discrete and masked actions, or normal distributions. The caller owns all memory, gives the noise and the order
  * of samples, and may call from as many threads as it likes.
  *

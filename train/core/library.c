@@ -1,3 +1,3 @@
-/* learn.h as a shared library, for core.py. */
+/* learn.h as a shared library, for learn.py. */
 #define LEARN_DOUBLE
 #include "learn.h"
