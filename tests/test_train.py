@@ -157,6 +157,18 @@ def test_the_script_plays_the_sides_that_the_network_leaves():
         PPO(Config("cartpole", train=TrainConfig(agents=2)))
 
 
+def test_statistics_survive_a_change_of_type():
+    """Far from 0, and after many observations, where float32 has no digits left."""
+    seen = 1000 + 0.1 * torch.randn(4096, 3)
+    found = Normalize((3,)).to(torch.float32)
+    found.count += 2**26
+    found.update(seen[:1])
+    assert found.count == 2**26 + 1 and found.mean.dtype == torch.float32
+    found = Normalize((3,)).float()
+    found.update(seen)
+    torch.testing.assert_close(found.scale, 1 / seen.double().std(0).float(), rtol=0.01, atol=0)
+
+
 def test_normaliser_equals_the_whole_datas_statistics():
     data = torch.randn(1000, 3) * torch.tensor([0.1, 1.0, 50.0]) + torch.tensor([5.0, 0.0, -100.0])
     whole, parts = Normalize((3,)), Normalize((3,))

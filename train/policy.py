@@ -46,6 +46,15 @@ class Normalize(nn.Module):
         self.register_buffer("total", torch.zeros(shape, dtype=torch.float64))  # sum of observations
         self.register_buffer("square", torch.zeros(shape, dtype=torch.float64))  # and of their squares
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Normalize:
+        """Sums stay in float64, whatever type the policy is given: in float32 the variance of what lies far from 0 is
+        lost, and a long run's count stands still."""
+        sums = {name: getattr(self, name) for name in ("count", "total", "square")}
+        super()._apply(fn, recurse)
+        for name, leaf in sums.items():
+            setattr(self, name, leaf.to(getattr(self, name).device))
+        return self
+
     def forward(self, obs: Tensor) -> Tensor:
         return ((obs - self.mean) * self.scale).clamp(-10.0, 10.0)
 
