@@ -207,22 +207,25 @@ static inline void env_present(const State *s, uint32_t lane, uint8_t *restrict 
     }
 }
 
+/* any: whether a life may have begun since the rows were shown before. */
 ENV_PART void env_show(const EnvRows *v, const EnvBuffers *b, size_t block, int any, void *scratch) {
     const State *s = env_block_at(v, block);
     uint32_t agents = env_agents(v), seen = env_seen(v, block);
     size_t first = block * ENV_LANES * agents, choices = (size_t)env_choice_count();
-    for (uint32_t a = 0; a < agents; a++) {
-        for (uint32_t g = 0; g < ENV_GROUPS; g++) {
-            size_t size = env_group_bytes(g);
-            char *obs = b->obs[g] ? (char *)b->obs[g] + (first + a) * size : 0;
-            if (obs && seen == ENV_LANES) {
+    for (uint32_t g = 0; g < ENV_GROUPS; g++) {
+        size_t size = env_group_bytes(g);
+        char *obs = b->obs[g] ? (char *)b->obs[g] + first * size : 0;
+        for (uint32_t a = 0; obs && a < agents; a++, obs += size) {
+            if (seen == ENV_LANES) {
                 env.observe[ENV_GROUPS == 1 ? 0 : g](s, (int)a, (void *)obs, (size_t)agents * env_group_numbers(g));
-            } else if (obs) {
-                for (uint32_t l = 0; l < seen; l++) {
-                    env_look(s, l, (int)a, g, obs + l * agents * size, scratch);
-                }
+                continue;
+            }
+            for (uint32_t l = 0; l < seen; l++) {
+                env_look(s, l, (int)a, g, obs + l * agents * size, scratch);
             }
         }
+    }
+    for (uint32_t a = 0; a < agents; a++) {
         for (uint32_t l = 0; env.mask && b->mask && l < seen; l++) {
             env_may(s, l, a, b->mask + (first + l * agents + a) * choices);
         }
@@ -237,12 +240,12 @@ ENV_PART void env_show(const EnvRows *v, const EnvBuffers *b, size_t block, int 
     }
     for (uint32_t l = 0; env.alive && l < seen; l++) {
         size_t at = first + (size_t)l * agents;
-        env_present(s, l, b->alive ? b->alive + at : 0, b->reset ? b->reset + at : 0, v->row + at, agents);
+        env_present(s, l, b->alive ? b->alive + at : 0, b->reset && any ? b->reset + at : 0, v->row + at, agents);
     }
     if (!env.alive && ENV_LANES > 1 && b->alive) {
         memset(b->alive + first, 1, (size_t)seen * agents);
     }
-    if (!env.alive && ENV_LANES > 1 && b->reset && !any) {
+    if ((env.alive || ENV_LANES > 1) && b->reset && !any) {
         memset(b->reset + first, 0, (size_t)seen * agents);
     } else if (!env.alive && ENV_LANES > 1 && b->reset) {
         env_fresh(b->reset + first, v->row + first, (size_t)seen * agents);
@@ -463,13 +466,14 @@ ENV_APART static void env_open(const EnvRows *v, const EnvBuffers *b, size_t blo
     }
 }
 
-/* Likewise: of the lives that go on at the end of a step, and of those that were born in it. */
-ENV_APART static void env_settle(const EnvRows *v, const EnvBuffers *b, size_t block, const State *s,
-                                 const EnvDesk *desk) {
+/* Likewise: of the lives that go on at the end of a step, and of those that were born in it. Returns whether any were.
+ */
+ENV_APART static int env_settle(const EnvRows *v, const EnvBuffers *b, size_t block, const State *s,
+                                const EnvDesk *desk) {
     uint32_t agents = env_agents(v), seen = env_seen(v, block);
     size_t first = block * ENV_LANES * agents;
     float *earned = b->reward ? b->reward + first : 0, *potential = b->potential ? b->potential + first : 0;
-    int measure = env_measures(v, b);
+    int measure = env_measures(v, b), born = 0;
     for (uint32_t l = 0; l < seen; l++) {
         EnvRow *row = v->row + first + (size_t)l * agents;
         for (uint32_t a = 0; a < agents; a++, row++) {
@@ -482,6 +486,7 @@ ENV_APART static void env_settle(const EnvRows *v, const EnvBuffers *b, size_t b
                 if (desk->living[a][l]) {
                     row->returns += desk->step.reward[a][l];
                     row->potential = env_potential_of(s, l, a);
+                    born = 1;
                 }
                 if (desk->seen[a][l] == ENV_TOLD) {
                     continue;
@@ -495,6 +500,7 @@ ENV_APART static void env_settle(const EnvRows *v, const EnvBuffers *b, size_t b
             }
         }
     }
+    return born;
 }
 
 /* Where there are no lives: what all rows have earned. */
@@ -548,8 +554,9 @@ ENV_PART void env_step_block(const EnvRows *v, const EnvBuffers *b, size_t block
     if (!env.alive) {
         env_pay(v, b, block, s, &desk->step, over != 0);
     }
+    int begun = over != 0;
     if (env.alive) {
-        env_settle(v, b, block, s, desk);
+        begun |= env_settle(v, b, block, s, desk);
     }
     for (uint32_t l = 0; b->over && l < seen; l++) {
         b->over[block * ENV_LANES + l] = over >> l & 1;
@@ -563,7 +570,7 @@ ENV_PART void env_step_block(const EnvRows *v, const EnvBuffers *b, size_t block
         }
         env_begin(v, block, l);
     }
-    env_show(v, b, block, over != 0, env_core_scratch(scratch));
+    env_show(v, b, block, begun, env_core_scratch(scratch));
 }
 
 ENV_EXPORT uint32_t env_rows_scratch_size(void) {
