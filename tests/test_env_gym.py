@@ -321,7 +321,7 @@ def test_record_video_makes_a_film(tmp_path: Path) -> None:
 
 def test_what_record_video_wants_is_an_extra() -> None:
     """The extra that the document names brings what Gymnasium's wrapper and our pictures import."""
-    root = Path(envs.__file__).resolve().parent.parent
+    root = Path(sure(envs.__file__)).resolve().parent.parent
     named = re.search(r"`RecordVideo` makes films \(extra `(\w+)`\)", (root / "docs/environments.md").read_text())
     extra = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"][sure(named)[1]]
     assert {sure(re.match(r"\w+", line))[0] for line in extra} >= {"moviepy", "pygame"}

@@ -6,6 +6,7 @@ import functools
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ each = pytest.mark.parametrize("name", NAMES)
 FIELDS = [field.name for field in fields(Buffers)]
 
 
-def actions(vector: Vector, steps: int, key: int = 0) -> Iterator[np.ndarray]:
+def actions(vector: envs.Vector, steps: int, key: int = 0) -> Iterator[np.ndarray]:
     """Random actions [rows, heads]; a row's depend on its global number, so that groupings can be compared."""
     heads = vector.spec.head
     for step in range(steps):
@@ -35,7 +36,7 @@ def actions(vector: Vector, steps: int, key: int = 0) -> Iterator[np.ndarray]:
         ).astype(vector.spec.action_dtype)
 
 
-def play(vector: Vector, steps: int, key: int = 0) -> tuple[list[np.ndarray], list[int]]:
+def play(vector: envs.Vector, steps: int, key: int = 0) -> tuple[list[np.ndarray], list[int]]:
     """Everything a run writes (zeros where only an episode's end writes), and the hashes of its last states."""
     b = vector.buffers()
     vector.reset(b)
@@ -123,7 +124,7 @@ def test_a_snapshot_goes_on_as_the_game_did(name: str) -> None:
         vector.step(b)
     saved, obs, marks = vector.save(1), b.obs.copy(), vector.hash(1)
 
-    def follow(target: Vector) -> list[np.ndarray]:
+    def follow(target: envs.Vector) -> list[np.ndarray]:
         out, b = [], target.buffers()
         for action in actions(target, 200, key=1):
             b.action[:] = action
@@ -233,7 +234,7 @@ def test_the_end_of_an_episode(name: str) -> None:
             shadow.step(tick)
             reward += np.where(frozen, 0, tick.reward)
             now = (tick.terminated | tick.truncated) & ~frozen
-            for i in np.flatnonzero(now):
+            for i in np.flatnonzero(now).tolist():
                 kept[i] = shadow.save(i)
                 last[i] = tick.final_obs[i]
             frozen |= now
@@ -258,7 +259,7 @@ def test_shaping_adds_up(name: str) -> None:
     for form, vector in forms.items():
         vector.reset(buffers[form])
 
-    def phi(vector: Vector, i: int) -> float:
+    def phi(vector: envs.Vector, i: int) -> float:
         return vector.lib.env_potential(*vector._place(i), 0)
 
     first = np.array([phi(forms["none"], i) for i in range(count)])
@@ -276,7 +277,7 @@ def test_shaping_adds_up(name: str) -> None:
             if not spec.has_potential:
                 assert (extra == 0).all()
         power *= gamma
-        for i in np.flatnonzero(plain.terminated | plain.truncated):
+        for i in np.flatnonzero(plain.terminated | plain.truncated).tolist():
             last = plain.potential[i]
             assert sums["difference"][i] == pytest.approx(last - first[i], abs=1e-4)
             end = 0 if plain.terminated[i] else power[i] * last
@@ -295,7 +296,7 @@ def test_events_turn_parameters(name: str) -> None:
     vector.reset(b)
     index, p = next((i, p) for i, p in enumerate(spec.param) if p.kind == "physics")
     wanted = np.float32((p.value + p.high) / 2)
-    vector.event(0, vector.lib.ENV_EVENT_PARAM, slot=index, value=wanted)
+    vector.event(0, vector.lib.ENV_EVENT_PARAM, slot=index, value=float(wanted))
     assert vector.params(0)[p.name] == wanted and vector.params(1)[p.name] != wanted
     vector.event(0, vector.lib.ENV_EVENT_RANDOMIZE, value=0)
     vector.reset(b)
@@ -374,7 +375,7 @@ def test_buffers_live_as_long_as_their_owner_keeps_them() -> None:
         vector.reset(buffers)
         vector.step(buffers)
         gone.append(weakref.ref(buffers.obs))
-    del buffers
+    buffers = None
     assert [ref() for ref in gone] == [None] * 50
 
 
@@ -399,7 +400,7 @@ def test_wrong_buffers_are_named(name: str) -> None:
 @each
 def test_wrong_options_are_named(name: str) -> None:
     p = envs.spec(name).param[0]
-    for options, words in (
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"params": {p.name: p.high * 2 + 1}}, "out of its range"),
         ({"params": {p.name: float("nan")}}, "out of its range"),
         ({"params": {p.name: "much"}}, "must be a number"),
@@ -410,7 +411,8 @@ def test_wrong_options_are_named(name: str) -> None:
         ({"shaping": "diference"}, "did you mean difference"),
         ({"seed": -1}, "seed = -1"),
         ({"script_skill": [0.5] * 9}, "slots"),
-    ):
+    )
+    for options, words in cases:
         with pytest.raises(MinnowError, match=words):
             Vector(name, 2, **options)
     with pytest.raises(MinnowError, match=f"did you mean {name}"):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from sure import sure
 
 from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
@@ -43,6 +44,7 @@ CASES = {
 
 def trained(trainer: PPO, updates: int = 3) -> torch.Tensor:
     """Weights, what Adam remembers, and the last metrics."""
+    metrics = {}
     for _ in range(updates):
         metrics = trainer.update()
     adam = trainer.adam
@@ -170,7 +172,7 @@ class Whole:
         for leaf in self.parameters:
             leaf.grad = None
         sums = trainer.differentiate(part, index, 0.05)
-        return torch.cat([leaf.grad.flatten() for leaf in self.parameters]), sums
+        return torch.cat([sure(leaf.grad).flatten() for leaf in self.parameters]), sums
 
 
 @pytest.mark.parametrize("case", SPACES)

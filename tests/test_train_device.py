@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -66,7 +67,7 @@ class Tape(TorchDispatchMode):
                     old.copy_(new)
 
 
-def taped(self: Capture) -> None:
+def taped(self: Any) -> None:
     """Capture's calls as on CUDA: a warm-up, a capture, then nothing but replays."""
     if self.graph is not None:
         return self.graph.replay()
@@ -79,6 +80,7 @@ def taped(self: Capture) -> None:
 
 
 def after(trainer: PPO, updates: int) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+    metrics = {}
     for _ in range(updates):
         metrics = trainer.update()
     return {name: leaf.cpu() for name, leaf in trainer.tensors().items()}, metrics
@@ -151,7 +153,11 @@ def test_a_device_learns_cartpole(name):
 def test_a_graph_counts_its_calls(name):
     """Warm-up, capture and replay each do the work once."""
     count = torch.zeros(1, device=name)
-    graph = Capture(lambda: count.add_(1), torch.device(name))
+
+    def add() -> None:
+        count.add_(1)
+
+    graph = Capture(add, torch.device(name))
     for _ in range(6):
         graph()
     assert count.item() == 6

@@ -15,17 +15,19 @@ import time
 import tomllib
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from sure import sure
 
 from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
 from minnow.cli.train import _processes as processes
 from minnow.train import checkpoint, crew, group, mailbox
 from minnow.train import config as configs
-from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfig
+from minnow.train.config import Config, Core, PolicyConfig, SelfPlayConfig, TrainConfig
 from minnow.train.device import DevicePPO
 from minnow.train.group import Group
 from minnow.train.ppo import PPO
@@ -38,6 +40,7 @@ def work(make: type[PPO], config: Config, updates: int, out: Path, environment: 
     everyone = group.join()
     trainer = make(config, everyone)
     found: dict[str, torch.Tensor] = {}
+    metrics = {}
     for i in range(updates):
         metrics = trainer.update()
         if i == 0:
@@ -86,7 +89,7 @@ CASES = {
 }
 
 
-def settings(core: str, precision: str, updates: int, **changes: object) -> Config:
+def settings(core: Core, precision: Any, updates: int, **changes: Any) -> Config:
     train = TrainConfig(
         steps=2 * updates * 8 * 16, envs=8, horizon=16, minibatch=64, epochs=2, precision=precision, **changes
     )
@@ -162,7 +165,7 @@ def test_watched_and_interrupted(tmp_path):
         text=True,
     )
     words, address = [], None
-    for line in process.stderr:
+    for line in sure(process.stderr):
         words.append(line)
         address = re.search(r"watching .*(http://127.0.0.1:\d+/)", line) or address
         if address and (run / "metrics.jsonl").exists() and (run / "metrics.jsonl").stat().st_size:

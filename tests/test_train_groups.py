@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from sure import sure
 from test_replay import Module
 
 from minnow import cinfer, envs, train
@@ -20,7 +22,7 @@ from minnow.export.exporter import build
 from minnow.export.verify import verify
 from minnow.train import checkpoint, fault, observation
 from minnow.train import config as configs
-from minnow.train.config import Config, PolicyConfig
+from minnow.train.config import Config, Core, PolicyConfig
 from minnow.train.evaluation import FilePlayer, TorchPlayer, evaluate
 from minnow.train.group import ALONE
 from minnow.train.observation import Input, declared
@@ -55,7 +57,7 @@ def seen(*lead: int, groups: tuple[Input, ...] = GROUPS) -> dict[str, torch.Tens
     return made
 
 
-def made(core: str = "mlp", groups: tuple[Input, ...] = GROUPS, **changes: object) -> Policy:
+def made(core: Core = "mlp", groups: tuple[Input, ...] = GROUPS, **changes: Any) -> Policy:
     torch.manual_seed(3)
     config = PolicyConfig(core=core, hidden=16, normalize=True, **changes)
     policy = Policy(config, groups, Categorical((3,))).double()
@@ -78,7 +80,7 @@ def test_a_set_has_no_order_and_the_absent_say_nothing():
     other = obs | {"items": obs["items"] + (obs["there"].unsqueeze(-1) != 0)}
     assert not torch.allclose(policy.step(other, None)[0][1:], wanted[0][1:])
     torch.testing.assert_close(policy.step(other, None)[0][0], wanted[0][0])  # who sees nobody
-    stem = policy.stems["of_items"]
+    stem: Any = policy.stems["of_items"]
     assert not stem(obs["items"], torch.zeros_like(obs["there"])).any()
     everyone = stem(obs["items"], torch.ones_like(obs["there"]))
     torch.testing.assert_close(everyone, stem(obs["items"], None))
@@ -88,11 +90,12 @@ def test_a_set_has_no_order_and_the_absent_say_nothing():
 
 def test_what_is_for_the_critic_alone_moves_the_value_alone():
     policy, obs = made("lstm"), double(seen(8))
-    state = tuple(leaf.double() for leaf in policy.initial_state(8))
+    state = tuple(leaf.double() for leaf in sure(policy.initial_state(8)))
     out, value, after = policy.step(obs, state)
+    after = sure(after)
     other = obs | {"keys": obs["keys"] + 1.0}
     again, moved, held = policy.step(other, state)
-    assert torch.equal(out, again) and torch.equal(after[0], held[0])
+    assert torch.equal(out, again) and torch.equal(after[0], sure(held)[0])
     assert not torch.allclose(value[1:], moved[1:]) and torch.equal(value[0], moved[0])
     public = {item.name: obs[item.name] for item in policy.acting}
     assert policy.outputs == ("logits",) and set(public) == {"self", "items", "there", "map"}
@@ -100,7 +103,8 @@ def test_what_is_for_the_critic_alone_moves_the_value_alone():
     assert torch.equal(logits, out) and torch.equal(kept[1], after[1])
     assert torch.equal(policy.act(public, state)[0], out)
     value.sum().backward()
-    assert policy.private[0].weight.grad.abs().sum() > 0 and policy.encoder[0].weight.grad.abs().sum() > 0
+    for part in (sure(policy.private), policy.encoder):
+        assert sure(next(part.parameters()).grad).abs().sum() > 0
 
 
 @pytest.mark.parametrize("space", [Categorical((3, 2)), Gaussian((-1.0,), (2.0,))], ids=["categorical", "gaussian"])
@@ -186,7 +190,7 @@ def test_a_file_has_the_groups_as_inputs():
     loaded = cinfer.load(build(policy, public, outputs=policy.outputs, action=Discrete(3)).data)
     assert [item.name for item in loaded.inputs] == list(public) and loaded.inputs[2].dtype == np.uint8
     out = loaded.session(agents=16).step(public)
-    np.testing.assert_allclose(out.logits, policy.step(obs, None)[0].numpy(), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(sure(out.logits), policy.step(obs, None)[0].numpy(), rtol=1e-5, atol=1e-5)
     assert out.value is None
     with pytest.raises(MinnowError, match="the inputs are"):
         loaded.session(agents=16).step({name: leaf.numpy() for name, leaf in obs.items()})
@@ -198,10 +202,11 @@ def test_an_environments_nan_is_named_in_its_group(kept):
     places = {item.name: (0,) if item.kind == "fields" else (5, 0) for item in spec.group if item.type == "f32"}
     assert len(places) > 1
     for name, place in places.items():
-        seen = {key: observation.zeros(declared(spec), 2, 6) for key in ("obs", "final_obs")}
+        seen: dict[str, Any] = {key: observation.zeros(declared(spec), 2, 6) for key in ("obs", "final_obs")}
         seen[kept][name][1, 4][place] = torch.nan
         given = {"reward": torch.zeros(2, 6), "sides": 2, "first_row": 10, "spec": spec, "config": Config("crowd")}
-        told = fault.of_environment(SimpleNamespace(group=ALONE, **seen, **given))
+        trainer: Any = SimpleNamespace(group=ALONE, **seen, **given)
+        told = fault.of_environment(trainer)
         field = next(item for item in spec.group if item.name == name).fields[0].name
         named = field if len(place) == 1 else f"{name} {place[0]}: {field}"
         assert told == f"the observation '{named}' of crowd is nan (step 1 of a rollout, environment 7, agent 0)"

@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sure import sure
 from test_train_group import trained
 
 from minnow import cinfer, envs
 from minnow.export import Discrete
 from minnow.export.exporter import build
 from minnow.train import evaluation, ppo
-from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfig
+from minnow.train.config import Config, Core, PolicyConfig, SelfPlayConfig, TrainConfig
 from minnow.train.device import DevicePPO
 from minnow.train.evaluation import FilePlayer, RandomPlayer, TorchPlayer, evaluate
 from minnow.train.policy import LSTM, Policy
 from minnow.train.ppo import PPO
 from minnow.train.scale import RewardScale
+from minnow.train.space import Categorical
 
 torch.set_num_threads(1)
 LIVES = Path(__file__).parent / "games" / "lives"
@@ -31,7 +33,7 @@ SETTINGS = TrainConfig(steps=10**6, envs=3, horizon=40, minibatch=40 * SPEC.slot
 CORES = ["lstm", "mingru"]
 
 
-def settings(core: str, **changes: Any) -> Config:
+def settings(core: Core, **changes: Any) -> Config:
     policy = PolicyConfig(core=core, hidden=16, remember=32 if core == "lstm" else 0)
     train = dataclasses.replace(SETTINGS, agents=SPEC.slots, **changes)
     return Config("lives", 3, policy=policy, train=train, path=str(LIVES))
@@ -43,7 +45,7 @@ def undecided(config: Config) -> Policy:
     policy = trainer.policy
     with torch.no_grad():
         if policy.core is not None and not isinstance(policy.core, LSTM):
-            policy.core.gate.bias.sub_(2.0)
+            policy.get_parameter("core.gate.bias").sub_(2.0)
         trainer.collect()
         policy.actor.bias.sub_(trainer.out[trainer.alive[:-1].bool()].median(0).values)
     return policy
@@ -59,25 +61,30 @@ def acting(config: Config, policy: Policy) -> PPO:
     return trainer
 
 
+def choices(policy: Policy) -> Discrete:
+    assert isinstance(policy.space, Categorical)
+    return Discrete(policy.space.sizes[0])
+
+
 def exported(policy: Policy) -> bytes:
     group = SPEC.group[0]
     example = torch.randn(4, *group.shape)
-    action = Discrete(policy.space.sizes[0])
+    action = choices(policy)
     return build(policy, example, example_state=policy.initial_state(4), outputs=policy.outputs, action=action).data
 
 
 @functools.cache
-def known(core: str) -> Policy:
+def known(core: Core) -> Policy:
     """An undecided policy."""
     return undecided(settings(core))
 
 
 @functools.cache
-def file_of(core: str) -> bytes:
+def file_of(core: Core) -> bytes:
     return exported(known(core))
 
 
-def players_of(core: str, files: Sequence[str] = ("lstm",)) -> list[Any]:
+def players_of(core: Core, files: Sequence[str] = ("lstm",)) -> list[Any]:
     """With these weights: torch, and for the cores in `files`, whose making takes seconds, the policy file."""
     players: list[Any] = [TorchPlayer(known(core))]
     return [*players, FilePlayer(cinfer.load(file_of(core)))] if core in files else players
@@ -96,7 +103,7 @@ def without(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owner, name, lambda *given, **named: given[-2] if name == "clear" else None)
 
 
-def wrong(trainer: PPO, players: list[Any], count: int) -> list[int]:
+def wrong(trainer: Any, players: list[Any], count: int) -> list[int]:
     """How many actions of living agents differ between the rollout and each player, that sees what the rollout saw."""
     found, seen, rows = [0] * len(players), 0, trainer.resets.shape[1]
     for player in players:
@@ -183,7 +190,7 @@ def test_the_scale_of_rewards_is_of_lives(monkeypatch):
         carry = np.zeros(trainer.resets.shape[1])
         for _ in rollouts(trainer, 3):
             slow_scale(trainer, sums, carry)
-        count, total, _ = trainer.reward_scale.sums.tolist()
+        count, total, _ = sure(trainer.reward_scale).sums.tolist()
         assert count == len(sums)
         assert (total == pytest.approx(sum(sums), rel=1e-6)) != blind
 
@@ -196,7 +203,7 @@ def test_a_reset_left_out_by_past_networks_is_caught(core, monkeypatch):
     config.train.agents = 0
     policy = undecided(settings(core))
     for blind in (False, True):
-        trainer = acting(config, policy)
+        trainer: Any = acting(config, policy)
         trainer.rivals.interval = 10**9
         if blind:
             without(trainer.rivals.like, "clear", monkeypatch)
@@ -218,7 +225,7 @@ def test_a_past_network_stays_while_a_life_goes_on():
     config.selfplay = SelfPlayConfig(on=True, share=0.5, pool=4, snapshots=10**4)
     config.train.agents = 0
     trainer = PPO(config)
-    rivals, seats = trainer.rivals, []
+    rivals, seats = sure(trainer.rivals), []
     note = rivals.note
 
     def noted(lived: torch.Tensor, ended: torch.Tensor, record: torch.Tensor) -> None:
@@ -376,7 +383,7 @@ def test_every_agent_is_scored_to_the_end_of_its_environment(monkeypatch):
     rows_that_lived = [row for row in rows if row["lives"]]
     for name, figure in (("score", score.score_mean), ("return", score.return_mean), ("length", score.length_mean)):
         assert figure == pytest.approx(np.mean([row[name] for row in rows_that_lived]), rel=1e-5)
-    assert score.lives == pytest.approx(np.mean([row["lives"] for row in rows])) and score.lives > 1
+    assert score.lives == pytest.approx(np.mean([row["lives"] for row in rows])) and sure(score.lives) > 1
     assert f"lives {score.lives:.2f}" in str(score) and score.to_dict()["lives"] == score.lives
     monkeypatch.setattr(evaluation, "ROWS", 2 * SPEC.slots)
     assert evaluate(Constant(), LIVES, 5, seed=4, agents=SPEC.slots) == score
@@ -385,6 +392,7 @@ def test_every_agent_is_scored_to_the_end_of_its_environment(monkeypatch):
 
 @pytest.mark.parametrize("core", CORES)
 def test_evaluation_leaves_the_dead_out_and_scores_the_same(core, monkeypatch):
+    scores = []
     for player in players_of(core):
         scores = []
         for few in (0.0, 1.0):

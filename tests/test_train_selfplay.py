@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from sure import sure
 
 from minnow import train
 from minnow.cli.main import main
 from minnow.train import checkpoint
-from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfig
+from minnow.train.config import Config, Core, PolicyConfig, SelfPlayConfig, TrainConfig
 from minnow.train.match import ELO, rating
 from minnow.train.ppo import PPO
 from minnow.train.selfplay import crowded
 
 
-def small(name: str, core: str, **changes: object) -> Config:
+def small(name: str, core: Core, **changes: Any) -> Config:
     """Eight updates; short games, so that many end, and a pool that is full after three."""
     settings = TrainConfig(steps=8 * 8 * 2 * 32, envs=8, horizon=32, minibatch=128, checkpoints=4, logs=8)
     selfplay = SelfPlayConfig(on=True, share=0.5, pool=3, snapshots=8)
     short = {"points": 1.0, "pause": 0.0} if name == "pong" else {}
     policy = PolicyConfig(core=core, hidden=16, normalize=True)
-    return Config(name, 5, 0.0, short, policy, TrainConfig(**(vars(settings) | changes)), selfplay)
+    return Config(name, 5, 0.0, short, policy, dataclasses.replace(settings, **changes), selfplay)
 
 
 class Killed(Exception):
@@ -59,7 +62,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, name, core):
 
     trainer = PPO(config)  # without the past networks and their games the run is another one
     trainer.load(tensors, meta["updates"])
-    trainer.rivals.load(PPO(config).rivals.tensors())
+    sure(trainer.rivals).load(sure(PPO(config).rivals).tensors())
     while trainer.update_index < trainer.updates:
         trainer.update()
     assert not torch.equal(trainer.policy.actor.weight, first["policy.actor.weight"])
@@ -70,12 +73,13 @@ def test_past_networks_play_their_rows_and_no_others():
     trainer = PPO(config)
     for _ in range(5):
         trainer.update()
-    rivals = trainer.rivals
+    rivals = sure(trainer.rivals)
     assert rivals.present.tolist() == [False, True] * 4  # half of the environments
     assert rivals.learns.view(8, 2).sum(1).tolist() == [2, 1] * 4
     assert set(rivals.seat[rivals.present]) == {0, 1}
     rivals.interval = 10**9  # nobody joins: the newest of the pool would be the learner itself
     trainer.collect()
+    assert isinstance(trainer.obs, torch.Tensor)
     obs, resets = trainer.obs[-1], torch.ones(16, dtype=torch.uint8)
     mine = trainer.policy.step(obs, trainer.policy.initial_state(16))[0]
     out = mine.clone()
@@ -110,9 +114,10 @@ def test_games_are_counted_for_the_learner():
     for _ in range(4):
         trainer.update()
     trainer.take_episodes()
-    rivals, before = trainer.rivals, trainer.rivals.tally.sum(1)
+    rivals = sure(trainer.rivals)
+    before = rivals.tally.sum(1)
     rated = rivals.rated.copy()
-    trainer.rivals.interval = 10**9  # nobody joins, nothing is wiped
+    rivals.interval = 10**9  # nobody joins, nothing is wiped
     trainer.collect()
     won, games = rivals.tally.sum(1) - before
     episodes = trainer.take_episodes()

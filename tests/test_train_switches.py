@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
+from sure import sure
 from torch.optim._muon import _zeropower_via_newtonschulz
 
 from minnow.train import advantage as advantages
 from minnow.train import muon, priority
 from minnow.train.adam import Adam
-from minnow.train.config import Config, PolicyConfig, TrainConfig
+from minnow.train.config import Config, Core, PolicyConfig, TrainConfig
 from minnow.train.group import ALONE
 from minnow.train.ppo import PPO, annealed
 from minnow.train.scale import RewardScale
@@ -107,7 +109,7 @@ def test_adam_equals_torchs():
         other.step()
         mine.step(0.1)
     torch.testing.assert_close(flat, theirs.detach(), rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(mine.moments(leaves[1])["exp_avg"], other.state[theirs]["exp_avg"][5:])
+    torch.testing.assert_close(sure(mine.moments(leaves[1]))["exp_avg"], other.state[theirs]["exp_avg"][5:])
     assert mine.moments(start) is None
 
 
@@ -178,7 +180,7 @@ SWITCHES = {
 }
 
 
-def tiny(core: str, **changes: object) -> Config:
+def tiny(core: Core, **changes: Any) -> Config:
     settings = TrainConfig(steps=4 * 8 * 16, envs=8, horizon=16, minibatch=32, epochs=2, entropy=0.1)
     return Config(
         "cartpole", 5, policy=PolicyConfig(core=core, hidden=8), train=dataclasses.replace(settings, **changes)
@@ -207,6 +209,7 @@ def test_the_gradient_is_that_of_the_mean_loss(core):
     trainer.collect()
     advantage = trainer.advantages()
     returns = advantage + trainer.value
+    assert isinstance(trainer.obs, torch.Tensor)
     out, value, _ = trainer.policy.unroll(trainer.obs[:-1].double(), trainer.start, trainer.resets[:-1])
     log_prob, entropy = trainer.space.log_prob(out, trainer.action)
     ratio = (log_prob - log_prob.detach()).exp()

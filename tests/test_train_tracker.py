@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_what_a_tracker_is_told(kind, monkeypatch, tmp_path):
         told.append((project, name, config["name"], resume, more))
         return Run()
 
-    module = ModuleType(kind)
+    module: Any = ModuleType(kind)
     module.init, module.__spec__ = init, importlib.util.spec_from_loader(kind, None)
     monkeypatch.setitem(sys.modules, kind, module)
     run = tmp_path / "7"
@@ -85,7 +86,7 @@ def test_a_tracker_that_does_not_start_is_one_clear_error(monkeypatch, tmp_path,
     def init(**given):
         raise RuntimeError("api_key not configured (no-tty).\nmore lines")
 
-    module = ModuleType("wandb")
+    module: Any = ModuleType("wandb")
     module.init, module.__spec__ = init, importlib.util.spec_from_loader("wandb", None)
     monkeypatch.setitem(sys.modules, "wandb", module)
     for _ in range(2):  # the run's folder is as free as before

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from sure import sure
 from torch import nn
 
 from minnow import web
@@ -172,7 +173,7 @@ def test_a_file_that_travels_without_its_onnx_model(policy, capsys):
 
 @pytest.mark.parametrize("name", ["maze", "pong"])
 def test_a_shipped_file_alone(capsys, name):
-    path = Path(web.__file__).parent / "policies" / f"{name}.minnow"
+    path = Path(sure(web.__file__)).parent / "policies" / f"{name}.minnow"
     status, found = verify(capsys, path)
     assert status == 0 and found["reference"] == "golden" and found["wasm"] == found["c"]
     assert any(f"{name}.onnx is not beside it" in note for note in found["notes"])

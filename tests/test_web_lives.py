@@ -13,6 +13,7 @@ from test_train_lives import CORES, LIVES, SPEC, TICKS, exported, settings, unde
 
 from minnow import cinfer, envs
 from minnow.cinfer import compile
+from minnow.train.config import Core
 from minnow.train.evaluation import FilePlayer, TorchPlayer
 from minnow.train.policy import Policy
 from minnow.web.game import HERE, PERSON, POLICY, Game, options
@@ -21,7 +22,7 @@ SEED = 11
 
 
 @cache
-def policy_of(core: str) -> tuple[Policy, bytes]:
+def policy_of(core: Core) -> tuple[Policy, bytes]:
     policy = undecided(settings(core))
     return policy, exported(policy)
 
