@@ -30,7 +30,7 @@ def test_python(args: tuple[str, ...], sources: Sources) -> None:
 
 
 def test_types() -> None:
-    """Of all that is not a test; some 40 s of processor time."""
+    """Some 70 s of processor time."""
     status, said = typecheck.check()
     assert status == 0, said
 

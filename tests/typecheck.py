@@ -32,7 +32,7 @@ def check() -> tuple[int, str]:
     link()
     command = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    return done.returncode, (done.stdout + done.stderr).replace(f"{LINKS / 'minnow'}/", "")
+    return done.returncode, (done.stdout + done.stderr).replace(f"{LINKS / 'minnow'}/", "").replace(f"{ROOT}/", "")
 
 
 if __name__ == "__main__":
