@@ -196,7 +196,7 @@ def test_a_draw_list_that_is_too_long_is_told(tmp_path: Path) -> None:
     (tmp_path / "tiny").mkdir()
     source = (HERE / "tiny.c").read_text()
     (tmp_path / "tiny" / "tiny.c").write_text(source.replace("#define ENV_SHAPES 2000", "#define ENV_SHAPES 1999"))
-    with pytest.raises(MinnowError, match="tiny draws 2000 shapes, and declares 1999 at most"):
+    with pytest.raises(MinnowError, match="tiny draws 2000 shapes, but declares 1999 at most"):
         Game(tmp_path / "tiny", seed=1).draw()
 
 
