@@ -122,4 +122,4 @@ def test_the_code_is_small(tmp_path: Path) -> None:
         f"MINNOW_NO_{name}" for name in sorted(set(KINDS) - STAY - {"linear", "lstm", "sigmoid", "constant", "cast"})
     ]
     switches = ("MINNOW_ONLY_AVX2", "MINNOW_ONLY_EXACT", "MINNOW_NO_MESSAGES", "MINNOW_NO_BOX")
-    assert code(tmp_path, *switches, *least) <= 23 * 1024
+    assert code(tmp_path, *switches, *least) <= 24 * 1024
