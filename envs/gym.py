@@ -24,7 +24,7 @@ from gymnasium.vector.utils import batch_space
 from minnow.cinfer.errors import MinnowError, unknown
 
 from .spec import Group, Spec, spec
-from .vector import RECORD, Buffers, Obs, Vector
+from .vector import RECORD, Buffers, Obs, Vector, each
 
 PIXELS = 480  # of a picture, across
 PATIENCE = 1_000_000  # steps that the dead wait for their next life
@@ -46,13 +46,6 @@ def _box(group: Group) -> spaces.Box:
     wide = ends if group.kind == "set" else ends.reshape(len(ends), *[1] * (len(group.shape) - 1), 2)
     low, high = (np.broadcast_to(wide[..., side], group.shape) for side in (0, 1))
     return spaces.Box(low, high, dtype=np.float32)
-
-
-def each(change: Callable[..., Any], *obs: Obs) -> Obs:
-    """`change` of arrays, or group by group of dicts of them."""
-    if isinstance(obs[0], Mapping):
-        return {name: change(*(part[name] for part in obs)) for name in obs[0]}
-    return change(*obs)
 
 
 def seen(spec: Spec, obs: Obs, rows: Any) -> tuple[Obs, dict[str, Any]]:
@@ -127,13 +120,7 @@ class GymEnv(gymnasium.Env):
             self.vector.seed(0, seed)
         if seed is not None or not self._fresh:
             self.vector.reset(b)
-        for _ in range(PATIENCE):
-            if b.alive[0]:
-                break
-            b.action[:] = self._idle
-            self.vector.step(b)
-        else:
-            raise _never(self.vector)
+        _await(self.vector, b, self._idle)
         self._fresh, self._playing = False, True
         obs, info = seen(self.vector.spec, b.obs, 0)
         return obs, info | self._info()
@@ -211,7 +198,8 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
         fps = declared.tick_rate / self.vector.action_repeat
         self.metadata = {**self.metadata, "autoreset_mode": self.mode, "render_fps": fps}
         self._buffers = self.vector.buffers()
-        self._idle = self._buffers.action.copy()
+        alone = declared.lives and self.vector.agents == 1
+        self._aside = vector_of(name, 1, {"agents": 1, **options}) if alone else None
         self._shown = self._buffers.obs  # what the caller saw last
         self._over = np.zeros(self.num_envs, bool)  # rows that show their episode's end; the vector has begun the next
 
@@ -234,7 +222,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
         if fresh.any():
             self._apart(~fresh, self.vector.reset)
             self._await()
-        self._shown = each(lambda old, new: np.where(_wide(chosen, old), new, old), self._shown, self._buffers.obs)
+        self._shown = each(lambda old, new: np.where(wide(chosen, old), new, old), self._shown, self._buffers.obs)
         self._over = self._over & ~chosen
         obs, private = seen(self.vector.spec, self._shown, ...)
         return obs, private | self._info(chosen)
@@ -270,22 +258,24 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
             info |= self._info(np.ones_like(over))
         else:
             self._over = over
-            self._shown = each(lambda new, last: np.where(_wide(over, new), last, new), self._shown, final)
+            self._shown = each(lambda new, last: np.where(wide(over, new), last, new), self._shown, final)
             info |= self._info(~over)
         obs, private = seen(spec, self._shown, ...)
         return obs, reward, terminated, truncated, private | info
 
     def _await(self) -> None:
-        """Plays on where an environment's only agent is dead, until it lives."""
-        b = self._buffers
-        if not self.vector.spec.lives or self.vector.agents != 1:
+        """Plays on where an environment's only agent is dead, until it lives: aside, since the others wait."""
+        b, aside = self._buffers, self._aside
+        if aside is None or b.alive.all():
             return
-        for _ in range(PATIENCE):
-            if b.alive.all():
-                return
-            b.action[:] = self._idle
-            self._apart(b.alive.astype(bool), self.vector.step)
-        raise _never(self.vector)
+        buffers = aside.buffers()
+        idle = buffers.action.copy()
+        for i in np.flatnonzero(~b.alive.astype(bool)):
+            aside.load(0, self.vector.save(i))
+            aside.observe(buffers)
+            _await(aside, buffers, idle)
+            self.vector.load(i, aside.save(0))
+        self.vector.observe(b)
 
     def _apart(self, held: np.ndarray, act: Callable[[Buffers], None]) -> None:
         """Does what acts on all environments, but to those that are `held`: they and their rows stay as they are."""
@@ -322,8 +312,14 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
         return info
 
 
-def _never(vector: Vector) -> MinnowError:
-    return MinnowError(
+def _await(vector: Vector, buffers: Buffers, idle: np.ndarray) -> None:
+    """Steps the one environment of a vector until its agent lives."""
+    for _ in range(PATIENCE):
+        if buffers.alive[0]:
+            return
+        buffers.action[:] = idle
+        vector.step(buffers)
+    raise MinnowError(
         f"an agent of {vector.spec.name} was dead for {PATIENCE} steps: its environment must bear it again, or end "
         "(awaits(), in docs/environments.md)."
     )
@@ -337,6 +333,6 @@ def _mode(said: AutoresetMode | str) -> AutoresetMode:
     return names[said]
 
 
-def _wide(rows: np.ndarray, like: np.ndarray) -> np.ndarray:
+def wide(rows: np.ndarray, like: np.ndarray) -> np.ndarray:
     """A row's flag for each number of the row."""
     return rows.reshape(-1, *[1] * (like.ndim - 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,14 @@ SHAPING = enumeration("SHAPING_NONE", "SHAPING_")
 RECORD = enumeration("SCORE")  # the columns of Buffers.record
 ABSENT = np.zeros(0)  # stands for an array that is not wanted
 Obs = Any  # an array, or, where the environment observes several groups, a dict of arrays by their names
+
+
+def each(work: Callable[..., Any], first: Any, *others: Any) -> Any:
+    """What `work` makes of every array, in the form of `first`; of several observations, of their arrays of one name
+    together. NumPy's arrays and torch's alike."""
+    if isinstance(first, Mapping):
+        return {name: work(leaf, *(other[name] for other in others)) for name, leaf in first.items()}
+    return work(first, *others)
 
 
 def _absent() -> Any:

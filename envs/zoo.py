@@ -16,9 +16,9 @@ from gymnasium import spaces
 
 from minnow.cinfer.errors import MinnowError, missing
 
-from .gym import action_space, each, masks, observation_space, seen, vector_of
+from .gym import action_space, masks, observation_space, seen, vector_of, wide
 from .spec import spec
-from .vector import RECORD, Obs
+from .vector import RECORD, Obs, each
 
 try:
     from pettingzoo import ParallelEnv
@@ -74,7 +74,7 @@ class ZooEnv(ParallelEnv):
             if agent not in self.action_spaces:
                 raise MinnowError(f"there is no agent {agent!r}: they are {', '.join(self.possible_agents)}.")
             b.action[self.possible_agents.index(agent)] = action
-        before = each(np.copy, b.obs)
+        before = each(np.copy, b.obs) if self.vector.spec.lives else b.final_obs
         self.vector.step(b)
         infos, over, ended = self._infos(), bool(b.over[0]), b.terminated | b.truncated
         for i, agent in enumerate(self.agents):
@@ -86,7 +86,7 @@ class ZooEnv(ParallelEnv):
         rewards = {agent: float(reward) for agent, reward in zip(self.agents, b.reward, strict=True)}
         obs = b.obs
         if over:  # the dead show what they saw last
-            obs = each(lambda old, last: _where(ended, last, old), before, b.final_obs)
+            obs = each(lambda old, last: np.where(wide(ended, old), last, old), before, b.final_obs)
         terminations = {agent: over and bool(flag) for agent, flag in zip(self.agents, b.terminated, strict=True)}
         truncations = {agent: over and not flag for agent, flag in terminations.items()}
         answer = self._each(obs), rewards, terminations, truncations, infos
@@ -113,8 +113,3 @@ class ZooEnv(ParallelEnv):
             | seen(spec, b.obs, i)[1]
             for i, agent in enumerate(self.agents)
         }
-
-
-def _where(rows: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Rows of `one` where the flags say so, of `other` elsewhere."""
-    return np.where(rows.reshape(-1, *[1] * (one.ndim - 1)), one, other)

@@ -5,7 +5,7 @@ An observation of one group is a tensor [..., *shape]; one of several is a dict 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from minnow import envs
+from minnow.envs.vector import each
 
 Obs = Tensor | dict[str, Tensor]
 FIELDS, PLANES, SET, PRESENT = "fields", "planes", "set", "present"  # kinds of groups: see envs/abi.h
@@ -57,14 +58,6 @@ def to_dict(given: Inputs) -> list[dict[str, Any]]:
 
 def from_dict(rows: Iterable[Mapping[str, Any]]) -> Inputs:
     return tuple(Input(**{**row, "shape": tuple(row["shape"])}) for row in rows)
-
-
-def each(work: Callable[..., Any], first: Any, *others: Any) -> Any:
-    """What `work` makes of every array, in the form of `first`; of several observations, of their arrays of one name
-    together."""
-    if isinstance(first, Mapping):
-        return {name: work(leaf, *(other[name] for other in others)) for name, leaf in first.items()}
-    return work(first, *others)
 
 
 def leaves(obs: Any) -> dict[str, Any]:
