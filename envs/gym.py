@@ -270,7 +270,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv):
             return
         buffers = aside.buffers()
         idle = buffers.action.copy()
-        for i in np.flatnonzero(~b.alive.astype(bool)):
+        for i in np.flatnonzero(~b.alive.astype(bool)).tolist():
             aside.load(0, self.vector.save(i))
             aside.observe(buffers)
             _await(aside, buffers, idle)
