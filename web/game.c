@@ -352,11 +352,7 @@ static void game_observe(Game *game) {
                 env_observe(state, 0, slot, group, obs, game->scratch);
             }
         }
-        uint8_t *mask = game->mask + slot * choices;
-        env_mask(state, 0, slot, mask);
-        if (!game_alive(game, slot)) {
-            memset(mask, 1, choices);
-        }
+        env_mask(state, 0, slot, game->mask + slot * choices);
     }
 }
 
