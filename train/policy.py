@@ -311,7 +311,9 @@ class Policy(nn.Module):
             seen = sum(self._stem(item, config) for item in private)
             self.private = _layers(seen, config, config.layers)
             width += config.hidden if config.layers else seen
-        self.critic = _linear(width, 1, 1.0)
+        # Values begin near zero: what they begin with must be unlearned, and Adam's first steps, all of one size, kill
+        # units on the way.
+        self.critic = _linear(width, 1, 0.01)
         if isinstance(space, Gaussian):
             low, high = torch.tensor(space.low), torch.tensor(space.high)
             self.register_buffer("middle", (low + high) / 2)
