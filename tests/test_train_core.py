@@ -22,6 +22,7 @@ from minnow.train.config import Config, PolicyConfig, TrainConfig
 from minnow.train.policy import Policy
 from minnow.train.ppo import PPO, Minibatch, arranged
 from minnow.train.space import Categorical, Gaussian
+from minnow.train.weights import Weights
 
 torch.set_num_threads(1)  # two are slower, the more so on a busy machine
 CORE = Path(learn.__file__).parent / "core"
@@ -54,7 +55,7 @@ def trained(trainer: PPO, updates: int = 3) -> torch.Tensor:
 def config(case: str, precision: str, **changes: object) -> Config:
     name, policy, train = CASES[case]
     settings = dataclasses.replace(SETTINGS, **{"precision": precision, "backend": "c"} | train | changes)
-    return Config(name, 3, policy=PolicyConfig(hidden=16, **{"core": "mlp"} | policy), train=settings)
+    return Config(name, 5, policy=PolicyConfig(hidden=16, **{"core": "mlp"} | policy), train=settings)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -295,3 +296,29 @@ def test_webassembly_learns_the_same_bits():
         ["node", "-e", f"(async () => {{{script}}})()", str(module)], capture_output=True, text=True, check=True
     ).stdout
     assert said.split()[0].zfill(8) == _bits().decode().split()[0]
+
+
+@pytest.mark.parametrize(("out", "in_"), [(5, 5), (64, 17), (3, 40), (1, 7), (1, 1)])
+def test_initial_weights_are_orthogonal_and_the_seeds(out, in_):
+    def drawn(seed: int, skipped: int = 0) -> torch.Tensor:
+        weights = Weights(seed)
+        for _ in range(skipped + 1):
+            layer = weights.linear(in_, out, 3.0)
+        assert not layer.bias.any()
+        return layer.weight.detach()
+
+    weight = drawn(1)
+    small = weight @ weight.T if out < in_ else weight.T @ weight
+    torch.testing.assert_close(small, 9 * torch.eye(min(out, in_)), rtol=0, atol=1e-5)
+    assert torch.equal(weight, drawn(1))
+    assert out == 1 or not any(torch.equal(weight, other) for other in (drawn(2), drawn(1 + 2**40), drawn(1, 1)))
+
+
+def test_initial_weights_have_no_favourite_direction():
+    """As of evenly spread rotations: n times a square has a mean of 1, and its square one of 3 n / (n + 2)."""
+    many = torch.stack([Weights(seed).linear(8, 8, 1.0).weight.detach() for seed in range(500)])
+    square = 8 * many.square()
+    torch.testing.assert_close(square.mean(0), torch.ones(8, 8), rtol=0, atol=0.3)
+    torch.testing.assert_close(square.square().mean(), torch.tensor(2.4), rtol=0, atol=0.1)
+    torch.testing.assert_close(many.mean(0), torch.zeros(8, 8), rtol=0, atol=0.08)
+    assert 0.4 < (torch.linalg.det(many) > 0).float().mean() < 0.6

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from minnow.train import learn
+from minnow.train.native import call
 
 
 def estimate(
@@ -87,6 +87,6 @@ def native(
     inputs = [reward, value, final_value, terminated, truncated, last_value, ratio]
     inputs = [None if leaf is None else leaf.contiguous() for leaf in inputs]
     carry, advantage = torch.empty_like(last_value), torch.empty(reward.shape, dtype=reward.dtype)
-    learn.call(reward.dtype, "advantages", *reward.shape, *inputs, gamma, lam, clip_delta, clip_trace, carry,
-                 advantage)  # fmt: skip
+    call(reward.dtype, "advantages", *reward.shape, *inputs, gamma, lam, clip_delta, clip_trace, carry,
+         advantage)  # fmt: skip
     return advantage

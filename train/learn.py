@@ -3,22 +3,17 @@ processor."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from minnow.cinfer import binding, compile
-from minnow.train.native import REALS
+from minnow.train.native import REALS, call, core
 from minnow.train.policy import GRU, LSTM, MinGRU, Policy, State
 from minnow.train.space import Gaussian
 
-HERE = Path(__file__).resolve().parent / "core"
-ROOMS = ("learn.h", "network.h", "memory.h", "action.h", "gradient.h", "update.h")  # with declarations
 ACTIVATIONS = {"relu": "LEARN_RELU", "tanh": "LEARN_TANH"}
 MEMORIES = {LSTM: "LEARN_LSTM", GRU: "LEARN_GRU", MinGRU: "LEARN_MINGRU", type(None): "LEARN_NO_MEMORY"}
 
@@ -26,7 +21,7 @@ MEMORIES = {LSTM: "LEARN_LSTM", GRU: "LEARN_GRU", MinGRU: "LEARN_MINGRU", type(N
 class Core:
     """Of one policy, all of whose parameters lie one behind the other in `flat`, in the order of `ppo.arranged`, and of
     a rollout of `steps` and `rows` rows, which are `first` and so on of `all_rows`. `bytes_`: observations are such.
-    `threads` share the work, with the same result. `fused`: see `library`."""
+    `threads` share the work, with the same result. `fused`: see `native.core`."""
 
     def __init__(
         self,
@@ -40,8 +35,8 @@ class Core:
         threads: int,
         fused: bool,
     ) -> None:
-        self.fused, self.ffi = fused, library(fused).ffi
-        c = library(fused).c
+        self.fused, self.ffi = fused, core(fused).ffi
+        c = core(fused).c
         self.type, self.flat, self.rows = flat.dtype, flat, rows
         self.net, self.kept = self._net(policy, bytes_, steps)
         of_rows = (torch.arange(first, first + rows) * c.LEARN_STRANDS).div(all_rows, rounding_mode="floor")
@@ -63,7 +58,7 @@ class Core:
         """learn.h's description of the network, and the tensors that it points to."""
         space, layers = policy.space, [module for module in policy.encoder if isinstance(module, nn.Linear)]
         kinds = {type(module).__name__.lower() for module in policy.encoder} & set(ACTIVATIONS)
-        c = library(self.fused).c
+        c = core(self.fused).c
         net = self.ffi.new(f"learn_net_{REALS[self.type]} *")
         net.inputs = (layers[0] if layers else policy.actor).in_features
         net.hidden, net.layers = policy.actor.in_features, len(layers)
@@ -140,22 +135,3 @@ class Core:
         """Weight, sum and sum of squares of x - mean, weighted; x and weight [T, rows]."""
         self.call("moments", *x.shape, self.strand, self.first, self.count, x, weight, mean, self.moment)
         return self.moment[0].clone()
-
-
-def call(type_: torch.dtype, name: str, *given: Any, fused: bool = False) -> Any:
-    """A function of learn.h for numbers of a type. Tensors are contiguous."""
-    held = library(fused)
-    return getattr(held.c, f"learn_{name}_{REALS[type_]}")(*(_pointed(held.ffi, item) for item in given))
-
-
-def _pointed(ffi: Any, item: Any) -> Any:
-    if isinstance(item, Tensor):
-        return ffi.cast("void *", item.data_ptr())
-    return ffi.NULL if item is None else item
-
-
-@functools.cache
-def library(fused: bool = False) -> binding.Library:
-    """learn.h; `fused`: with fused multiply-add, where the processor has it."""
-    built = compile.shared(HERE / "library.c", defines={"LEARN_FUSED": int(fused)}, flags=[*binding.FLAGS, "-lm"])
-    return binding.load(built, *(HERE / room for room in ROOMS))

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
-from minnow.cinfer import binding
+from minnow.cinfer import binding, compile
 
+HERE = Path(__file__).resolve().parent
 REALS = {torch.float32: "float", torch.float64: "double"}  # what the names of functions for either type end in
+ROOMS = ("learn.h", "random.h", "weights.h", "network.h", "memory.h", "action.h", "gradient.h", "update.h")
 
 
 def library(name: str) -> binding.Library:
     """`NAME.c` with its declarations."""
-    return binding.source(Path(__file__).resolve().parent / f"{name}.c")
+    return binding.source(HERE / f"{name}.c")
+
+
+@functools.cache
+def core(fused: bool = False) -> binding.Library:
+    """core/learn.h; `fused`: with fused multiply-add, where the processor has it."""
+    flags = [*binding.FLAGS, "-lm"]
+    built = compile.shared(HERE / "core" / "library.c", defines={"LEARN_FUSED": int(fused)}, flags=flags)
+    return binding.load(built, *(HERE / "core" / room for room in ROOMS))
+
+
+def call(type_: torch.dtype | None, name: str, *given: Any, fused: bool = False) -> Any:
+    """A function of learn.h for numbers of a type, or for none. Tensors are contiguous."""
+    held = core(fused)
+    function = getattr(held.c, f"learn_{name}" if type_ is None else f"learn_{name}_{REALS[type_]}")
+    return function(*(_pointed(held.ffi, item) for item in given))
+
+
+def _pointed(ffi: Any, item: Any) -> Any:
+    if isinstance(item, Tensor):
+        return ffi.cast("void *", item.data_ptr())
+    return ffi.NULL if item is None else item

@@ -24,6 +24,7 @@ from minnow.cinfer.errors import MinnowError
 from minnow.train.config import PolicyConfig
 from minnow.train.observation import FIELDS, PRESENT, SET, Input, Inputs, Obs, any_of, each, inputs
 from minnow.train.space import Categorical, Gaussian, Space
+from minnow.train.weights import Weights, deviations, lasting
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU, "silu": nn.SiLU}
 State = tuple[Tensor, ...]
@@ -95,11 +96,11 @@ class LSTM(Memory):
 
     lstm: Any  # nn.LSTM, whose weights have no types
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, weights: Weights) -> None:
         super().__init__()
         self.lstm = nn.LSTM(size, size)
-        nn.init.orthogonal_(self.lstm.weight_ih_l0)
-        nn.init.orthogonal_(self.lstm.weight_hh_l0)
+        weights.orthogonal_(self.lstm.weight_ih_l0, 1.0)
+        weights.orthogonal_(self.lstm.weight_hh_l0, 1.0)
         nn.init.zeros_(self.lstm.bias_ih_l0)
         nn.init.zeros_(self.lstm.bias_hh_l0)
         self.batch_axis = 1
@@ -109,7 +110,7 @@ class LSTM(Memory):
         """Biases by which the cells keep what they hold for 1 to `steps` steps (Tallec and Ollivier, 2018, "Can
         recurrent neural networks warp time?", but spread evenly, not drawn)."""
         size = self.lstm.hidden_size
-        keep = torch.linspace(1, steps, size).log()
+        keep = lasting(size, steps)
         self.lstm.bias_hh_l0[:size] = -keep  # the input gate
         self.lstm.bias_hh_l0[size : 2 * size] = keep  # the forget gate
 
@@ -140,11 +141,11 @@ class GRU(Memory):
 
     gru: Any  # nn.GRU, whose weights have no types
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, weights: Weights) -> None:
         super().__init__()
         self.gru = nn.GRU(size, size)
-        nn.init.orthogonal_(self.gru.weight_ih_l0)
-        nn.init.orthogonal_(self.gru.weight_hh_l0)
+        weights.orthogonal_(self.gru.weight_ih_l0, 1.0)
+        weights.orthogonal_(self.gru.weight_hh_l0, 1.0)
         nn.init.zeros_(self.gru.bias_ih_l0)
         nn.init.zeros_(self.gru.bias_hh_l0)
         self.batch_axis = 1
@@ -204,13 +205,10 @@ class MinGRU(Memory):
     """Minimal gated recurrent unit (Feng et al., 2024, "Were RNNs all we needed?", section 3.1): gate and candidate
     depend on the input alone. State: h, [B, size]."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, weights: Weights) -> None:
         super().__init__()
-        self.gate = nn.Linear(size, size)
-        self.candidate = nn.Linear(size, size)
-        for layer in (self.gate, self.candidate):
-            nn.init.orthogonal_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.gate = weights.linear(size, size, 1.0)
+        self.candidate = weights.linear(size, size, 1.0)
         self.batch_axis = 0
 
     def initial(self, batch: int) -> State:
@@ -234,16 +232,16 @@ class MinGRU(Memory):
 
 
 LEAST = -1e9  # below what any entity's network gives; finite, as every number in a policy's file
-CORES: dict[str, Callable[[int], Memory] | None] = {"mlp": None, "lstm": LSTM, "gru": GRU, "mingru": MinGRU}
+CORES: dict[str, Callable[[int, Weights], Memory] | None] = {"mlp": None, "lstm": LSTM, "gru": GRU, "mingru": MinGRU}
 
 
 class SetEncoder(nn.Module):
     """A set of entities as one vector, whatever their order (Zaheer et al., 2017, "Deep sets"): one network for each
     entity, then the mean and the maximum of its outputs over those that are there; zeros where none is."""
 
-    def __init__(self, fields: int, config: PolicyConfig) -> None:
+    def __init__(self, fields: int, config: PolicyConfig, weights: Weights) -> None:
         super().__init__()
-        self.each = _layers(fields, config, max(config.layers, 1))
+        self.each = _layers(fields, config, max(config.layers, 1), weights)
         self.size = 2 * config.hidden
 
     def forward(self, x: Tensor, there: Tensor | None) -> Tensor:
@@ -261,14 +259,17 @@ class SetEncoder(nn.Module):
 
 class Policy(nn.Module):
     """given: the groups of an observation; or the shape of the only one. 8-bit observations are scaled to 0 .. 1 before
-    anything else."""
+    anything else. The same seed gives the same weights; without one torch's generator draws it."""
 
     middle: Tensor
     reach: Tensor
     normalize: Any  # Normalize; of several groups a dict of them by group; or None
 
-    def __init__(self, config: PolicyConfig, given: Sequence[Input] | Sequence[int], space: Space) -> None:
+    def __init__(
+        self, config: PolicyConfig, given: Sequence[Input] | Sequence[int], space: Space, seed: int | None = None
+    ) -> None:
         super().__init__()
+        weights = Weights(seed)
         self.space, self.inputs = space, inputs(given)
         self.products: Callable[[], AbstractContextManager[Any]] = (
             contextlib.nullcontext
@@ -291,44 +292,44 @@ class Policy(nn.Module):
         if not plain:
             raise MinnowError("every group of the observation is for the critic alone: the policy would see nothing.")
         self.stems = nn.ModuleDict()
-        size = sum(self._stem(item, config) for item in plain)
+        size = sum(self._stem(item, config, weights) for item in plain)
         if self.parts:
             size = math.prod(obs_shape[1:])
-        self.encoder = _layers(size, config, config.layers)
+        self.encoder = _layers(size, config, config.layers, weights)
         core = CORES[config.core]
         if core is not None and config.layers == 0:
-            self.encoder = nn.Sequential(_linear(size, config.hidden, 1.0))  # the memory wants its own width
-        self.core = core(config.hidden) if core is not None else None
+            self.encoder = nn.Sequential(weights.linear(size, config.hidden, 1.0))  # the memory wants its own width
+        self.core = core(config.hidden, weights) if core is not None else None
         if config.remember:
             if not isinstance(self.core, LSTM) or config.remember < 2:
                 raise MinnowError("policy.remember is a number of steps, 2 or more, for policy.core lstm.")
             self.core.remember(config.remember)
         width = config.hidden if core is not None or config.layers else size
         out_size = space.heads if isinstance(space, Gaussian) else 1 if self.parts else space.out_size
-        self.actor = _linear(width, out_size, 0.01)
+        self.actor = weights.linear(width, out_size, 0.01)  # makes the first policy even
         self.private = None  # the encoder of what is for the critic alone
         if private:
-            seen = sum(self._stem(item, config) for item in private)
-            self.private = _layers(seen, config, config.layers)
+            seen = sum(self._stem(item, config, weights) for item in private)
+            self.private = _layers(seen, config, config.layers, weights)
             width += config.hidden if config.layers else seen
         # Values begin near zero: what they begin with must be unlearned, and Adam's first steps, all of one size, kill
         # units on the way.
-        self.critic = _linear(width, 1, 0.01)
+        self.critic = weights.linear(width, 1, 0.01)
         if isinstance(space, Gaussian):
             low, high = torch.tensor(space.low), torch.tensor(space.high)
             self.register_buffer("middle", (low + high) / 2)
             self.register_buffer("reach", (high - low) / 2)
-            self.log_std = nn.Parameter(torch.log(self.reach * 0.5))
+            self.log_std = nn.Parameter(deviations(self.reach))
 
-    def _stem(self, item: Input, config: PolicyConfig) -> int:
+    def _stem(self, item: Input, config: PolicyConfig, weights: Weights) -> int:
         """Makes the network that a group goes through first, if it wants one; how many numbers come out."""
         if item.kind == SET:
-            stem = self.stems[_key(item)] = SetEncoder(item.shape[1], config)
+            stem = self.stems[_key(item)] = SetEncoder(item.shape[1], config, weights)
             return stem.size
         size = math.prod(item.shape)
         if item.kind == FIELDS or len(self.inputs) == 1:
             return size
-        self.stems[_key(item)] = _layers(size, config, 1)
+        self.stems[_key(item)] = _layers(size, config, 1, weights)
         return config.hidden
 
     @property
@@ -503,17 +504,9 @@ def _key(item: Input) -> str:
     return f"of_{item.name}"
 
 
-def _layers(size: int, config: PolicyConfig, count: int) -> nn.Sequential:
+def _layers(size: int, config: PolicyConfig, count: int, weights: Weights) -> nn.Sequential:
     """Fully connected, `count` of them, each with its activation."""
     layers: list[nn.Module] = []
     for before, after in pairwise([size] + [config.hidden] * count):
-        layers += [_linear(before, after, math.sqrt(2)), ACTIVATIONS[config.activation]()]
+        layers += [weights.linear(before, after, math.sqrt(2)), ACTIVATIONS[config.activation]()]
     return nn.Sequential(*layers)
-
-
-def _linear(before: int, after: int, gain: float) -> nn.Linear:
-    """Orthogonal weights (Saxe et al., 2013), zero bias. A small gain on the actor makes the first policy even."""
-    layer = nn.Linear(before, after)
-    nn.init.orthogonal_(layer.weight, gain)
-    nn.init.zeros_(layer.bias)
-    return layer

@@ -47,9 +47,8 @@ def action_space(spec: envs.Spec) -> Space:
 
 def build_policy(config: Config, spec: envs.Spec) -> Policy:
     """A fresh policy; the same seed gives the same weights."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        return Policy(config.policy, declared(spec), action_space(spec))
+    with torch.random.fork_rng(devices=[]):  # which torch's own layers draw from in vain
+        return Policy(config.policy, declared(spec), action_space(spec), config.seed)
 
 
 def arranged(policy: Policy) -> list[torch.nn.Parameter]:

@@ -46,6 +46,8 @@ enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 #define LEARN_LOG_OF(x) mnw_log_float(x)
 #define LEARN_TANH_OF(x) mnw_tanh_float(x)
 #define LEARN_ROOT_OF(x) mnw_sqrt(x)
+#include "random.h"
+#include "weights.h"
 #include "products.h"
 #include "network.h"
 #include "memory.h"
@@ -65,6 +67,8 @@ enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 #define LEARN_LOG_OF(x) log(x)
 #define LEARN_TANH_OF(x) tanh(x)
 #define LEARN_ROOT_OF(x) sqrt(x)
+#include "random.h"
+#include "weights.h"
 #include "products.h"
 #include "network.h"
 #include "memory.h"
