@@ -163,11 +163,22 @@ static inline uint32_t env_seen(const EnvRows *v, size_t block) {
     return ENV_LANES > 1 && left < ENV_LANES ? (uint32_t)left : ENV_LANES;
 }
 
+/* memset of what is one size nearly always, which compilers are told: they begin one of unknown size slowly. */
+static inline void env_fill(uint8_t *to, int value, size_t size) {
+    if (size == ENV_SLOTS * ENV_LANES) {
+        memset(to, value, ENV_SLOTS * ENV_LANES);
+    } else if (size == ENV_LANES) {
+        memset(to, value, ENV_LANES);
+    } else {
+        memset(to, value, size);
+    }
+}
+
 /* A lane's flag for each of its rows. */
 static inline void env_flag(uint8_t *restrict row, const int32_t *restrict lane, int any, uint32_t seen,
                             uint32_t agents) {
     if (!any) {
-        memset(row, 0, (size_t)seen * agents);
+        env_fill(row, 0, (size_t)seen * agents);
         return;
     }
     if (agents == 1) {
@@ -217,7 +228,7 @@ ENV_PART void env_show(const EnvRows *v, const EnvBuffers *b, size_t block, int 
         char *obs = b->obs[g] ? (char *)b->obs[g] + first * size : 0;
         for (uint32_t a = 0; obs && a < agents; a++, obs += size) {
             if (seen == ENV_LANES) {
-                env.observe[ENV_GROUPS == 1 ? 0 : g](s, (int)a, (void *)obs, (size_t)agents * env_group_numbers(g));
+                env_see(s, (int)a, g, obs, (size_t)agents * env_group_numbers(g));
                 continue;
             }
             for (uint32_t l = 0; l < seen; l++) {
@@ -243,10 +254,10 @@ ENV_PART void env_show(const EnvRows *v, const EnvBuffers *b, size_t block, int 
         env_present(s, l, b->alive ? b->alive + at : 0, b->reset && any ? b->reset + at : 0, v->row + at, agents);
     }
     if (!env.alive && ENV_LANES > 1 && b->alive) {
-        memset(b->alive + first, 1, (size_t)seen * agents);
+        env_fill(b->alive + first, 1, (size_t)seen * agents);
     }
     if ((env.alive || ENV_LANES > 1) && b->reset && !any) {
-        memset(b->reset + first, 0, (size_t)seen * agents);
+        env_fill(b->reset + first, 0, (size_t)seen * agents);
     } else if (!env.alive && ENV_LANES > 1 && b->reset) {
         env_fresh(b->reset + first, v->row + first, (size_t)seen * agents);
     }
@@ -459,10 +470,10 @@ ENV_APART static void env_open(const EnvRows *v, const EnvBuffers *b, size_t blo
         }
     }
     if (b->terminated) {
-        memset(b->terminated + first, 0, rows);
+        env_fill(b->terminated + first, 0, rows);
     }
     if (b->truncated) {
-        memset(b->truncated + first, 0, rows);
+        env_fill(b->truncated + first, 0, rows);
     }
 }
 
@@ -558,8 +569,11 @@ ENV_PART void env_step_block(const EnvRows *v, const EnvBuffers *b, size_t block
     if (env.alive) {
         begun |= env_settle(v, b, block, s, desk);
     }
-    for (uint32_t l = 0; b->over && l < seen; l++) {
-        b->over[block * ENV_LANES + l] = over >> l & 1;
+    if (b->over) {
+        env_fill(b->over + block * ENV_LANES, 0, seen);
+        for (uint32_t l = 0; over && l < seen; l++) {
+            b->over[block * ENV_LANES + l] = over >> l & 1;
+        }
     }
     for (uint32_t l = 0; over && l < ENV_LANES; l++) {
         if (!(over >> l & 1)) {
