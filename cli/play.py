@@ -59,7 +59,7 @@ class Flags:
     policy: str = ""
     """A .minnow file. Empty: the one that the game comes with, if there is one; `none`: the script."""
     replay: str = ""
-    """A replay file to watch. Whoever touches the game's keys plays on from there."""
+    """A replay to watch, a file or a page's link in quotes. Whoever touches the game's keys plays on from there."""
     save_replay: str = ""
     """Where to write the game since its last start as a replay, when the window closes. Empty: a new file in replays/;
     `none`: nowhere."""
@@ -86,7 +86,7 @@ def main(argv: list[str]) -> int:
     from minnow.envs.window import Window
 
     if chosen.replay:
-        found = find(Path(chosen.replay), place, [chosen.policy] if chosen.policy else ())
+        found = find(chosen.replay, place, [chosen.policy] if chosen.policy else ())
         table = Table(place, None, 0, found)
     else:
         seed = secrets.randbits(32) if chosen.seed is None else chosen.seed

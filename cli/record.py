@@ -40,7 +40,7 @@ class Flags:
     policy: str = ""
     """A .minnow file. Empty: the one that the game comes with, if there is one; `none`: the script."""
     replay: str = ""
-    """A replay file, which is filmed from its start: as it was played, whoever drove."""
+    """A replay, a file or a link from a page, which is filmed from its start: as it was played, whoever drove."""
     seconds: float | None = None
     """Of the game's own time; absent: 6, or all of the replay."""
     skip: float = 0.0
@@ -61,11 +61,8 @@ def main(argv: list[str]) -> int:
         print(USAGE)
         return 0 if argv and argv[0] in ("-h", "--help") else 2
     chosen = flags.parse(Flags, [*name[1:], *rest], " ".join(["minnow record", *name[:1]]))
-    found = (
-        find(Path(chosen.replay), *name[:1], policies=[chosen.policy] if chosen.policy else ())
-        if chosen.replay
-        else None
-    )
+    policies = [chosen.policy] if chosen.policy else ()
+    found = find(chosen.replay, *name[:1], policies=policies) if chosen.replay else None
     place = found.place if found else envs.folder(name[0])
     spec = envs.spec(place)
     whole = found.replay.ticks / spec.tick_rate if found else 6.0

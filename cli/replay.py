@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 SUMMARY = "play a replay, and print the hashes that prove it"
 USAGE = """usage: minnow replay FILE [options]
 
-FILE is what minnow play or a page wrote. minnow replay FILE --help lists the options."""
+FILE is what minnow play or a page wrote, or a link from a page. minnow replay FILE --help lists the options."""
 
 
 @dataclass
@@ -73,7 +74,7 @@ def main(argv: list[str]) -> int:
 
 def _play(file: str, chosen: Flags) -> Iterator[tuple[str, Any]]:
     """What there is to tell, as it becomes known: (its key, value)."""
-    found = find(Path(file), chosen.env, chosen.policy)
+    found = find(file, chosen.env, chosen.policy)
     yield "env", found.replay.env
     player = found.player()
     for value in player.hashes(chosen.ticks):
@@ -81,19 +82,30 @@ def _play(file: str, chosen: Flags) -> Iterator[tuple[str, Any]]:
     yield "ticks", player.game.ticks
 
 
-def find(file: Path, env: str | Path = "", policies: Sequence[str] = ()) -> Found:
-    """Reads a replay file, and finds its environment, by name unless `env` says where, and its policies. Raises
-    MinnowError where it cannot be played here."""
+def data_of(source: str) -> tuple[str, bytes]:
+    """How to call a replay, and its bytes, from a file or from a page's link, which carries them (docs/replay.md)."""
+    page, mark, text = source.partition("#replay=")
+    if mark:
+        try:
+            return page, base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except ValueError:
+            raise MinnowError(f"the link to {page} is damaged: its replay is not whole. Copy it once more.") from None
+    try:
+        return source, Path(source).read_bytes()
+    except OSError as error:
+        raise MinnowError(f"cannot read {source}: {error.strerror}.") from None
+
+
+def find(source: str, env: str | Path = "", policies: Sequence[str] = ()) -> Found:
+    """Reads a replay from a file or a link, and finds its environment, by name unless `env` says where, and its
+    policies. Raises MinnowError where it cannot be played here."""
     from minnow.web import replay
 
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise MinnowError(f"cannot read {file}: {error.strerror}.") from None
+    called, data = data_of(source)
     try:
         read = replay.decode(data)
     except MinnowError as error:
-        raise MinnowError(f"{file}: {error}.", error.number) from None
+        raise MinnowError(f"{called}: {error}.", error.number) from None
     if not env and read.env not in envs.names():
         raise unknown("environment", read.env, envs.names())
     place = envs.folder(env or read.env)

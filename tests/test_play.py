@@ -112,7 +112,7 @@ def test_a_window(screen: str, tmp_path: Path) -> None:
     told = json.loads(game.communicate(timeout=60)[0].splitlines()[-1])
     assert game.returncode == 0 and told["taken_over"] and told["driver"] == "person" and told["ticks"] > 5
     assert told["speed"] == 2
-    again = find(tmp_path / told["replay"]).player()
+    again = find(str(tmp_path / told["replay"])).player()
     list(again.hashes())
     assert again.game.ticks == told["ticks"] and again.game.score() == told["score"]
     assert told["parameters"] != {param.name: param.value for param in envs.spec("pong").param}

@@ -380,13 +380,13 @@ def test_policies_are_found_by_their_contents(tmp_path: Path, monkeypatch: pytes
     path = tmp_path / "one.replay"
     path.write_bytes(replay.encode(replay.of(game)))
     with pytest.raises(MinnowError, match="neither given, nor shipped, nor in runs"):
-        find(path)
+        find(str(path))
     named = tmp_path / "mine.bin"
     named.write_bytes(data)
-    assert find(path, policies=[str(named)]).policies == [data]
+    assert find(str(path), policies=[str(named)]).policies == [data]
     (tmp_path / "runs" / "pong" / "a").mkdir(parents=True)
     shutil.move(named, tmp_path / "runs" / "pong" / "a" / "policy.minnow")
-    assert find(path).policies == [data]
+    assert find(str(path)).policies == [data]
 
 
 def test_a_replay_is_filmed(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -400,7 +400,7 @@ def test_a_replay_is_filmed(file: Path, tmp_path: Path, capsys: pytest.CaptureFi
 def test_the_window_watches_and_writes(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from minnow.cli.replay import find
 
-    table = play.Table(minnow.envs.folder("pong"), None, 0, find(file))
+    table = play.Table(minnow.envs.folder("pong"), None, 0, find(str(file)))
     for _ in range(120):
         table.tick()
     assert play.save(table, str(tmp_path / "watched")) is None  # there is a file of it
@@ -417,10 +417,10 @@ def test_the_window_watches_and_writes(file: Path, tmp_path: Path, capsys: pytes
         table.tick()
     where = play.save(table, str(tmp_path / "new" / "mine.replay"))
     assert where and f"minnow play pong --replay {where}" in capsys.readouterr().err
-    again = find(Path(where)).player()
+    again = find(where).player()
     list(again.hashes())
     assert again.game.hash() == table.game.hash()
-    watched = play.Table(minnow.envs.folder("pong"), None, 0, find(file))
+    watched = play.Table(minnow.envs.folder("pong"), None, 0, find(str(file)))
     while watched.running:
         watched.tick()
     assert watched.game.ticks == sure(watched.player).replay.ticks and "is over" in watched.words()

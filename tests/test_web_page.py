@@ -17,7 +17,9 @@ import torch
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 from werkzeug.serving import make_server
 
+from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
+from minnow.cli.replay import find
 from minnow.envs.shapes import Circle, Rect
 from minnow.export import Discrete, export
 from minnow.web import server, site
@@ -319,13 +321,76 @@ def test_sliders_turn_parameters(visit: Callable[..., Visit], host: Host) -> Non
     page = visit().open(f"{host.address}pong.html")
     paused(page)
     page.get_by_text("World", exact=True).click()
-    slider = page.get_by_role("slider").first
+    slider = page.locator("details").get_by_role("slider").first
     slider.focus()
     page.keyboard.press("End")
     high = demo(page, "for (let i = 0; i < 300; i += 1) game.tick(); return game.hash()")
     page.get_by_role("button", name="Defaults").click()
     demo(page, "demo.reset()")
     assert demo(page, "for (let i = 0; i < 300; i += 1) game.tick(); return game.hash()") != high
+
+
+def test_back_and_forth_in_time(visit: Callable[..., Visit], host: Host) -> None:
+    """By key, by the bar, and on from there as it was played."""
+    page = visit().open(f"{host.address}pong.html")
+    paused(page)
+    hashes = demo(page, "return Array.from({ length: 90 }, () => (game.tick(), game.hash()))")
+    for tick in (89, 88):
+        page.keyboard.press(",")
+        assert demo(page, "return [game.ticks, game.hash()]") == [tick, hashes[tick - 1]]
+    page.get_by_label("Time", exact=True).fill("17")
+    until(page, "demo.game.ticks === 17")
+    assert demo(page, "return game.hash()") == hashes[16]
+    page.get_by_role("button", name="Back one tick").click()
+    page.keyboard.press(".")
+    assert demo(page, "return [game.ticks, game.hash()]") == [17, hashes[16]]
+    assert demo(page, "while (game.following) game.tick(); return [game.ticks, game.hash()]") == [90, hashes[89]]
+
+
+def test_a_link_plays_the_same_game(visit: Callable[..., Visit], host: Host, policy: bytes, tmp_path: Path) -> None:
+    """With a takeover and a turned parameter in it; in the page, where it pauses at its end, and natively."""
+    page = visit(permissions=["clipboard-read", "clipboard-write"]).open(f"{host.address}pong.html")
+    paused(page)
+    demo(
+        page, "for (let i = 0; i < 30; i += 1) game.tick(); game.turn(1, 1.5); demo.store.takeOver(0); game.act(0, [1])"
+    )
+    end = demo(page, "for (let i = 0; i < 30; i += 1) game.tick(); return game.hash()")
+    page.get_by_text("Share", exact=True).click()
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_text("Copied:")).to_be_visible()
+    link = page.evaluate("navigator.clipboard.readText()")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save the replay").click()
+    assert link == page.get_by_label("Link").input_value() and link.startswith(f"{host.address}pong.html#replay=")
+
+    again = visit().open(link)
+    until(again, "!demo.store.clock.running && demo.game.ticks === 60")
+    assert demo(again, "return game.hash()") == end
+    expect(again.get_by_role("status").first).to_contain_text("The replay is over")
+    file = tmp_path / "policy.minnow"
+    file.write_bytes(policy)
+    for source in (link, str(saved.value.path())):
+        player = find(source, policies=[str(file)]).player()
+        list(player.hashes())
+        assert player.game.hash() == end
+
+    for cut in (link[:-1], link[:-8], link + "*"):
+        other = visit().open(cut)
+        expect(other.get_by_text(re.compile("damaged|cut short"))).to_be_visible()
+        other.get_by_role("button", name="Play without it").click()
+        until(other, "demo.game.ticks > 0")
+        with pytest.raises(MinnowError, match=r"damaged|cut short"):
+            find(cut)
+
+
+def test_a_long_game_is_a_file_and_no_link(visit: Callable[..., Visit], host: Host) -> None:
+    page = visit().open(f"{host.address}pong.html")
+    paused(page)
+    demo(page, "game.drive(0, 2); for (let i = 0; i < 4000; i += 1) { game.act(0, [i % 3]); game.tick(); }")
+    page.get_by_text("Share", exact=True).click()
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_text("save the replay and send the file")).to_be_visible()
+    expect(page.get_by_label("Link")).to_be_hidden()
 
 
 def test_help_lists_the_keys(visit: Callable[..., Visit], host: Host) -> None:

@@ -1,6 +1,6 @@
 /** The game's clock: fixed ticks, however fast the screen refreshes. */
 
-export const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16];
+export const SPEEDS = [0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64];
 
 const LONGEST_GAP = 0.1; // s of real time that one frame may stand for
 const FRAME_BUDGET = 12; // ms of computing a frame; what does not fit is dropped, and the game runs slower

@@ -11,6 +11,7 @@ import { Controls } from "./controls.js";
 import { make } from "./dom.js";
 import { gestures } from "./gestures.js";
 import { listen } from "./keyboard.js";
+import { fromLink } from "./link.js";
 import { load } from "./loader.js";
 import { PANELS } from "./panels.js";
 import { Store } from "./store.js";
@@ -52,13 +53,29 @@ class MinnowDemo extends HTMLElement {
       const store = (this.store = new Store(spec, module, whole));
       this.#build(store, flatten, signal);
       await store.open(policy ? [policy] : [], policyName);
-      if (policy && stages.length && store.game) {
+      if (policy && store.game) {
         store.stages = [...stages, { steps: store.game.meta().steps ?? 0, fetch: async () => policy }];
         store.changed();
       }
-      if (!matchMedia("(prefers-reduced-motion: reduce)").matches) store.play();
+      window.addEventListener("hashchange", () => void this.#follow(store).then(() => store.fault ?? store.play()), { signal });
+      await this.#follow(store);
+      if (!store.fault && !matchMedia("(prefers-reduced-motion: reduce)").matches) store.play();
     } catch (error) {
       veil.tell({ error, ways: [["Try again", () => this.connectedCallback()]] });
+    }
+  }
+
+  /**
+   * Plays the replay in the page's address, if there is one.
+   *
+   * @param {Store} store
+   */
+  async #follow(store) {
+    try {
+      const replay = fromLink(location.hash);
+      if (replay) await store.follow(replay);
+    } catch (error) {
+      store.fail(error, [["Play without it", () => ((store.fault = null), store.play())]]);
     }
   }
 

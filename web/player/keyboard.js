@@ -19,6 +19,7 @@ function commands(store) {
   return {
     " ": () => store.toggle(),
     ".": () => store.step(),
+    ",": () => store.back(),
     "-": () => faster(-1),
     "+": () => faster(1),
     "=": () => faster(1),
@@ -50,7 +51,7 @@ export function listen(demo, store, controls, signal) {
       const control = controls.down(event);
       const command = event.key in own ? own[event.key] : null;
       if (control || command) event.preventDefault(); // arrows would scroll the page
-      if (!control && command && (!event.repeat || event.key === ".")) command();
+      if (!control && command && (!event.repeat || ".,".includes(event.key))) command();
     },
     { signal },
   );

@@ -15,19 +15,23 @@ import { foot } from "./panels/foot.js";
 import { help } from "./panels/help.js";
 import { players } from "./panels/players.js";
 import { policy } from "./panels/policy.js";
+import { share } from "./panels/share.js";
 import { state } from "./panels/state.js";
 import { thoughts } from "./panels/thoughts.js";
+import { timeline } from "./panels/timeline.js";
 import { toolbar } from "./panels/toolbar.js";
 import { world } from "./panels/world.js";
 
 /** @type {((store: import("./store.js").Store) => Panel)[]} */
 export const PANELS = [
   foot, // of the picture: who plays, paused, keys
+  timeline,
   toolbar,
   state,
   players,
   thoughts,
   world,
   policy,
+  share,
   help,
 ];

@@ -28,10 +28,13 @@ export class Store {
   /** @type {Stage[]} of the policy's training, earliest first */
   stages = [];
   message = "";
+  wrong = false;
   /** Whether the list of keys is open. */
   helping = false;
   /** @type {Fault | null} */
   fault = null;
+  /** @type {{journal: import("./journal.js").Journal | null, ticks: number}} what was recorded, and how long */
+  #replay = { journal: null, ticks: 0 };
   /** @type {Set<() => void>} */
   #watchers = new Set();
 
@@ -225,10 +228,21 @@ export class Store {
     this.tick();
   }
 
+  /** Pauses, and goes back exactly one tick. */
+  back() {
+    if (this.clock.running) this.pause();
+    this.seek((this.game?.ticks ?? 0) - 1);
+  }
+
   tick() {
-    const entered = this.game?.journal.entered;
-    this.game?.tick();
-    if (this.game?.journal.entered !== entered) this.#follow();
+    const { game } = this;
+    const entered = game?.journal.entered;
+    game?.tick();
+    if (game && game.journal === this.#replay.journal && game.ticks === this.#replay.ticks) {
+      this.tell("The replay is over. Play on, or take over.", false);
+      this.pause();
+    }
+    if (game?.journal.entered !== entered) this.#follow();
   }
 
   /**
@@ -248,7 +262,8 @@ export class Store {
   }
 
   /**
-   * Begins a recorded game and follows it; an Error in words where that is of another one, or of a policy that is not at hand.
+   * Begins a recorded game and follows it, and pauses at its end; an Error in words where that is of another one, or of a policy that
+   * is not at hand.
    *
    * @param {Uint8Array} bytes of a replay
    * @param {Uint8Array[]} more files of policies
@@ -257,12 +272,18 @@ export class Store {
     const replay = decode(bytes);
     const files = [...(this.game?.files ?? []), ...more];
     const hashes = files.map(sha256);
+    for (const stage of [...this.stages].reverse()) {
+      if (replay.env !== this.spec.name || replay.policies.every((hash) => hashes.includes(hash))) break;
+      hashes.push(sha256(files[files.push(await stage.fetch()) - 1]));
+    }
     const fault = misfit(replay, this.spec, hashes);
     if (fault) throw new Error(fault);
     const game = await this.#create(replay.policies.map((hash) => files[hashes.indexOf(hash)]));
     game.follow(replay);
+    this.#replay = { journal: game.journal, ticks: replay.ticks };
     this.game = game;
     this.fault = null;
+    this.message = "";
     const [low, high] = replay.inputs[0].values;
     this.seed = low + high * 2 ** 32;
     this.clock.clear();
@@ -306,9 +327,12 @@ export class Store {
     this.changed();
   }
 
-  /** @param {string} message words to be told in place of the game's state, until the game begins afresh */
-  tell(message) {
-    this.message = message;
+  /**
+   * @param {string} message words to be told in place of the game's state, until the game begins afresh
+   * @param {boolean} wrong whether it says what was wrong
+   */
+  tell(message, wrong) {
+    Object.assign(this, { message, wrong });
     this.changed();
   }
 

@@ -43,6 +43,10 @@ input[type=text] { width: 8ch; font-variant-numeric: tabular-nums; }
 input[type=text][aria-invalid=true] { border-color: var(--bad); }
 label.field { display: inline-flex; gap: 6px; align-items: center; color: var(--soft); }
 .field select, .field input { color: var(--ink); }
+.timeline { display: grid; grid-template-columns: auto 1fr auto; gap: 10px; align-items: center; }
+.timeline button { width: 38px; padding: 0; }
+.timeline input { width: 100%; margin: 0; accent-color: var(--accent); height: 24px; }
+.timeline .figure { min-width: 13.5ch; text-align: right; font-variant-numeric: tabular-nums; color: var(--soft); font-size: 14px; }
 .state { margin: 0; color: var(--soft); min-height: 1.4em; font-variant-numeric: tabular-nums; }
 .state.bad { color: var(--bad); }
 .panel { display: grid; gap: 12px; min-width: 0; }
@@ -72,7 +76,8 @@ details[open] summary { margin-bottom: 10px; }
 .proof { margin-left: 8px; padding: 1px 9px; border-radius: 99px; background: #2dd4bf; color: #04211d; font-size: 12px; font-weight: 600; }
 .proof.bad { background: #f87171; color: #2b0606; }
 .note { margin: 0; color: var(--soft); font-size: 14px; overflow-wrap: anywhere; }
-.note + .row { margin-top: 10px; }
+.note + .row, .note ~ .row, .note + input { margin-top: 10px; }
+.note + input[type=text] { width: 100%; }
 .drop .stage { outline: 3px dashed var(--accent); outline-offset: 3px; }
 dialog { color: var(--ink); background: var(--card); border: 1px solid var(--line); border-radius: 14px; padding: 20px 22px; width: min(440px, calc(100vw - 24px)); }
 dialog::backdrop { background: #0009; }

@@ -7,7 +7,7 @@ import { keyName } from "../spec.js";
 
 const PLAYER_KEYS = [
   ["Space", "play or pause"],
-  [".", "advance exactly one tick"],
+  [", .", "back or on by exactly one tick"],
   ["− +", "slower, faster"],
   ["R", "reset: the same seed again"],
   ["Esc", "hand back to the policy"],

@@ -55,7 +55,7 @@ export function players(store) {
       if (staged === store.stages) return;
       staged = store.stages;
       const { name } = store.policy;
-      stages.replaceChildren(stageSlider(staged, (stage) => void store.take(stage.fetch, name)));
+      if (staged.length > 1) stages.replaceChildren(stageSlider(staged, (stage) => void store.take(stage.fetch, name)));
     },
     frame(game) {
       put(score, number(game.score(store.shown)));

@@ -36,7 +36,7 @@ export function state(store) {
       const now = performance.now();
       if (now - changed < PAUSE) return;
       changed = now;
-      element.classList.toggle("bad", Boolean(store.message));
+      element.classList.toggle("bad", Boolean(store.message) && store.wrong);
       put(element, store.message || words(game));
     },
   };

@@ -4,7 +4,7 @@ import { SPEEDS } from "../clock.js";
 import { icon, make } from "../dom.js";
 
 const LARGEST_SEED = Number.MAX_SAFE_INTEGER;
-const FRACTIONS = /** @type {Record<number, string>} */ ({ 0.25: "¼", 0.5: "½" });
+const FRACTIONS = /** @type {Record<number, string>} */ ({ 0.125: "⅛", 0.25: "¼", 0.5: "½" });
 
 /**
  * @param {"play" | "step" | "reset" | "hand"} name
@@ -36,7 +36,7 @@ export function toolbar(store) {
     const value = /^\d+$/.test(text) ? Number(text) : -1;
     const good = value >= 0 && value <= LARGEST_SEED;
     if (good) store.reset(value);
-    else store.tell(`The seed is "${text}"; it must be a whole number from 0 to ${LARGEST_SEED}.`);
+    else store.tell(`The seed is "${text}"; it must be a whole number from 0 to ${LARGEST_SEED}.`, true);
     put(good);
   };
 
