@@ -15,11 +15,11 @@ from torch.distributions import Normal
 
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.files import write_atomic
-from minnow.train import backend, checkpoint
+from minnow.train import backend, checkpoint, native
 from minnow.train import config as configs
 from minnow.train.config import Config, PolicyConfig, TrainConfig
 from minnow.train.policy import CORES, Normalize, Policy
-from minnow.train.ppo import PPO, generator
+from minnow.train.ppo import PPO
 from minnow.train.space import Categorical, Gaussian
 
 
@@ -39,13 +39,13 @@ def test_samples_follow_the_probabilities_and_the_mask():
     space = Categorical((3, 2))
     logits = torch.tensor([0.0, 1.0, -1.0, 0.5, 0.0])
     count = 200_000
-    uniform = torch.from_numpy(generator(5, 1, 0).random((count, space.noise_size), dtype="float32"))
-    action = space.sample(logits.expand(count, -1), space.noise(uniform))
+    uniform = torch.rand(count, space.heads, generator=torch.Generator().manual_seed(5))
+    action = space.sample(logits.expand(count, -1), uniform)
     for head, part in enumerate(logits.split((3, 2))):
         share = torch.bincount(action[:, head], minlength=len(part)) / count
         torch.testing.assert_close(share, part.softmax(-1), rtol=0, atol=0.005)
     masked = space.masked(logits.expand(count, -1), torch.tensor([1, 0, 1, 0, 1], dtype=torch.uint8))
-    action = space.sample(masked, space.noise(uniform))
+    action = space.sample(masked, uniform)
     assert not (action[:, 0] == 1).any() and (action[:, 1] == 1).all()
     assert space.log_prob(masked[:1], action[:1])[1].isfinite().all()
 
@@ -54,8 +54,7 @@ def test_gaussian_equals_torchs_and_acts_within_bounds():
     torch.manual_seed(2)
     space = Gaussian((-1.0, 0.0), (1.0, 5.0))
     out = torch.randn(100_000, 4) * 0.3
-    uniform = torch.rand(100_000, 2)
-    action = space.sample(out, space.noise(uniform))
+    action = space.sample(out, torch.randn(100_000, 2))
     normal = Normal(out[:, :2], out[:, 2:].exp())
     log_prob, entropy = space.log_prob(out, action)
     torch.testing.assert_close(log_prob, normal.log_prob(action).sum(-1), rtol=1e-4, atol=1e-4)
@@ -196,14 +195,42 @@ def test_normaliser_equals_the_whole_datas_statistics():
     torch.testing.assert_close(normal.std(0), torch.ones(3), rtol=1e-2, atol=0)
 
 
+def _noise(seed: int, update: int, first: int, rows: int, normal: bool = False, shape=(9, 3)) -> torch.Tensor:
+    horizon, size = shape
+    noise = torch.full((horizon, rows, size), torch.nan)
+    native.call(torch.float32, "noise", seed, update, normal, horizon, first, rows, size, noise)
+    return noise
+
+
 def test_noise_of_a_row_does_not_depend_on_where_rows_are_split():
-    whole = generator(9, 1, 4).random((8, 16), dtype="float32")
-    half = generator(9, 1, 4, offset=4 * 2).random((4, 16), dtype="float32")  # rows 4 to 7, two blocks of 8 each
-    assert (whole[4:] == half).all()
-    bits = [generator(9, 2, 4, epoch).random(64, dtype="float32") for epoch in range(2)]
-    assert set(bits[0].tolist()).isdisjoint(bits[1].tolist())  # no epoch is another one's shifted
-    assert (generator(9, 1, 5).random((8, 16), dtype="float32") != whole).any()
-    assert (generator(8, 1, 4).random((8, 16), dtype="float32") != whole).any()
+    whole = _noise(9, 4, 0, 40)
+    assert whole.unique().numel() > 0.99 * whole.numel() and whole.min() >= 0 and whole.max() < 1
+    assert torch.equal(whole[:, 17:], _noise(9, 4, 17, 23))
+    for other in (_noise(9, 5, 0, 40), _noise(8, 4, 0, 40), _noise(9 + 2**32, 4, 0, 40)):
+        assert (whole != other).any(1).all()
+
+
+def test_noise_of_continuous_actions_is_normal():
+    noise = _noise(1, 2, 0, 5000, True, (21, 1))
+    torch.testing.assert_close(noise.mean(1), torch.zeros(21, 1), rtol=0, atol=0.06)
+    torch.testing.assert_close(noise.std(1), torch.ones(21, 1), rtol=0, atol=0.05)
+    torch.testing.assert_close((noise.abs() < 1).float().mean(), torch.tensor(0.6827), rtol=0, atol=0.01)
+    pairs = torch.corrcoef(noise[..., 0])
+    assert (pairs - torch.eye(21)).abs().max() < 0.07  # a step's is not the next one's
+
+
+def test_an_epochs_order_has_every_sample_once():
+    def order(seed: int, update: int, epoch: int, count: int = 1000) -> torch.Tensor:
+        found = torch.empty(count, dtype=torch.int64)
+        native.call(None, "order", seed, update, epoch, count, found)
+        return found
+
+    one = order(1, 2, 3)
+    assert torch.equal(one.sort().values, torch.arange(1000))
+    assert not any(torch.equal(one, other) for other in (order(2, 2, 3), order(1, 3, 3), order(1, 2, 4)))
+    places = torch.stack([order(1, update, 0, 4) for update in range(2000)])
+    share = torch.stack([(places == number).float().mean(0) for number in range(4)])
+    torch.testing.assert_close(share, torch.full((4, 4), 0.25), rtol=0, atol=0.04)
 
 
 def test_settings_survive_their_file(tmp_path):

@@ -131,7 +131,8 @@ class Whole:
             if self.mask is not None:
                 self.mask[:, ::3] = 1
             out, value = self.policy.evaluate(self._seen(type_))
-            noise = self.space.noise(torch.rand(count, self.space.noise_size)).to(type_)
+            make = torch.randn if isinstance(self.space, Gaussian) else torch.rand
+            noise = make(count, self.space.heads).to(type_)
             masked = self.space.masked(out, self.mask)
             self.action = self.space.sample(masked, noise)
             self.noise, self.value = noise, value + 0.2 * torch.randn_like(value)

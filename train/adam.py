@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from minnow.train.native import call, core
+
 BETAS, EPSILON = (0.9, 0.999), 1e-5
 
 
@@ -25,7 +27,9 @@ class Adam:
     def factors(self, learning_rate: float) -> tuple[float, float]:
         """What the next step differs in from all others: the factors of the root of the squares and of the change."""
         self.count += 1
-        return (1 - BETAS[1] ** self.count) ** -0.5, learning_rate / (1 - BETAS[0] ** self.count)
+        root, change = (core().ffi.new("double *") for _ in range(2))
+        call(None, "factors", self.count, learning_rate, root, change)
+        return root[0], change[0]
 
     @torch.no_grad()
     def apply(self, root: float | Tensor, change: float | Tensor) -> None:

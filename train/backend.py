@@ -86,6 +86,12 @@ class CorePPO(PPO):
         square = self.group.sum_(self.core.moments(advantage, weight, mean.item()))[2]
         return mean, (square / total).sqrt()
 
+    def learn_scale(self) -> None:
+        if self.policy.normalize is not None:
+            horizon = self.train.horizon
+            sums = self.core.observe(alone(self.obs)[:horizon], self.alive[:horizon])
+            self.core.normalize(self.policy.normalize, self.group.sum_(sums))
+
     def samples(self, advantage: Tensor) -> Minibatch:
         whole, train = super().samples(advantage), self.train
         hidden, cell = (*(whole.state or ()), None, None)[:2]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from minnow.train.native import REALS, call, core
-from minnow.train.policy import GRU, LSTM, MinGRU, Policy, State
+from minnow.train.policy import GRU, LSTM, MinGRU, Normalize, Policy, State
 from minnow.train.space import Gaussian
 
 ACTIVATIONS = {"relu": "LEARN_RELU", "tanh": "LEARN_TANH"}
@@ -135,3 +135,15 @@ class Core:
         """Weight, sum and sum of squares of x - mean, weighted; x and weight [T, rows]."""
         self.call("moments", *x.shape, self.strand, self.first, self.count, x, weight, mean, self.moment)
         return self.moment[0].clone()
+
+    def observe(self, obs: Tensor, alive: Tensor) -> Tensor:
+        """Number, sums and sums of squares [1 + 2 numbers] of the observations [T, rows, ...] of those alive."""
+        numbers = obs[0, 0].numel()
+        sums = torch.empty(self.count, 1 + 2 * numbers, dtype=torch.float64)
+        seen = (len(obs) * self.rows, self.rows, obs, alive, self.strand, self.first, self.count)
+        self.call("observe", self.net, *seen, sums)
+        return sums[0]
+
+    def normalize(self, by: Normalize, sums: Tensor) -> None:
+        """Takes such sums into statistics."""
+        self.call("normalize", self.net, sums, by.count, by.total, by.square, by.mean, by.scale)

@@ -13,7 +13,10 @@ from minnow.cinfer import binding, compile
 
 HERE = Path(__file__).resolve().parent
 REALS = {torch.float32: "float", torch.float64: "double"}  # what the names of functions for either type end in
-ROOMS = ("learn.h", "random.h", "weights.h", "network.h", "memory.h", "action.h", "gradient.h", "update.h")
+ROOMS = (
+    *("learn.h", "schedule.h", "random.h", "weights.h"),
+    *("network.h", "memory.h", "action.h", "gradient.h", "update.h", "normalize.h"),
+)  # with declarations
 
 
 def library(name: str) -> binding.Library:

@@ -27,6 +27,7 @@ from minnow.train.config import Config, check_batch
 from minnow.train.evaluation import FEW
 from minnow.train.group import ALONE, Group
 from minnow.train.muon import Muon
+from minnow.train.native import call
 from minnow.train.observation import Obs, arrays, declared, each, leaves, zeros
 from minnow.train.policy import Policy
 from minnow.train.scale import RewardScale
@@ -34,7 +35,7 @@ from minnow.train.selfplay import Rivals, sides
 from minnow.train.space import Categorical, Gaussian, Space
 
 CPU = torch.device("cpu")
-NOISE, ORDER, DRAW, SEATS = 1, 2, 3, 4  # streams of random numbers
+DRAW, SEATS = 3, 4  # streams of random numbers; those of noise, order and weights are core/random.h's
 MEASURED = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction")
 
 
@@ -62,8 +63,7 @@ def arranged(policy: Policy) -> list[torch.nn.Parameter]:
 
 def annealed(start: float, end: float, done: float, form: str) -> float:
     """Between `start` and `end` when a share `done` of the schedule is over."""
-    left = 1 - done if form == "linear" else (1 + math.cos(math.pi * done)) / 2
-    return end + left * (start - end)
+    return call(None, "annealed", start, end, done, form == "cosine")
 
 
 def living(alive: Tensor) -> Tensor | None:
@@ -72,9 +72,9 @@ def living(alive: Tensor) -> Tensor | None:
     return alive.nonzero().squeeze(-1) if count < FEW * len(alive) else None
 
 
-def generator(seed: int, stream: int, update: int, epoch: int = 0, offset: int = 0) -> np.random.Generator:
-    """Random numbers that are a function of their address. `offset` counts blocks of eight 32-bit numbers."""
-    return np.random.Generator(np.random.Philox(key=(seed, stream), counter=(offset, update, epoch, 0)))
+def generator(seed: int, stream: int, update: int, epoch: int = 0) -> np.random.Generator:
+    """Random numbers that are a function of their address."""
+    return np.random.Generator(np.random.Philox(key=(seed, stream), counter=(0, update, epoch, 0)))
 
 
 @dataclass
@@ -149,7 +149,7 @@ class PPO:
         self.env_action = empty(self.action.shape, dtype=torch.int32 if discrete else torch.float32)
         choices = self.space.out_size if self.spec.masked else 0
         self.mask = ones(horizon + 1, rows, choices, dtype=torch.uint8)
-        self.noise = empty(horizon, rows, self.space.noise_size, dtype=self.type)
+        self.noise = empty(horizon, rows, self.space.heads, dtype=self.type)
         self.log_prob = empty(horizon, rows, dtype=self.type)
         self.reward = empty(horizon, rows)
         self.final_value, self.learned_reward = (empty(horizon, rows, dtype=self.type) for _ in range(2))
@@ -229,13 +229,16 @@ class PPO:
         """One rollout and one round of learning; the metrics, or nothing where they are not asked for."""
         self.collect()
         metrics = self.learn(self.advantages(), measure)
-        # Only now, so that old and new probabilities saw the same statistics.
-        horizon = self.train.horizon
-        self.policy.learn_scale(each(lambda leaf: leaf[:horizon], self.obs), self.alive[:horizon], self.group.sum_)
+        self.learn_scale()  # only now, so that old and new probabilities saw the same statistics
         if self.rivals is not None and measure:
             metrics["elo"], metrics["elo_games"] = self.rivals.rating()
         self.update_index += 1
         return metrics
+
+    def learn_scale(self) -> None:
+        """Takes the rollout's observations into the statistics that normalise them."""
+        horizon = self.train.horizon
+        self.policy.learn_scale(each(lambda leaf: leaf[:horizon], self.obs), self.alive[:horizon], self.group.sum_)
 
     @torch.no_grad()
     def collect(self) -> None:
@@ -340,15 +343,13 @@ class PPO:
         self.final_value[steps][cut] = self.policy.step(self._seen(last), of_rows)[1]
 
     def _noise(self) -> None:
-        """Numbers in [0, 1) for all samples of a rollout, [T, N, noise_size], each row's from its own place in the
-        stream."""
-        horizon, size = self.train.horizon, self.space.noise_size
-        rows = self.resets.shape[1]
-        blocks = math.ceil(horizon * size / 8)
-        rng = generator(self.config.seed, NOISE, self.update_index, offset=self.first_row * blocks)
-        uniform = rng.random((rows, blocks * 8), dtype=np.float32)[:, : horizon * size]
-        uniform = torch.from_numpy(uniform.reshape(rows, horizon, size).transpose(1, 0, 2))
-        self.noise.copy_(self.space.noise(uniform))
+        """What all actions of a rollout are drawn by, [T, N, heads], each row's from its own place in the stream."""
+        horizon, rows, heads = self.noise.shape
+        noise = torch.empty(self.noise.shape, dtype=self.type) if self.device.type != "cpu" else self.noise
+        place = (self.config.seed, self.update_index, isinstance(self.space, Gaussian))
+        call(self.type, "noise", *place, horizon, self.first_row, rows, heads, noise)
+        if noise is not self.noise:
+            self.noise.copy_(noise)
 
     @torch.no_grad()
     def advantages(self) -> Tensor:
@@ -471,7 +472,6 @@ class PPO:
         """An epoch's minibatches: the places of their samples, or of their rows where whole sequences are learned from,
         in this process's memory; and where these were drawn by priority, their importance weights."""
         train, rows = self.train, self.resets.shape[1]
-        rng = generator(self.config.seed, ORDER, self.update_index, epoch)
         if train.priority > 0:
             sums = (advantage.abs() * (self.alive[: train.horizon] & self.learns)).sum(0, dtype=torch.float64)
             chance = priority.probabilities(self.group.gather(sums).cpu(), train.priority)
@@ -480,11 +480,11 @@ class PPO:
             order = priority.draw(chance, torch.from_numpy(rng.random(self.all_rows)))
             importance = priority.weights(chance, beta).to(self.type)
         elif self.policy.recurrent:
-            order, importance = torch.from_numpy(rng.permutation(self.all_rows)), None
+            order, importance = self.order(self.all_rows, epoch), None
         else:  # samples: their places are t x rows + row
             if train.minibatch == self.batch:
                 return [(torch.arange(train.horizon * rows), None)]  # all of this process's
-            order = torch.from_numpy(rng.permutation(self.batch))
+            order = self.order(self.batch, epoch)
             if self.group.size == 1:
                 return [(index, None) for index in order.split(train.minibatch)]
             picks = []
@@ -498,6 +498,12 @@ class PPO:
             mine = index[(index >= self.first_row) & (index < self.first_row + rows)]
             picks.append((mine - self.first_row, None if importance is None else importance[mine]))
         return picks
+
+    def order(self, count: int, epoch: int) -> Tensor:
+        """The order in which an epoch learns from so many samples or rows."""
+        order = torch.empty(count, dtype=torch.int64)
+        call(None, "order", self.config.seed, self.update_index, epoch, count, order)
+        return order
 
     def pick(self, whole: Minibatch, index: Tensor, importance: Tensor | None) -> Minibatch:
         """Some samples, or with memory or priorities some rows, of the rollout."""

@@ -31,19 +31,11 @@ class Categorical:
     def out_size(self) -> int:
         return sum(self.sizes)
 
-    @property
-    def noise_size(self) -> int:
-        return self.heads
-
-    def noise(self, uniform: Tensor) -> Tensor:
-        """A number in [0, 1) for each head: see sample."""
-        return uniform
-
     def masked(self, out: Tensor, mask: Tensor | None) -> Tensor:
         return out if mask is None else out.masked_fill(mask == 0, FORBIDDEN)
 
     def sample(self, out: Tensor, noise: Tensor) -> Tensor:
-        """The first choice of each head at which the sum of probabilities passes the head's number."""
+        """The first choice of each head at which the sum of probabilities passes the head's number in [0, 1)."""
         parts = zip(out.split(self.sizes, -1), noise.split(1, -1), strict=True)
         return torch.cat([_passed(part.softmax(-1), number) for part, number in parts], -1)
 
@@ -97,18 +89,11 @@ class Gaussian:
     def out_size(self) -> int:
         return 2 * self.heads
 
-    @property
-    def noise_size(self) -> int:
-        return self.heads
-
-    def noise(self, uniform: Tensor) -> Tensor:
-        """Standard normal noise from numbers in [0, 1), by the inverse of the distribution."""
-        return torch.erfinv((2 * uniform - 1).clamp(-1 + 1e-6, 1 - 1e-6)) * math.sqrt(2)
-
     def masked(self, out: Tensor, mask: Tensor | None) -> Tensor:
         return out
 
     def sample(self, out: Tensor, noise: Tensor) -> Tensor:
+        """By noise of mean 0 and deviation 1."""
         mean, log_std = out.chunk(2, -1)
         return mean + noise * log_std.exp()
 

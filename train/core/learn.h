@@ -39,7 +39,9 @@ enum { LEARN_NO_MEMORY = 0, LEARN_LSTM = 1, LEARN_GRU = 2, LEARN_MINGRU = 3 };
 enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 /* cffi: end */
 
-/* The rooms are included once for each type of number. */
+#include "schedule.h"
+
+/* The other rooms are included once for each type of number. */
 #include "../real.h"
 #define REAL float
 #define LEARN_EXP_OF(x) mnw_exp_float(x)
@@ -54,6 +56,7 @@ enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 #include "action.h"
 #include "gradient.h"
 #include "update.h"
+#include "normalize.h"
 #undef REAL
 #undef LEARN_EXP_OF
 #undef LEARN_LOG_OF
@@ -75,6 +78,7 @@ enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 #include "action.h"
 #include "gradient.h"
 #include "update.h"
+#include "normalize.h"
 #undef REAL
 #endif
 #undef FN

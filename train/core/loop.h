@@ -1,0 +1,559 @@
+/* loop.h: a whole learner: an environment, a network and all that learns, in one block of memory, by one thread.
+ * Included behind an environment's C file that was included with ENV_ROWS:
+ *
+ *     #define ENV_ROWS
+ *     #include "cartpole.c"
+ *     #define LEARN_API static inline
+ *     #include "loop.h"
+ *
+ *     LearnSettings settings;
+ *     learner_defaults(&settings);                      // of minnow train; then those of the environment's train.toml
+ *     if (learner_refuses(&settings)) ...               // says in words what does not go together
+ *     Learner *learner = learner_new(memory, &settings);        // learner_size(&settings) bytes, aligned to 64
+ *     while (!learner_done(learner) && learner_update(learner, &measures)) ...
+ *     weights = learner_parameters(learner);            // in the order of network.h
+ *
+ * With products that are not fused the weights are, bit for bit, those of
+ * `minnow train ENV --backend c --train.precision exact --processes 1` with equal settings and seed, wherever this was
+ * compiled. What it does without: several groups of observations, past networks as rivals, V-trace, priorities,
+ * normalised rewards, Muon. */
+#ifndef LEARN_LOOP_H
+#define LEARN_LOOP_H
+#include "learn.h"
+
+/* cffi: begin */
+typedef struct LearnSettings { /* names, units and defaults are those of train/config.py */
+    double steps, epochs, learning_rate, learning_rate_end, gamma, gae_lambda, clip, value_clip, value_weight, entropy,
+        entropy_end, max_grad_norm, reward_scale;
+    uint32_t seed, seed_high; /* the low and the high 32 bits */
+    uint32_t envs;
+    uint32_t agents; /* 0: as many as the environment says */
+    uint32_t horizon, minibatch, cosine, normalize_advantage;
+    uint32_t hidden, layers;
+    uint32_t activation, memory; /* LEARN_RELU ...; LEARN_NO_MEMORY ... */
+    uint32_t remember, normalize, parts;
+    uint32_t shaping; /* ENV_SHAPING_NONE ... */
+    float randomize;
+    const float *param; /* the environment's parameters; NULL: its defaults */
+} LearnSettings;
+
+typedef struct LearnMeasures { /* of one update; means over samples */
+    double policy_loss, value_loss, entropy, kl, clip_fraction;
+    double gradient_norm, learning_rate, entropy_weight;
+    double lives;                           /* how many ended in the rollout */
+    double score, returns, length, success; /* their means */
+} LearnMeasures;
+
+typedef struct Learner Learner;
+LEARN_API void learner_defaults(LearnSettings *settings);
+LEARN_API const char *learner_refuses(const LearnSettings *settings); /* why; NULL: it does not */
+LEARN_API size_t learner_size(const LearnSettings *settings);
+LEARN_API Learner *learner_new(void *memory, const LearnSettings *settings);
+/* A rollout and what is learned from it; 0 where an observation, a reward or the weights became something that is not
+ * finite: the weights are those of before then, and there is nothing more to be learned. measures may be NULL. */
+LEARN_API uint32_t learner_update(Learner *learner, LearnMeasures *measures);
+LEARN_API double learner_steps(const Learner *learner);   /* agent-steps so far */
+LEARN_API uint32_t learner_done(const Learner *learner);  /* whether the schedule has ended */
+LEARN_API uint32_t learner_count(const Learner *learner); /* of parameters */
+LEARN_API const float *learner_parameters(const Learner *learner);
+LEARN_API const float *learner_mean(const Learner *learner); /* of observations, and 1 / deviation; NULL: as they are */
+LEARN_API const float *learner_scale(const Learner *learner);
+LEARN_API uint32_t learner_hash(const Learner *learner); /* of parameters and statistics, FNV-1a */
+/* cffi: end */
+
+enum { LEARNER_GROUP = 0 }; /* the observation's only group */
+
+struct Learner {
+    LearnSettings settings;
+    learn_net_float net;
+    EnvRows *envs;
+    void *scratch;
+    size_t rows, width, numbers, obs_bytes, batch, updates, count;
+    uint32_t index, steps, spoilt; /* updates; Adam's steps; whether it has ended for good */
+    float *parameters, *good, *gradient, *mean, *square, *packed, *gradients, *room;
+    double *sums, *seen;              /* [strands][LEARN_SUMS]; [strands][1 + 2 numbers] */
+    double *number, *total, *squares; /* of observations: see learn_normalize */
+    float *obs_mean, *obs_scale;      /* [numbers] */
+    int64_t sizes[ENV_HEADS];         /* of the action's heads, and what else the network reads of them */
+    float middle[ENV_HEADS], reach[ENV_HEADS], low[ENV_HEADS], high[ENV_HEADS];
+    char *obs, *final_obs; /* [horizon + 1][rows], [rows]: obs_bytes each */
+    float *head;           /* [horizon + 1][rows][width] */
+    float *hidden, *cell, *hidden_start, *cell_start, *hidden_spare, *cell_spare;          /* [rows][hidden] */
+    uint8_t *mask, *alive, *reset;                                                         /* [horizon + 1][rows] */
+    uint8_t *terminated, *truncated, *strand;                                              /* [horizon][rows]; [rows] */
+    float *reward, *noise, *log_prob, *value, *final_value, *advantage, *returns, *weight; /* [horizon][rows] */
+    float *carry, *last, *record;                                                          /* [rows] */
+    void *action, *told;                                                                   /* [horizon][rows][heads] */
+    int64_t *order, *dealt;                                                                /* [samples] */
+    double score[ENV_RECORD], lives; /* sums over lives that ended */
+};
+
+LEARN_API void learner_defaults(LearnSettings *settings) {
+    *settings = (LearnSettings){.steps = 4000000,
+                                .epochs = 1,
+                                .learning_rate = 3e-3,
+                                .gamma = 0.99,
+                                .gae_lambda = 0.95,
+                                .clip = 0.2,
+                                .value_weight = 0.5,
+                                .entropy = 0.003,
+                                .max_grad_norm = 1,
+                                .reward_scale = 1,
+                                .envs = 512,
+                                .horizon = 16,
+                                .minibatch = 4096,
+                                .normalize_advantage = 1,
+                                .hidden = 64,
+                                .layers = 1,
+                                .activation = LEARN_RELU,
+                                .memory = LEARN_LSTM};
+}
+
+static uint32_t learner_agents(const LearnSettings *s) {
+    return s->agents ? s->agents : (uint32_t)env.spec.agents;
+}
+
+LEARN_API const char *learner_refuses(const LearnSettings *s) {
+    const EnvGroup *group = &env.spec.group[LEARNER_GROUP];
+    double batch = (double)s->envs * learner_agents(s) * s->horizon;
+    if (ENV_GROUPS > 1 || group->kind == ENV_SET)
+        return "the observation has several groups, or is a set: this learner has networks for one array alone";
+    if (!s->envs || !s->horizon || !s->minibatch || !s->hidden || !(s->steps > 0) || !(s->epochs > 0))
+        return "steps, envs, horizon, epochs, minibatch and hidden must be above 0";
+    if (learner_agents(s) > ENV_SLOTS)
+        return "agents must be at most the environment's slots";
+    if (batch > 1 << 28 || (uint32_t)batch % s->minibatch)
+        return "minibatch must divide envs x agents x horizon, which must be at most 2^28";
+    if (s->memory > LEARN_MINGRU || s->activation > LEARN_TANH || (s->layers && !s->activation))
+        return "activation or memory is none that this learner has";
+    if (s->memory && (!s->layers || s->minibatch % s->horizon))
+        return "with memory there must be at least one layer before it, and minibatch must be a multiple of horizon";
+    if (s->parts && (s->memory || env.spec.action_type != ENV_DISCRETE || group->shape[0] > env.spec.head[0].size))
+        return "parts want an action of one head, no more parts than choices, and no memory";
+    return NULL;
+}
+
+static void learner_describe(Learner *l) {
+    const LearnSettings *s = &l->settings;
+    const EnvGroup *group = &env.spec.group[LEARNER_GROUP];
+    learn_net_float *net = &l->net;
+    l->numbers = env_group_numbers(LEARNER_GROUP), l->obs_bytes = env_group_bytes(LEARNER_GROUP);
+    net->parts = s->parts ? (uint32_t)group->shape[0] : 0;
+    net->inputs = (uint32_t)l->numbers / (net->parts ? net->parts : 1);
+    net->layers = s->layers, net->activation = s->layers ? s->activation : LEARN_NO_ACTIVATION;
+    net->hidden = s->layers ? s->hidden : net->inputs;
+    net->memory = s->memory, net->steps = s->horizon;
+    net->bytes = group->type == ENV_U8, net->heads = ENV_HEADS;
+    net->choices = env.spec.action_type == ENV_BOX ? 0 : (uint32_t)env_choice_count();
+    for (uint32_t h = 0; h < ENV_HEADS; h++) {
+        const EnvHead *head = &env.spec.head[h];
+        l->sizes[h] = head->size, l->low[h] = head->low, l->high[h] = head->high;
+        l->middle[h] = (head->low + head->high) / 2, l->reach[h] = (head->high - head->low) / 2;
+    }
+    net->sizes = l->sizes, net->low = l->low, net->high = l->high, net->middle = l->middle, net->reach = l->reach;
+    l->rows = (size_t)s->envs * learner_agents(s), l->batch = l->rows * s->horizon;
+    l->width = learn_width_float(net);
+    for (size_t i = 0, last = learn_last_float(net); i <= last; i++) {
+        learn_layer_float of = learn_layer_of_float(net, i);
+        l->count += (of.in + 1) * of.out;
+    }
+    l->count += net->choices ? 0 : net->heads;
+}
+
+static EnvRowsConfig learner_envs(const LearnSettings *s, const float *numbers, const float *skill) {
+    return (EnvRowsConfig){.num_envs = s->envs,
+                           .agents = learner_agents(s),
+                           .action_repeat = (uint32_t)env.spec.action_repeat,
+                           .seed = (uint64_t)s->seed_high << 32 | s->seed,
+                           .randomize = s->randomize,
+                           .param = numbers,
+                           .low = numbers + ENV_PARAM_COUNT,
+                           .high = numbers + ENV_PARAM_COUNT,
+                           .skill = skill,
+                           .shaping = (int32_t)s->shaping,
+                           .gamma = (float)s->gamma};
+}
+
+/* Gives each array its place behind the learner, if that has memory; returns how many bytes all need. */
+static size_t learner_lay(Learner *l, char *memory) {
+    const LearnSettings *s = &l->settings;
+    const learn_net_float *net = &l->net;
+    const size_t rows = l->rows, samples = l->batch, real = sizeof(float), hidden = net->memory ? net->hidden : 0;
+    const size_t after = (s->horizon + 1) * rows, seen = s->normalize && !net->bytes ? l->numbers : 0;
+    const size_t strands = LEARN_STRANDS, wide = sizeof(double);
+    const EnvRowsConfig envs = learner_envs(s, NULL, NULL);
+    size_t at = env_align(sizeof *l);
+    const struct {
+        void *place;
+        size_t bytes;
+    } all[] = {{&l->parameters, l->count * real},
+               {&l->good, l->count * real},
+               {&l->gradient, l->count * real},
+               {&l->mean, l->count * real},
+               {&l->square, l->count * real},
+               {&l->packed, learn_packed_float(net) * real},
+               {&l->gradients, strands * learn_gradients_float(net) * real},
+               {&l->room, learn_room_float(net) * real},
+               {&l->sums, strands * LEARN_SUMS * wide},
+               {&l->seen, strands * (1 + 2 * seen) * wide},
+               {&l->number, wide},
+               {&l->total, seen * wide},
+               {&l->squares, seen * wide},
+               {&l->obs_mean, seen * real},
+               {&l->obs_scale, seen * real},
+               {&l->obs, after * l->obs_bytes},
+               {&l->final_obs, rows * l->obs_bytes},
+               {&l->head, after * l->width * real},
+               {&l->hidden, rows * hidden * real},
+               {&l->cell, rows * hidden * real},
+               {&l->hidden_start, rows * hidden * real},
+               {&l->cell_start, rows * hidden * real},
+               {&l->hidden_spare, rows * hidden * real},
+               {&l->cell_spare, rows * hidden * real},
+               {&l->mask, env.mask ? after * net->choices : 0},
+               {&l->alive, after},
+               {&l->reset, after},
+               {&l->terminated, samples},
+               {&l->truncated, samples},
+               {&l->strand, rows},
+               {&l->reward, samples * real},
+               {&l->noise, samples * net->heads * real},
+               {&l->log_prob, samples * real},
+               {&l->value, samples * real},
+               {&l->final_value, samples * real},
+               {&l->advantage, samples * real},
+               {&l->returns, samples * real},
+               {&l->weight, samples * real},
+               {&l->carry, rows * real},
+               {&l->last, rows * real},
+               {&l->record, rows * ENV_RECORD * real},
+               {&l->action, samples * net->heads * sizeof(int64_t)},
+               {&l->told, samples * net->heads * real},
+               {&l->order, samples * sizeof(int64_t)},
+               {&l->dealt, samples * sizeof(int64_t)},
+               {&l->scratch, env_rows_scratch_size()},
+               {&l->envs, env_rows_size(&envs)}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        void *place = memory ? memory + at : NULL;
+        memcpy(all[i].place, &place, sizeof place);
+        at += env_align(all[i].bytes);
+    }
+    return at;
+}
+
+LEARN_API size_t learner_size(const LearnSettings *settings) {
+    Learner l = {.settings = *settings};
+    learner_describe(&l);
+    return learner_lay(&l, NULL);
+}
+
+/* Weights, matrices counted in the order in which they are drawn: layers, memory, the action's head, the value's. */
+static void learner_weights(Learner *l) {
+    const learn_net_float *net = &l->net;
+    const uint64_t seed = (uint64_t)l->settings.seed_high << 32 | l->settings.seed;
+    double *room = (double *)(void *)l->gradients; /* there is room: each strand has a place for every weight */
+    float *to = l->parameters;
+    uint32_t matrix = 0;
+    size_t last = learn_last_float(net);
+    for (size_t i = 0; i < last; i++) {
+        learn_layer_float of = learn_layer_of_float(net, i);
+        size_t parts = net->memory == LEARN_MINGRU && i >= net->layers ? 2 : 1, out = of.out / parts;
+        double gain = i < net->layers ? 1.4142135623730951 : 1;
+        for (size_t k = 0; k < parts; k++, to += of.in * out)
+            learn_orthogonal_float(seed, matrix++, out, of.in, gain, to, room);
+    }
+    if (!net->choices) {
+        learn_deviations_float(net->heads, net->reach, to);
+        to += net->heads;
+    }
+    for (size_t i = 0; i < last; i++) {
+        if (net->memory == LEARN_LSTM && i == net->layers + 1 && l->settings.remember) {
+            float *keep = to + net->hidden; /* the forget gate's; the input gate is before it */
+            learn_lasting_float(net->hidden, (double)l->settings.remember, keep);
+            for (size_t k = 0; k < net->hidden; k++)
+                to[k] = -keep[k];
+        }
+        to += learn_layer_of_float(net, i).out;
+    }
+    learn_layer_float of = learn_layer_of_float(net, last);
+    for (size_t k = 0; k < 2; k++) {
+        size_t out = k ? 1 : of.out - 1;
+        learn_orthogonal_float(seed, matrix++, out, of.in, 0.01, to, room);
+        to += out * of.in;
+    }
+}
+
+/* Where the buffers of step t are. */
+static EnvBuffers learner_buffers(Learner *l, size_t t) {
+    const size_t rows = l->rows, at = (t + 1) * rows;
+    return (EnvBuffers){.obs = {l->obs + at * l->obs_bytes},
+                        .action = (char *)l->told + t * rows * l->net.heads * sizeof(float),
+                        .mask = env.mask ? l->mask + at * l->net.choices : NULL,
+                        .reward = l->reward + t * rows,
+                        .terminated = l->terminated + t * rows,
+                        .truncated = l->truncated + t * rows,
+                        .alive = l->alive + at,
+                        .reset = l->reset + at,
+                        .final_obs = {l->final_obs},
+                        .record = l->record};
+}
+
+LEARN_API Learner *learner_new(void *memory, const LearnSettings *settings) {
+    Learner *l = memory;
+    float numbers[2 * ENV_PARAM_COUNT + 1], skill[ENV_SLOTS];
+    memset(memory, 0, learner_size(settings));
+    l->settings = *settings;
+    learner_describe(l);
+    learner_lay(l, memory);
+    if (settings->normalize && !l->net.bytes)
+        l->net.mean = l->obs_mean, l->net.scale = l->obs_scale;
+    for (size_t i = 0; l->net.mean && i < l->numbers; i++)
+        l->obs_scale[i] = 1;
+    for (size_t n = 0; n < l->rows; n++)
+        l->strand[n] = (uint8_t)(n * LEARN_STRANDS / l->rows);
+    double updates = settings->steps / (double)l->batch;
+    l->updates = (size_t)updates, l->updates += (double)l->updates < updates;
+    learner_weights(l);
+    for (size_t i = 0; i < ENV_PARAM_COUNT; i++) {
+        numbers[i] = settings->param ? settings->param[i] : env_params[i].value;
+        numbers[ENV_PARAM_COUNT + i] = __builtin_nanf(""); /* as `randomize` says */
+    }
+    for (size_t i = 0; i < ENV_SLOTS; i++)
+        skill[i] = -1;
+    const EnvRowsConfig envs = learner_envs(settings, numbers, skill);
+    l->envs = env_rows_init(l->envs, &envs);
+    const EnvBuffers last = learner_buffers(l, settings->horizon - 1);
+    env_rows_reset(l->envs, &last, 0, env_rows_blocks(l->envs), l->scratch);
+    l->settings.param = NULL; /* the rows have a copy */
+    return l;
+}
+
+/* Memory is empty where a life begins. */
+static void learner_clear(const Learner *l, const uint8_t *reset, float *hidden, float *cell) {
+    size_t size = l->net.hidden;
+    for (size_t n = 0; l->net.memory && n < l->rows; n++)
+        if (reset[n]) {
+            memset(hidden + n * size, 0, size * sizeof *hidden);
+            memset(cell + n * size, 0, size * sizeof *cell);
+        }
+}
+
+/* What lives that step t cut off would have gone on to, and the records of all that ended. */
+static void learner_ends(Learner *l, size_t t) {
+    const size_t size = l->net.hidden;
+    float *head = l->head + l->settings.horizon * l->rows * l->width; /* is free until the rollout's end */
+    for (size_t n = 0; n < l->rows; n++) {
+        size_t i = t * l->rows + n;
+        if (!l->terminated[i] && !l->truncated[i])
+            continue;
+        for (size_t k = 0; k < ENV_RECORD; k++)
+            l->score[k] += (double)l->record[n * ENV_RECORD + k];
+        l->lives += 1;
+        if (!l->truncated[i])
+            continue;
+        if (l->net.memory) {
+            memcpy(l->hidden_spare, l->hidden + n * size, size * sizeof *l->hidden);
+            memcpy(l->cell_spare, l->cell + n * size, size * sizeof *l->cell);
+        }
+        learn_forward_float(&l->net, l->packed, 1, l->final_obs + n * l->obs_bytes, l->hidden_spare,
+                            l->net.memory == LEARN_LSTM ? l->cell_spare : NULL, head, l->room);
+        l->final_value[i] = head[l->width - 1];
+    }
+}
+
+static void learner_collect(Learner *l) {
+    const size_t horizon = l->settings.horizon, rows = l->rows, heads = l->net.heads, size = rows * l->net.hidden;
+    const uint64_t seed = (uint64_t)l->settings.seed_high << 32 | l->settings.seed;
+    const learn_net_float *net = &l->net;
+    float *cell = net->memory == LEARN_LSTM ? l->cell : NULL;
+    memcpy(l->obs, l->obs + horizon * rows * l->obs_bytes, rows * l->obs_bytes);
+    memcpy(l->alive, l->alive + horizon * rows, rows);
+    memcpy(l->reset, l->reset + horizon * rows, rows);
+    if (env.mask)
+        memcpy(l->mask, l->mask + horizon * rows * net->choices, rows * net->choices);
+    if (net->memory) {
+        memcpy(l->hidden_start, l->hidden, size * sizeof *l->hidden);
+        memcpy(l->cell_start, l->cell, size * sizeof *l->cell);
+    }
+    learn_noise_float(seed, l->index, !net->choices, horizon, 0, rows, heads, l->noise);
+    learn_pack_float(net, l->parameters, l->packed);
+    for (size_t t = 0; t < horizon; t++) {
+        const size_t at = t * rows;
+        const EnvBuffers buffers = learner_buffers(l, t);
+        float *head = l->head + at * l->width;
+        learner_clear(l, l->reset + at, l->hidden, l->cell);
+        learn_forward_float(net, l->packed, rows, l->obs + at * l->obs_bytes, l->hidden, cell, head, l->room);
+        learn_sample_float(net, rows, head, env.mask ? l->mask + at * net->choices : NULL, l->noise + at * heads,
+                           (int64_t *)l->action + at * heads, (int32_t *)l->told + at * heads, l->log_prob + at,
+                           l->room);
+        env_rows_step(l->envs, &buffers, 0, env_rows_blocks(l->envs), l->scratch);
+        learner_ends(l, t);
+        for (size_t n = 0; n < rows; n++) {
+            l->value[at + n] = head[n * l->width + l->width - 1];
+            l->reward[at + n] *= (float)l->settings.reward_scale;
+            l->weight[at + n] = l->alive[at + n];
+        }
+    }
+    if (net->memory) { /* the value of what follows, with a copy of the memory */
+        memcpy(l->hidden_spare, l->hidden, size * sizeof *l->hidden);
+        memcpy(l->cell_spare, l->cell, size * sizeof *l->cell);
+        learner_clear(l, l->reset + horizon * rows, l->hidden_spare, l->cell_spare);
+    }
+    float *head = l->head + horizon * rows * l->width;
+    learn_forward_float(net, l->packed, rows, l->obs + horizon * rows * l->obs_bytes, l->hidden_spare,
+                        cell ? l->cell_spare : NULL, head, l->room);
+    for (size_t n = 0; n < rows; n++)
+        l->last[n] = head[n * l->width + l->width - 1];
+}
+
+/* Advantages and returns of the rollout. */
+static void learner_estimate(Learner *l) {
+    const LearnSettings *s = &l->settings;
+    double sums[3 * LEARN_STRANDS];
+    learn_advantages_float(s->horizon, l->rows, l->reward, l->value, l->final_value, l->terminated, l->truncated,
+                           l->last, NULL, (float)s->gamma, (float)s->gae_lambda, 1, 1, l->carry, l->advantage);
+    for (size_t i = 0; i < l->batch; i++)
+        l->returns[i] = l->advantage[i] + l->value[i];
+    if (!s->normalize_advantage)
+        return;
+    learn_moments_float(s->horizon, l->rows, l->strand, 0, LEARN_STRANDS, l->advantage, l->weight, 0, sums);
+    double total = sums[0] < 1 ? 1 : sums[0], mean = sums[1] / total;
+    learn_moments_float(s->horizon, l->rows, l->strand, 0, LEARN_STRANDS, l->advantage, l->weight, mean, sums);
+    float middle = (float)mean, deviation = (float)(__builtin_sqrt(sums[2] / total) + 1e-8);
+    for (size_t i = 0; i < l->batch; i++)
+        l->advantage[i] = (l->advantage[i] - middle) / deviation;
+}
+
+/* A minibatch: `index` of n samples, or with memory of rows. */
+static double learner_descend(Learner *l, const learn_batch_float *batch, const int64_t *index, size_t n, double rate) {
+    const learn_net_float *net = &l->net;
+    size_t offset[LEARN_STRANDS + 1];
+    double root, change;
+    learn_pack_float(net, l->parameters, l->packed);
+    learn_deal_float(n, index, net->memory ? NULL : l->weight, NULL, l->rows, l->strand, l->dealt, NULL, offset);
+    learn_gradient_float(net, l->packed, batch, l->dealt, NULL, offset, 0, LEARN_STRANDS, l->gradients, l->sums,
+                         l->room);
+    learn_collect_float(net, LEARN_STRANDS, l->gradients, l->sums, l->gradient);
+    learn_factors(++l->steps, rate, &root, &change);
+    return learn_descend_float(l->count, l->parameters, l->gradient, l->mean, l->square, (float)l->sums[LEARN_SUMS - 1],
+                               l->settings.max_grad_norm, root, change);
+}
+
+static double learner_learn(Learner *l, double rate, double entropy, double *sums) {
+    const LearnSettings *s = &l->settings;
+    const uint64_t seed = (uint64_t)s->seed_high << 32 | s->seed;
+    const learn_batch_float batch = {.obs = l->obs,
+                                     .mask = env.mask ? l->mask : NULL,
+                                     .action = l->action,
+                                     .log_prob = l->log_prob,
+                                     .value = l->value,
+                                     .returns = l->returns,
+                                     .advantage = l->advantage,
+                                     .weight = l->weight,
+                                     .resets = l->reset,
+                                     .hidden = l->net.memory ? l->hidden_start : NULL,
+                                     .cell = l->net.memory == LEARN_LSTM ? l->cell_start : NULL,
+                                     .rows = l->rows,
+                                     .clip = (float)s->clip,
+                                     .value_clip = (float)s->value_clip,
+                                     .value_weight = (float)s->value_weight,
+                                     .entropy_weight = (float)entropy};
+    size_t all = l->net.memory ? l->rows : l->batch, per_epoch = l->batch / s->minibatch, each = all / per_epoch;
+    double times = s->epochs * (double)per_epoch, norm = 0;
+    size_t count = (size_t)((times + 0x1p52) - 0x1p52); /* rounded, halves to the even one */
+    count = count ? count : 1;
+    for (size_t i = 0; i < count; i++) {
+        size_t place = i % per_epoch;
+        if (place == 0 && (l->net.memory || per_epoch > 1))
+            learn_order(seed, l->index, (uint32_t)(i / per_epoch), all, l->order);
+        for (size_t k = 0; per_epoch == 1 && !l->net.memory && k < all; k++)
+            l->order[k] = (int64_t)k;
+        norm += learner_descend(l, &batch, l->order + place * each, each, rate);
+        for (size_t k = 0; k < LEARN_SUMS; k++)
+            sums[k] += l->sums[k];
+    }
+    return norm / (double)count;
+}
+
+static uint32_t learner_finite(const float *x, size_t n) {
+    uint32_t finite = 1;
+    for (size_t i = 0; i < n; i++)
+        finite &= x[i] - x[i] == 0;
+    return finite;
+}
+
+LEARN_API uint32_t learner_update(Learner *l, LearnMeasures *measures) {
+    const LearnSettings *s = &l->settings;
+    double done = (double)l->index / (double)l->updates, sums[LEARN_SUMS] = {0};
+    double rate = learn_annealed(s->learning_rate, s->learning_rate_end, done, s->cosine);
+    double entropy = learn_annealed(s->entropy, s->entropy_end, done, s->cosine);
+    if (l->spoilt)
+        return 0;
+    memset(l->score, 0, sizeof l->score), l->lives = 0;
+    memcpy(l->good, l->parameters, l->count * sizeof *l->good);
+    learner_collect(l);
+    learner_estimate(l);
+    double norm = learner_learn(l, rate, entropy, sums);
+    if (l->net.mean) {
+        learn_observe_float(&l->net, l->batch, l->rows, (const float *)(void *)l->obs, l->alive, l->strand, 0,
+                            LEARN_STRANDS, l->seen);
+        learn_normalize_float(&l->net, l->seen, l->number, l->total, l->squares, l->obs_mean, l->obs_scale);
+    }
+    l->spoilt = norm - norm != 0 || !learner_finite(l->parameters, l->count) ||
+                (l->net.mean && !learner_finite(l->obs_mean, l->numbers));
+    if (l->spoilt) {
+        memcpy(l->parameters, l->good, l->count * sizeof *l->good);
+        return 0;
+    }
+    l->index++;
+    if (measures) {
+        double of = sums[5] > 1 ? sums[5] : 1, lives = l->lives > 0 ? l->lives : 1;
+        *measures = (LearnMeasures){sums[0] / of,
+                                    sums[1] / of,
+                                    sums[2] / of,
+                                    sums[3] / of,
+                                    sums[4] / of,
+                                    norm,
+                                    rate,
+                                    entropy,
+                                    l->lives,
+                                    l->score[0] / lives,
+                                    l->score[1] / lives,
+                                    l->score[2] / lives,
+                                    l->score[3] / lives};
+    }
+    return 1;
+}
+
+LEARN_API double learner_steps(const Learner *l) {
+    return (double)l->index * (double)l->batch;
+}
+LEARN_API uint32_t learner_done(const Learner *l) {
+    return l->index >= l->updates;
+}
+LEARN_API uint32_t learner_count(const Learner *l) {
+    return (uint32_t)l->count;
+}
+LEARN_API const float *learner_parameters(const Learner *l) {
+    return l->parameters;
+}
+LEARN_API const float *learner_mean(const Learner *l) {
+    return l->net.mean;
+}
+LEARN_API const float *learner_scale(const Learner *l) {
+    return l->net.scale;
+}
+
+LEARN_API uint32_t learner_hash(const Learner *l) {
+    uint32_t hash = 2166136261u;
+    size_t seen = l->net.mean ? l->numbers : 0;
+    const float *of[] = {l->parameters, l->obs_mean, l->obs_scale};
+    for (size_t k = 0; k < 3; k++)
+        for (size_t i = 0; i < (k ? seen : l->count); i++) {
+            uint32_t bits = mnw_bits(of[k][i]);
+            for (size_t byte = 0; byte < 4; byte++)
+                hash = (hash ^ (bits >> 8 * byte & 255)) * 16777619u;
+        }
+    return hash;
+}
+#endif
