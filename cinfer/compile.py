@@ -1,12 +1,13 @@
 """The one driver of `cc` and `emcc`: C sources in, a shared library, program, object or WebAssembly module out.
 
 Results are cached in `$MINNOW_CACHE` (default `~/.cache/minnow`) by a hash of all that they depend on, wherever that
-lies, and appear there whole or not at all. Arithmetic is the same everywhere: products and sums are never fused,
-fast-math is refused.
+lies, and appear there whole or not at all; what several processes want at once, one of them builds. Arithmetic is the
+same everywhere: products and sums are never fused, fast-math is refused.
 """
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import os
@@ -15,7 +16,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from minnow.cinfer.errors import MinnowError
@@ -245,7 +247,9 @@ def _build(
         return target
 
     try:
-        with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
+        with _alone(target), tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
+            if target.exists():  # another process was building it
+                return target
             made = Path(scratch) / (target.stem.replace("-", "_") + (suffix or ".out"))
             # Libraries and the like come after the sources that need them.
             late = [flag for flag in arguments if flag.startswith("-l")]
@@ -255,6 +259,18 @@ def _build(
     except OSError as error:
         raise MinnowError(f"cannot write {target}: {error.strerror}. Make room, or set MINNOW_CACHE.") from error
     return target
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """One process at a time builds a target. The lock is the kernel's, so one that is killed leaves none behind."""
+    path = target.with_name(f".lock-{target.name}")
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # who waits for it, or makes it anew, finds the target
 
 
 def _places(files: Iterable[Path], roots: Sequence[Path]) -> dict[Path, str]:

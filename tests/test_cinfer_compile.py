@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -39,6 +40,16 @@ def test_shared_is_cached_by_content(source: Path) -> None:
     source.with_name("value.h").write_text("#define VALUE 8\n")
     assert answer(compile.shared(source, defines={"FACTOR": 2})) == 16
     assert compile.shared(source, defines={"FACTOR": 2}, flags=["-O0"]) != compile.shared(source, defines={"FACTOR": 2})
+
+
+def test_one_compiles_what_several_want_at_once(source: Path, tmp_path: Path) -> None:
+    calls, slow = tmp_path / "calls", tmp_path / "slow"
+    slow.write_text(f'#!/bin/sh\n[ "$1" = --version ] || {{ echo >>{calls}; sleep 0.5; }}\nexec gcc "$@"\n')
+    slow.chmod(0o755)
+    with ThreadPoolExecutor() as pool:
+        built = list(pool.map(lambda _: compile.object(source, defines={"FACTOR": 2}, cc=str(slow)), range(3)))
+    assert len(set(built)) == 1 and calls.read_text() == "\n"
+    assert list(compile.cache().iterdir()) == [built[0]]  # no lock is left
 
 
 def test_the_same_sources_elsewhere(source: Path, tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
-/* game.c: see game.h. One translation unit with the environment, which GAME_ENV names, and the interpreter. */
+/* game.c: see game.h. One translation unit with the environment, which GAME_ENV names, and the interpreter, unless
+ * GAME_APART says that it is linked. */
 #define ENV_LANES 1
+#ifndef GAME_APART
 #define MINNOW_IMPLEMENTATION
+#endif
 #include "game.h"
 #include "minnow.h"
 #include GAME_ENV

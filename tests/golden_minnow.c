@@ -1,0 +1,3 @@
+/* The interpreter, for the builds of golden.c. */
+#define MINNOW_IMPLEMENTATION
+#include "minnow.h"
