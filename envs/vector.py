@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -67,6 +68,18 @@ class Buffers:
     record: np.ndarray = field(default_factory=_absent)
     # [num_envs] bool: the environment ended in this step, and the next episode has begun
     over: np.ndarray = field(default_factory=_absent)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What C needs to step a vector's environments by itself, as rows.h says it: addresses, valid while this lives."""
+
+    step: int  # env_rows_step
+    rows: int
+    buffers: Any  # const EnvBuffers *[]
+    block: int  # rows of a block
+    blocks: int
+    scratch: int  # bytes that a call needs
 
 
 class Vector:
@@ -263,6 +276,14 @@ class Vector:
         """One step of every environment, `action_repeat` ticks; an environment that is over begins its next
         episode. Discrete actions that do not exist count as idle, continuous ones are clipped."""
         self.lib.env_pool_step(self._pool, self._bind(buffers))
+
+    def raw(self, buffers: Sequence[Buffers]) -> Raw:
+        """For steps with each of `buffers`, whose owner keeps them."""
+        address = functools.partial(self._ffi.cast, "uintptr_t")
+        step = self._ffi.addressof(self.lib, "env_rows_step")
+        views = self._ffi.new("EnvBuffers *[]", [self._bind(each) for each in buffers])
+        blocks, scratch = self.lib.env_rows_blocks(self._rows), self.lib.env_rows_scratch_size()
+        return Raw(int(address(step)), int(address(self._rows)), views, self.lanes * self.agents, blocks, scratch)
 
     def observe(self, buffers: Buffers) -> None:
         """Writes obs, mask, alive and reset once more, as after `load` or `event`."""

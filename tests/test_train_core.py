@@ -8,6 +8,7 @@ import functools
 import math
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,24 @@ def test_three_updates_equal_those_by_autograd(case):
     assert ours.resets[1:].any() or ours.config.name in ("pong", "2048")
 
 
+def _after_step(trainer: PPO, t: int, call: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls it after each step t of a rollout, before the policy sees what that left."""
+    rollout = getattr(trainer, "rollout", None)
+    if rollout is None:
+        step = trainer.vector.step
+        monkeypatch.setattr(trainer.vector, "step", lambda given: (step(given), given is trainer.buffers[t] and call()))
+        return
+    world, ffi = rollout.world, rollout.core.ffi
+    step = world.step
+
+    def stepping(envs, buffers, first, last, scratch):
+        step(envs, buffers, first, last, scratch)
+        if buffers == world.buffers[t]:
+            call()
+
+    rollout.kept = world.step = ffi.callback(ffi.typeof(step), stepping)
+
+
 @pytest.mark.parametrize("backend", ["c", "torch"])
 @pytest.mark.parametrize("case", ["relu", "tanh", "linear", "deep", "gru", "mingru"])
 def test_what_is_not_finite_stops_learning(case, backend, monkeypatch: pytest.MonkeyPatch):
@@ -81,14 +100,11 @@ def test_what_is_not_finite_stops_learning(case, backend, monkeypatch: pytest.Mo
     spoilt += [("reward", 4, row, number) for row, number in ((2, math.nan), (5, math.inf), (0, 1.0))]
     for name, t, row, number in spoilt:
         trainer = device.trainer(config(case, "float32", backend=backend))
-        buffers, step = trainer.buffers[t], trainer.vector.step
 
-        def spoil(given, step=step, buffers=buffers, name=name, row=row, number=number):
-            step(given)
-            if given is buffers:
-                getattr(given, name)[row] = number
+        def spoil(trainer=trainer, t=t, name=name, row=row, number=number):
+            getattr(trainer.buffers[t], name)[row] = number
 
-        monkeypatch.setattr(trainer.vector, "step", spoil)
+        _after_step(trainer, t, spoil, monkeypatch)
         trainer.update()
         assert trainer.finite() == math.isfinite(number), (name, t, row, number)
 

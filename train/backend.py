@@ -14,6 +14,7 @@ from minnow.train.learn import ACTIVATIONS, Core
 from minnow.train.observation import Obs, alone
 from minnow.train.policy import State
 from minnow.train.ppo import PPO, Minibatch, build_policy
+from minnow.train.rollout import Rollout
 
 
 def lacking(config: Config) -> str:
@@ -59,10 +60,43 @@ class CorePPO(PPO):
         steps, threads, fused = config.train.horizon, config.train.threads, config.train.precision != "exact"
         place = (steps, rows, self.first_row, self.all_rows)
         self.core = Core(self.policy, self.adam.flat, bytes_, *place, threads, fused)
+        values = torch.zeros(steps + 1, rows, dtype=self.type)
+        self.value, self.last_value = values[:steps], values[steps]
+        # Past networks and the dead ask for a step at a time, and so do environments that are not of C.
+        alone_ = self.rivals is None and not self.spec.lives and config.train.env_threads <= threads
+        self.rollout = self._rollout(values) if alone_ and isinstance(self.vector, envs.Vector) else None
+
+    def _rollout(self, values: Tensor) -> Rollout:
+        leaves = {
+            "obs": alone(self.obs),
+            "mask": self.mask if self.spec.masked else None,
+            "resets": self.resets,
+            "truncated": self.truncated,
+            "final_obs": alone(self.final_obs),
+            "noise": self.noise,
+            "action": self.action,
+            "told": self.env_action,
+            "log_prob": self.log_prob,
+            "value": values,
+            "final_value": self.final_value,
+        }
+        return Rollout(self.core, self.vector, self.buffers, leaves)
 
     def collect(self) -> None:
         self.core.pack()
-        super().collect()
+        if self.rollout is None:
+            return super().collect()
+        self.carry()
+        self._noise()
+        self.start = self.state
+        self.state = self.rollout.collect(self.state)
+        self.rewards()
+        self.ended((self.terminated | self.truncated).bool(), self.record)
+
+    def _step(self, t: int, state: State | None) -> State | None:
+        state = super()._step(t, state)
+        (self.value[t] if t < len(self.value) else self.last_value).copy_(self.head[t, :, -1])
+        return state
 
     def _forward(self, obs: Obs, state: State | None, head: Tensor) -> State | None:
         return self.core.forward(alone(obs), state, head)

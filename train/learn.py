@@ -3,7 +3,7 @@ processor."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -73,10 +73,11 @@ class Core:
             net.choices, kept = space.out_size, {"sizes": torch.tensor(space.sizes)}
         if policy.normalize is not None:
             kept |= {"mean": policy.normalize.mean, "scale": policy.normalize.scale}
-        self._point(net, kept)
+        self.point(net, kept)
         return net, kept
 
-    def _point(self, owner: Any, leaves: Mapping[str, Tensor | None]) -> None:
+    def point(self, owner: Any, leaves: Mapping[str, Tensor | None]) -> None:
+        """Puts the tensors' addresses into a struct of learn.h."""
         for name, leaf in leaves.items():
             address = 0 if leaf is None else leaf.data_ptr()
             setattr(owner, name, self.ffi.cast(self.ffi.typeof(getattr(owner, name)), address))
@@ -105,7 +106,7 @@ class Core:
     def begin(self, leaves: dict[str, Tensor | None], settings: dict[str, float]) -> None:
         """The rollout that is learned from, by the names of learn.h's `batch`."""
         self.of_batch = leaves  # keeps the memory
-        self._point(self.batch, leaves)
+        self.point(self.batch, leaves)
         for name, number in settings.items():
             setattr(self.batch, name, number)
 
@@ -124,12 +125,16 @@ class Core:
             self.call("gradient", self.net, self.packed, self.batch, dealt, weights, self.offset, *strands,
                       self.gradients[mine], self.sums[mine], self.rooms[thread])  # fmt: skip
 
+        self.share(work)
+        self.call("collect", self.net, self.count, self.gradients, self.sums, flat)
+        return self.sums[0]
+
+    def share(self, work: Callable[[int], None]) -> None:
+        """Calls it for each thread, in it."""
         if self.pool is None:
             work(0)
         else:
             list(self.pool.map(work, range(self.threads)))
-        self.call("collect", self.net, self.count, self.gradients, self.sums, flat)
-        return self.sums[0]
 
     def moments(self, x: Tensor, weight: Tensor, mean: float) -> Tensor:
         """Weight, sum and sum of squares of x - mean, weighted; x and weight [T, rows]."""

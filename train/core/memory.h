@@ -79,7 +79,8 @@ static void FN(learn_recall)(const FN(learn_net) * net, size_t n, REAL *restrict
 }
 
 /* Steps one after the other, from the states in `before` and `cell_before` of the first rows: y, what the layers made
- * [steps x n][row], becomes `hidden` and `cell`. resets: of step t and row i at t x stride + index[i]; or NULL. */
+ * [steps x n][row], becomes `hidden` and `cell`. resets: of step t and row i at t x stride + index[i], or i where
+ * index is NULL; or NULL. */
 static void FN(learn_steps)(const FN(learn_net) * net, const REAL *packed, size_t steps, size_t n, const REAL *y,
                             const uint8_t *resets, size_t stride, const int64_t *index, const FN(learn_tile) * tile) {
     FN(learn_layer) of = FN(learn_layer_of)(net, net->layers), again = FN(learn_layer_of)(net, net->layers + 1);
@@ -92,7 +93,7 @@ static void FN(learn_steps)(const FN(learn_net) * net, const REAL *packed, size_
             memcpy(cell_before, tile->cell + (t - 1) * size, size * sizeof *before);
         }
         for (size_t i = 0; resets && i < n; i++)
-            if (resets[t * stride + (size_t)index[i]]) {
+            if (resets[t * stride + (index ? (size_t)index[i] : i)]) {
                 memset(before + i * row, 0, row * sizeof *before);
                 memset(cell_before + i * row, 0, row * sizeof *before);
             }
@@ -146,27 +147,48 @@ static void FN(learn_spread)(const FN(learn_net) * net, size_t n, const REAL *fr
                net->hidden * sizeof *to);
 }
 
+/* What the network makes of at most a tile's samples, those at index[...] or, where that is NULL, all n of `obs`, into
+ * head [n][width]. With memory, hidden and (LSTM) cell [...][hidden] are what it holds for each, cleared first where
+ * resets [...], unless NULL, is 1; where `keep` they become what it holds after. */
+static void FN(learn_see)(const FN(learn_net) * net, const REAL *packed, size_t n, const void *obs,
+                          const int64_t *index, const uint8_t *resets, REAL *hidden, REAL *cell, bool keep,
+                          const FN(learn_tile) * tile, REAL *head) {
+    size_t size = net->hidden, row = FN(learn_stride)(size);
+    FN(learn_take)(net, obs, index, 0, n, tile->x);
+    REAL *y = FN(learn_encode)(net, packed, n * (net->parts ? net->parts : 1), tile);
+    if (net->memory) {
+        FN(learn_spread)(net, n, hidden, index, tile->before);
+        FN(learn_spread)(net, n, cell, index, tile->cell_before);
+        FN(learn_steps)(net, packed, 1, n, y, resets, 0, index, tile);
+        y = tile->hidden;
+        for (size_t r = 0; keep && r < n; r++) {
+            size_t at = (index ? (size_t)index[r] : r) * size;
+            memcpy(hidden + at, y + r * row, size * sizeof *y);
+            if (cell)
+                memcpy(cell + at, tile->cell + r * row, size * sizeof *y);
+        }
+    }
+    FN(learn_tell)(net, packed, n, y, tile, head);
+}
+
+/* Samples that acting takes at once. */
+static size_t FN(learn_at_once)(const FN(learn_net) * net) {
+    return net->parts ? FN(learn_samples)(net) : LEARN_TILE;
+}
+
+static size_t FN(learn_obs_bytes)(const FN(learn_net) * net) { /* of a sample */
+    return (net->parts ? net->parts : 1) * net->inputs * (net->bytes ? 1 : sizeof(float));
+}
+
 /* obs of n samples -> head [n][width]. With memory, hidden and (LSTM) cell [n][hidden] are what it holds, before and
  * after; otherwise NULL. */
 LEARN_API void FN(learn_forward)(const FN(learn_net) * net, const REAL *packed, size_t n, const void *obs, REAL *hidden,
                                  REAL *cell, REAL *head, REAL *room) {
     FN(learn_tile) tile = FN(learn_tile_in)(net, room);
-    size_t width = FN(learn_width)(net), each = net->parts ? FN(learn_samples)(net) : LEARN_TILE, size = net->hidden;
+    size_t width = FN(learn_width)(net), each = FN(learn_at_once)(net), size = net->hidden;
     for (size_t i = 0; i < n; i += each) {
         size_t m = n - i < each ? n - i : each;
-        FN(learn_take)(net, obs, NULL, i, m, tile.x);
-        REAL *y = FN(learn_encode)(net, packed, m * (net->parts ? net->parts : 1), &tile);
-        if (net->memory) {
-            FN(learn_spread)(net, m, hidden + i * size, NULL, tile.before);
-            FN(learn_spread)(net, m, cell ? cell + i * size : NULL, NULL, tile.cell_before);
-            FN(learn_steps)(net, packed, 1, m, y, NULL, 0, NULL, &tile);
-            y = tile.hidden;
-            for (size_t r = 0; r < m; r++) {
-                memcpy(hidden + (i + r) * size, y + r * FN(learn_stride)(size), size * sizeof *y);
-                if (cell)
-                    memcpy(cell + (i + r) * size, tile.cell + r * FN(learn_stride)(size), size * sizeof *y);
-            }
-        }
-        FN(learn_tell)(net, packed, m, y, &tile, head + i * width);
+        FN(learn_see)(net, packed, m, (const char *)obs + i * FN(learn_obs_bytes)(net), NULL, NULL,
+                      hidden ? hidden + i * size : NULL, cell ? cell + i * size : NULL, true, &tile, head + i * width);
     }
 }

@@ -1,0 +1,45 @@
+"""Rollouts by the core in C alone (core/rollout.h): it acts and steps environments of C by turns, all in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from minnow import envs
+from minnow.train.learn import Core
+from minnow.train.native import REALS
+from minnow.train.policy import State
+
+
+class Rollout:
+    """Of a vector's environments, with `buffers` for each step, shared out among the core's threads. `leaves`: what
+    they and the network write, by the names of core/rollout.h's `world`."""
+
+    def __init__(
+        self, core: Core, vector: envs.Vector, buffers: Sequence[envs.Buffers], leaves: Mapping[str, Tensor | None]
+    ) -> None:
+        self.core, self.raw, self.leaves = core, vector.raw(buffers), leaves
+        ffi = core.ffi
+        self.world = ffi.new(f"learn_world_{REALS[core.type]} *")
+        self.world.step = ffi.cast(ffi.typeof(self.world.step), self.raw.step)
+        self.world.envs = ffi.cast("void *", self.raw.rows)
+        self.world.buffers = ffi.cast("const void *const *", self.raw.buffers)
+        self.world.block, self.world.steps, self.world.rows = self.raw.block, len(buffers), vector.rows
+        core.point(self.world, leaves)
+        self.scratch = torch.zeros(core.threads, -(-self.raw.scratch // 64) * 64, dtype=torch.uint8)
+
+    def collect(self, state: State | None) -> State | None:
+        """All steps, from this memory; the new one."""
+        state = None if state is None else tuple(leaf.clone(memory_format=torch.contiguous_format) for leaf in state)
+        hidden, cell = (*(state or ()), None, None)[:2]
+        self.core.point(self.world, {"hidden": hidden, "cell": cell})
+
+        def work(thread: int) -> None:
+            some = (self.raw.blocks * i // self.core.threads for i in (thread, thread + 1))
+            self.core.call("act", self.core.net, self.core.packed, self.world, *some, self.scratch[thread],
+                           self.core.rooms[thread])  # fmt: skip
+
+        self.core.share(work)
+        return state
