@@ -3,6 +3,8 @@ run gets, `train.backend` says."""
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -62,9 +64,42 @@ class CorePPO(PPO):
         self.core = Core(self.policy, self.adam.flat, bytes_, *place, threads, fused)
         values = torch.zeros(steps + 1, rows, dtype=self.type)
         self.value, self.last_value = values[:steps], values[steps]
+        self._prepare()
         # Past networks and the dead ask for a step at a time, and so do environments that are not of C.
         alone_ = self.rivals is None and not self.spec.lives and config.train.env_threads <= threads
         self.rollout = self._rollout(values) if alone_ and isinstance(self.vector, envs.Vector) else None
+
+    def _prepare(self) -> None:
+        """What is learned from, in the same memory each time, and the calls by which it comes there."""
+        train, core, adam = self.train, self.core, self.adam
+        self.advantage, normal, returns, weight = (torch.zeros_like(self.learned_reward) for _ in range(4))
+        self.carried_back = torch.zeros_like(self.last_value)
+        obs, resets, mask = (leaf[: train.horizon] for leaf in (alone(self.obs), self.resets, self.mask))
+        seen = (
+            self.action,
+            self.log_prob,
+            self.value,
+            returns,
+            normal if train.normalize_advantage else self.advantage,
+        )
+        self.whole = Minibatch(obs, None, resets, mask, *seen, weight)
+        leaves = {name: leaf for name, leaf in vars(self.whole).items() if name not in ("state", "mask")}
+        leaves |= {
+            "mask": mask if self.spec.masked else None,
+            "ratio": self.ratio if train.advantage == "vtrace" else None,
+        }
+        settings = {name: getattr(train, name) for name in ("clip", "value_clip", "value_weight")}
+        core.begin(leaves, settings | {"rows": core.rows})
+        shape, clips = self.advantage.shape, (train.vtrace_delta, train.vtrace_trace)
+        given = (self.learned_reward, self.value, self.final_value, self.terminated, self.truncated, self.last_value)
+        given += (leaves["ratio"], train.gamma, train.gae_lambda, *clips, self.carried_back, self.advantage)
+        self._advantages = core.bound("advantages", *shape, *given)
+        lives = (self.alive, self.learns, core.rows)
+        self._outcome = core.bound("outcome", shape.numel(), *lives, self.value, self.advantage, returns, weight)
+        strands = (core.strand, core.first, core.count)
+        self._moments = core.bound("moments", *shape, *strands, self.advantage, weight, core.moment)
+        self._normalise = core.bound("normalise", shape.numel(), self.advantage, normal)
+        self._descend = core.bound("descend", len(adam.flat), adam.flat, self.bucket, adam.mean, adam.square)
 
     def _rollout(self, values: Tensor) -> Rollout:
         leaves = {
@@ -113,12 +148,10 @@ class CorePPO(PPO):
         self.core.forward(obs, of_rows, head)
         self.final_value[steps][cut] = head[:, -1]
 
-    def spread(self, advantage: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        total, off, _ = self.group.sum_(self.core.moments(advantage, weight, 0.0)).unbind()
-        total = total.clamp_min(1)
-        mean = off / total
-        square = self.group.sum_(self.core.moments(advantage, weight, mean.item()))[2]
-        return mean, (square / total).sqrt()
+    @torch.no_grad()
+    def advantages(self) -> Tensor:
+        self._advantages()
+        return self.advantage
 
     def learn_scale(self) -> None:
         if self.policy.normalize is not None:
@@ -127,36 +160,35 @@ class CorePPO(PPO):
             self.core.normalize(self.policy.normalize, self.group.sum_(sums))
 
     def samples(self, advantage: Tensor) -> Minibatch:
-        whole, train = super().samples(advantage), self.train
-        hidden, cell = (*(whole.state or ()), None, None)[:2]
-        self.core.begin(
-            {
-                "obs": alone(self.obs),
-                "mask": whole.mask if self.spec.masked else None,
-                "action": whole.action,
-                "log_prob": whole.log_prob,
-                "value": whole.value,
-                "returns": whole.returns,
-                "advantage": whole.advantage,
-                "weight": whole.weight,
-                "resets": whole.resets,
-                "hidden": hidden,
-                "cell": cell,
-                "ratio": self.ratio if train.advantage == "vtrace" else None,
-            },
-            {
-                "clip": train.clip,
-                "value_clip": train.value_clip,
-                "value_weight": train.value_weight,
-                "rows": self.core.rows,
-            },
-        )
-        return whole
+        """In the same memory each time."""
+        train = self.train
+        self._outcome()
+        if train.normalize_advantage:
+            moments = self.core.moment[0]
+            self._moments(0.0)
+            total, off, _ = self.group.sum_(moments).tolist()
+            mean = off / max(total, 1.0)
+            self._moments(mean)
+            square = self.group.sum_(moments)[2].item()
+            self._normalise(mean, math.sqrt(square / max(total, 1.0)) + 1e-8)
+        self.core.point(self.core.batch, dict(zip(("hidden", "cell"), self.start or (), strict=False)))
+        return self.whole
+
+    def minibatches(self, advantage: Tensor, epoch: int) -> list[tuple[Tensor, Tensor | None]]:
+        """Places t x all_rows + row among all rows, or, where sequences are learned from, rows of them."""
+        train = self.train
+        if train.priority > 0:
+            return [(index + self.first_row, weight) for index, weight in super().minibatches(advantage, epoch)]
+        if self.policy.recurrent:
+            return [(index, None) for index in self.order(self.all_rows, epoch).split(train.minibatch // train.horizon)]
+        if train.minibatch == self.batch:
+            return [(torch.arange(self.batch), None)]
+        return [(index, None) for index in self.order(self.batch, epoch).split(train.minibatch)]
 
     def backward(self, whole: Minibatch, index: Tensor, importance: Tensor | None, entropy_weight: float) -> Tensor:
         if self.train.priority > 0 and not self.policy.recurrent:  # of rows, to places
-            rows, horizon = self.resets.shape[1], self.train.horizon
-            index = (torch.arange(horizon).unsqueeze(1) * rows + index).flatten()
+            horizon = self.train.horizon
+            index = (torch.arange(horizon).unsqueeze(1) * self.all_rows + index).flatten()
             importance = None if importance is None else importance.repeat(horizon)
         self.core.pack()
         self.core.batch.entropy_weight = entropy_weight
@@ -165,8 +197,5 @@ class CorePPO(PPO):
         return sums
 
     def step(self, learning_rate: float) -> Tensor:
-        adam, weight = self.adam, self.bucket[-1].item()
-        memory = (adam.flat, self.bucket, adam.mean, adam.square)
-        factors = (self.train.max_grad_norm, *adam.factors(learning_rate))
-        length = self.core.call("descend", len(adam.flat), *memory, weight, *factors)
+        length = self._descend(self.bucket[-1].item(), self.train.max_grad_norm, *self.adam.factors(learning_rate))
         return torch.tensor(length, dtype=self.type)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from minnow.train.native import REALS, call, core
+from minnow.train.native import REALS, bound, call, core, pointed
 from minnow.train.policy import GRU, LSTM, MinGRU, Normalize, Policy, State
 from minnow.train.space import Gaussian
 
@@ -53,6 +53,14 @@ class Core:
         self.rooms = torch.zeros(self.threads, room, dtype=self.type)
         self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
         self.batch = self.ffi.new(f"learn_batch_{REALS[self.type]} *")
+        self.first_row, self.all_rows = first, all_rows
+        self.parts = [self._part(thread) for thread in range(self.threads)]
+        self._make_room(0)
+        # Takes over the parameters: before anything else once they have changed.
+        self.pack = self.bound("pack", self.net, self.flat, self.packed)
+        self.deal = self.bound("deal")
+        self.differentiate = self.bound("gradient", self.net, self.packed, self.batch)
+        self.collect = self.bound("collect", self.net, self.count, self.gradients, self.sums)
 
     def _net(self, policy: Policy, bytes_: bool, steps: int) -> tuple[Any, dict[str, Tensor]]:
         """learn.h's description of the network, and the tensors that it points to."""
@@ -85,9 +93,9 @@ class Core:
     def call(self, name: str, *given: Any) -> Any:
         return call(self.type, name, *given, fused=self.fused)
 
-    def pack(self) -> None:
-        """Takes over the parameters: before anything else once they have changed."""
-        self.call("pack", self.net, self.flat, self.packed)
+    def bound(self, name: str, *given: Any) -> Callable[..., Any]:
+        """See native.bound. The caller keeps the tensors."""
+        return bound(self.type, name, *given, fused=self.fused)
 
     def forward(self, obs: Tensor, state: State | None, head: Tensor) -> State | None:
         """obs [n, ...] -> the policy's output and the value, head [n, out_size + 1]; returns the new state."""
@@ -103,7 +111,7 @@ class Core:
         learned from and as environments want them, and the logarithms of their probabilities."""
         self.call("sample", self.net, len(head), head, mask, noise, action, told, log_prob, self.rooms)
 
-    def begin(self, leaves: dict[str, Tensor | None], settings: dict[str, float]) -> None:
+    def begin(self, leaves: Mapping[str, Tensor | None], settings: Mapping[str, float]) -> None:
         """The rollout that is learned from, by the names of learn.h's `batch`."""
         self.of_batch = leaves  # keeps the memory
         self.point(self.batch, leaves)
@@ -111,23 +119,33 @@ class Core:
             setattr(self.batch, name, number)
 
     def gradient(self, index: Tensor, importance: Tensor | None, flat: Tensor) -> Tensor:
-        """The gradient of the samples at `index`, their places t x rows + row, or with memory of these rows, into
-        `flat`; what was measured [LEARN_SUMS]."""
-        dealt, weights = torch.empty_like(index), None if importance is None else torch.empty_like(importance)
-        weighed = None if self.net.memory else self.of_batch["weight"]
-        into = (dealt, weights, self.offset)
-        self.call("deal", len(index), index, weighed, importance, self.rows, self.strand, *into)
+        """The gradient of those of the samples at `index`, places t x all_rows + row among the rows of all processes,
+        or with memory of those rows, that are of this one, into `flat`; what was measured [LEARN_SUMS]."""
+        if len(index) > len(self.dealt):
+            self._make_room(len(index))
+        given, weights = (pointed(self.ffi, leaf) for leaf in (index, importance))
+        weighed = pointed(self.ffi, None if self.net.memory else self.of_batch["weight"])
+        self.deal(len(index), given, weighed, weights, *self.deals)
+        dealt = self.ffi.NULL if importance is None else self.deals[-2]
 
         def work(thread: int) -> None:
-            some = [self.count * i // self.threads for i in (thread, thread + 1)]
-            strands = [self.first + strand for strand in some]
-            mine = slice(*some)
-            self.call("gradient", self.net, self.packed, self.batch, dealt, weights, self.offset, *strands,
-                      self.gradients[mine], self.sums[mine], self.rooms[thread])  # fmt: skip
+            self.differentiate(self.deals[-3], dealt, self.deals[-1], *self.parts[thread])
 
         self.share(work)
-        self.call("collect", self.net, self.count, self.gradients, self.sums, flat)
+        self.collect(pointed(self.ffi, flat))
         return self.sums[0]
+
+    def _make_room(self, longest: int) -> None:
+        """For minibatches of so many samples or rows."""
+        self.dealt, self.weights = torch.empty(longest, dtype=torch.int64), torch.empty(longest, dtype=self.type)
+        leaves = (self.strand, self.dealt, self.weights, self.offset)
+        self.deals = (self.all_rows, self.first_row, self.rows, *(pointed(self.ffi, leaf) for leaf in leaves))
+
+    def _part(self, thread: int) -> tuple[Any, ...]:
+        """A thread's share of the strands, and the memory for it."""
+        first, last = (self.count * i // self.threads for i in (thread, thread + 1))
+        mine = (self.gradients[first:last], self.sums[first:last], self.rooms[thread])
+        return self.first + first, self.first + last, *(pointed(self.ffi, leaf) for leaf in mine)
 
     def share(self, work: Callable[[int], None]) -> None:
         """Calls it for each thread, in it."""
@@ -135,11 +153,6 @@ class Core:
             work(0)
         else:
             list(self.pool.map(work, range(self.threads)))
-
-    def moments(self, x: Tensor, weight: Tensor, mean: float) -> Tensor:
-        """Weight, sum and sum of squares of x - mean, weighted; x and weight [T, rows]."""
-        self.call("moments", *x.shape, self.strand, self.first, self.count, x, weight, mean, self.moment)
-        return self.moment[0].clone()
 
     def observe(self, obs: Tensor, alive: Tensor) -> Tensor:
         """Number, sums and sums of squares [1 + 2 numbers] of the observations [T, rows, ...] of those alive."""

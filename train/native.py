@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,19 @@ def core(fused: bool = False) -> binding.Library:
 
 def call(type_: torch.dtype | None, name: str, *given: Any, fused: bool = False) -> Any:
     """A function of learn.h for numbers of a type, or for none. Tensors are contiguous."""
+    return bound(type_, name, *given, fused=fused)()
+
+
+def bound(type_: torch.dtype | None, name: str, *given: Any, fused: bool = False) -> Callable[..., Any]:
+    """The same with its first arguments given beforehand, which takes most of the time of a call. What they point to
+    must stay."""
     held = core(fused)
     function = getattr(held.c, f"learn_{name}" if type_ is None else f"learn_{name}_{REALS[type_]}")
-    return function(*(_pointed(held.ffi, item) for item in given))
+    return functools.partial(function, *(pointed(held.ffi, item) for item in given))
 
 
-def _pointed(ffi: Any, item: Any) -> Any:
+def pointed(ffi: Any, item: Any) -> Any:
+    """A tensor's address; what is not one as it is."""
     if isinstance(item, Tensor):
         return ffi.cast("void *", item.data_ptr())
     return ffi.NULL if item is None else item

@@ -69,7 +69,7 @@ const uint32_t *learned(void) {
                                          .clip = 0.2f,
                                          .value_weight = 0.5f,
                                          .entropy_weight = 0.01f};
-        learn_deal_float(ROWS, index, weight, NULL, ROWS, strand, dealt, NULL, offset);
+        learn_deal_float(ROWS, index, weight, NULL, ROWS, 0, ROWS, strand, dealt, NULL, offset);
         learn_gradient_float(&net, packed, &batch, dealt, NULL, offset, 0, LEARN_STRANDS, gradients, &sums[0][0], room);
         learn_collect_float(&net, LEARN_STRANDS, gradients, &sums[0][0], slope);
         one *= 0.9f, all *= 0.999f; /* what Adam's averages lack in the beginning */

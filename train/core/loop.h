@@ -416,9 +416,9 @@ static void learner_estimate(Learner *l) {
         l->returns[i] = l->advantage[i] + l->value[i];
     if (!s->normalize_advantage)
         return;
-    learn_moments_float(s->horizon, l->rows, l->strand, 0, LEARN_STRANDS, l->advantage, l->weight, 0, sums);
+    learn_moments_float(s->horizon, l->rows, l->strand, 0, LEARN_STRANDS, l->advantage, l->weight, sums, 0);
     double total = sums[0] < 1 ? 1 : sums[0], mean = sums[1] / total;
-    learn_moments_float(s->horizon, l->rows, l->strand, 0, LEARN_STRANDS, l->advantage, l->weight, mean, sums);
+    learn_moments_float(s->horizon, l->rows, l->strand, 0, LEARN_STRANDS, l->advantage, l->weight, sums, mean);
     float middle = (float)mean, deviation = (float)(__builtin_sqrt(sums[2] / total) + 1e-8);
     for (size_t i = 0; i < l->batch; i++)
         l->advantage[i] = (l->advantage[i] - middle) / deviation;
@@ -430,7 +430,8 @@ static double learner_descend(Learner *l, const learn_batch_float *batch, const 
     size_t offset[LEARN_STRANDS + 1];
     double root, change;
     learn_pack_float(net, l->parameters, l->packed);
-    learn_deal_float(n, index, net->memory ? NULL : l->weight, NULL, l->rows, l->strand, l->dealt, NULL, offset);
+    learn_deal_float(n, index, net->memory ? NULL : l->weight, NULL, l->rows, 0, l->rows, l->strand, l->dealt, NULL,
+                     offset);
     learn_gradient_float(net, l->packed, batch, l->dealt, NULL, offset, 0, LEARN_STRANDS, l->gradients, l->sums,
                          l->room);
     learn_collect_float(net, LEARN_STRANDS, l->gradients, l->sums, l->gradient);

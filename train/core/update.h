@@ -6,9 +6,13 @@ LEARN_API void FN(learn_advantages)(size_t horizon, size_t rows, const REAL *rew
                                     const REAL *last_value, const REAL *ratio, REAL gamma, REAL lambda, REAL clip_delta,
                                     REAL clip_trace, REAL *carry, REAL *advantage);
 LEARN_API void FN(learn_moments)(size_t horizon, size_t rows, const uint8_t *strand, size_t first, size_t count,
-                                 const REAL *x, const REAL *weight, double mean, double *sums);
-LEARN_API void FN(learn_deal)(size_t n, const int64_t *index, const REAL *weight, const REAL *importance, size_t rows,
-                              const uint8_t *strand, int64_t *dealt, REAL *dealt_importance, size_t *offset);
+                                 const REAL *x, const REAL *weight, double *sums, double mean);
+LEARN_API void FN(learn_outcome)(size_t n, const uint8_t *alive, const uint8_t *learns, size_t rows, const REAL *value,
+                                 const REAL *advantage, REAL *returns, REAL *weight);
+LEARN_API void FN(learn_normalise)(size_t n, const REAL *x, REAL *normal, double mean, double deviation);
+LEARN_API void FN(learn_deal)(size_t n, const int64_t *index, const REAL *weight, const REAL *importance,
+                              size_t all_rows, size_t first_row, size_t rows, const uint8_t *strand, int64_t *dealt,
+                              REAL *dealt_importance, size_t *offset);
 LEARN_API void FN(learn_collect)(const FN(learn_net) * net, size_t count, REAL *gradient, double *sums, REAL *flat);
 LEARN_API double FN(learn_descend)(size_t n, REAL *parameters, REAL *gradient, REAL *mean, REAL *square, REAL weight,
                                    double max_norm, double root, double change);
@@ -53,36 +57,68 @@ static void FN(learn_join_sums)(size_t count, size_t n, double *piece) {
                 piece[i * n + j] += piece[(i + step) * n + j];
 }
 
+/* What n samples, [n / rows][rows], are learned with: the returns that advantages speak of, and weights, which are 1
+ * where somebody was alive in a row that learns [rows]. */
+LEARN_API void FN(learn_outcome)(size_t n, const uint8_t *alive, const uint8_t *learns, size_t rows, const REAL *value,
+                                 const REAL *advantage, REAL *returns, REAL *weight) {
+    for (size_t i = 0; i < n; i++)
+        returns[i] = advantage[i] + value[i];
+    for (size_t i = 0; i < n; i += rows)
+        for (size_t r = 0; r < rows; r++)
+            weight[i + r] = (REAL)(alive[i + r] & learns[r]);
+}
+
 /* Weight, sum and sum of squares of x - mean, weighted, over [horizon][rows]; strand: [rows], of `count` from `first`
  * on. sums: [LEARN_STRANDS][3], of which the first three become the result. */
 LEARN_API void FN(learn_moments)(size_t horizon, size_t rows, const uint8_t *strand, size_t first, size_t count,
-                                 const REAL *x, const REAL *weight, double mean, double *sums) {
+                                 const REAL *x, const REAL *weight, double *sums, double mean) {
     memset(sums, 0, 3 * LEARN_STRANDS * sizeof *sums);
-    for (size_t i = 0; i < horizon * rows; i++) {
-        double *of = sums + 3 * (strand[i % rows] - first), off = (double)x[i] - mean, w = (double)weight[i];
-        of[0] += w, of[1] += w * off, of[2] += w * off * off;
-    }
+    for (size_t t = 0; t < horizon; t++, x += rows, weight += rows)
+        for (size_t r = 0; r < rows; r++) {
+            double *of = sums + 3 * (strand[r] - first), off = (double)x[r] - mean, w = (double)weight[r];
+            of[0] += w, of[1] += w * off, of[2] += w * off * off;
+        }
     FN(learn_join_sums)(count, 3, sums);
 }
 
-/* Deals the samples among the n at index, places t x rows + row, that have any weight (NULL: all have) to strands by
- * their rows: dealt and, unless NULL, importance in the strands' order; strand i has those from offset[i] up to
- * offset[i + 1]. */
-LEARN_API void FN(learn_deal)(size_t n, const int64_t *index, const REAL *weight, const REAL *importance, size_t rows,
-                              const uint8_t *strand, int64_t *dealt, REAL *dealt_importance, size_t *offset) {
-    size_t next[LEARN_STRANDS] = {0};
+/* normal: (x - mean) / deviation. */
+LEARN_API void FN(learn_normalise)(size_t n, const REAL *x, REAL *normal, double mean, double deviation) {
+    const REAL off = (REAL)mean, by = (REAL)deviation;
     for (size_t i = 0; i < n; i++)
-        next[strand[(size_t)index[i] % rows]] += !weight || weight[index[i]] != 0;
+        normal[i] = (x[i] - off) / by;
+}
+
+/* The caller's sample, t x rows + row, at place t x all_rows + row of all; SIZE_MAX: another's, or without weight. */
+static inline size_t FN(learn_mine)(int64_t place, const REAL *weight, size_t all_rows, size_t first_row, size_t rows) {
+    uint32_t t = (uint32_t)place / (uint32_t)all_rows;
+    size_t row = (size_t)((uint32_t)place - t * (uint32_t)all_rows) - first_row;
+    size_t found = (size_t)t * rows + row;
+    return row >= rows || (weight && weight[found] == 0) ? SIZE_MAX : found;
+}
+
+/* Deals the samples among the n at index, places t x all_rows + row, less than 2^32, to strands by their rows; those of
+ * `rows` rows from first_row on that have any weight (NULL: all have). dealt, places t x rows + row, and, unless NULL,
+ * importance in the strands' order; strand i has those from offset[i] up to offset[i + 1]. */
+LEARN_API void FN(learn_deal)(size_t n, const int64_t *index, const REAL *weight, const REAL *importance,
+                              size_t all_rows, size_t first_row, size_t rows, const uint8_t *strand, int64_t *dealt,
+                              REAL *dealt_importance, size_t *offset) {
+    size_t next[LEARN_STRANDS] = {0};
+    for (size_t i = 0; i < n; i++) {
+        size_t mine = FN(learn_mine)(index[i], weight, all_rows, first_row, rows);
+        if (mine != SIZE_MAX)
+            next[strand[(uint32_t)mine % (uint32_t)rows]]++;
+    }
     offset[0] = 0;
     for (size_t s = 0; s < LEARN_STRANDS; s++) {
         offset[s + 1] = offset[s] + next[s];
         next[s] = offset[s];
     }
     for (size_t i = 0; i < n; i++) {
-        if (weight && weight[index[i]] == 0)
+        size_t mine = FN(learn_mine)(index[i], weight, all_rows, first_row, rows);
+        if (mine == SIZE_MAX)
             continue;
-        size_t at = next[strand[(size_t)index[i] % rows]]++;
-        dealt[at] = index[i];
+        size_t at = next[strand[(uint32_t)mine % (uint32_t)rows]]++;
+        dealt[at] = (int64_t)mine;
         if (importance)
             dealt_importance[at] = importance[i];
     }
