@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from minnow.bench import Measured, Say
+from minnow.bench import Measured, Say, native
+from minnow.cinfer import binding, policy
 from minnow.cinfer.errors import MinnowError, unknown
-from minnow.train import backend, group, run
+from minnow.train import backend, group, ppo, run
 from minnow.train import config as configs
+from minnow.train.rollout import Rollout
 
-NETS = {"mlp2x64": ("mlp", 64, 2), "mlp2x128": ("mlp", 128, 2), "lstm128": ("lstm", 128, 1)}  # core, width, layers
+NETS = {  # core, width, layers
+    "mlp2x64": ("mlp", 64, 2),
+    "mlp2x128": ("mlp", 128, 2),
+    "lstm64": ("lstm", 64, 1),
+    "lstm128": ("lstm", 128, 1),
+}
+TRY = 0.002  # seconds of a try of the multiply-add rate: short enough for other processes to stay away from some
 PARTS = {  # where a training step's time goes, by the functions of the trainer, or of what it has, that spend it
     "environment": [("vector", "step")],
-    "forward": [("", "_forward"), ("", "_sample")],
+    "forward": [("rollout", "collect"), ("", "_forward"), ("", "_sample")],
     "backward": [("", "backward")],
     "exchange": [("group", "sum_")],
 }
@@ -28,7 +36,7 @@ PARTS = {  # where a training step's time goes, by the functions of the trainer,
 @dataclass
 class Options:
     """Measure training on Pong with its tuned settings: steps a second, where the time goes, and the limit that the
-    machine's measured speed of matrix products sets."""
+    machine's rate of multiply-adds sets, measured in the same run."""
 
     net: str = ""
     """Only this network."""
@@ -49,7 +57,9 @@ def measure(options: Options, say: Say) -> Measured:
     found = []
     for net in [options.net] if options.net else NETS:
         found.append(group.together(options.processes, speed, net, options.seconds, options.backend))
-        line = "{net:<10} {steps_per_second:10,} steps/s of {limit:12,}   {backend:<5}   ".format(**found[-1])
+        line = "{net:<10} {steps_per_second:10,} steps/s, {ratio_to_limit:.0%} of {limit:,}   {backend:<5}   ".format(
+            **found[-1]
+        )
         line += "  ".join(f"{part} {share:.0%}" for part, share in found[-1]["share"].items())
         say(line)
     return Measured(found)
@@ -70,7 +80,6 @@ def speed(everyone: group.Group, net: str, seconds: float, by: configs.Backend =
     )
     config.train.backend = by
     run.prepare(config)
-    best = peak(torch.float32) * everyone.size
     everyone = dataclasses.replace(everyone)  # whose functions are timed below
     trainer = backend.trainer(config, everyone)
     trainer.update()
@@ -96,8 +105,13 @@ def speed(everyone: group.Group, net: str, seconds: float, by: configs.Backend =
 
     for part, functions in PARTS.items():
         for owner, name in functions:
-            holder = getattr(trainer, owner) if owner else trainer
+            holder = getattr(trainer, owner, None) if owner else trainer
+            if holder is None:
+                continue
             object.__setattr__(holder, name, timed(getattr(holder, name), part))
+    rollout = trainer.rollout if isinstance(trainer, backend.CorePPO) else None
+    clock = None if rollout is None else Clock(rollout)
+    best = [peak()]  # together with the others', before and after
     everyone.sum_(torch.zeros(1))  # all begin together
     start = since = time.perf_counter()
     spent, before, processor = dict.fromkeys(spent, 0.0), trainer.steps, time.process_time()
@@ -106,28 +120,54 @@ def speed(everyone: group.Group, net: str, seconds: float, by: configs.Backend =
     end = time.perf_counter()  # once: a busy machine may do something else between two readings
     passed, processor = end - start, time.process_time() - processor
     spent["rest"] += end - since
-    # Of each product and sum of a weight: one forward to act; forward and twice that backward for each sample learned.
-    weights = sum(leaf.numel() for leaf in trainer.parameters if leaf.ndim == 2)
-    work = 2 * weights * (1 + 3 * config.train.epochs)
+    if clock is not None:
+        spent["environment"] += clock.seconds
+        spent["forward"] -= clock.seconds
+    share = {part: round(time / passed, 4) for part, time in spent.items()}
+    everyone.sum_(torch.zeros(1))
+    best.append(peak())
+    limit = everyone.sum_(torch.tensor(max(best), dtype=torch.float64)).item() / work(trainer)
+    speed = (trainer.steps - before) / passed
     return {
         "net": net,
         "processes": everyone.size,
         "backend": "c" if isinstance(trainer, backend.CorePPO) else "torch",
         "precision": config.train.precision,
-        "steps_per_second": round((trainer.steps - before) / passed),
+        "steps_per_second": round(speed),
         "steps_per_cpu_second": round((trainer.steps - before) / everyone.size / processor),
-        "share": {part: round(time / passed, 4) for part, time in spent.items()},
-        "limit": round(best / work),
+        "share": share,
+        "limit": round(limit),
+        "ratio_to_limit": round(speed / limit, 4),
     }
 
 
-def peak(type_: torch.dtype) -> float:
-    """Operations a second of torch's matrix product with its present threads, the median of several."""
-    size = 1024
-    left, right = (torch.randn(size, size, dtype=type_) for _ in range(2))
-    times = []
-    for _ in range(9):
-        start = time.perf_counter()
-        torch.mm(left, right)
-        times.append(time.perf_counter() - start)
-    return 2 * size**3 / statistics.median(times)
+def work(trainer: ppo.PPO) -> float:
+    """Multiplications and additions that an agent-step cannot do without: one pass forward to act, and for each sample
+    learned one forward and two back, for weights and for inputs, of which those of the first layer are not needed."""
+    matrices = [leaf.numel() for leaf in trainer.parameters if leaf.ndim == 2]
+    return 2 * (sum(matrices) * (1 + 3 * trainer.train.epochs) - matrices[0] * trainer.train.epochs)
+
+
+class Clock:
+    """Of the environments' steps in the core's rollouts, of which Python sees nothing."""
+
+    def __init__(self, rollout: Rollout) -> None:
+        built = binding.source(Path(__file__).resolve().parent / "timed.c")
+        world, ffi = rollout.world, built.ffi
+        address = int(rollout.core.ffi.cast("uintptr_t", world.step))
+        self._timed = ffi.new("Timed *", {"envs": ffi.cast("void *", rollout.raw.rows)})
+        self._timed.step = ffi.cast(ffi.typeof(self._timed.step), address)
+        timing = int(ffi.cast("uintptr_t", ffi.addressof(built.c, "bench_step")))
+        world.step = rollout.core.ffi.cast(rollout.core.ffi.typeof(world.step), timing)
+        world.envs = rollout.core.ffi.cast("void *", int(ffi.cast("uintptr_t", self._timed)))
+
+    @property
+    def seconds(self) -> float:
+        return self._timed.seconds
+
+
+def peak() -> float:
+    """Multiplications and additions in float32 a second that a core can do: the best of some tries."""
+    loop = native.Loop(policy.isas()[-1], "multiply")
+    times = max(1, round(1000 * TRY / loop.run(1000)))
+    return max(times * loop.amount / loop.run(times) for _ in range(20))
