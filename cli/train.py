@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import math
 import os
 import secrets
 import shlex
@@ -64,6 +65,10 @@ class Flags:
     always the last."""
     export: bool = True
     """Export and verify the policy at the end."""
+    until_bar: bool = False
+    """Train until the environment's bar is reached: go on with a run whose curve still rises, begin again with the next
+    seed otherwise, for at most --budget seconds in all, or with three seeds. The best run ends up in --out, unless a
+    better one was there; what stays below the bar is not exported, and the exit status is 1."""
     watch: bool = False
     """Open a page on which the newest checkpoint plays while the curves grow (and write at least 20 checkpoints)."""
     track: tracker.Kind = "none"
@@ -146,6 +151,8 @@ def main(argv: list[str]) -> int:
     _check_processes(asked.processes)
     if asked.watch:
         config.train.checkpoints = max(config.train.checkpoints, WATCHED)
+    if asked.until_bar and (asked.watch or group.launched()):
+        raise MinnowError("--until-bar trains several runs: leave out --watch, and torchrun.")
     if group.launched() and (asked.out is None or asked.seed is None):
         raise MinnowError("under torchrun every process must know the run: give --out and --seed.")
     count = 1
@@ -153,11 +160,15 @@ def main(argv: list[str]) -> int:
         configs.check_batch(config, selfplay.sides(config))
         lacks = backend.check(config) if device.chosen(config).type == "cpu" else ""
         count = _processes(asked.processes, config)
-        asked.out, asked.seed = asked.out or run.new_folder(name), config.seed
-        run.Folder(asked.out).prepare()  # refuses a folder that holds a run
+        if not asked.until_bar:
+            asked.out = asked.out or run.new_folder(name)
+            run.Folder(asked.out).prepare()  # refuses a folder that holds a run
+        asked.seed = config.seed
         _say(f"{name}: {config.policy.core} policy, seed {config.seed}, {count} process{'es' * (count > 1)}")
         if lacks:
             _say(f"torch learns, since the core in C does not have {lacks}")
+    if asked.until_bar:
+        return _until_bar(config, asked, command, count)
     work = functools.partial(_trained, config, asked, command)
     work = functools.partial(_worked, count, asked, work)
     return _watched(asked.out, asked.port, work) if asked.watch and asked.out else work()
@@ -290,13 +301,32 @@ def settings(env: str | Path, argv: list[str]) -> tuple[Flags, Config]:
 
 def finish(outcome: Outcome, export: bool, as_json: bool, keep: configs.Keep = "best") -> int:
     """Chooses the checkpoint to keep, scores, exports and verifies what training left, and says where everything is."""
+    if outcome.signal:
+        return _interrupted(outcome)
+    judged = judge(outcome, keep)
+    return ship(judged.result, [judged.score], outcome.run, export, as_json)
+
+
+def _interrupted(outcome: Outcome) -> int:
+    _say(f"interrupted after {outcome.steps:,} steps; to go on: minnow train --resume {outcome.run}")
+    return 128 + outcome.signal
+
+
+@dataclass
+class Judged:
+    """A run that has ended: what there is to tell of it, and whether its curve still rose."""
+
+    result: dict[str, Any]
+    score: str
+    rising: bool
+
+
+def judge(outcome: Outcome, keep: configs.Keep) -> Judged:
+    """Chooses the checkpoint to keep, scores it and says so; and where it is below the bar, why that may be."""
     import torch
 
-    from minnow.train import best, checkpoint, evaluation, run
+    from minnow.train import best, checkpoint, diagnosis, evaluation, run
 
-    if outcome.signal:
-        _say(f"interrupted after {outcome.steps:,} steps; to go on: minnow train --resume {outcome.run}")
-        return 128 + outcome.signal
     why = {"budget": "the budget is spent", "schedule": "the schedule is complete", "stop": "stopped as asked"}
     _say(f"trained for {outcome.steps:,} steps in {outcome.seconds:.1f} s: {why[outcome.ended]}")
     place = checkpoint.place(checkpoint.load(outcome.checkpoint)[1])
@@ -309,7 +339,8 @@ def finish(outcome: Outcome, export: bool, as_json: bool, keep: configs.Keep = "
     score = evaluation.evaluate(evaluation.TorchPlayer(policy), place, evaluation.enough(place, EPISODES))
     if meta["config"]["env"]:
         _say("scoring with the environment's default parameters, not those of training")
-    figures = {"score_mean": score.score_mean, "score_ci95": score.score_ci95, "episodes": score.episodes}
+    told = score.to_dict()
+    figures = {key: told[key] for key in ("score_mean", "score_ci95", "success_rate", "episodes") if key in told}
     run.record(outcome.run, figures | {"kept": meta["steps"]})
     result = {
         "run": str(outcome.run),
@@ -320,24 +351,86 @@ def finish(outcome: Outcome, export: bool, as_json: bool, keep: configs.Keep = "
         "seconds": outcome.seconds,
         "steps_per_second": outcome.steps / outcome.seconds,
         "ended": outcome.ended,
-    } | score.to_dict()
+    } | told
+    found: list[diagnosis.Finding] = []
     if bar:
         _say(bar.words(result))
         result |= {"bar": {bar.key: bar.least}, "reached": bar.reached(result)}
-    lines, passed = [str(score)], True
+        if not result["reached"]:
+            seen = None if meta["config"]["selfplay"]["on"] else bar
+            found = diagnosis.of_run(outcome.run, seen, policy.space)
+            result["diagnosis"] = [finding.words for finding in found]
+            for finding in found:
+                _say(f"  {finding.words}")
+    return Judged(result, str(score), any(finding.kind == "rising" for finding in found))
+
+
+def ship(result: dict[str, Any], lines: list[str], folder: Path, export: bool, as_json: bool) -> int:
+    """Exports and verifies what the run in a folder kept, and prints what there is to tell."""
+    passed = True
     if export:
         from minnow.cli.export import export_run
         from minnow.cli.verify import lines as words
         from minnow.export.verify import verify
 
         _say("exporting and verifying")
-        report = export_run(outcome.run)
+        report = export_run(folder)
         verdict = verify(report.path)
         passed = verdict.passed()
         lines += [report.line(), *words(verdict, passed)]
         result |= {"policy": str(report.path), "verified": passed, "differences": verdict.to_dict()}
     print(json.dumps(result) if as_json else "\n".join(lines))
     return 0 if passed else 1
+
+
+def _until_bar(config: Config, asked: Flags, command: str, count: int) -> int:
+    """Trains until the bar is reached, in so many processes; exports only what has reached it."""
+    import torch
+
+    from minnow.train import crew, run, until
+
+    bar, out = configs.needed_bar(config.place), asked.out
+    if out is None:
+        out = run.new_folder(config.name)
+    judged: dict[Path, Judged] = {}
+    ended: list[Outcome] = []
+
+    def trained(work: Callable[[], Outcome]) -> until.Try:
+        torch.set_num_threads(1)  # as in `main`
+        outcome = work() if count == 1 else crew.together(count, work)
+        ended.append(outcome)
+        if outcome.signal:
+            return until.Try(outcome.run, config.seed, outcome.seconds, -math.inf, rising=False, interrupted=True)
+        found = judged[outcome.run] = judge(outcome, asked.keep)
+        return until.Try(outcome.run, found.result["seed"], outcome.seconds, found.result[bar.key], found.rising)
+
+    def begin(folder: Path, seed: int, budget: float | None) -> until.Try:
+        run.Folder(folder).prepare()
+        _say(f"seed {seed}, in {folder}")
+        settings = dataclasses.replace(asked, out=folder, budget=budget)
+        return trained(functools.partial(_trained, dataclasses.replace(config, seed=seed), settings, command))
+
+    def go_on(done: until.Try, budget: float | None) -> until.Try:
+        more = judged[done.run].result["steps"]
+        chosen = ResumeFlags(done.run, budget=budget, more=more, keep=asked.keep, track=asked.track)
+        return trained(functools.partial(_resumed, chosen, command, config.place))
+
+    before = until.standing(out, bar.key, envs.spec(config.place).source_hash)
+    end = until.train(begin, go_on, bar, out, before, config.seed, asked.budget, _say)
+    if end.interrupted:
+        return _interrupted(ended[-1])
+    if end.best is None:  # what was there before has stayed
+        result: dict[str, Any] = {"run": str(out), bar.key: end.figure, "bar": {bar.key: bar.least}}
+        lines = [f"{out}: {bar.words(result)}"]
+    else:
+        told = judged[end.trained_in]
+        place = out / "checkpoints" / Path(told.result["checkpoint"]).name
+        result, lines = told.result | {"run": str(out), "checkpoint": str(place)}, [told.score]
+    result["reached"] = end.reached
+    if not end.reached:
+        _say(f"the bar was not reached, so nothing is exported; to export it all the same: minnow export {out}")
+    status = ship(result, lines, out, asked.export and end.reached, asked.json)
+    return status if end.reached else 1
 
 
 def _check_processes(count: int | None) -> None:

@@ -7,47 +7,51 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 MINNOW = """#!/usr/bin/env bash
 printf '%s\\n' "$*" >>calls
 if [[ $1 == train ]]; then
     mkdir -p runs/pong/demo
-    n=$(grep -c ^train calls)
     echo "score beside the bar" >&2
-    sed -n "${n}p" outcomes
+    cat outcome
+    exit "$(cat status)"
 fi
 """
 
 
-def demo(folder: Path, reached: list[bool]) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """The demo where the first training, the second, ... reach the bar or not; and what it called `minnow` with."""
+def demo(folder: Path, outcome: str, status: int) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """The demo where training prints this and ends with this status; and what it called `minnow` with."""
     for name in ("build.sh", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
     program = folder / ".venv/bin/minnow"
     program.parent.mkdir(parents=True)
     program.write_text(MINNOW)
     program.chmod(0o755)
-    (folder / "outcomes").write_text("".join(json.dumps({"reached": each}) + "\n" for each in reached))
+    (folder / "outcome").write_text(outcome)
+    (folder / "status").write_text(str(status))
     key = 'TORCH=$(sed -n "s/^TORCH=//p" build.sh); echo "$PWD $(cksum pyproject.toml) $TORCH" >.venv/minnow-run'
     subprocess.run(["bash", "-c", key], cwd=folder, check=True)
     done = subprocess.run(["./build.sh", "demo", "--no-serve"], cwd=folder, capture_output=True, text=True)
     return done, (folder / "calls").read_text().splitlines()
 
 
-@pytest.mark.parametrize("reached", [[True], [False, True], [False, False, True]], ids=str)
-def test_trains_again_until_the_bar_is_reached(reached: list[bool], tmp_path: Path) -> None:
-    done, calls = demo(tmp_path, reached)
+def test_shows_what_has_reached_the_bar(tmp_path: Path) -> None:
+    done, calls = demo(tmp_path, json.dumps({"reached": True}), 0)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "score beside the bar" in done.stderr
-    assert [call.split()[0] for call in calls] == ["train"] * len(reached) + ["verify", "site"]
-    assert all("--seed" not in call for call in calls)  # each draws its own
+    assert [call.split()[0] for call in calls] == ["train", "verify", "site"]
+    assert "--until-bar" in calls[0] and "--seed" not in calls[0]  # it draws its own
     assert calls[-1] == "site build --policy pong=runs/pong/demo/policy.minnow"
 
 
 def test_keeps_the_shipped_policy(tmp_path: Path) -> None:
-    done, calls = demo(tmp_path, [False, False, False])
+    done, calls = demo(tmp_path, json.dumps({"reached": False}), 1)
     assert done.returncode == 1
-    assert [call.split()[0] for call in calls] == ["train"] * 3 + ["site"] and calls[-1] == "site build"
+    assert [call.split()[0] for call in calls] == ["train", "site"] and calls[-1] == "site build"
     assert "has the Pong that came with this checkout" in done.stderr
+
+
+def test_a_training_that_fails_is_no_policy_below_the_bar(tmp_path: Path) -> None:
+    done, calls = demo(tmp_path, "", 1)
+    assert done.returncode == 1 and "training failed (exit status 1)" in done.stderr
+    assert [call.split()[0] for call in calls] == ["train"]

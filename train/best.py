@@ -49,6 +49,12 @@ class Curve:
         """Differences below it may be chance."""
         return SURE * math.sqrt(2) * self.error
 
+    def fell(self) -> tuple[int, float] | None:
+        """Its best moment, where it ended far below that: by more than chance, and by a fifth of all that it rose."""
+        top, end = max(self.points, key=lambda point: point[1]), self.points[-1][1]
+        far = max(self.sure, FAR * (top[1] - min(mean for _, mean in self.points)))
+        return top if top[1] - end > far else None
+
 
 def curve(run: Path, key: str) -> Curve:
     """A figure of a run's metrics; without points where fewer than two times five lines hold it."""
@@ -87,8 +93,7 @@ def choose(run: Path, key: str, keep: Keep = "best") -> Choice:
                 "kept and exported (--keep last keeps the last)"
             )
             return choice
-    top = max(found.points, key=lambda point: point[1])
-    if top[1] - end > max(found.sure, FAR * (top[1] - min(mean for _, mean in found.points))):
+    if top := found.fell():
         choice.said.append(
             f"training ended far below its own best: it {_word(key)} {top[1]:.4g} after {top[0]:,} steps and {end:.4g} "
             "at its end; try a smaller --train.learning-rate, or more --train.checkpoints, of which the best is kept"

@@ -17,7 +17,7 @@ from torch import Tensor
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.files import write_atomic
 from minnow.train import config as configs
-from minnow.train import observation, space
+from minnow.train import observation, records, space
 from minnow.train.policy import Policy
 
 FORMAT = 1
@@ -78,17 +78,9 @@ def kept(path: Path) -> Path:
     path, file = Path(path), find(path)
     if path.is_file():
         return file
-    result = _result(path)
+    result = records.result(path)
     best = file.with_name(f"{int(result['kept']):012d}.safetensors") if "kept" in result else file
     return best if result.get("steps") == int(file.stem) and best.exists() else file
-
-
-def _result(run: Path) -> dict[str, Any]:
-    """What a run's config.toml says of its end."""
-    record = run / "config.toml"
-    if not record.exists():
-        return {}
-    return configs.result_of(configs.parse(record.read_text("utf-8"), str(record)), str(record))
 
 
 def begin(policy: Policy, file: Path) -> None:
@@ -142,7 +134,7 @@ def load(path: Path | str) -> tuple[Policy, dict[str, Any]]:
     policy.load_state_dict({name: tensors[f"policy.{name}"] for name in policy.state_dict()})
     policy.eval().requires_grad_(False)
     meta |= {"env": config.name, "seed": config.seed, "checkpoint": str(file)}
-    result = _result(file.parent.parent)
+    result = records.result(file.parent.parent)
     if result.get("kept", result.get("steps")) == meta["steps"] and "score_mean" in result:
         meta["score"] = result["score_mean"]
         meta |= {key: result[key] for key in ("score_ci95", "episodes") if key in result}

@@ -208,6 +208,17 @@ def bar(name: str | Path) -> Bar | None:
     return Bar(key, float(least))
 
 
+def needed_bar(name: str | Path) -> Bar:
+    """The bar of an environment. Raises MinnowError where none is set."""
+    found = bar(name)
+    if found is None:
+        place = envs.folder(name).name
+        raise MinnowError(
+            f"no bar is set for {place}: put a table [bar] into its train.toml, such as score_mean = 18.0."
+        )
+    return found
+
+
 def placed(config: Config, near: Path) -> Config:
     """The settings of a run with the present place of its environment, if that has moved. near: a file or folder of
     the run. Raises MinnowError where it is not found."""

@@ -53,6 +53,14 @@ def read(path: Path) -> Record:
     )
 
 
+def result(path: Path) -> dict[str, Any]:
+    """What the config.toml of the run in a folder says of its end; empty where there is none."""
+    file = path / "config.toml"
+    if not file.exists():
+        return {}
+    return configs.result_of(configs.parse(file.read_text("utf-8"), str(file)), str(file))
+
+
 def find(folder: Path, env: str | None = None) -> tuple[list[Record], list[str]]:
     """Every run below a folder, oldest first; only those of one environment if named. Sweeps keep theirs apart. And
     what is wrong with those that cannot be read."""

@@ -31,6 +31,11 @@ class Categorical:
     def out_size(self) -> int:
         return sum(self.sizes)
 
+    @property
+    def most(self) -> float:
+        """The greatest entropy, that of even choices, in nats."""
+        return sum(math.log(size) for size in self.sizes)
+
     def masked(self, out: Tensor, mask: Tensor | None) -> Tensor:
         return out if mask is None else out.masked_fill(mask == 0, FORBIDDEN)
 
