@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +14,10 @@ from typing import Any
 from minnow import envs
 from minnow.bench import Measured, Say
 from minnow.cinfer.errors import MinnowError
+from minnow.cinfer.files import write_atomic
 from minnow.train import config as configs
+
+FAR = 0.9  # of the median: below it a seed is a bad one
 
 
 @dataclass
@@ -21,42 +27,85 @@ class Options:
     env: str
     """The environment."""
     seeds: int = 3
-    """Seeds 0 .. N - 1."""
+    """How many."""
+    first: int = 0
+    """The first of them; the others follow it."""
     episodes: int = 400
     """Of each evaluation."""
+    out: Path | None = None
+    """Keep what is measured in this JSON file after every seed, and leave out what it has already of the same
+    settings, environment and episodes: so it may be interrupted, and extended."""
 
 
 def measure(options: Options, say: Say) -> Measured:
     """Passed if every seed reached the environment's bar."""
     place = envs.folder(options.env)
-    bar = configs.bar(place)
-    if bar is None:
-        raise MinnowError(
-            f"no bar is set for {place.name}: put a table [bar] into its train.toml, such as score_mean = 18.0."
-        )
+    bar = configs.needed_bar(place)
     if options.seeds < 1:
         raise MinnowError(f"--seeds is {options.seeds}: it must be 1 or more.")
-    found = []
-    for seed in range(options.seeds):
-        found.append(trained(place, seed, options.episodes, bar))
-        words = "seed {seed}: {seconds:.1f} s, {steps:,} steps, ".format(**found[-1])
-        say(f"{words}{bar.key} {found[-1][bar.key]:.3f}")
+    if not 0 <= options.first <= configs.MAX_SEED - options.seeds:
+        raise MinnowError(f"--first is {options.first}: seeds are 0 .. 2^63 - 1.")
+    kept = read(options.out) if options.out else []
+    settings, found = fingerprint(place), []
+    for seed in range(options.first, options.first + options.seeds):
+        asked = {"env": place.name, "seed": seed, "episodes": options.episodes, "settings": settings}
+        row = next((row for row in kept if asked.items() <= row.items()), None)
+        if row is None:
+            row = asked | trained(place, seed, options.episodes, bar)
+            kept.append(row)
+            if options.out:
+                write_atomic(options.out, ("[\n" + ",\n".join(map(json.dumps, kept)) + "\n]\n").encode())
+        found.append(row)
+        words = "seed {seed}: {seconds:.1f} s, {steps:,} steps, ".format(**row)
+        say(f"{words}{bar.key} {row[bar.key]:.3f}")
+    say(summary(found, bar))
     return Measured(found, all(row["reached"] for row in found))
 
 
-def trained(name: Path, seed: int, episodes: int, bar: configs.Bar) -> dict[str, Any]:
-    """One seed's training with the environment's own settings, and what its policy scores."""
-    from minnow.train import evaluation, run
-    from minnow.train.ppo import PPO
+def read(path: Path) -> list[dict[str, Any]]:
+    """The seeds that a file holds; none where there is no file."""
+    if not path.exists():
+        return []
+    try:
+        rows = json.loads(path.read_text("utf-8"))
+        if isinstance(rows, list) and all({"env", "seed", "episodes", "settings"} <= row.keys() for row in rows):
+            return rows
+    except (ValueError, AttributeError, TypeError):
+        pass
+    raise MinnowError(f"{path} is not what minnow bench seeds --out writes: choose another file.")
 
-    config = dataclasses.replace(configs.defaults(name), seed=seed)
+
+def summary(found: list[dict[str, Any]], bar: configs.Bar) -> str:
+    """How seeds are spread."""
+    scores = [row[bar.key] for row in found]
+    middle = statistics.median(scores)
+    below, far = sum(not row["reached"] for row in found), sum(score < FAR * middle for score in scores)
+    spread = f"worst {min(scores):.4g}, median {middle:.4g}, best {max(scores):.4g}"
+    return f"{len(found)} seeds: {spread}; {below} below the bar ({bar.least:g}), {far} below 90 % of the median"
+
+
+def fingerprint(place: Path) -> str:
+    """What tells runs by other settings, or of another version of the environment, apart."""
+    settings = {key: value for key, value in configs.defaults(place).to_dict().items() if key not in ("seed", "path")}
+    known = json.dumps([settings, envs.spec(place).source_hash], sort_keys=True)
+    return hashlib.sha256(known.encode()).hexdigest()[:12]
+
+
+def trained(place: Path, seed: int, episodes: int, bar: configs.Bar) -> dict[str, Any]:
+    """One seed's training with the environment's own settings, on the processor, and what its policy scores."""
+    from minnow.train import backend, evaluation, run
+
+    config = dataclasses.replace(configs.defaults(place), seed=seed)
     run.prepare(config)
-    trainer = PPO(config)
-    start = time.perf_counter()
+    trainer = backend.trainer(config)
+    start, processor = time.perf_counter(), time.process_time()
     while trainer.update_index < trainer.updates:
         trainer.update(measure=False)
         trainer.take_episodes()
-    seconds = time.perf_counter() - start
-    score = evaluation.evaluate(evaluation.TorchPlayer(trainer.policy), name, episodes).to_dict()
-    passed = {"seed": seed, "seconds": round(seconds, 3), "steps": trainer.steps}
+    passed = {
+        "seconds": round(time.perf_counter() - start, 3),
+        "cpu_seconds": round(time.process_time() - processor, 3),
+        "steps": trainer.steps,
+    }
+    score = evaluation.evaluate(evaluation.TorchPlayer(trainer.policy), place, episodes).to_dict()
     return passed | {"reached": bar.reached(score)} | score

@@ -7,7 +7,8 @@ import json
 import pytest
 from sure import sure
 
-from minnow.bench import ablate, peers, solve
+from minnow import envs
+from minnow.bench import ablate, peers, seeds, solve
 from minnow.cli.main import main
 from minnow.train import config as configs
 
@@ -48,12 +49,33 @@ def test_solving_takes_the_first_of_three_in_a_row(capsys, monkeypatch):
     assert row["seed"] == 0 and row["seconds"] > 0 and row["steps"] > 0 and row["score"] >= 100
 
 
-def test_seeds_are_trained_and_judged(capsys):
-    assert main(["bench", "seeds", "cartpole", "--seeds", "2", "--episodes", "20", "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
+def test_seeds_are_trained_and_judged(capsys, monkeypatch, tmp_path):
+    """One by one into a file, from which a second call goes on."""
+    out = tmp_path / "seeds.json"
+    argv = ["bench", "seeds", "cartpole", "--episodes", "20", "--out", str(out), "--json"]
+    assert main([*argv, "--seeds", "1", "--first", "1"]) == 0
+    assert [row["seed"] for row in json.loads(out.read_text())] == [1]
+    assert main([*argv, "--seeds", "2"]) == 0
+    said = capsys.readouterr()
+    rows = json.loads(said.out.splitlines()[-1])
     bar = sure(configs.bar("cartpole"))
     assert [row["seed"] for row in rows] == [0, 1] and all(row["reached"] and row["episodes"] == 20 for row in rows)
     assert all(row[bar.key] >= bar.least and row["seconds"] > 0 and row["steps"] > 100_000 for row in rows)
+    assert "2 seeds: worst" in said.err and "0 below the bar (475), 0 below 90 %" in said.err
+    monkeypatch.setattr(seeds, "trained", lambda *given: pytest.fail("what is there was measured again"))
+    assert main([*argv, "--seeds", "2"]) == 0
+    out.write_text("{}")
+    assert main(argv) == 1
+    assert "is not what minnow bench seeds --out writes" in capsys.readouterr().err
+
+
+def test_other_settings_are_other_seeds(monkeypatch):
+    place = envs.folder("cartpole")
+    first = seeds.fingerprint(place)
+    config = configs.defaults(place)
+    config.train.gamma = 0.5
+    monkeypatch.setattr(configs, "defaults", lambda name: config)
+    assert seeds.fingerprint(place) != first
 
 
 def test_an_ablation_turns_one_switch(capsys, monkeypatch, tmp_path):
@@ -99,6 +121,7 @@ BAD = [
     (["solve", "pong", "--seeds", "0"], "--seeds is 0"),
     (["seeds"], "takes one environment"),
     (["seeds", "pong", "--seeds", "0"], "--seeds is 0"),
+    (["seeds", "pong", "--first", "-1"], "--first is -1"),
     (["learn"], "solve"),
 ]
 
