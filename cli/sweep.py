@@ -54,6 +54,9 @@ class RunFlags(StudyFlags):
     """Episodes of each evaluation."""
     seed: int | None = None
     """Makes one worker's choices and trainings repeatable."""
+    endpoint: bool = False
+    """Count ends of runs only, where a curve on the way there misleads: its points are not told to the sampler, and a
+    trial that its deadline stopped has failed."""
 
 
 @dataclass
@@ -108,7 +111,17 @@ def _run(base: Any, argv: list[str]) -> int:
     storage = _where(base, chosen)
     Study.join(base, chosen.study, storage, chosen.seed)  # what is wrong with it is said before workers start
     folder = Path("runs") / base.name / "sweeps" / chosen.study
-    plan = Plan(base, chosen.study, storage, chosen.trials, chosen.deadline, chosen.episodes, folder, chosen.seed)
+    plan = Plan(
+        base,
+        chosen.study,
+        storage,
+        chosen.trials,
+        chosen.deadline,
+        chosen.episodes,
+        folder,
+        chosen.seed,
+        chosen.endpoint,
+    )
     print(
         f"{slots} at once until {chosen.trials} trials are done; study {chosen.study!r} in {storage}", file=sys.stderr
     )
@@ -159,7 +172,7 @@ def _print(study: Any, as_json: bool) -> int:
         table.add_column(column, justify="left" if column == "settings" else "right")
     for result in best:
         row = _row(study, result)
-        words = ", ".join(f"{name.split('.')[1]} {_short(value)}" for name, value in row["settings"].items())
+        words = ", ".join(f"{name.split('.')[-1]} {_short(value)}" for name, value in row["settings"].items())
         table.add_row(str(result.number), f"{result.score:.2f}", f"{result.seconds:.1f}", words)
     console.print(table)
     table = Table(title="what decides the score; its mean in each quarter of an axis", title_justify="left")
@@ -222,8 +235,8 @@ def _apply(base: Any, argv: list[str]) -> int:
     path = base.place / "train.toml"
     text = path.read_text("utf-8") if path.exists() else ""
     for axis in study.axes:
-        group, key = axis.name.split(".")
-        value = getattr(config, group)
+        group, _, key = axis.name.rpartition(".")
+        value = getattr(config, group) if group else config
         text = set_value(text, group, key, value[key] if group == "env" else getattr(value, key))
     configs.merge(configs.Config(base.name), configs.parse(text, str(path)), str(path))
     write_atomic(path, text.encode())
@@ -235,11 +248,12 @@ def _apply(base: Any, argv: list[str]) -> int:
 
 
 def set_value(text: str, table: str, key: str, value: Any) -> str:
-    """TOML with one value of one table set; everything else, comments too, stays as it is."""
+    """TOML with one value of one table set, or with table "" one above all tables; everything else, comments too, stays
+    as it is."""
     # Seven digits: of a discount such as 0.99975, four would leave little of its distance from 1.
     written = f"{key} = {f'{value:.7g}' if isinstance(value, float) else json.dumps(value)}"
     lines = text.splitlines()
-    inside, last = False, None
+    inside, last = table == "", None
     for i, line in enumerate(lines):
         if match := re.match(r"\s*\[([^\]]+)\]", line):
             inside = match[1].strip() == table
@@ -249,7 +263,9 @@ def set_value(text: str, table: str, key: str, value: Any) -> str:
             comment = re.search(r"\s+#.*$", line)
             lines[i] = written + (comment[0] if comment else "")
             return "\n".join(lines) + "\n"
-    if last is None:
+    if last is None and not table:
+        lines.insert(0, written)
+    elif last is None:
         lines += [*([""] if lines else []), f"[{table}]", written]
     else:
         lines.insert(last + 1, written)

@@ -24,6 +24,7 @@ from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.cli import sweep as verb
 from minnow.cli.main import main
+from minnow.train import checkpoint, evaluation
 from minnow.train import config as configs
 from minnow.train.config import Config
 from minnow.train.sweep import study as studies
@@ -123,6 +124,39 @@ def test_points_of_a_curve_are_told_but_are_no_results(tmp_path: Path) -> None:
     (result,) = study.results()
     assert (result.score, result.seconds, result.curve) == (30.0, 0.4, curve)
     assert trial.params == study.hand_set(), "the hand-set point comes first"
+
+
+def test_ends_alone_may_count(tmp_path: Path) -> None:
+    """The rest of a curve is kept but not told, and a run that was stopped before its end has failed."""
+    study = Study.join(small(), "s", str(tmp_path / "s.journal"))
+    curve = [(2048, 10.0, 0.1), (4096, 20.0, 0.2), (8192, 30.0, 0.4)]
+    for overrun in (False, True):
+        trial = study.ask(5, "w")
+        assert trial is not None
+        study.tell(trial, curve, time.time(), overrun, endpoint=True)
+    assert not [t for t in study.study.get_trials() if "point_of" in t.user_attrs]
+    (result,) = study.results()
+    assert (result.number, result.score, result.curve) == (0, 30.0, curve)
+
+
+def test_randomization_may_be_turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials train with it; all are judged alike, by the environment as it is and with the most of it."""
+    place = elsewhere(tmp_path, "[sweep]\nrandomize = [0.0, 0.5]\n")
+    base = configs.defaults(place)
+    base = dataclasses.replace(base, train=dataclasses.replace(base.train, steps=8192, checkpoints=1))
+    found = axes(base)
+    assert settings(base, found, {"randomize": 0.3}).randomize == 0.3
+    with pytest.raises(MinnowError, match="randomize"):
+        setting(base, "randomise")
+    job = Plan(base, "s", str(tmp_path / "s.journal"), 1, 60, 5, tmp_path / "runs")
+    sweep(job, 1, [])
+    (result,) = Study.open(base, "s", job.storage).results()
+    policy, _ = checkpoint.load(checkpoint.find(tmp_path / "runs/0000"))
+    player = evaluation.TorchPlayer(policy)
+    scores = [evaluation.evaluate(player, place, 5, randomize=spread).score_mean for spread in (0.0, 0.5)]
+    assert scores[0] != scores[1] and result.score == pytest.approx(sum(scores) / 2)
+    assert verb.set_value("[train]\nsteps = 1\n", "", "randomize", 0.25) == "randomize = 0.25\n[train]\nsteps = 1\n"
+    assert verb.set_value("randomize = 0.5\n[train]\n", "", "randomize", 0.25) == "randomize = 0.25\n[train]\n"
 
 
 def test_lost_trials_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from minnow.train import config as configs
 from minnow.train.config import Config
 from minnow.train.selfplay import sides
 
-STEPS = "train.steps"
+STEPS, RANDOMIZE = "train.steps", "randomize"
 Form = Literal["number", "integer", "power", "complement", "choice"]
 
 
@@ -154,6 +154,8 @@ def _ranged(name: str, form: Form, low: float, high: float) -> Axis:
 
 def setting(config: Config, name: str) -> Any:
     """A setting by its dotted name. Raises MinnowError where there is none."""
+    if name == RANDOMIZE:
+        return config.randomize
     group, _, key = name.partition(".")
     if group == "env":
         spec = envs.spec(config.place)
@@ -163,16 +165,16 @@ def setting(config: Config, name: str) -> Any:
         f"{part}.{field.name}" for part in ("policy", "train") for field in dataclasses.fields(getattr(config, part))
     ]
     if owner is None or name not in names:
-        raise unknown("setting of a sweep", name, names)
+        raise unknown("setting of a sweep", name, [*names, RANDOMIZE])
     return getattr(owner, key)
 
 
 def override(config: Config, values: dict[str, Any], origin: str = "the sweep") -> Config:
     """`config` with settings by their dotted names."""
-    tables: dict[str, dict[str, Any]] = {}
+    tables: dict[str, Any] = {}
     for name, value in values.items():
-        group, _, key = name.partition(".")
-        tables.setdefault(group, {})[key] = value
+        group, _, key = name.rpartition(".")
+        (tables.setdefault(group, {}) if group else tables)[key] = value
     return configs.merge(config, tables, origin)
 
 

@@ -183,20 +183,28 @@ class Study:
         """A sign of life. Raises optuna's UpdateFinishedTrialError where the trial was given up as lost."""
         trial.set_user_attr("alive", time.time())
 
-    def tell(self, trial: optuna.Trial, curve: list[tuple[int, float, float]], began: float, overrun: bool) -> None:
-        """The points of a trial's curve; none: it failed, and is not tried again. Raises as `beat` does."""
+    def tell(
+        self,
+        trial: optuna.Trial,
+        curve: list[tuple[int, float, float]],
+        began: float,
+        overrun: bool,
+        endpoint: bool = False,
+    ) -> None:
+        """The points of a trial's curve; none: it failed, and is not tried again. endpoint: only the last one counts,
+        and a trial that its deadline stopped has failed. Raises as `beat` does."""
         with self._alone():
             trial.set_user_attr("began", began)
             trial.set_user_attr("ended", time.time())
             trial.set_user_attr("curve", curve)
             trial.set_user_attr("overrun", overrun)
-            if not curve or not math.isfinite(curve[-1][1]):
+            if not curve or not math.isfinite(curve[-1][1]) or (endpoint and overrun):
                 trial.set_user_attr("failed", True)
                 self._end(trial.number)
                 return
             self._end(trial.number, [curve[-1][1], curve[-1][2]])
         length = next((axis for axis in self.axes if axis.name == STEPS), None)
-        for steps, score, seconds in curve[:-1]:
+        for steps, score, seconds in () if endpoint else curve[:-1]:
             if length is None or not length.low <= steps <= length.high or not math.isfinite(score):
                 continue
             self.study.add_trial(

@@ -47,6 +47,7 @@ class Plan:
     episodes: int  # of one evaluation
     folder: Path
     seed: int | None = None
+    endpoint: bool = False  # only ends of runs count
 
 
 def sweep(plan: Plan, slots: int, devices: list[int], until: float | None = None) -> None:
@@ -131,7 +132,7 @@ def serve(plan: Plan, name: str, seed: int | None, run: Callable[[Study, Trial, 
                 continue
             began, folder = time.time(), claim(plan.folder, trial.number)
             curve, overrun = run(study, trial, folder)
-            study.tell(trial, curve, began, overrun)
+            study.tell(trial, curve, began, overrun, plan.endpoint)
         except Changed:
             print(f"{plan.storage} was cut or replaced: joining the study anew", file=sys.stderr, flush=True)
             study = None
@@ -203,12 +204,20 @@ def _trial(plan: Plan, found: list[Any], params: dict[str, Any], number: int, fo
     os.dup2(log, 1)
     os.dup2(log, 2)
     from minnow.train import checkpoint, evaluation, run
-    from minnow.train.sweep.axes import settings
+    from minnow.train.sweep.axes import RANDOMIZE, settings
+
+    # The environment as it is; and where randomization is turned, also with the most of it: trials must not be judged
+    # each by its own.
+    spreads = [0.0, *(axis.high for axis in found if axis.name == RANDOMIZE)]
 
     def score(path: Path) -> None:
         policy, meta = checkpoint.load(path)
-        result = evaluation.evaluate(evaluation.TorchPlayer(policy), plan.base.place, plan.episodes)
-        send.send_bytes(json.dumps((meta["steps"], result.score_mean, meta["seconds"])).encode())
+        player = evaluation.TorchPlayer(policy)
+        scores = [
+            evaluation.evaluate(player, plan.base.place, plan.episodes, randomize=spread).score_mean
+            for spread in spreads
+        ]
+        send.send_bytes(json.dumps((meta["steps"], sum(scores) / len(scores), meta["seconds"])).encode())
 
     status = 1
     try:
