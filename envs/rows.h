@@ -332,59 +332,68 @@ static inline int env_measures(const EnvRows *v, const EnvBuffers *b) {
     return v->config.shaping != ENV_SHAPING_NONE || b->potential;
 }
 
-/* Whether anybody has died or been born. */
-static inline int env_stirs(const State *s, uint32_t lane, const EnvDesk *desk, uint32_t agents) {
-    int32_t any = 0;
-    for (uint32_t a = 0; a < agents; a++) {
-        any |= desk->living[a][lane] ^ (env.alive(s, (int)lane, (int)a) != 0);
+enum { ENV_WORD = 32 }; /* agents whose flags are the bits of a word: going through those that are set is quick */
+
+/* Of ENV_WORD agents from `first` on, who has died or been born, as bits. */
+static inline uint32_t env_stirred(const State *s, uint32_t lane, const EnvDesk *desk, uint32_t first,
+                                   uint32_t agents) {
+    uint32_t bits = 0;
+    uint32_t count = agents - first < ENV_WORD ? agents - first : ENV_WORD;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t changed = (desk->living[first + i][lane] != 0) ^ (env.alive(s, (int)lane, (int)(first + i)) != 0);
+        bits |= changed << i;
     }
-    return any != 0;
+    return bits;
 }
 
-/* Ends the lives of the dead; of all, where the environment ended. */
-static void env_bury(const EnvRows *v, const EnvBuffers *b, size_t block, uint32_t lane, const State *s, EnvDesk *desk,
-                     void *scratch) {
-    uint32_t seen = lane < env_seen(v, block);
-    int32_t terminated = desk->step.terminated[lane], truncated = desk->step.truncated[lane];
-    for (uint32_t a = 0; a < env_agents(v); a++) {
-        int left = desk->step.left[a][lane], lives = env.alive(s, (int)lane, (int)a);
-        if (!desk->living[a][lane] || (lives && !(terminated | truncated))) {
-            continue;
-        }
-        EnvRow *row = env_row_at(v, block, lane, a);
-        float reward = desk->step.reward[a][lane];
-        row->returns += reward;
-        if (desk->seen[a][lane] == ENV_SEEN && seen) {
-            int32_t died = lives ? terminated : !left, cut = lives ? truncated : left;
-            size_t at = (size_t)(row - v->row);
-            reward = env_earn(v, s, lane, a, reward, died, env_measures(v, b), row);
-            env_tell(b, at, reward, row->potential, died, cut);
-            env_record(v, s, b, at, lane, a, env_core_scratch(scratch));
-        }
-        desk->seen[a][lane] = desk->seen[a][lane] ? ENV_TOLD : ENV_UNSEEN;
-        row->alive = row->length = 0;
-        desk->living[a][lane] = 0;
+/* Ends a life; lives: it is only because the environment has ended. */
+static void env_bury(const EnvRows *v, const EnvBuffers *b, size_t block, uint32_t lane, uint32_t a, int lives,
+                     const State *s, EnvDesk *desk, void *scratch) {
+    int32_t left = desk->step.left[a][lane];
+    EnvRow *row = env_row_at(v, block, lane, a);
+    float reward = desk->step.reward[a][lane];
+    row->returns += reward;
+    if (desk->seen[a][lane] == ENV_SEEN && lane < env_seen(v, block)) {
+        int32_t died = lives ? desk->step.terminated[lane] : !left, cut = lives ? desk->step.truncated[lane] : left;
+        size_t at = (size_t)(row - v->row);
+        reward = env_earn(v, s, lane, a, reward, died, env_measures(v, b), row);
+        env_tell(b, at, reward, row->potential, died, cut);
+        env_record(v, s, b, at, lane, a, env_core_scratch(scratch));
     }
+    desk->seen[a][lane] = desk->seen[a][lane] ? ENV_TOLD : ENV_UNSEEN;
+    row->alive = row->length = 0;
+    desk->living[a][lane] = 0;
 }
 
 /* Ends and begins the lives of a lane after one of its ticks. Returns whether the environment is over. */
 static inline int env_live(const EnvRows *v, const EnvBuffers *b, size_t block, uint32_t lane, State *s, EnvDesk *desk,
                            void *scratch) {
     uint32_t agents = env_agents(v);
-    int over = desk->step.terminated[lane] | desk->step.truncated[lane];
-    if (over || env_stirs(s, lane, desk, agents)) {
-        env_bury(v, b, block, lane, s, desk, scratch);
-    }
-    if (over) {
+    if (desk->step.terminated[lane] | desk->step.truncated[lane]) {
+        for (uint32_t a = 0; a < agents; a++) {
+            if (desk->living[a][lane]) {
+                env_bury(v, b, block, lane, a, env.alive(s, (int)lane, (int)a) != 0, s, desk, scratch);
+            }
+        }
         return 1;
     }
+    for (uint32_t first = 0; first < agents; first += ENV_WORD) {
+        for (uint32_t bits = env_stirred(s, lane, desk, first, agents); bits; bits &= bits - 1) {
+            uint32_t a = first + (uint32_t)__builtin_ctz(bits);
+            if (desk->living[a][lane]) {
+                env_bury(v, b, block, lane, a, 0, s, desk, scratch);
+            }
+        }
+    }
     env_spawn(s, lane);
-    int born = env_stirs(s, lane, desk, agents);
-    for (uint32_t a = 0; born && a < agents; a++) {
-        if (!desk->living[a][lane] && env.alive(s, (int)lane, (int)a)) {
-            *env_row_at(v, block, lane, a) = (EnvRow){.alive = 1};
-            desk->living[a][lane] = 1;
-            desk->step.reward[a][lane] = 0.0f; /* of the dead */
+    for (uint32_t first = 0; first < agents; first += ENV_WORD) {
+        for (uint32_t bits = env_stirred(s, lane, desk, first, agents); bits; bits &= bits - 1) {
+            uint32_t a = first + (uint32_t)__builtin_ctz(bits);
+            if (!desk->living[a][lane]) {
+                *env_row_at(v, block, lane, a) = (EnvRow){.alive = 1};
+                desk->living[a][lane] = 1;
+                desk->step.reward[a][lane] = 0.0f; /* of the dead */
+            }
         }
     }
     return !env_lives_on(s, lane);
@@ -489,6 +498,21 @@ ENV_APART static int env_settle(const EnvRows *v, const EnvBuffers *b, size_t bl
         EnvRow *row = v->row + first + (size_t)l * agents;
         for (uint32_t a = 0; a < agents; a++, row++) {
             float reward = 0.0f, measured = 0.0f;
+            if (!env.success && !env.potential) { /* no branches, since who has died is hard to predict */
+                int32_t seen = (int32_t)desk->seen[a][l], living = desk->living[a][l];
+                float got = desk->step.reward[a][l];
+                row->returns += living ? got : 0.0f;
+                row->length += seen == ENV_SEEN;
+                born |= living & (seen != ENV_SEEN);
+                if (earned) {
+                    float told = earned[l * agents + a];
+                    earned[l * agents + a] = seen == ENV_TOLD ? told : seen == ENV_SEEN ? got : 0.0f;
+                }
+                if (potential) {
+                    potential[l * agents + a] = 0.0f;
+                }
+                continue;
+            }
             if (desk->seen[a][l] == ENV_SEEN) {
                 row->returns += desk->step.reward[a][l];
                 reward = env_earn(v, s, l, a, desk->step.reward[a][l], 0, measure, row);
