@@ -16,7 +16,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 import minnow.envs
 from minnow.cinfer.errors import MinnowError
 from minnow.envs.find import OURS
-from minnow.web import site
+from minnow.web import learn, site
 from minnow.web.game import CINFER, wasm
 
 HOST = "127.0.0.1"
@@ -112,6 +112,9 @@ class Workshop:
                 if demo.policy:
                     paths[f"{demo.env}.minnow"] = demo.policy
                 paths |= {f"{demo.env}-{steps}.minnow": path for steps, path in demo.stages.items()}
+                if demo.learns:
+                    wanted = ("../player/learn/panel.js", "../player/learn/worker.js", f"{demo.env}-learn.wasm")
+                    made[f"{demo.env}-learn.json"] = demo.kit(*wanted)
             here = {name: f"made/{name}" for name in (*made, *paths, *(f"{demo.env}-whole.wasm" for demo in demos))}
             here |= {name: f"site/{name}" for name in ("page.css", "live.js", "icon.svg")} | {
                 "demo.js": "player/demo.js",
@@ -172,11 +175,11 @@ def developing(find: Callable[[], list[site.Demo]], runs: Path) -> Flask:
     @app.get("/made/<name>")
     @app.get("/<name>")
     def made(name: str) -> Response:
-        env = name.removesuffix("-whole.wasm")
+        env, _, kind = name.rpartition("-")
         place = next((place for place in shop.places if place.name == env), None)
-        if env != name and place:
-            whole = wasm(place, whole=True)  # when it is wanted: few pages ever do
-            return file_below(whole.parent, whole.name)
+        if place and kind in ("whole.wasm", "learn.wasm"):
+            found = wasm(place, whole=True) if kind == "whole.wasm" else learn.wasm(place)  # when it is wanted
+            return file_below(found.parent, found.name)
         if name in shop.paths:
             return file_below(shop.paths[name].parent, shop.paths[name].name)
         if name not in shop.made:

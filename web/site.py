@@ -21,7 +21,7 @@ import jinja2
 import minnow.envs
 from minnow.cinfer.errors import MinnowError, unknown
 from minnow.envs.shapes import layout
-from minnow.web import picture
+from minnow.web import learn, picture
 from minnow.web.game import wasm
 from minnow.web.shipped import POLICIES, run_place
 from minnow.web.shipped import policy as shipped_policy
@@ -79,6 +79,19 @@ class Demo:
     def whole(self) -> Path:
         """A module that runs any policy."""
         return wasm(self.place, whole=True)
+
+    @property
+    def learns(self) -> bool:
+        """Whether the page can learn it."""
+        return learn.suits(self.place)
+
+    def learner(self) -> Path:
+        """A module that learns it."""
+        return learn.wasm(self.place)
+
+    def kit(self, panel: str, worker: str, wasm: str) -> bytes:
+        """What the panel for learning is made of; addresses are relative to where this lies."""
+        return json.dumps(learn.kit(self.place) | {"panel": panel, "worker": worker, "wasm": wasm}).encode()
 
     def json(self) -> bytes:
         """What the environment declares, and how its draw lists are read."""
@@ -172,6 +185,7 @@ def manifest_of(demos: Iterable[Demo], files: dict[str, str]) -> dict[str, dict[
             "whole": files.get(f"{demo.env}-whole.wasm"),
             "policy": files[f"{demo.env}.minnow"] if demo.policy else None,
             "solids": files["solids.js"] if demo.spec.three_d else None,
+            "learn": files.get(f"{demo.env}-learn.json"),
             "stages": [{"steps": steps, "policy": files[f"{demo.env}-{steps}.minnow"]} for steps in demo.stages],
         }
         for demo in demos
@@ -229,6 +243,9 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
     writer.asset("page.js", bundle(HERE / "site" / "page.js"))
     writer.asset("page.css", minify_css((HERE / "site" / "page.css").read_text("utf-8")))
     writer.asset("icon.svg", (HERE / "site" / "icon.svg").read_bytes())
+    if any(demo.learns for demo in demos):
+        writer.asset("learn.js", bundle(HERE / "player" / "learn" / "panel.js"))
+        writer.asset("learn-worker.js", bundle(HERE / "player" / "learn" / "worker.js"))
     for demo in demos:
         progress(f"{demo.env}: compiling to WebAssembly, {demo.policy or 'no policy, the script plays'}")
         writer.asset(f"{demo.env}.wasm", demo.wasm().read_bytes())
@@ -239,6 +256,12 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
             writer.asset(f"{demo.env}.minnow", demo.policy.read_bytes())
         for steps, path in demo.stages.items():
             writer.asset(f"{demo.env}-{steps}.minnow", path.read_bytes())
+        if demo.learns:
+            writer.asset(f"{demo.env}-learn.wasm", demo.learner().read_bytes())
+            beside = [
+                writer.files[name].split("/")[1] for name in ("learn.js", "learn-worker.js", f"{demo.env}-learn.wasm")
+            ]
+            writer.asset(f"{demo.env}-learn.json", demo.kit(*beside))
     for name, text in pages(demos, writer.files, "page.js").items():
         writer.plain(name, text.encode())
     # An address that stays, for pages elsewhere that embed a demo.

@@ -30,6 +30,19 @@ export function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/**
+ * Hands the visitor a file.
+ *
+ * @param {string} name
+ * @param {Uint8Array | null} bytes
+ */
+export function save(name, bytes) {
+  if (!bytes) return;
+  const href = URL.createObjectURL(new Blob([/** @type {BlobPart} */ (bytes)]));
+  make("a", { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 1000);
+}
+
 const PATHS = {
   play: "M7 4.5v15l12-7.5z",
   pause: "M6.5 4.5h4v15h-4zm7 0h4v15h-4z",

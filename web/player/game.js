@@ -11,6 +11,7 @@ export const POLICY = 1;
 export const PERSON = 2;
 
 const PAGE = 65536;
+const ROOM = 4096; // bytes, of which a file's place is a multiple
 const SCRATCH = 64; // bytes for game.h's GameError or GameInput, a hash or a number
 const WORDS = 12; // of a GameInput: tick, kind, slot, 9 values
 const FIRST_REAL = [2, 9, 9, 0, 2, 9]; // by an input's kind: the value from which on they are floats
@@ -84,11 +85,15 @@ export class Game {
     this.spec = spec;
     this.files = files;
     this.hasPolicy = files.length > 0;
+    /** Whether the first policy has changed since the start: then what was played is no replay of it. */
+    this.renewed = false;
     /** What enters from now on, and what entered since the start. */
     this.journal = new Journal();
     this.free = core.game_heap();
     this.scratch = this.#take(SCRATCH);
-    this.policies = files.map((file) => this.#load(file)); // their addresses
+    /** Where they lie: the file, with room for a somewhat longer one; its policy's block; and how large that is. */
+    this.places = files.map((bytes) => this.#place(bytes));
+    this.policies = files.map((bytes, i) => this.#load(bytes, this.places[i])); // their addresses
     /** @type {Verdict | null} of the first policy */
     this.verdict = this.hasPolicy ? this.#prove(this.policies[0]) : null;
     const list = this.#take(4 * files.length);
@@ -100,19 +105,61 @@ export class Game {
     if (this.hasPolicy) this.sit(0, 1, spec.slots);
   }
 
+  /** @param {Uint8Array} bytes of a .minnow file */
+  #place(bytes) {
+    const room = Math.ceil(bytes.length / ROOM) * ROOM;
+    const file = this.#take(room);
+    const need = this.#need(bytes, file);
+    return { file, room, block: this.#take(need), need };
+  }
+
   /**
    * @param {Uint8Array} bytes of a .minnow file
+   * @param {number} at where they are put
+   * @returns {number} bytes of the policy's block
+   */
+  #need(bytes, at) {
+    new Uint8Array(this.core.memory.buffer).set(bytes, at);
+    const need = this.core.game_policy_size(at, bytes.length, this.scratch);
+    this.#check();
+    return need;
+  }
+
+  /**
+   * @param {Uint8Array} bytes of a .minnow file, which lie in their place
+   * @param {{file: number, block: number, need: number}} place
    * @returns {number} the address of the policy
    */
-  #load(bytes) {
-    const { core, scratch } = this;
-    const file = this.#take(bytes.length);
-    new Uint8Array(core.memory.buffer).set(bytes, file);
-    const need = core.game_policy_size(file, bytes.length, scratch);
-    const policy = need ? core.game_load(file, bytes.length, this.#take(need), need, scratch) : 0;
-    const error = new Uint32Array(core.memory.buffer, scratch, 6);
-    if (error[0]) throw new PolicyError(error[0], words(error));
+  #load(bytes, { file, block, need }) {
+    const policy = this.core.game_load(file, bytes.length, block, need, this.scratch);
+    this.#check();
     return policy;
+  }
+
+  /** Throws what the core has found wrong. */
+  #check() {
+    const error = new Uint32Array(this.core.memory.buffer, this.scratch, 6);
+    if (error[0]) throw new PolicyError(error[0], words(error));
+  }
+
+  /**
+   * Gives the first policy other weights while the game goes on.
+   *
+   * @param {Uint8Array} bytes of a .minnow file of the same network
+   * @returns {boolean} whether it is one
+   */
+  renew(bytes) {
+    const [place] = this.places;
+    if (!place || bytes.length > place.room) return false;
+    const former = this.files[0];
+    if (this.#need(bytes, place.file) !== place.need) {
+      new Uint8Array(this.core.memory.buffer).set(former, place.file);
+      return false;
+    }
+    this.#load(bytes, place);
+    this.files = [bytes, ...this.files.slice(1)];
+    this.renewed = this.ticks > 0;
+    return true;
   }
 
   /**
@@ -204,6 +251,7 @@ export class Game {
    * @param {number} seed an integer, 0 to 2^53
    */
   start(seed) {
+    this.renewed = false;
     const slots = Array.from({ length: this.spec.slots }, (_, slot) => slot);
     const [seats, drivers] = [slots.map((slot) => this.seat(slot)), slots.map((slot) => this.driver(slot))];
     const { lasting } = this.journal;
@@ -228,9 +276,10 @@ export class Game {
     }
   }
 
-  /** Everything that entered since the start. */
+  /** Everything that entered since the start; an Error where that does not make the game. */
   record() {
     const { spec, journal, files } = this;
+    if (this.renewed) throw new Error("the policy learned while this game was played, so it cannot be played again: begin one with Reset.");
     const policies = files.map(sha256);
     return { env: spec.name, sourceHash: spec.source_hash, policies, heads: spec.head.length, ticks: journal.last, inputs: journal.inputs };
   }

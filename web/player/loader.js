@@ -41,7 +41,7 @@ async function bytes(url, received) {
  * @param {URL} manifest the site's manifest.json
  * @param {string} env
  * @param {(kilobytes: number) => void} progress
- * @returns {Promise<{spec: Spec, module: WebAssembly.Module, whole: URL | null, flatten: import("./canvas.js").Flatten | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
+ * @returns {Promise<{spec: Spec, module: WebAssembly.Module, whole: URL | null, learn: URL | null, flatten: import("./canvas.js").Flatten | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
  */
 export async function load(manifest, env, progress) {
   const { demos } = /** @type {{demos: Record<string, Demo>}} */ (await (await request(manifest)).json());
@@ -60,7 +60,8 @@ export async function load(manifest, env, progress) {
     steps: stage.steps,
     fetch: () => bytes(new URL(stage.policy, manifest), () => {}),
   }));
-  return { spec, module: await compiled(wasm), whole, flatten: solids?.flatten ?? null, policy, policyName: `${env}.minnow`, stages };
+  const learn = demo.learn ? new URL(demo.learn, manifest) : null;
+  return { spec, module: await compiled(wasm), whole, learn, flatten: solids?.flatten ?? null, policy, policyName: `${env}.minnow`, stages };
 }
 
 /** @param {Uint8Array} wasm */

@@ -13,6 +13,7 @@
 
 import { foot } from "./panels/foot.js";
 import { help } from "./panels/help.js";
+import { learn } from "./panels/learn.js";
 import { players } from "./panels/players.js";
 import { policy } from "./panels/policy.js";
 import { share } from "./panels/share.js";
@@ -29,6 +30,7 @@ export const PANELS = [
   toolbar,
   state,
   players,
+  learn,
   thoughts,
   world,
   policy,

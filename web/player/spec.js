@@ -7,6 +7,7 @@
  * @typedef {{kind: number, name: string, doc: string, pointer: string, uses: ("target" | "at" | "way" | "value")[]}} Gesture
  * @typedef {{kinds: Record<number, string>, size: number, at: Record<string, number>}} Abi how a draw list is read: names
  *   of kinds, bytes of a shape, offsets of its members
+ * @typedef {{name: string, type: "f32" | "u8", shape: number[]}} Group of an observation
  * @typedef {object} Spec
  * @property {string} name
  * @property {string} title
@@ -15,6 +16,7 @@
  * @property {number} agents how many of them a caller drives by default
  * @property {"discrete" | "multi_discrete" | "box"} action_type
  * @property {Head[]} head
+ * @property {Group[]} group
  * @property {number[]} idle
  * @property {number} tick_rate ticks a second
  * @property {number} action_repeat
@@ -36,6 +38,7 @@
  * @property {string | null} whole one that runs any
  * @property {string | null} policy
  * @property {string | null} solids the module that draws what lies in space
+ * @property {string | null} learn what the panel for learning is made of (learn/settings.js); null: it is not for this one
  * @property {{steps: number, policy: string}[]} [stages] policies of earlier stages of its training, earliest first
  */
 

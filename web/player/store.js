@@ -42,11 +42,13 @@ export class Store {
    * @param {Spec} spec
    * @param {WebAssembly.Module} module
    * @param {URL | null} whole the module that knows all operations
+   * @param {URL | null} learn what the panel for learning is made of
    */
-  constructor(spec, module, whole) {
+  constructor(spec, module, whole, learn = null) {
     this.spec = spec;
     this.module = module;
     this.whole = whole;
+    this.learn = learn;
     this.clock = new Clock(spec.tick_rate);
   }
 
@@ -95,6 +97,16 @@ export class Store {
       if (!(error instanceof PolicyError)) throw error;
       this.fail(error, [["Watch the scripted player instead", () => void this.open([], "").then(() => this.play())]]);
     }
+  }
+
+  /**
+   * Plays on with what the first policy has become since; with the game there is, if that is one of its kind.
+   *
+   * @param {Uint8Array} file
+   * @param {string} name shown
+   */
+  async renew(file, name) {
+    if (this.policy.name !== name || !this.game?.renew(file)) await this.open([file], name);
   }
 
   /**
@@ -256,9 +268,14 @@ export class Store {
     this.#follow();
   }
 
-  /** The file of everything that entered the game since its start: docs/replay.md. */
+  /** The file of everything that entered the game since its start: docs/replay.md. Null, and told, where it has none. */
   replay() {
-    return this.game ? encode(this.game.record()) : null;
+    try {
+      return this.game ? encode(this.game.record()) : null;
+    } catch (error) {
+      this.#goOn(error);
+      return null;
+    }
   }
 
   /**

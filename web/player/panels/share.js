@@ -1,20 +1,7 @@
 /** What a visitor takes away: a link that replays this game, its file, the policy, the page's element. */
 
-import { make, put } from "../dom.js";
+import { make, put, save } from "../dom.js";
 import { LONGEST, toLink } from "../link.js";
-
-/**
- * Hands the visitor a file.
- *
- * @param {string} name
- * @param {Uint8Array | null} bytes
- */
-function save(name, bytes) {
-  if (!bytes) return;
-  const href = URL.createObjectURL(new Blob([/** @type {BlobPart} */ (bytes)]));
-  make("a", { href, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(href), 1000);
-}
 
 /**
  * @param {import("../store.js").Store} store
