@@ -1,4 +1,5 @@
-"""`minnow plot RUN...`: draws learning curves against steps and against seconds."""
+"""`minnow plot RUN...`: draws learning curves against steps and against seconds; `minnow plot SEEDS.json`: how the
+scores of many seeds are spread, which `minnow bench seeds --out` has measured."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ ENDINGS = (".png", ".svg", ".html")
 
 @dataclass
 class Flags:
-    """Draw the learning curves of runs: minnow plot RUN... [-o FILE]"""
+    """Draw the learning curves of runs, or the scores of `minnow bench seeds --out SEEDS.json`: minnow plot RUN... [-o
+    FILE], or minnow plot SEEDS.json [-o FILE]"""
 
     output: Path = Path("curves.png")
     """A .png, .svg or .html file; the last holds the picture and a table of the runs."""
@@ -35,6 +37,13 @@ def main(argv: list[str]) -> int:
         raise MinnowError("minnow plot takes at least one run, such as runs/pong/<id>; minnow runs lists them.")
     if chosen.output.suffix not in ENDINGS:
         raise MinnowError(f"--output is {chosen.output}: its name must end in {', '.join(ENDINGS)}.")
+    if Path(named[0]).suffix == ".json":
+        if len(named) > 1 or chosen.output.suffix == ".html":
+            raise MinnowError("minnow plot draws one file of seeds, into a .png or .svg.")
+        chosen.output.parent.mkdir(parents=True, exist_ok=True)
+        _spread(Path(named[0])).savefig(chosen.output, dpi=120)
+        print(chosen.output)
+        return 0
     found = [records.read(Path(name)) for name in named]
     curves = [record.curve() for record in found]
     for record, curve in zip(found, curves, strict=True):
@@ -75,6 +84,28 @@ def _figure(curves: list[list[dict[str, float]]], labels: list[str], metric: str
         place.set(xlabel=axis, ylabel=metric if place is left else None)
         place.grid(alpha=0.3)
     left.legend(loc="best")
+    return figure
+
+
+def _spread(path: Path) -> Any:
+    """A dot a seed, the lowest first, and the bar: a place for each environment."""
+    from matplotlib.figure import Figure
+
+    from minnow.bench import seeds
+    from minnow.train import config as configs
+
+    rows = seeds.read(path)
+    names = list(dict.fromkeys(row["env"] for row in rows))
+    if not names:
+        raise MinnowError(f"{path} holds no seeds: measure some by minnow bench seeds ENV --out {path}.")
+    figure = Figure(figsize=(3.2 * len(names), 2.8), layout="constrained")
+    for name, place in zip(names, figure.subplots(1, len(names), squeeze=False)[0], strict=True):
+        bar = configs.needed_bar(name)
+        scores = sorted(row[bar.key] for row in rows if row["env"] == name)
+        place.plot(range(1, len(scores) + 1), scores, ".", ms=4)
+        place.axhline(bar.least, color="crimson", lw=1)
+        place.set(title=f"{name}, {len(scores)} seeds", xlabel="seeds by score", ylabel=bar.key)
+        place.grid(alpha=0.3)
     return figure
 
 

@@ -69,6 +69,18 @@ def test_seeds_are_trained_and_judged(capsys, monkeypatch, tmp_path):
     assert "is not what minnow bench seeds --out writes" in capsys.readouterr().err
 
 
+def test_spreads_are_drawn(tmp_path, capsys):
+    rows = [{"env": "pong", "seed": i, "episodes": 4, "settings": "", "score_mean": 18.0 + i} for i in range(3)]
+    out, picture = tmp_path / "seeds.json", tmp_path / "seeds.svg"
+    out.write_text(json.dumps(rows))
+    assert main(["plot", str(out), "-o", str(picture)]) == 0
+    drawn = picture.read_text()
+    assert "pong, 3 seeds" in drawn and drawn.count("<use ") >= 3
+    out.write_text("[]")
+    assert main(["plot", str(out), "-o", str(picture)]) == 1
+    assert "holds no seeds" in capsys.readouterr().err
+
+
 def test_other_settings_are_other_seeds(monkeypatch):
     place = envs.folder("cartpole")
     first = seeds.fingerprint(place)
