@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sumo import write
 
 from minnow import envs
 from minnow.cli.main import main
@@ -136,13 +137,7 @@ def test_the_guide_does_what_it_says(tmp_path: Path) -> None:
 @pytest.fixture
 def sumo(folder: Path) -> Path:
     """The second example of docs/environments.md, as it stands there."""
-    text = (ROOT / "docs" / "environments.md").read_text().split("## A second example")[1].split("\n## ")[0]
-    place = folder / "sumo"
-    place.mkdir()
-    for kind, name in (("c", "sumo.c"), ("toml", "train.toml")):
-        (block,) = re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
-        assert f"`sumo/{name}`" in text
-        (place / name).write_text(block)
+    place = write(folder)
     assert (place / "sumo.c").read_text().count("\n") < 160
     return place
 

@@ -1,13 +1,9 @@
-"""The core in C learns what autograd does; the same bits in any number of threads and processes, from every compiler
-and instruction set, and in WebAssembly."""
+"""The core in C learns what autograd does; the same bits in any number of threads and processes."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +11,6 @@ import pytest
 import torch
 from sure import sure
 
-from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
 from minnow.train import backend, device, group, learn
 from minnow.train.backend import CorePPO
@@ -25,8 +20,8 @@ from minnow.train.ppo import PPO, Minibatch, arranged
 from minnow.train.space import Categorical, Gaussian
 from minnow.train.weights import Weights
 
+CROWD = Path(__file__).parent / "games" / "crowd"
 torch.set_num_threads(1)  # two are slower, the more so on a busy machine
-CORE = Path(learn.__file__).parent / "core"
 SETTINGS = TrainConfig(
     steps=10**6, envs=8, horizon=16, minibatch=64, epochs=2, value_clip=0.1, clip=0.05, entropy=0.1, learning_rate=0.01
 )
@@ -34,6 +29,8 @@ CASES = {
     "relu": ("pong", {"layers": 2}, {}),
     "tanh": ("pong", {"layers": 1, "activation": "tanh", "normalize": True}, {"advantage": "vtrace"}),
     "linear": ("cartpole", {"layers": 0}, {"priority": 0.8, "normalize_advantage": False}),
+    "gelu": ("cartpole", {"layers": 2, "activation": "gelu"}, {}),
+    "silu": ("pong", {"core": "mingru", "activation": "silu"}, {}),
     "masked": ("connect4", {"layers": 1}, {"max_grad_norm": 0.1}),
     "parts": ("2048", {"layers": 2, "parts": True}, {}),
     "lstm": ("pong", {"core": "lstm"}, {}),
@@ -262,58 +259,18 @@ def test_either_goes_on_with_the_others_run(case):
 
 
 def test_what_the_core_lacks_is_said_and_learned_by_torch():
-    silu = Config("pong", policy=PolicyConfig("mlp", 8, activation="silu"))
-    silu.train = dataclasses.replace(SETTINGS, backend="c")
-    with pytest.raises(MinnowError, match=r"does not have policy.activation silu: use --train.backend auto or torch"):
-        backend.trainer(silu)
-    silu.train.backend = "auto"
-    assert not isinstance(backend.trainer(silu), CorePPO)
-    silu.train.precision = "exact"
-    with pytest.raises(MinnowError, match=r"exact is the core's in C, which does not have policy.activation silu"):
-        backend.trainer(silu)
-    with pytest.raises(MinnowError, match=r"optimizer muon"):
-        backend.trainer(config("relu", "float32", optimizer="muon"))
-
-
-@functools.cache
-def _bits(*flags: str, cc: str = "gcc") -> bytes:
-    """The weights that learn's example ends with, by one compiler and its flags."""
-    return subprocess.run(
-        [compile.program(CORE / "example.c", cc=cc, flags=flags)], capture_output=True, check=True
-    ).stdout
-
-
-def test_a_c_program_learns():
-    said = _bits().decode().split()
-    assert float(said[1]) > 0.95, said  # the share of right answers; by chance 0.25
-
-
-@pytest.mark.parametrize("cc", ["gcc", "clang"])
-def test_sanitizers_find_nothing(cc):
-    """Without optimisation, which takes compilers five times as long with sanitizers, and learns the same bits."""
-    assert _bits("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O0", cc=cc) == _bits()
-
-
-def test_every_compiler_and_instruction_set_learns_the_same_bits():
-    flags = [("gcc", ()), ("clang", ()), ("gcc", ("-O1",))]
-    if "avx2" in Path("/proc/cpuinfo").read_text():
-        flags += [("gcc", ("-march=x86-64",)), ("clang", ("-march=x86-64",)), ("gcc", ("-march=x86-64-v3",))]
-    found = {flag: _bits(*flag[1], cc=flag[0]) for flag in flags if shutil.which(flag[0])}
-    assert len(set(found.values())) == 1, found
-
-
-@pytest.mark.skipif(not shutil.which("emcc"), reason="needs emcc")
-def test_webassembly_learns_the_same_bits():
-    module = compile.wasm(CORE / "example.c", exports=["learned"], memory=1 << 21)
-    script = """
-        const {instance} = await WebAssembly.instantiate(require('fs').readFileSync(process.argv[1]));
-        const at = instance.exports.learned();
-        console.log(Buffer.from(instance.exports.memory.buffer.slice(at, at + 4)).readUInt32LE().toString(16));
-    """
-    said = subprocess.run(
-        ["node", "-e", f"(async () => {{{script}}})()", str(module)], capture_output=True, text=True, check=True
-    ).stdout
-    assert said.split()[0].zfill(8) == _bits().decode().split()[0]
+    muon = config("relu", "float32", optimizer="muon")
+    with pytest.raises(MinnowError, match=r"does not have train.optimizer muon: use --train.backend auto or torch"):
+        backend.trainer(muon)
+    muon.train.backend = "auto"
+    assert not isinstance(backend.trainer(muon), CorePPO)
+    muon.train.precision = "exact"
+    with pytest.raises(MinnowError, match=r"exact is the core's in C, which does not have train.optimizer muon"):
+        backend.trainer(muon)
+    crowd = Config("crowd", path=str(CROWD))
+    crowd.train = dataclasses.replace(SETTINGS, backend="c")
+    with pytest.raises(MinnowError, match=r"observations of several groups"):
+        backend.trainer(crowd)
 
 
 @pytest.mark.parametrize(("out", "in_"), [(5, 5), (64, 17), (3, 40), (1, 7), (1, 1)])

@@ -1,12 +1,15 @@
-"""The whole learner in C (core/loop.h) learns, bit for bit, what the trainer does in exact arithmetic."""
+"""The whole learner in C (core/loop.h) learns, bit for bit, what the trainer does in exact arithmetic: by every
+compiler, for every instruction set, and in WebAssembly."""
 
 from __future__ import annotations
 
-import functools
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sumo
 import torch
 
 from minnow import envs
@@ -15,14 +18,16 @@ from minnow.train import learn
 from minnow.train.backend import CorePPO
 from minnow.train.config import Config, PolicyConfig, TrainConfig
 
+HERE = Path(__file__).resolve().parent
 CORE = Path(learn.__file__).parent / "core"
+OURS = envs.ours("pong").parent
 SAME = (
     *("steps", "epochs", "learning_rate", "learning_rate_end", "gamma", "gae_lambda", "clip", "value_clip"),
     *("value_weight", "entropy", "entropy_end", "max_grad_norm", "reward_scale"),
     *("envs", "agents", "horizon", "minibatch", "normalize_advantage"),
 )  # names of settings that C and `TrainConfig` share; and of the network's
 NET = ("hidden", "layers", "remember", "normalize", "parts")
-ACTIVATIONS, MEMORIES = ("", "relu", "tanh"), ("mlp", "lstm", "gru", "mingru")
+ACTIVATIONS, MEMORIES = ("", "relu", "tanh", "gelu", "silu"), ("mlp", "lstm", "gru", "mingru")
 SHAPING = ("none", "difference", "discounted")
 SETTINGS: dict[str, Any] = {"envs": 8, "horizon": 16, "minibatch": 64, "epochs": 1.5, "learning_rate": 0.01}
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
@@ -31,26 +36,37 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "linear": ("cartpole", {"layers": 0}, {"normalize_advantage": False, "reward_scale": 0.1}),
     "masked": ("connect4", {}, {"max_grad_norm": 0.1}),
     "parts": ("2048", {"layers": 2, "parts": True}, {}),
-    "bytes": ("snake", {}, {}),
-    "lstm": ("pong", {"core": "lstm", "remember": 20}, {"entropy_end": 0.1}),
-    "gru": ("cartpole", {"core": "gru", "normalize": True}, {}),
+    "lstm": ("pong", {"core": "lstm", "remember": 20, "activation": "silu"}, {"entropy_end": 0.1}),
+    "gru": ("cartpole", {"core": "gru", "normalize": True, "activation": "gelu"}, {}),
     "mingru": ("pong", {"core": "mingru", "layers": 2}, {"agents": 2}),
+    "continuous": ("sumo", {"layers": 2, "activation": "tanh"}, {}),
+    "lives": ("lives", {"core": "lstm"}, {"minibatch": 6 * 64}),
 }
 
 
-def config(case: str) -> Config:
+@pytest.fixture(scope="session")
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Where environments lie that are not ours."""
+    return {"sumo": sumo.write(tmp_path_factory.mktemp("loop")), "lives": HERE / "games" / "lives"}
+
+
+def config(case: str, places: dict[str, Path]) -> Config:
     name, policy, train = CASES[case]
-    settings = TrainConfig(steps=5 * 128, **{**SETTINGS, "precision": "exact", "backend": "c"} | train)
-    return Config(name, 2**40 + 3, 0.2, policy=PolicyConfig(**{"core": "mlp", "hidden": 16} | policy), train=settings)
+    settings = TrainConfig(**{**SETTINGS, "precision": "exact", "backend": "c"} | train)
+    path = str(places.get(name, ""))
+    settings.steps = 5 * settings.envs * settings.horizon * (settings.agents or envs.spec(path or name).agents)
+    network = PolicyConfig(**{"core": "mlp", "hidden": 16} | policy)
+    return Config(name, 2**40 + 3, 0.2, policy=network, train=settings, path=path)
 
 
-@functools.cache
-def library(name: str) -> binding.Library:
-    """The learner of one of our environments."""
-    source = envs.ours(name) / f"{name}.c"
-    built = compile.shared(
-        CORE / "learner.c", defines={"LEARN_ENV": f'"{source}"'}, include=[source.parent.parent], flags=binding.FLAGS
-    )
+def source(place: Path) -> dict[str, Any]:
+    """How a C file includes an environment."""
+    return {"defines": {"LEARN_ENV": f'"{place / place.name}.c"'}, "include": [OURS]}
+
+
+def library(place: Path) -> binding.Library:
+    """The learner of an environment."""
+    built = compile.shared(CORE / "learner.c", flags=["-O1"], **source(place))  # whose compilation takes less time
     return binding.load(built, CORE / "loop.h", CORE / "learner.c")
 
 
@@ -88,9 +104,9 @@ class Learner:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_it_learns_the_trainers_bits(case):
-    wanted = config(case)
-    held = library(wanted.name)
+def test_it_learns_the_trainers_bits(case, places):
+    wanted = config(case, places)
+    held = library(wanted.place)
     settings = settings_of(held, wanted)
     assert held.c.learner_refuses(settings) == held.ffi.NULL
     theirs, ours = CorePPO(wanted), Learner(held, settings)
@@ -101,3 +117,74 @@ def test_it_learns_the_trainers_bits(case):
         for name in ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction", "gradient_norm", "learning_rate"):
             assert getattr(found, name) == pytest.approx(expected[name], rel=1e-5, abs=1e-7)
     assert held.c.learner_done(ours.learner) and held.c.learner_steps(ours.learner) == theirs.steps
+
+
+def test_defaults_are_those_of_training_and_what_does_not_fit_is_said():
+    held = library(envs.ours("cartpole"))
+    made = held.ffi.new("LearnSettings *")
+    held.c.learner_defaults(made)
+    usual = settings_of(held, Config("cartpole"))
+    assert bytes(held.ffi.buffer(made)) == bytes(held.ffi.buffer(usual))
+    for name, number, words in (
+        ("minibatch", 1000, b"minibatch must divide envs x agents x horizon"),
+        ("horizon", 0, b"must be above 0"),
+        ("agents", 2, b"at most the environment's slots"),
+        ("memory", 9, b"none that this learner has"),
+        ("parts", 1, b"parts want"),
+    ):
+        wrong = settings_of(held, Config("cartpole"))
+        setattr(wrong, name, number)
+        assert words in held.ffi.string(held.c.learner_refuses(wrong))
+
+
+def bits(place: Path, *flags: str, cc: str = "gcc") -> list[str]:
+    """Hashes of the weights of all networks, by one compiler and its flags."""
+    built = compile.program(HERE / "learning.c", cc=cc, flags=flags, **source(place))
+    found = subprocess.run([built], capture_output=True, text=True, check=True).stdout.split()
+    assert len(set(found)) == 16 and "0" * 8 not in found  # every network learns something of its own
+    return found
+
+
+@pytest.fixture(scope="session")
+def right(places: dict[str, Path]) -> list[str]:
+    return bits(places["sumo"])
+
+
+@pytest.mark.parametrize("cc", ["gcc", "clang"])
+def test_sanitizers_find_nothing(places, right, cc):
+    flags = (
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=all",
+        "-g",
+        "-O0",
+    )  # optimisation takes compilers five times as long
+    assert bits(places["sumo"], *flags, cc=cc) == right
+
+
+@pytest.mark.parametrize("isa", ["x86-64", "x86-64-v3", "x86-64-v4"])
+@pytest.mark.parametrize("cc", ["gcc", "clang"])
+def test_every_compiler_and_instruction_set_learns_the_same_bits(places, right, cc, isa):
+    has = Path("/proc/cpuinfo").read_text()
+    wants = {"x86-64": " sse2 ", "x86-64-v3": " avx2 ", "x86-64-v4": " avx512vl "}[isa]
+    if wants not in has or not shutil.which(cc):
+        pytest.skip(f"needs{wants}and {cc}")
+    assert bits(places["sumo"], f"-march={isa}", "-O1" if isa == "x86-64" else "-O2", cc=cc) == right
+
+
+@pytest.mark.skipif(not shutil.which("emcc"), reason="needs emcc")
+def test_webassembly_learns_the_same_bits(places, right):
+    module = compile.wasm(HERE / "learning.c", exports=["learned"], memory=3 << 21, **source(places["sumo"]))
+    script = """
+        const {instance} = await WebAssembly.instantiate(require('fs').readFileSync(process.argv[1]));
+        for (let memory = 0; memory < 4; memory++)
+            for (let activation = 1; activation < 5; activation++)
+                console.log((instance.exports.learned(memory, activation) >>> 0).toString(16).padStart(8, "0"));
+    """
+    said = ["node", "-e", f"(async () => {{{script}}})()", str(module)]
+    assert subprocess.run(said, capture_output=True, text=True, check=True).stdout.split() == right
+
+
+def test_a_c_program_learns():
+    program = compile.program(CORE / "example.c", flags=binding.FLAGS)
+    said = subprocess.run([program, "1", "60000"], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert float(said[-2].split()[2]) > 150, said  # ticks that the pole stands; by chance 22

@@ -14,7 +14,7 @@ from minnow.train.native import REALS, bound, call, core, pointed
 from minnow.train.policy import GRU, LSTM, MinGRU, Normalize, Policy, State
 from minnow.train.space import Gaussian
 
-ACTIVATIONS = {"relu": "LEARN_RELU", "tanh": "LEARN_TANH"}
+ACTIVATIONS = {"relu": "LEARN_RELU", "tanh": "LEARN_TANH", "gelu": "LEARN_GELU", "silu": "LEARN_SILU"}
 MEMORIES = {LSTM: "LEARN_LSTM", GRU: "LEARN_GRU", MinGRU: "LEARN_MINGRU", type(None): "LEARN_NO_MEMORY"}
 
 

@@ -80,6 +80,7 @@ static void FN(learn_differentiate)(const FN(learn_net) * net, const REAL *packe
                                     REAL *gradient, double *sums) {
     size_t steps = net->memory ? net->steps : 1, last = FN(learn_last)(net), width = FN(learn_width)(net);
     size_t rows = n * steps * (net->parts ? net->parts : 1);
+    bool smooth = FN(learn_smooth)(net);
     int64_t places[LEARN_TILE];
     REAL weights[LEARN_TILE];
     for (size_t t = 0; t < steps; t++) {
@@ -125,7 +126,11 @@ static void FN(learn_differentiate)(const FN(learn_net) * net, const REAL *packe
     }
     for (size_t l = net->layers; l-- > 0;) {
         REAL *d_y = tile->d[l % 2];
-        FN(learn_return)(&of, packed, rows, d, FN(learn_output)(net, tile, l + 1), net->activation, d_y);
+        FN(learn_return)(&of, packed, rows, d, FN(learn_output)(net, tile, l + 1),
+                         smooth ? LEARN_NO_ACTIVATION : net->activation, d_y);
+        for (size_t i = 0; smooth && i < rows; i++)
+            FN(learn_slope)(net->activation, of.in, FN(learn_before)(net, tile, l) + i * of.in_row,
+                            d_y + i * of.in_row);
         of = FN(learn_layer_of)(net, l);
         d = d_y;
         FN(learn_add)(&of, rows, d, FN(learn_output)(net, tile, l), gradient);

@@ -1,6 +1,6 @@
 /* learn.h: proximal policy optimisation (Schulman et al., 2017) of small networks, in C11 with the vectors of GCC and
- * Clang, without allocation or threads; of libc it needs memcpy and memset, and for double exp, log, tanh and sqrt.
- * Fully connected layers, a memory or none, one head for the action and one for the value; discrete,
+ * Clang, without allocation or threads; of libc it needs memcpy and memset, and for double exp, log, tanh, erf and
+ * sqrt. Fully connected layers, a memory or none, one head for the action and one for the value; discrete,
  * multi-discrete and masked actions, or normal distributions. The caller owns all memory, gives the noise and the order
  * of samples, and may call from as many threads as it likes.
  *
@@ -36,10 +36,18 @@ enum { LEARN_TILE = 48 };      /* rows that pass through all layers together: th
 enum { LEARN_SEQUENCES = 12 }; /* rows whose steps do, with memory */
 enum { LEARN_SUMS = 6 };       /* policy loss, value loss, entropy, divergence, clipped, weight */
 enum { LEARN_NO_MEMORY = 0, LEARN_LSTM = 1, LEARN_GRU = 2, LEARN_MINGRU = 3 };
-enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
+enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2, LEARN_GELU = 3, LEARN_SILU = 4 };
 /* cffi: end */
 
 #include "schedule.h"
+
+/* minnow.h's, absolute error 1.5e-7 (Abramowitz and Stegun, 7.1.26). */
+static inline float learn_erf(float x) {
+    float a = x < 0 ? -x : x, t = 1 / (a * 0.3275911f + 1);
+    float sum = (((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f;
+    float found = 1 - sum * t * mnw_exp_float(-(a * a));
+    return x < 0 ? -found : found;
+}
 
 /* The other rooms are included once for each type of number. */
 #include "../real.h"
@@ -47,6 +55,7 @@ enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 #define LEARN_EXP_OF(x) mnw_exp_float(x)
 #define LEARN_LOG_OF(x) mnw_log_float(x)
 #define LEARN_TANH_OF(x) mnw_tanh_float(x)
+#define LEARN_ERF_OF(x) learn_erf(x)
 #define LEARN_ROOT_OF(x) mnw_sqrt(x)
 #include "random.h"
 #include "weights.h"
@@ -62,6 +71,7 @@ enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 #undef LEARN_EXP_OF
 #undef LEARN_LOG_OF
 #undef LEARN_TANH_OF
+#undef LEARN_ERF_OF
 #undef LEARN_ROOT_OF
 
 #ifdef LEARN_DOUBLE
@@ -70,6 +80,7 @@ enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2 };
 #define LEARN_EXP_OF(x) exp(x)
 #define LEARN_LOG_OF(x) log(x)
 #define LEARN_TANH_OF(x) tanh(x)
+#define LEARN_ERF_OF(x) erf(x)
 #define LEARN_ROOT_OF(x) sqrt(x)
 #include "random.h"
 #include "weights.h"

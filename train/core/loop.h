@@ -124,7 +124,7 @@ LEARN_API const char *learner_refuses(const LearnSettings *s) {
         return "agents must be at most the environment's slots";
     if (batch > 1 << 28 || (uint32_t)batch % s->minibatch)
         return "minibatch must divide envs x agents x horizon, which must be at most 2^28";
-    if (s->memory > LEARN_MINGRU || s->activation > LEARN_TANH || (s->layers && !s->activation))
+    if (s->memory > LEARN_MINGRU || s->activation > LEARN_SILU || (s->layers && !s->activation))
         return "activation or memory is none that this learner has";
     if (s->memory && (!s->layers || s->minibatch % s->horizon))
         return "with memory there must be at least one layer before it, and minibatch must be a multiple of horizon";
@@ -365,6 +365,7 @@ static void learner_collect(Learner *l) {
     const size_t horizon = l->settings.horizon, rows = l->rows, heads = l->net.heads, size = rows * l->net.hidden;
     const uint64_t seed = (uint64_t)l->settings.seed_high << 32 | l->settings.seed;
     const learn_net_float *net = &l->net;
+    const size_t real = net->choices ? sizeof(int64_t) : sizeof(float); /* bytes of an action's number */
     float *cell = net->memory == LEARN_LSTM ? l->cell : NULL;
     memcpy(l->obs, l->obs + horizon * rows * l->obs_bytes, rows * l->obs_bytes);
     memcpy(l->alive, l->alive + horizon * rows, rows);
@@ -384,7 +385,7 @@ static void learner_collect(Learner *l) {
         learner_clear(l, l->reset + at, l->hidden, l->cell);
         learn_forward_float(net, l->packed, rows, l->obs + at * l->obs_bytes, l->hidden, cell, head, l->room);
         learn_sample_float(net, rows, head, env.mask ? l->mask + at * net->choices : NULL, l->noise + at * heads,
-                           (int64_t *)l->action + at * heads, (int32_t *)l->told + at * heads, l->log_prob + at,
+                           (char *)l->action + at * heads * real, (int32_t *)l->told + at * heads, l->log_prob + at,
                            l->room);
         env_rows_step(l->envs, &buffers, 0, env_rows_blocks(l->envs), l->scratch);
         learner_ends(l, t);

@@ -95,6 +95,11 @@ static FN(learn_layer) FN(learn_layer_of)(const FN(learn_net) * net, size_t i) {
     }
 }
 
+/* Whether the activation's derivative wants what went in. */
+static bool FN(learn_smooth)(const FN(learn_net) * net) {
+    return net->activation >= LEARN_GELU;
+}
+
 /* Numbers of packed weights; of a strand's gradient; of the room that one caller needs. */
 LEARN_API size_t FN(learn_packed)(const FN(learn_net) * net) {
     FN(learn_layer) last = FN(learn_layer_of)(net, FN(learn_last)(net));
@@ -107,7 +112,8 @@ LEARN_API size_t FN(learn_gradients)(const FN(learn_net) * net) {
 LEARN_API size_t FN(learn_room)(const FN(learn_net) * net) {
     FN(learn_layer) last = FN(learn_layer_of)(net, FN(learn_last)(net));
     size_t hidden = FN(learn_stride)(net->hidden), gates = FN(learn_stride)(FN(learn_gates)(net) * net->hidden);
-    size_t row = FN(learn_stride)(net->inputs) + (net->layers + 2) * hidden + last.out_row;
+    size_t kept = FN(learn_smooth)(net) ? 2 * net->layers : net->layers;
+    size_t row = FN(learn_stride)(net->inputs) + (kept + 2) * hidden + last.out_row;
     if (net->memory)
         row += 2 * gates + 6 * hidden;
     return FN(learn_rows)(net) * row + FN(learn_samples)(net) * FN(learn_width)(net) + 2 * net->choices * LEARN_TILE;
@@ -143,6 +149,7 @@ LEARN_API void FN(learn_pack)(const FN(learn_net) * net, const REAL *parameters,
 typedef struct FN(learn_tile) {
     REAL *x;       /* inputs */
     REAL *y;       /* [layers]: what each made */
+    REAL *z;       /* [layers]: before the activation, if that is smooth */
     REAL *made;    /* the heads' outputs, then their gradient */
     REAL *d[2];    /* gradients of layers */
     REAL *head;    /* [samples][width] */
@@ -158,6 +165,7 @@ static FN(learn_tile) FN(learn_tile_in)(const FN(learn_net) * net, REAL *room) {
     size_t gates = rows * FN(learn_stride)(FN(learn_gates)(net) * net->hidden);
     tile.x = room, room += rows * FN(learn_stride)(net->inputs);
     tile.y = room, room += net->layers * layer;
+    tile.z = room, room += FN(learn_smooth)(net) ? net->layers * layer : 0;
     tile.d[0] = room, room += layer;
     tile.d[1] = room, room += layer;
     tile.made = room, room += rows * FN(learn_layer_of)(net, FN(learn_last)(net)).out_row;
@@ -179,6 +187,11 @@ static FN(learn_tile) FN(learn_tile_in)(const FN(learn_net) * net, REAL *room) {
 /* Outputs of layer i, counted from 1; of 0: the input. */
 static REAL *FN(learn_output)(const FN(learn_net) * net, const FN(learn_tile) * tile, size_t i) {
     return i ? tile->y + (i - 1) * FN(learn_rows)(net) * FN(learn_stride)(net->hidden) : tile->x;
+}
+
+/* What went into the activation of layer i, counted from 0. */
+static REAL *FN(learn_before)(const FN(learn_net) * net, const FN(learn_tile) * tile, size_t i) {
+    return tile->z + i * FN(learn_rows)(net) * FN(learn_stride)(net->hidden);
 }
 
 /* Observations of n samples, at index[...] or from `first` on, into x. */
@@ -224,12 +237,37 @@ static void FN(learn_weigh)(const FN(learn_layer) * of, const REAL *packed, size
             out[i * of->out_row + j] = LEARN_TANH_OF(out[i * of->out_row + j]);
 }
 
+/* The activation (Hendrycks and Gimpel, 2016; Elfwing et al., 2018) of n numbers, or x times its derivative. */
+static void FN(learn_smoothen)(uint32_t activation, size_t n, const REAL *restrict z, REAL *restrict y) {
+    if (activation == LEARN_GELU)
+        LEARN_APART for (size_t j = 0; j < n; j++) y[j] =
+            z[j] * (REAL)0.5 * (LEARN_ERF_OF(z[j] * (REAL)0.70710678118654752) + 1);
+    if (activation == LEARN_SILU)
+        LEARN_APART for (size_t j = 0; j < n; j++) y[j] = z[j] / (1 + LEARN_EXP_OF(-z[j]));
+}
+static void FN(learn_slope)(uint32_t activation, size_t n, const REAL *restrict z, REAL *restrict x) {
+    if (activation == LEARN_GELU)
+        LEARN_APART for (size_t j = 0; j < n; j++) {
+            REAL below = (LEARN_ERF_OF(z[j] * (REAL)0.70710678118654752) + 1) * (REAL)0.5;
+            x[j] *= below + z[j] * LEARN_EXP_OF(z[j] * z[j] * (REAL)-0.5) * (REAL)0.39894228040143268;
+        }
+    if (activation == LEARN_SILU)
+        LEARN_APART for (size_t j = 0; j < n; j++) {
+            REAL s = 1 / (1 + LEARN_EXP_OF(-z[j]));
+            x[j] *= s * (1 + z[j] * (1 - s));
+        }
+}
+
 /* x through the layers; returns what the last one made. */
 static REAL *FN(learn_encode)(const FN(learn_net) * net, const REAL *packed, size_t rows, const FN(learn_tile) * tile) {
+    bool smooth = FN(learn_smooth)(net);
     for (size_t l = 0; l < net->layers; l++) {
         FN(learn_layer) of = FN(learn_layer_of)(net, l);
-        FN(learn_weigh)(&of, packed, rows, FN(learn_output)(net, tile, l), FN(learn_output)(net, tile, l + 1),
-                        net->activation);
+        REAL *y = FN(learn_output)(net, tile, l + 1), *z = smooth ? FN(learn_before)(net, tile, l) : y;
+        FN(learn_weigh)(&of, packed, rows, FN(learn_output)(net, tile, l), z,
+                        smooth ? LEARN_NO_ACTIVATION : net->activation);
+        for (size_t i = 0; smooth && i < rows; i++)
+            FN(learn_smoothen)(net->activation, of.out, z + i * of.out_row, y + i * of.out_row);
     }
     return FN(learn_output)(net, tile, net->layers);
 }
