@@ -3,6 +3,7 @@ compiler, for every instruction set, and in WebAssembly."""
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 from pathlib import Path
@@ -135,6 +136,22 @@ def test_defaults_are_those_of_training_and_what_does_not_fit_is_said():
         wrong = settings_of(held, Config("cartpole"))
         setattr(wrong, name, number)
         assert words in held.ffi.string(held.c.learner_refuses(wrong))
+
+
+def test_what_is_no_number_ends_it_and_the_network_stays():
+    """After two updates rewards are NaN."""
+    held, wanted = library(envs.ours("cartpole")), config("tanh", {})
+    settings = settings_of(held, wanted)
+    learner = Learner(held, settings)
+    learner.update()
+    learner.update()
+    before = learner.numbers(), held.c.learner_hash(learner.learner), held.c.learner_steps(learner.learner)
+    held.ffi.cast("LearnSettings *", learner.learner).reward_scale = math.nan  # a learner begins with its settings
+    for _ in range(2):
+        assert not held.c.learner_update(learner.learner, held.ffi.NULL)
+        assert torch.equal(learner.numbers(), before[0])
+        after = held.c.learner_hash(learner.learner), held.c.learner_steps(learner.learner)
+        assert after == before[1:]
 
 
 def bits(place: Path, *flags: str, cc: str = "gcc") -> list[str]:

@@ -25,7 +25,7 @@ class Weights:
 
     def linear(self, before: int, after: int, gain: float) -> nn.Linear:
         """Orthogonal weights, zero bias."""
-        layer = nn.utils.skip_init(nn.Linear, before, after)
+        layer = nn.Linear(before, after, device="meta").to_empty(device="cpu")
         self.orthogonal_(layer.weight, gain)
         nn.init.zeros_(layer.bias)
         return layer

@@ -50,7 +50,8 @@ LEARN_API const char *learner_refuses(const LearnSettings *settings); /* why; NU
 LEARN_API size_t learner_size(const LearnSettings *settings);
 LEARN_API Learner *learner_new(void *memory, const LearnSettings *settings);
 /* A rollout and what is learned from it; 0 where an observation, a reward or the weights became something that is not
- * finite: the weights are those of before then, and there is nothing more to be learned. measures may be NULL. */
+ * finite: weights and statistics are those of before then, and there is nothing more to be learned. measures may be
+ * NULL. */
 LEARN_API uint32_t learner_update(Learner *learner, LearnMeasures *measures);
 LEARN_API double learner_steps(const Learner *learner);   /* agent-steps so far */
 LEARN_API uint32_t learner_done(const Learner *learner);  /* whether the schedule has ended */
@@ -68,7 +69,7 @@ struct Learner {
     learn_net_float net;
     EnvRows *envs;
     void *scratch;
-    size_t rows, width, numbers, obs_bytes, batch, updates, count;
+    size_t rows, numbers, obs_bytes, batch, updates, count;
     uint32_t index, steps, spoilt; /* updates; Adam's steps; whether it has ended for good */
     float *parameters, *good, *gradient, *mean, *square, *packed, *gradients, *room;
     double *sums, *seen;              /* [strands][LEARN_SUMS]; [strands][1 + 2 numbers] */
@@ -76,15 +77,17 @@ struct Learner {
     float *obs_mean, *obs_scale;      /* [numbers] */
     int64_t sizes[ENV_HEADS];         /* of the action's heads, and what else the network reads of them */
     float middle[ENV_HEADS], reach[ENV_HEADS], low[ENV_HEADS], high[ENV_HEADS];
-    char *obs, *final_obs; /* [horizon + 1][rows], [rows]: obs_bytes each */
-    float *head;           /* [horizon + 1][rows][width] */
-    float *hidden, *cell, *hidden_start, *cell_start, *hidden_spare, *cell_spare;          /* [rows][hidden] */
-    uint8_t *mask, *alive, *reset;                                                         /* [horizon + 1][rows] */
-    uint8_t *terminated, *truncated, *strand;                                              /* [horizon][rows]; [rows] */
-    float *reward, *noise, *log_prob, *value, *final_value, *advantage, *returns, *weight; /* [horizon][rows] */
-    float *carry, *last, *record;                                                          /* [rows] */
-    void *action, *told;                                                                   /* [horizon][rows][heads] */
-    int64_t *order, *dealt;                                                                /* [samples] */
+    char *obs, *final_obs;                            /* [horizon + 1][rows], [horizon][rows]: obs_bytes each */
+    float *hidden, *cell, *hidden_start, *cell_start; /* [rows][hidden] */
+    uint8_t *mask, *alive, *reset;                    /* [horizon + 1][rows] */
+    uint8_t *terminated, *truncated, *strand;         /* [horizon][rows]; [rows] */
+    float *value;                                     /* [horizon + 1][rows] */
+    float *reward, *noise, *log_prob, *final_value, *advantage, *returns, *weight; /* [horizon][rows] */
+    float *record, *carry;           /* [horizon][rows][ENV_RECORD]; [rows] */
+    EnvBuffers *buffers;             /* [horizon] */
+    const void **each;               /* [horizon]: where they are */
+    void *action, *told;             /* [horizon][rows][heads] */
+    int64_t *order, *dealt;          /* [samples] */
     double score[ENV_RECORD], lives; /* sums over lives that ended */
 };
 
@@ -152,7 +155,6 @@ static void learner_describe(Learner *l) {
     }
     net->sizes = l->sizes, net->low = l->low, net->high = l->high, net->middle = l->middle, net->reach = l->reach;
     l->rows = (size_t)s->envs * learner_agents(s), l->batch = l->rows * s->horizon;
-    l->width = learn_width_float(net);
     for (size_t i = 0, last = learn_last_float(net); i <= last; i++) {
         learn_layer_float of = learn_layer_of_float(net, i);
         l->count += (of.in + 1) * of.out;
@@ -167,8 +169,8 @@ static EnvRowsConfig learner_envs(const LearnSettings *s, const float *numbers, 
                            .seed = (uint64_t)s->seed_high << 32 | s->seed,
                            .randomize = s->randomize,
                            .param = numbers,
-                           .low = numbers + ENV_PARAM_COUNT,
-                           .high = numbers + ENV_PARAM_COUNT,
+                           .low = numbers ? numbers + ENV_PARAM_COUNT : NULL,
+                           .high = numbers ? numbers + ENV_PARAM_COUNT : NULL,
                            .skill = skill,
                            .shaping = (int32_t)s->shaping,
                            .gamma = (float)s->gamma};
@@ -187,7 +189,7 @@ static size_t learner_lay(Learner *l, char *memory) {
         void *place;
         size_t bytes;
     } all[] = {{&l->parameters, l->count * real},
-               {&l->good, l->count * real},
+               {&l->good, (l->count + 2 * seen) * real},
                {&l->gradient, l->count * real},
                {&l->mean, l->count * real},
                {&l->square, l->count * real},
@@ -202,14 +204,11 @@ static size_t learner_lay(Learner *l, char *memory) {
                {&l->obs_mean, seen * real},
                {&l->obs_scale, seen * real},
                {&l->obs, after * l->obs_bytes},
-               {&l->final_obs, rows * l->obs_bytes},
-               {&l->head, after * l->width * real},
+               {&l->final_obs, samples * l->obs_bytes},
                {&l->hidden, rows * hidden * real},
                {&l->cell, rows * hidden * real},
                {&l->hidden_start, rows * hidden * real},
                {&l->cell_start, rows * hidden * real},
-               {&l->hidden_spare, rows * hidden * real},
-               {&l->cell_spare, rows * hidden * real},
                {&l->mask, env.mask ? after * net->choices : 0},
                {&l->alive, after},
                {&l->reset, after},
@@ -219,14 +218,15 @@ static size_t learner_lay(Learner *l, char *memory) {
                {&l->reward, samples * real},
                {&l->noise, samples * net->heads * real},
                {&l->log_prob, samples * real},
-               {&l->value, samples * real},
+               {&l->value, after * real},
                {&l->final_value, samples * real},
                {&l->advantage, samples * real},
                {&l->returns, samples * real},
                {&l->weight, samples * real},
                {&l->carry, rows * real},
-               {&l->last, rows * real},
-               {&l->record, rows * ENV_RECORD * real},
+               {&l->record, samples * ENV_RECORD * real},
+               {&l->buffers, s->horizon * sizeof *l->buffers},
+               {&l->each, s->horizon * sizeof *l->each},
                {&l->action, samples * net->heads * sizeof(int64_t)},
                {&l->told, samples * net->heads * real},
                {&l->order, samples * sizeof(int64_t)},
@@ -283,7 +283,7 @@ static void learner_weights(Learner *l) {
     }
 }
 
-/* Where the buffers of step t are. */
+/* What step t reads and writes. */
 static EnvBuffers learner_buffers(Learner *l, size_t t) {
     const size_t rows = l->rows, at = (t + 1) * rows;
     return (EnvBuffers){.obs = {l->obs + at * l->obs_bytes},
@@ -294,8 +294,8 @@ static EnvBuffers learner_buffers(Learner *l, size_t t) {
                         .truncated = l->truncated + t * rows,
                         .alive = l->alive + at,
                         .reset = l->reset + at,
-                        .final_obs = {l->final_obs},
-                        .record = l->record};
+                        .final_obs = {l->final_obs + t * rows * l->obs_bytes},
+                        .record = l->record + t * rows * ENV_RECORD};
 }
 
 LEARN_API Learner *learner_new(void *memory, const LearnSettings *settings) {
@@ -322,89 +322,63 @@ LEARN_API Learner *learner_new(void *memory, const LearnSettings *settings) {
         skill[i] = -1;
     const EnvRowsConfig envs = learner_envs(settings, numbers, skill);
     l->envs = env_rows_init(l->envs, &envs);
-    const EnvBuffers last = learner_buffers(l, settings->horizon - 1);
-    env_rows_reset(l->envs, &last, 0, env_rows_blocks(l->envs), l->scratch);
+    for (size_t t = 0; t < settings->horizon; t++) {
+        l->buffers[t] = learner_buffers(l, t);
+        l->each[t] = &l->buffers[t];
+    }
+    env_rows_reset(l->envs, &l->buffers[settings->horizon - 1], 0, env_rows_blocks(l->envs), l->scratch);
     l->settings.param = NULL; /* the rows have a copy */
     return l;
 }
 
-/* Memory is empty where a life begins. */
-static void learner_clear(const Learner *l, const uint8_t *reset, float *hidden, float *cell) {
-    size_t size = l->net.hidden;
-    for (size_t n = 0; l->net.memory && n < l->rows; n++)
-        if (reset[n]) {
-            memset(hidden + n * size, 0, size * sizeof *hidden);
-            memset(cell + n * size, 0, size * sizeof *cell);
-        }
-}
-
-/* What lives that step t cut off would have gone on to, and the records of all that ended. */
-static void learner_ends(Learner *l, size_t t) {
-    const size_t size = l->net.hidden;
-    float *head = l->head + l->settings.horizon * l->rows * l->width; /* is free until the rollout's end */
-    for (size_t n = 0; n < l->rows; n++) {
-        size_t i = t * l->rows + n;
-        if (!l->terminated[i] && !l->truncated[i])
-            continue;
-        for (size_t k = 0; k < ENV_RECORD; k++)
-            l->score[k] += (double)l->record[n * ENV_RECORD + k];
-        l->lives += 1;
-        if (!l->truncated[i])
-            continue;
-        if (l->net.memory) {
-            memcpy(l->hidden_spare, l->hidden + n * size, size * sizeof *l->hidden);
-            memcpy(l->cell_spare, l->cell + n * size, size * sizeof *l->cell);
-        }
-        learn_forward_float(&l->net, l->packed, 1, l->final_obs + n * l->obs_bytes, l->hidden_spare,
-                            l->net.memory == LEARN_LSTM ? l->cell_spare : NULL, head, l->room);
-        l->final_value[i] = head[l->width - 1];
-    }
+static void learner_step(void *envs, const void *buffers, uint32_t first, uint32_t end, void *scratch) {
+    env_rows_step(envs, buffers, first, end, scratch);
 }
 
 static void learner_collect(Learner *l) {
-    const size_t horizon = l->settings.horizon, rows = l->rows, heads = l->net.heads, size = rows * l->net.hidden;
+    const size_t horizon = l->settings.horizon, rows = l->rows, size = rows * l->net.hidden, end = horizon * rows;
     const uint64_t seed = (uint64_t)l->settings.seed_high << 32 | l->settings.seed;
     const learn_net_float *net = &l->net;
-    const size_t real = net->choices ? sizeof(int64_t) : sizeof(float); /* bytes of an action's number */
-    float *cell = net->memory == LEARN_LSTM ? l->cell : NULL;
-    memcpy(l->obs, l->obs + horizon * rows * l->obs_bytes, rows * l->obs_bytes);
-    memcpy(l->alive, l->alive + horizon * rows, rows);
-    memcpy(l->reset, l->reset + horizon * rows, rows);
+    const learn_world_float world = {.step = learner_step,
+                                     .envs = l->envs,
+                                     .buffers = l->each,
+                                     .block = ENV_LANES * learner_agents(&l->settings),
+                                     .steps = horizon,
+                                     .rows = rows,
+                                     .obs = l->obs,
+                                     .mask = env.mask ? l->mask : NULL,
+                                     .resets = l->reset,
+                                     .truncated = l->truncated,
+                                     .final_obs = l->final_obs,
+                                     .hidden = net->memory ? l->hidden : NULL,
+                                     .cell = net->memory == LEARN_LSTM ? l->cell : NULL,
+                                     .noise = l->noise,
+                                     .action = l->action,
+                                     .told = l->told,
+                                     .log_prob = l->log_prob,
+                                     .value = l->value,
+                                     .final_value = l->final_value};
+    memcpy(l->obs, l->obs + end * l->obs_bytes, rows * l->obs_bytes); /* what the last rollout ended with */
+    memcpy(l->alive, l->alive + end, rows);
+    memcpy(l->reset, l->reset + end, rows);
     if (env.mask)
-        memcpy(l->mask, l->mask + horizon * rows * net->choices, rows * net->choices);
+        memcpy(l->mask, l->mask + end * net->choices, rows * net->choices);
     if (net->memory) {
         memcpy(l->hidden_start, l->hidden, size * sizeof *l->hidden);
         memcpy(l->cell_start, l->cell, size * sizeof *l->cell);
     }
-    learn_noise_float(seed, l->index, !net->choices, horizon, 0, rows, heads, l->noise);
+    learn_noise_float(seed, l->index, !net->choices, horizon, 0, rows, net->heads, l->noise);
     learn_pack_float(net, l->parameters, l->packed);
-    for (size_t t = 0; t < horizon; t++) {
-        const size_t at = t * rows;
-        const EnvBuffers buffers = learner_buffers(l, t);
-        float *head = l->head + at * l->width;
-        learner_clear(l, l->reset + at, l->hidden, l->cell);
-        learn_forward_float(net, l->packed, rows, l->obs + at * l->obs_bytes, l->hidden, cell, head, l->room);
-        learn_sample_float(net, rows, head, env.mask ? l->mask + at * net->choices : NULL, l->noise + at * heads,
-                           (char *)l->action + at * heads * real, (int32_t *)l->told + at * heads, l->log_prob + at,
-                           l->room);
-        env_rows_step(l->envs, &buffers, 0, env_rows_blocks(l->envs), l->scratch);
-        learner_ends(l, t);
-        for (size_t n = 0; n < rows; n++) {
-            l->value[at + n] = head[n * l->width + l->width - 1];
-            l->reward[at + n] *= (float)l->settings.reward_scale;
-            l->weight[at + n] = l->alive[at + n];
-        }
+    learn_act_float(net, l->packed, &world, 0, env_rows_blocks(l->envs), l->scratch, l->room);
+    for (size_t i = 0; i < end; i++) {
+        l->reward[i] *= (float)l->settings.reward_scale;
+        l->weight[i] = l->alive[i];
+        if (!l->terminated[i] && !l->truncated[i])
+            continue;
+        for (size_t k = 0; k < ENV_RECORD; k++)
+            l->score[k] += (double)l->record[i * ENV_RECORD + k];
+        l->lives += 1;
     }
-    if (net->memory) { /* the value of what follows, with a copy of the memory */
-        memcpy(l->hidden_spare, l->hidden, size * sizeof *l->hidden);
-        memcpy(l->cell_spare, l->cell, size * sizeof *l->cell);
-        learner_clear(l, l->reset + horizon * rows, l->hidden_spare, l->cell_spare);
-    }
-    float *head = l->head + horizon * rows * l->width;
-    learn_forward_float(net, l->packed, rows, l->obs + horizon * rows * l->obs_bytes, l->hidden_spare,
-                        cell ? l->cell_spare : NULL, head, l->room);
-    for (size_t n = 0; n < rows; n++)
-        l->last[n] = head[n * l->width + l->width - 1];
 }
 
 /* Advantages and returns of the rollout. */
@@ -412,7 +386,8 @@ static void learner_estimate(Learner *l) {
     const LearnSettings *s = &l->settings;
     double sums[3 * LEARN_STRANDS];
     learn_advantages_float(s->horizon, l->rows, l->reward, l->value, l->final_value, l->terminated, l->truncated,
-                           l->last, NULL, (float)s->gamma, (float)s->gae_lambda, 1, 1, l->carry, l->advantage);
+                           l->value + s->horizon * l->rows, NULL, (float)s->gamma, (float)s->gae_lambda, 1, 1, l->carry,
+                           l->advantage);
     for (size_t i = 0; i < l->batch; i++)
         l->returns[i] = l->advantage[i] + l->value[i];
     if (!s->normalize_advantage)
@@ -484,6 +459,14 @@ static uint32_t learner_finite(const float *x, size_t n) {
     return finite;
 }
 
+/* Keeps the network as it is, or goes back to the one that was kept. */
+static void learner_keep(Learner *l, bool back) {
+    float *kept = l->good, *of[] = {l->parameters, l->obs_mean, l->obs_scale};
+    size_t seen = l->net.mean ? l->numbers : 0, size[] = {l->count, seen, seen};
+    for (size_t i = 0; i < 3; kept += size[i++])
+        memcpy(back ? of[i] : kept, back ? kept : of[i], size[i] * sizeof *kept);
+}
+
 LEARN_API uint32_t learner_update(Learner *l, LearnMeasures *measures) {
     const LearnSettings *s = &l->settings;
     double done = (double)l->index / (double)l->updates, sums[LEARN_SUMS] = {0};
@@ -492,7 +475,7 @@ LEARN_API uint32_t learner_update(Learner *l, LearnMeasures *measures) {
     if (l->spoilt)
         return 0;
     memset(l->score, 0, sizeof l->score), l->lives = 0;
-    memcpy(l->good, l->parameters, l->count * sizeof *l->good);
+    learner_keep(l, false);
     learner_collect(l);
     learner_estimate(l);
     double norm = learner_learn(l, rate, entropy, sums);
@@ -504,7 +487,7 @@ LEARN_API uint32_t learner_update(Learner *l, LearnMeasures *measures) {
     l->spoilt = norm - norm != 0 || !learner_finite(l->parameters, l->count) ||
                 (l->net.mean && !learner_finite(l->obs_mean, l->numbers));
     if (l->spoilt) {
-        memcpy(l->parameters, l->good, l->count * sizeof *l->good);
+        learner_keep(l, true);
         return 0;
     }
     l->index++;
