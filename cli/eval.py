@@ -74,12 +74,12 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def player_of(target: str, player: str | None = None) -> tuple[Any, Path, dict[str, float]]:
-    """Who plays, the folder of the environment, and the parameters of training."""
+def player_of(target: str, player: str | None = None) -> tuple[Any, envs.Place, dict[str, float]]:
+    """Who plays, where the environment comes from, and the parameters of training."""
     from minnow.train import checkpoint, evaluation
 
     if player is not None:
-        place = envs.folder(target)
+        place = envs.place(target)
         kind, _, skill = player.partition("=")
         if kind == "random" and not skill:
             return evaluation.RandomPlayer(envs.spec(place)), place, {}

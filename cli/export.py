@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from minnow.cinfer.errors import MinnowError
 from minnow.cli import flags, foreign
 
 if TYPE_CHECKING:
+    from minnow import envs
     from minnow.export import Report
 
 SUMMARY = "write a run's policy as .minnow, ONNX or C"
@@ -214,19 +216,25 @@ def observed(spec: Any) -> Any:
 def _fields(group: Any) -> Any:
     if group.kind == "present":
         return {"low": 0, "high": 1, "whole": True}
-    rows = [{"name": item.name, "low": item.low, "high": item.high} for item in group.fields]
+    rows = [{"name": item.name, "low": _bound(item.low), "high": _bound(item.high)} for item in group.fields]
     # Of as many entities as fields, a row for each number, so that nobody takes one for the other.
     square = group.kind == "set" and group.shape[0] == group.shape[1]
     return rows * group.shape[0] if square else rows
 
 
-def examples(name: str | Path) -> np.ndarray | dict[str, np.ndarray]:
+def _bound(number: float) -> float | None:
+    """None where there is none: JSON has no infinity."""
+    return number if math.isfinite(number) else None
+
+
+def examples(name: str | envs.Place) -> np.ndarray | dict[str, np.ndarray]:
     """What living agents of an environment observe in mid-game, [EXAMPLES, *shape]; without what is for the critic
     alone."""
     from minnow import envs
+    from minnow.train.foreign import rows
 
     spec = envs.spec(name)
-    vector = envs.Vector(name, max(1, min(EXAMPLES, ROWS // spec.agents)), seed=0)
+    vector = rows(name, max(1, min(EXAMPLES, ROWS // spec.agents)), seed=0)
     buffers, random = vector.buffers(), np.random.default_rng(0)
     vector.reset(buffers)
     for _ in range(WARM_UP):

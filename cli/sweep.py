@@ -92,7 +92,7 @@ def main(argv: list[str]) -> int:
 
 
 def _where(base: Any, chosen: StudyFlags) -> str:
-    return chosen.storage or str(Path("runs") / base.name / "sweeps" / f"{chosen.study}.journal")
+    return chosen.storage or str(Path("runs") / base.shelf / "sweeps" / f"{chosen.study}.journal")
 
 
 def _run(base: Any, argv: list[str]) -> int:
@@ -110,7 +110,7 @@ def _run(base: Any, argv: list[str]) -> int:
     )
     storage = _where(base, chosen)
     Study.join(base, chosen.study, storage, chosen.seed)  # what is wrong with it is said before workers start
-    folder = Path("runs") / base.name / "sweeps" / chosen.study
+    folder = Path("runs") / base.shelf / "sweeps" / chosen.study
     plan = Plan(
         base,
         chosen.study,
@@ -232,7 +232,8 @@ def _apply(base: Any, argv: list[str]) -> int:
             raise MinnowError(f"--score is {chosen.score:g}, but the best trial reached {best[-1].score:g}.")
     result = picked[0]
     config = settings(base, study.axes, result.params)
-    path = base.place / "train.toml"
+    path = envs.settings(base.place)
+    path.parent.mkdir(parents=True, exist_ok=True)
     text = path.read_text("utf-8") if path.exists() else ""
     for axis in study.axes:
         group, _, key = axis.name.rpartition(".")

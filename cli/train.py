@@ -57,7 +57,8 @@ class Flags:
     out: Path | None = None
     """The run's folder (default: runs/ENV/TIME)."""
     config: Path | None = None
-    """Take the settings from a run's config.toml, not from ENV's train.toml, and so repeat that run."""
+    """Take the settings from a run's config.toml, not from ENV's train.toml, and so repeat that run; or, from a file
+    like train.toml that names no environment, what it sets over those of ENV."""
     start: Annotated[Path | None, tyro.conf.arg(name="from")] = field(default=None, metadata={"flag": "from"})
     """Begin with the weights of another run, or of a checkpoint, and with its network; all else may differ."""
     keep: configs.Keep = "best"
@@ -109,7 +110,8 @@ def usage() -> str:
     return (
         "usage: minnow train ENV [options]           minnow train ENV --help lists them, with ENV's defaults\n"
         "       minnow train --resume runs/ENV/ID    goes on with an interrupted run\n\n"
-        f"environments: {', '.join(envs.names())}; or the path of an environment's folder, such as ./orchard"
+        f"environments: {', '.join(envs.names())}; or the path of an environment's folder, such as ./orchard; or one\n"
+        "that is not in C: gym:CartPole-v1, gym:MODULE:ID, gym:MODULE:FUNCTION, pettingzoo:MODULE:FUNCTION"
     )
 
 
@@ -125,7 +127,7 @@ def main(argv: list[str]) -> int:
 
     torch.set_num_threads(1)  # processes forked from here would wait for the threads of a pool, which are not forked
     command = shlex.join(["minnow", "train", *argv])
-    place = None if argv[0].startswith("-") else envs.folder(argv[0])
+    place = None if argv[0].startswith("-") else envs.place(argv[0])
     rest = argv if place is None else argv[1:]
     if any(word == "--resume" or word.startswith("--resume=") for word in rest):
         for word in rest:
@@ -161,7 +163,7 @@ def main(argv: list[str]) -> int:
         lacks = backend.check(config) if device.chosen(config).type == "cpu" else ""
         count = _processes(asked.processes, config)
         if not asked.until_bar:
-            asked.out = asked.out or run.new_folder(name)
+            asked.out = asked.out or run.new_folder(config.shelf)
             run.Folder(asked.out).prepare()  # refuses a folder that holds a run
         asked.seed = config.seed
         _say(f"{name}: {config.policy.core} policy, seed {config.seed}, {count} process{'es' * (count > 1)}")
@@ -174,7 +176,7 @@ def main(argv: list[str]) -> int:
     return _watched(asked.out, asked.port, work) if asked.watch and asked.out else work()
 
 
-def _resumed(chosen: ResumeFlags, command: str, place: Path | None) -> Outcome:
+def _resumed(chosen: ResumeFlags, command: str, place: envs.Place | None) -> Outcome:
     from minnow import train
     from minnow.train import group
 
@@ -238,6 +240,8 @@ def _processes(asked: int | None, config: Config) -> int:
         return 1
     if os.environ.get("MINNOW_BUSY"):  # somebody else has the other cores
         return 1
+    if isinstance(config.place, envs.Foreign):  # whose environments have processes of their own
+        return 1
     most = max(1, min(group.cores(), config.train.minibatch // SHARE))
     return max(count for count in range(1, most + 1) if config.train.envs % count == 0)
 
@@ -258,12 +262,12 @@ def _watched(out: Path, port: int, work: Callable[[], int]) -> int:
         page.wait()
 
 
-def settings(env: str | Path, argv: list[str]) -> tuple[Flags, Config]:
+def settings(env: str | envs.Place, argv: list[str]) -> tuple[Flags, Config]:
     """Flags over the settings of a config.toml or of the train.toml of an environment, its name or its folder."""
-    place = envs.folder(env)
+    place = envs.place(env)
     name = place.name
     file = flags.value_of("--config", argv)
-    base = configs.load(Path(file)) if file else configs.defaults(place)
+    base = configs.load(Path(file), configs.defaults(place)) if file else configs.defaults(place)
     if base.name != name:
         raise MinnowError(f"{file} holds a run of {base.name}, not of {name}.")
     spec = envs.spec(place)
@@ -391,7 +395,7 @@ def _until_bar(config: Config, asked: Flags, command: str, count: int) -> int:
 
     bar, out = configs.needed_bar(config.place), asked.out
     if out is None:
-        out = run.new_folder(config.name)
+        out = run.new_folder(config.shelf)
     judged: dict[Path, Judged] = {}
     ended: list[Outcome] = []
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .find import folder, folders, is_env, names, ours, recall, remember
+from minnow.cinfer.errors import MinnowError
+
+from .find import Foreign, Place, folder, folders, is_env, names, ours, place, recall, remember, settings
 from .spec import Group, Spec, forget, library, source, source_hash, spec
-from .vector import ABSENT, RECORD, Buffers, Obs, Vector
+from .vector import ABSENT, RECORD, Buffers, Obs, Rows, Vector
 
 __all__ = [
     "ABSENT",
     "RECORD",
     "Buffers",
+    "Foreign",
     "Group",
     "Obs",
+    "Place",
+    "Rows",
     "Spec",
     "Vector",
     "folder",
@@ -26,12 +31,28 @@ __all__ = [
     "names",
     "ours",
     "parallel",
+    "place",
     "recall",
     "remember",
+    "rows",
+    "settings",
     "source",
     "source_hash",
     "spec",
 ]
+
+
+def rows(env: str | Place, num_envs: int, **options: Any) -> Rows:
+    """`num_envs` environments stepped together, in C or not. options: those of Vector."""
+    found = place(env)
+    if isinstance(found, Foreign):
+        from .foreign.vector import ForeignVector
+
+        if found.kind == "vector":
+            raise MinnowError(f"{found} has tensors on a device: minnow.train.foreign.rows steps it.")
+
+        return ForeignVector(found, num_envs, **options)
+    return Vector(found, num_envs, **options)
 
 
 def make(name: str | Path, num_envs: int | None = None, **options: Any) -> Any:

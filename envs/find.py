@@ -1,7 +1,8 @@
 """Where environments lie.
 
 An environment is a folder NAME that holds NAME.c, wherever it lies. It is named by its path (`./orchard`), or by its
-name alone where it lies in ./envs, in one of the folders of $MINNOW_ENVS, or among our own.
+name alone where it lies in ./envs, in one of the folders of $MINNOW_ENVS, or among our own. What is not in C lies in no
+folder; its name says where it comes from (foreign/reference.py).
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from pathlib import Path
 
 from minnow.cinfer.errors import MinnowError, unknown
 
+from .foreign.reference import Foreign, reference
+
+Place = Path | Foreign  # of an environment
 OURS = Path(__file__).resolve().parent
 VARIABLE = "MINNOW_ENVS"
 
@@ -39,11 +43,31 @@ def names() -> list[str]:
     return sorted({path.name for path in folders()})
 
 
-def folder(env: str | Path) -> Path:
+def place(env: str | Place) -> Place:
+    """Where an environment comes from: what `folder` says, or where it is not in C, its name. Raises MinnowError where
+    there is none."""
+    return reference(env) or folder(env)
+
+
+def settings(place: Place) -> Path:
+    """The file of an environment's own settings, which may not be there: train.toml of its folder; of a foreign one in
+    a folder of its name, on the first shelf that has it or else on ./envs."""
+    if isinstance(place, Path):
+        return place / "train.toml"
+    files = [shelf / place.shelf / "train.toml" for shelf in shelves()]
+    return next((file for file in files if file.is_file()), files[0])
+
+
+def folder(env: str | Place) -> Path:
     """The folder of an environment, absolute. Raises MinnowError where there is none, or where a name finds several.
 
     env: its name; or a path, which is a Path, holds a separator or begins with a dot: the folder, or the C file in it.
     """
+    if isinstance(env, Foreign) or (isinstance(env, str) and reference(env)):
+        raise MinnowError(
+            f"{env} is not an environment in C, and this needs one: it can be trained, resumed, scored, recorded, "
+            "swept, exported and verified (docs/foreign.md); a page or a window plays environments in C (minnow new)."
+        )
     path = Path(env).expanduser()
     if isinstance(env, Path) or os.sep in env or env.startswith("."):
         return _at(path)
@@ -87,15 +111,17 @@ def _contents(folder: Path) -> bytes:
     return (folder / f"{folder.name}.c").read_bytes() + (settings.read_bytes() if settings.is_file() else b"")
 
 
-def remember(folder: Path) -> str:
-    """What a run notes of where its environment lay: its path, or nothing where it is one of ours, which every
-    installation has."""
-    return "" if folder.parent == OURS else str(folder)
+def remember(place: Place) -> str:
+    """What a run notes of where its environment lay: its path, or nothing where its name says it, as of ours, which
+    every installation has."""
+    return "" if isinstance(place, Foreign) or place.parent == OURS else str(place)
 
 
-def recall(name: str, path: str, near: Path) -> Path:
-    """The folder of an environment from what `remember` said. Where it is there no more, one of its name beside or
+def recall(name: str, path: str, near: Path) -> Place:
+    """Where an environment comes from, by what `remember` said. Where it is there no more, one of its name beside or
     above `near`, a file or folder of the run, or one that the name finds. Raises MinnowError where there is none."""
+    if (foreign := reference(name)) is not None:
+        return foreign
     place = Path(path) if path else OURS / name
     if is_env(place):
         return place

@@ -15,7 +15,7 @@ import numpy as np
 from minnow.cinfer import binding, compile
 from minnow.cinfer.errors import MinnowError, unknown
 
-from .find import OURS, folder
+from .find import OURS, Foreign, Place, folder, place
 
 SHARED = ("abi.h", "env.h", "core.h", "random.h", "mathf.h", "draw.h")  # what every game depends on
 FLAGS = ["-pthread", "-fno-trapping-math"]  # the latter changes no result, but lets gcc turn choices into SIMD
@@ -215,6 +215,11 @@ class Spec:
             raise MinnowError(f"{self.name}: {name} = {number:g} must be a whole number.")
         return number
 
+    @property
+    def foreign(self) -> bool:
+        """Whether it is not one of C."""
+        return False
+
     def to_json(self) -> dict[str, Any]:
         """The same as dictionaries and lists, for JSON."""
         return asdict(self)
@@ -308,9 +313,14 @@ def declared_name(env: str | Path) -> str:
     return _text(library(env).env_spec().name)
 
 
-def spec(env: str | Path) -> Spec:
+def spec(env: str | Place) -> Spec:
     """What an environment declares; its name is its folder's."""
-    return _spec(source(env))
+    found = place(env)
+    if isinstance(found, Foreign):
+        from .foreign.vector import spec as foreign
+
+        return foreign(found)
+    return _spec(source(found))
 
 
 def _group(g: Any) -> Group:

@@ -82,7 +82,61 @@ class Raw:
     scratch: int  # bytes that a call needs
 
 
-class Vector:
+class Rows:
+    """Environments that step together, and the memory of their rows; `Vector` has those in C, `foreign` the others."""
+
+    spec: Spec
+    num_envs: int
+    agents: int  # of each that the caller drives
+    rows: int
+
+    def buffers(self) -> Buffers:
+        """New zeroed arrays for every field; action holds the idle action."""
+
+        def observed() -> Obs:
+            arrays = {group.name: np.zeros((self.rows, *group.shape), group.dtype) for group in self.spec.group}
+            return arrays if len(arrays) > 1 else arrays["obs"]
+
+        made = {name: np.zeros(shape, dtype) for name, (shape, dtype) in self.shapes().items()}
+        if self.spec.action_type != "box":
+            made["action"][:] = self.spec.idle
+        return Buffers(obs=observed(), final_obs=observed(), **made)
+
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+        """Of every field but observations, with its type."""
+        rows = self.rows
+        real, flag = np.dtype(np.float32), np.dtype(np.bool_)
+        return {
+            "action": ((rows, self.spec.heads), self.spec.action_dtype),
+            "mask": ((rows, self.spec.choices), flag),
+            "reward": ((rows,), real),
+            "potential": ((rows,), real),
+            "terminated": ((rows,), flag),
+            "truncated": ((rows,), flag),
+            "alive": ((rows,), flag),
+            "reset": ((rows,), flag),
+            "record": ((rows, len(RECORD)), real),
+            "over": ((self.num_envs,), flag),
+        }
+
+    def reset(self, buffers: Buffers) -> None:
+        """Begins the next episode of every environment; writes obs, mask, alive, reset."""
+        raise NotImplementedError
+
+    def step(self, buffers: Buffers) -> None:
+        """One step of every environment; one that is over begins its next episode."""
+        raise NotImplementedError
+
+    def save(self, i: int) -> bytes:
+        """Environment i, for `load`: of a foreign one only how many episodes it has begun."""
+        raise NotImplementedError
+
+    def load(self, i: int, saved: bytes) -> None:
+        """Puts environment i back; a foreign one plays new episodes from the next `reset` on."""
+        raise NotImplementedError
+
+
+class Vector(Rows):
     """The raw binding of one environment: `num_envs` of them, stepped together.
 
     name: of the environment, or its folder's path; params: values in place of the defaults. agents: how many slots
@@ -196,35 +250,6 @@ class Vector:
     def _floats(self, array: np.ndarray) -> Any:
         return self._ffi.from_buffer("float[]", array)
 
-    def buffers(self) -> Buffers:
-        """New zeroed arrays for every field; action holds the idle action."""
-
-        def observed() -> Obs:
-            arrays = {group.name: np.zeros((self.rows, *group.shape), group.dtype) for group in self.spec.group}
-            return arrays if len(arrays) > 1 else arrays["obs"]
-
-        made = {name: np.zeros(shape, dtype) for name, (shape, dtype) in self._shapes().items()}
-        if self.spec.action_type != "box":
-            made["action"][:] = self.spec.idle
-        return Buffers(obs=observed(), final_obs=observed(), **made)
-
-    def _shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
-        """Of all but observations."""
-        rows = self.rows
-        real, flag = np.dtype(np.float32), np.dtype(np.bool_)
-        return {
-            "action": ((rows, self.spec.heads), self.spec.action_dtype),
-            "mask": ((rows, self.spec.choices), flag),
-            "reward": ((rows,), real),
-            "potential": ((rows,), real),
-            "terminated": ((rows,), flag),
-            "truncated": ((rows,), flag),
-            "alive": ((rows,), flag),
-            "reset": ((rows,), flag),
-            "record": ((rows, len(RECORD)), real),
-            "over": ((self.num_envs,), flag),
-        }
-
     def _bind(self, buffers: Buffers) -> Any:
         """The C view of `buffers`, checked and made once for each."""
         bound = self._bound.get(buffers)
@@ -232,7 +257,7 @@ class Vector:
             return bound
         view = self._ffi.new("EnvBuffers *")
         pointers = dict(self._ffi.typeof(view).item.fields)
-        for name, (shape, dtype) in self._shapes().items():
+        for name, (shape, dtype) in self.shapes().items():
             address = self._address(name, getattr(buffers, name), shape, dtype)
             setattr(view, name, self._ffi.cast(pointers[name].type, address))
         for name in ("obs", "final_obs"):

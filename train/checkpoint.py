@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.files import write_atomic
 from minnow.train import config as configs
@@ -114,8 +115,9 @@ def check(policy: Policy, tensors: dict[str, Tensor], file: Path) -> None:
             )
 
 
-def place(meta: dict[str, Any]) -> Path:
-    """The folder of the environment of a checkpoint that `load` has read. Raises MinnowError where it is not found."""
+def place(meta: dict[str, Any]) -> envs.Place:
+    """Where the environment of a checkpoint that `load` has read comes from. Raises MinnowError where it is not
+    found."""
     file = meta["checkpoint"]
     return configs.placed(configs.from_dict(meta["config"], file), Path(file)).place
 

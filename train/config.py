@@ -17,6 +17,8 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError, unknown
+from minnow.envs.foreign import reference
+from minnow.train.crew import cores
 
 Core = Literal["mlp", "lstm", "gru", "mingru"]
 Activation = Literal["relu", "tanh", "gelu", "silu"]
@@ -121,7 +123,7 @@ class TrainConfig:
     threads: int = 1
     """Threads of torch; more than one is slower for small networks."""
     env_threads: int = 1
-    """Threads that step environments."""
+    """Threads that step environments; processes, where these are not in C."""
 
 
 @dataclass
@@ -155,9 +157,16 @@ class Config:
     """The checkpoint whose weights it began with; empty: none."""
 
     @property
-    def place(self) -> Path:
-        """The environment's folder."""
+    def place(self) -> envs.Place:
+        """Where the environment comes from."""
+        if not self.path and (foreign := reference(self.name)) is not None:
+            return foreign
         return envs.folder(Path(self.path)) if self.path else envs.ours(self.name)
+
+    @property
+    def shelf(self) -> str:
+        """The folder of its runs, below runs/."""
+        return getattr(self.place, "shelf", self.name)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -170,6 +179,7 @@ class Bar:
 
     key: str
     least: float
+    of: str = "train.toml"
 
     def reached(self, figures: Mapping[str, float]) -> bool:
         return figures[self.key] >= self.least
@@ -178,28 +188,54 @@ class Bar:
         """`score 19.32, and the bar is 18: reached`."""
         found = "score" if self.key == "score_mean" else "success"
         said = "reached" if self.reached(figures) else "NOT reached"
-        return f"{found} {figures[self.key]:.4g}, and the bar of train.toml is {self.least:g}: {said}"
+        return f"{found} {figures[self.key]:.4g}, and the bar of {self.of} is {self.least:g}: {said}"
 
 
 BARS = ("score_mean", "success_rate")  # figures of an evaluation that may have one
 MAX_SEED = 2**63 - 1  # the upper half of the 64-bit seeds belongs to evaluation (evaluation.py)
 
 
-def defaults(name: str | Path) -> Config:
+def defaults(name: str | envs.Place) -> Config:
     """The tuned settings of one environment, by its name or path: the built-in defaults with its train.toml over
     them."""
-    place = envs.folder(name)
-    path = place / "train.toml"
+    place = envs.place(name)
+    path = envs.settings(place)
     config = Config(place.name, path=envs.remember(place))
+    if isinstance(place, envs.Foreign):
+        config.policy, config.train = foreign_policy(), foreign_train()
     return merge(config, parse(path.read_text("utf-8"), str(path)), str(path)) if path.exists() else config
 
 
-def bar(name: str | Path) -> Bar | None:
-    """The bar of an environment; None where its train.toml sets none. Raises MinnowError for what is no bar."""
-    path = envs.folder(name) / "train.toml"
+def foreign_policy() -> PolicyConfig:
+    """Of environments that others wrote, whose numbers may have any size."""
+    return PolicyConfig(core="mlp", layers=2, activation="tanh", normalize=True)
+
+
+def foreign_train() -> TrainConfig:
+    """Of environments that are slow beside ours: few of them, many epochs, rewards of any size."""
+    return TrainConfig(
+        steps=500_000,
+        envs=16,
+        horizon=128,
+        epochs=10.0,
+        minibatch=256,
+        learning_rate=1e-3,
+        entropy=0.0,
+        max_grad_norm=0.5,
+        normalize_reward=True,
+        env_threads=cores(),
+    )
+
+
+def bar(name: str | envs.Place) -> Bar | None:
+    """The bar of an environment; None where its train.toml sets none, nor, of a foreign one, its author. Raises
+    MinnowError for what is no bar."""
+    place = envs.place(name)
+    path = envs.settings(place)
     found = parse(path.read_text("utf-8"), str(path)).get("bar", {}) if path.exists() else {}
     if found == {}:
-        return None
+        threshold = getattr(envs.spec(place), "threshold", None) if isinstance(place, envs.Foreign) else None
+        return None if threshold is None else Bar(BARS[0], float(threshold), "Gymnasium")
     if not isinstance(found, dict) or len(found) != 1 or type(next(iter(found.values()))) not in (int, float):
         raise MinnowError(f"{path}: bar is a table of one number, such as score_mean = 18.0, got {found!r}.")
     key, least = next(iter(found.items()))
@@ -208,11 +244,11 @@ def bar(name: str | Path) -> Bar | None:
     return Bar(key, float(least))
 
 
-def needed_bar(name: str | Path) -> Bar:
+def needed_bar(name: str | envs.Place) -> Bar:
     """The bar of an environment. Raises MinnowError where none is set."""
     found = bar(name)
     if found is None:
-        place = envs.folder(name).name
+        place = envs.place(name).name
         raise MinnowError(
             f"no bar is set for {place}: put a table [bar] into its train.toml, such as score_mean = 18.0."
         )
@@ -225,15 +261,16 @@ def placed(config: Config, near: Path) -> Config:
     return dataclasses.replace(config, path=envs.remember(envs.recall(config.name, config.path, near)))
 
 
-def load(path: Path) -> Config:
-    """The settings that repeat the run of a config.toml: where its budget ended it, they stop at the same step.
-    Raises MinnowError where the file is unreadable or holds a name or type that is not known."""
+def load(path: Path, over: Config | None = None) -> Config:
+    """The settings that repeat the run of a config.toml: where its budget ended it, they stop at the same step. Of a
+    file that names no environment: what it sets, in `over`. Raises MinnowError where the file is unreadable or holds a
+    name or type that is not known."""
     try:
         text = path.read_text("utf-8")
     except OSError as error:
         raise MinnowError(f"cannot read {path}: {error.strerror}.") from None
     tables = parse(text, str(path))
-    config = from_dict(tables, str(path))
+    config = merge(over, tables, str(path)) if over and "name" not in tables else from_dict(tables, str(path))
     result = result_of(tables, str(path))
     if result.get("ended") == "budget" and "steps" in result:
         config.train.stop = int(result["steps"])

@@ -41,6 +41,10 @@ def trainer(config: Config, group: Group = ALONE) -> PPO:
     for name, value in (("backend", "c"), ("precision", "exact")):
         if getattr(config.train, name) == value:
             raise MinnowError(f"train.{name} {value} is for the processor: use --train.device cpu, or leave it out.")
+    if getattr(config.place, "kind", "") == "vector":
+        from minnow.train.resident import ResidentPPO
+
+        return ResidentPPO(config, group, device)
     return DevicePPO(config, group, device)
 
 
@@ -111,7 +115,7 @@ class Host:
 
 @dataclass
 class Half:
-    vector: envs.Vector
+    vector: envs.Rows
     rows: slice
     buffers: list[envs.Buffers]
     clock: Tensor  # [1] on the device: the step at which it acts next
@@ -133,7 +137,7 @@ class Halves:
         vector, i = self._find(i)
         vector.load(i, saved)
 
-    def _find(self, i: int) -> tuple[envs.Vector, int]:
+    def _find(self, i: int) -> tuple[envs.Rows, int]:
         first = self.halves[0].vector.num_envs
         return (self.halves[0].vector, i) if i < first else (self.halves[1].vector, i - first)
 
@@ -176,10 +180,14 @@ class DevicePPO(PPO):
                 torch.cuda.Event() if self.device.type == "cuda" else None,
             )
             half.act = Capture(functools.partial(self._act, half), self.device)
-            half.vector.reset(half.buffers[-1])
             self.halves.append(half)
         self.vector = Halves(self.halves)
+        self.begin()
+
+    def begin(self) -> None:
         last = self.train.horizon
+        for half in self.halves:
+            half.vector.reset(half.buffers[-1])
         each(lambda held, sent: held[last].copy_(sent[last % 2]), self.obs, self.host.obs)
         for name in ("mask", "alive", "resets"):
             getattr(self, name)[last].copy_(getattr(self.host, name)[last])

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,9 +18,11 @@ import numpy as np
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.train.config import MAX_SEED
+from minnow.train.crew import cores
 
 EVALUATION = 1 << 63  # the bit that tells evaluation seeds from training seeds
 GROUP = 1024  # environments stepped side by side; fewer where each has many agents
+FOREIGN = 64  # likewise, of environments that are not in C
 ROWS = 4096  # of them at most, unless one environment has more
 SEVERAL = 8  # episodes, from which a mean and its interval can be told
 FEW = 0.75  # a smaller share of rows that live, or of samples with weight, is picked out before a forward pass
@@ -195,7 +196,7 @@ class Score:
 
 def evaluate(
     player: Player | ScriptPlayer,
-    name: str | Path,
+    name: str | envs.Place,
     episodes: int = 200,
     *,
     seed: int = 0,
@@ -219,11 +220,15 @@ def evaluate(
             raise MinnowError(f"{spec.name} has no scripted player: try --player random.")
         skills = [player.skill] + [None] * (spec.slots - 1)
     agents = driven(spec) if agents is None else agents
-    together = max(1, min(GROUP, ROWS // agents))
+    together = max(1, min(FOREIGN if spec.foreign else GROUP, ROWS // agents))
+    if spec.foreign:
+        threads = max(threads, cores())
+    from minnow.train.foreign import rows
+
     records, lives = [], []
     for first in range(0, episodes, together):
         count = min(together, episodes - first)
-        vector = envs.Vector(
+        vector = rows(
             name,
             count,
             seed=EVALUATION | seed,
@@ -260,7 +265,7 @@ class Played:
     """What the lives of a vector's rows come to, each environment being played to its end once. records [rows, 4]:
     score of the last life; the sums of returns and of lengths; success in any."""
 
-    def __init__(self, vector: envs.Vector) -> None:
+    def __init__(self, vector: envs.Rows) -> None:
         self.agents = vector.agents
         self.records, self.lives = np.zeros((vector.rows, 4), np.float32), np.zeros(vector.rows, np.int64)
         self.playing = np.ones(vector.rows, bool)
@@ -274,7 +279,7 @@ class Played:
         self.playing &= ~np.repeat(buffers.over, self.agents)
 
 
-def play(choose: Callable[[envs.Buffers, np.ndarray], None] | None, vector: envs.Vector) -> Played:
+def play(choose: Callable[[envs.Buffers, np.ndarray], None] | None, vector: envs.Rows) -> Played:
     """Plays every environment of a vector to its end. choose: writes the actions of those rows that are there to act
     [rows]; None: the script plays."""
     buffers, played = vector.buffers(), Played(vector)
@@ -288,7 +293,7 @@ def play(choose: Callable[[envs.Buffers, np.ndarray], None] | None, vector: envs
     return played
 
 
-def enough(name: str | Path, episodes: int) -> int:
+def enough(name: str | envs.Place, episodes: int) -> int:
     """So many episodes, or fewer where each has many agents to score."""
     return min(episodes, max(SEVERAL, math.ceil(episodes / driven(envs.spec(name)))))
 
@@ -299,7 +304,7 @@ def driven(spec: envs.Spec) -> int:
     return 1 if spec.has_script else spec.agents
 
 
-def _play(player: Player | ScriptPlayer, vector: envs.Vector, seed: int) -> Played:
+def _play(player: Player | ScriptPlayer, vector: envs.Rows, seed: int) -> Played:
     if isinstance(player, ScriptPlayer):
         return play(None, vector)
     player.begin(vector.rows, seed)

@@ -89,9 +89,7 @@ def join() -> Group:
     return Group(rank, size, shared(rank, size))
 
 
-def cores() -> int:
-    """Processors that this process may use: so many processes train fastest."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+cores = crew.cores
 
 
 def together(count: int, call: Callable[..., Any], *given: Any) -> Any:

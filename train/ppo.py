@@ -21,7 +21,7 @@ from torch import Tensor
 
 from minnow import envs
 from minnow.train import advantage as advantages
-from minnow.train import priority
+from minnow.train import foreign, priority
 from minnow.train.adam import Adam
 from minnow.train.config import Config, check_batch
 from minnow.train.evaluation import FEW
@@ -182,12 +182,16 @@ class PPO:
             )
             for t in range(horizon)
         ]
-        self.vector.reset(self.buffers[-1])  # fills obs[T]; collect() begins by carrying it to obs[0]
+        self.begin()
 
-    def environments(self, first: int, count: int) -> envs.Vector:
+    def begin(self) -> None:
+        """Lets every environment begin an episode. Fills obs[T]; collect() begins by carrying it to obs[0]."""
+        self.vector.reset(self.buffers[-1])
+
+    def environments(self, first: int, count: int) -> envs.Rows:
         """Some of all the environments."""
         train = self.train
-        return envs.Vector(
+        return foreign.rows(
             self.config.place,
             count,
             seed=self.config.seed,
@@ -624,6 +628,8 @@ class PPO:
         first = self.first_row // self.sides
         for i, row in enumerate(tensors["envs"][first : first + self.envs].numpy()):
             self.vector.load(i, row.tobytes())
+        if self.spec.foreign:  # what was carried is of episodes that nobody can go on with
+            self.begin()
         self.update_index = updates
 
 

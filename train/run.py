@@ -141,9 +141,10 @@ class Folder:
         good = checkpoint.all_of(self.path)
         last = f"The last good checkpoint is {good[-1]}. " if good else ""
         if theirs := fault.of_environment(trainer):
+            named = shlex.quote(trainer.config.path or trainer.config.name)
+            look = "" if trainer.spec.foreign else f"To look for it: minnow check {named}"
             raise MinnowError(
-                f"{theirs}, after {trainer.steps:,} steps: the environment is at fault, not the training. {last}"
-                f"To look for it: minnow check {shlex.quote(trainer.config.path or trainer.config.name)}"
+                f"{theirs}, after {trainer.steps:,} steps: the environment is at fault, not the training. {last}{look}"
             )
         raise MinnowError(
             f"the policy's weights are not finite after {trainer.steps:,} steps: training has diverged. {last}"
@@ -204,7 +205,7 @@ def train(
     if out is None:
         if group.size > 1:
             raise MinnowError("several processes train one run: tell each its folder by `out`.")
-        out = new_folder(config.name)
+        out = new_folder(config.shelf)
     if config.start:
         checkpoint.begin(trainer.policy, Path(config.start))
     folder = Folder(out, track)
@@ -223,7 +224,7 @@ def resume(
     track: Kind = "none",
     on: str | None = None,
     backend: configs.Backend | None = None,
-    place: Path | None = None,
+    place: envs.Place | None = None,
     more: int = 0,
 ) -> Outcome:
     """Goes on from a run's newest checkpoint, as if it had never stopped. `budget` counts from the run's beginning.

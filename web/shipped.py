@@ -19,7 +19,7 @@ def policy(env: str | Path, ours: Path = POLICIES) -> Path | None:
     return file if file.is_file() else None
 
 
-def run_place(file: Path) -> Path | None:
+def run_place(file: Path) -> envs.Place | None:
     """The folder of the environment of the run that a file lies in; None where it lies in none. Raises MinnowError
     where the environment is not found."""
     record = file.parent / "config.toml"
@@ -30,9 +30,9 @@ def run_place(file: Path) -> Path | None:
     ).place
 
 
-def place(name: str, file: Path) -> Path:
-    """The folder of the environment `name` that a policy file plays: that of its run, the one it lies in, or the one
-    that the name finds. Raises MinnowError where there is none."""
+def place(name: str, file: Path) -> envs.Place:
+    """Where the environment `name` that a policy file plays comes from: that of its run, the one that the file lies in,
+    or the one that the name finds. Raises MinnowError where there is none."""
     found = run_place(file)
     if found is not None and found.name == name:
         return found
@@ -40,6 +40,6 @@ def place(name: str, file: Path) -> Path:
     if home.name == name and (home / f"{name}.c").is_file():
         return home
     try:
-        return envs.folder(name)
+        return envs.place(name)
     except MinnowError as error:
         raise MinnowError(f"{file} says that it plays {name!r}: {error}") from None

@@ -103,7 +103,7 @@ def axes(base: Config) -> list[Axis]:
     for param in spec.param:
         if param.kind in ("reward", "fidelity") and param.low < param.high:
             found[f"env.{param.name}"] = Axis(f"env.{param.name}", "number", param.low, param.high)
-    path = base.place / "train.toml"
+    path = envs.settings(base.place)
     table = configs.parse(path.read_text("utf-8"), str(path)).get("sweep", {}) if path.exists() else {}
     for name, given in _flat(table):
         found[name] = _given(base, name, given, str(path))

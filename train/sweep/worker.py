@@ -57,7 +57,8 @@ def sweep(plan: Plan, slots: int, devices: list[int], until: float | None = None
         raise MinnowError(f"--workers is {slots}: it must be 1 or more.")
     if not plan.deadline > 0:
         raise MinnowError(f"--deadline is {plan.deadline:g} seconds: it must be a positive number.")
-    envs.library(plan.base.place)  # compiled once, not by each
+    if isinstance(plan.base.place, Path):
+        envs.library(plan.base.place)  # compiled once, not by each
     context = multiprocessing.get_context("spawn")
     alive: dict[int, Any] = {}
 

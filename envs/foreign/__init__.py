@@ -1,0 +1,7 @@
+"""Environments that others wrote, as rows of ours: Gymnasium's and PettingZoo's, in processes over shared memory."""
+
+from __future__ import annotations
+
+from .reference import KINDS, Foreign, reference
+
+__all__ = ["KINDS", "Foreign", "reference"]
