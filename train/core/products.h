@@ -25,7 +25,11 @@
 #define LEARN_UNROLL _Pragma("GCC unroll 12")
 #define LEARN_APART _Pragma("GCC ivdep")
 #endif
+#if defined(__wasm__)
+enum { LEARN_BLOCK = 4 }; /* engines load all of a step before its sums, which leaves fewer registers */
+#else
 enum { LEARN_BLOCK = LEARN_BYTES == 64 ? 12 : 6 }; /* rows: with two vectors each, as registers allow */
+#endif
 /* What becomes of the sums: bias added and then the activation; or added to what is there; or multiplied by the
  * activation's derivative, of which `other` holds the outputs. */
 enum { LEARN_FORWARD, LEARN_ADD, LEARN_BACK };
