@@ -63,6 +63,8 @@ def main(argv: list[str]) -> int:
     chosen = flags.parse(Flags, [*name[1:], *rest], " ".join(["minnow record", *name[:1]]))
     policies = [chosen.policy] if chosen.policy else ()
     found = find(chosen.replay, *name[:1], policies=policies) if chosen.replay else None
+    if not found and isinstance(named := envs.place(name[0]), envs.Foreign):
+        return _foreign(named, chosen)
     place = found.place if found else envs.folder(name[0])
     spec = envs.spec(place)
     whole = found.replay.ticks / spec.tick_rate if found else 6.0
@@ -108,6 +110,39 @@ def main(argv: list[str]) -> int:
     print(
         json.dumps(told) if chosen.json else f"wrote {out}: {told['pictures']} pictures, {told['bytes'] / 1024:.0f} KB"
     )
+    return 0
+
+
+def _foreign(ref: envs.Foreign, chosen: Flags) -> int:
+    """Films an environment that is not in C, as it draws itself, one picture a step."""
+    from minnow import cinfer
+    from minnow.envs.foreign.vector import ForeignVector
+    from minnow.train.evaluation import EVALUATION, FilePlayer
+
+    out, seconds = Path(chosen.out), 6.0 if chosen.seconds is None else chosen.seconds
+    if out.suffix not in KINDS:
+        raise MinnowError(f"-o is {chosen.out!r}: the file's name must end in {', '.join(KINDS)}.")
+    if ref.kind == "vector" or not chosen.policy or not 0 <= seconds <= 600:
+        raise MinnowError(f"{ref}: give --policy FILE.minnow and --seconds 0 to 600, of gym: or pettingzoo:.")
+    player, spec = FilePlayer(cinfer.load(chosen.policy)), envs.spec(ref)
+    vector = ForeignVector(ref, 1, seed=EVALUATION | chosen.seed, render=True)
+    buffers = vector.buffers()
+    vector.reset(buffers)
+    player.begin(vector.rows, chosen.seed)
+    first = vector.picture()
+    height, width = (side // 2 * 2 for side in first.shape[:2])
+    count = max(1, round(seconds * spec.tick_rate))
+
+    def pictures() -> Iterator[np.ndarray]:
+        for _ in range(count):
+            mask = buffers.mask if spec.masked else None
+            buffers.action[:] = player.act(buffers.obs, mask, buffers.reset, buffers.alive)
+            vector.step(buffers)
+            yield vector.picture()[:height, :width]
+
+    write(out, pictures(), (width, height), spec.tick_rate)
+    told = {"file": str(out), "bytes": out.stat().st_size, "pictures": 1 if out.suffix == ".png" else count}
+    print(json.dumps(told) if chosen.json else f"wrote {out}: {told['pictures']} pictures")
     return 0
 
 

@@ -232,6 +232,15 @@ def test_what_cannot_be_had_is_told(name: str, words: str, capsys: pytest.Captur
     assert words in capsys.readouterr().err
 
 
+def test_an_environment_draws_itself() -> None:
+    vector = ForeignVector(MATCHING, 1, threads=1, render=True)
+    buffers = vector.buffers()
+    vector.reset(buffers)
+    buffers.action[:] = [1, 0]
+    vector.step(buffers)
+    assert vector.picture().shape == (12, 20, 3) and (vector.picture() == 10).all()
+
+
 def test_processes_end_with_the_vector() -> None:
     vector = ForeignVector(Foreign("gym", "foreign_games", "picture"), 2, threads=2)
     pids = [one.process.pid for one in vector._workers]
