@@ -387,8 +387,8 @@ def test_warnings(compiler: tuple[str, ...], level: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_no_library_is_needed(compiler: str, tmp_path: Path) -> None:
-    """Only functions of string.h are undefined in the object, and it has no variables."""
-    for level in ("-O0", "-O2", "-O3"):
+    """Only functions of string.h are undefined in the object, and it has no variables; test_cinfer_safety tries -O2."""
+    for level in ("-O0", "-O3"):
         assert compile_header(tmp_path, compiler, "-std=c99", level).returncode == 0
         lines = subprocess.run(["nm", str(tmp_path / "unit.o")], capture_output=True, text=True).stdout.splitlines()
         symbols = [line.split()[-2:] for line in lines]
