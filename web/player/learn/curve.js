@@ -62,7 +62,8 @@ export class Curve {
     }
     if (bar !== null) {
       parts.push(svg("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(bar), y2: y(bar), class: "bar-line" }));
-      parts.push(svg("text", { x: WIDTH - RIGHT, y: y(bar) - 4, class: "right goal" }, `goal ${short(bar)}`));
+      const far = exams.some((exam) => x(exam.steps) > WIDTH / 2); // the words go where the curve is not
+      parts.push(svg("text", { x: far ? LEFT + 4 : WIDTH - RIGHT, y: y(bar) - 4, class: far ? "goal" : "right goal" }, `goal ${short(bar)}`));
     }
     for (const of of former) parts.push(svg("polyline", { points: points(of), class: "former" }));
     const end = exams[exams.length - 1];
