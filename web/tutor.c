@@ -6,6 +6,7 @@
 #include "tutor.h"
 
 enum { TUTOR_GAMES = ENV_SLOTS > 4 ? 1 : 32, TUTOR_LONGEST = 10000 /* steps of an exam */ };
+enum { TUTOR_ANSWERS = 16 };       /* for golden vectors, at most */
 enum { TUTOR_SEED = 0x80000000u }; /* the upper word of seeds that no training has */
 
 typedef struct TutorExam {
@@ -69,7 +70,8 @@ static TutorParts tutor_parts(const LearnSettings *s) {
     TutorParts at = {.obs = env_align(sizeof(Tutor))};
     at.mask = at.obs + env_align(rows * env_group_bytes(LEARNER_GROUP));
     at.head = at.mask + env_align(rows * (size_t)env_choice_count());
-    at.envs = at.head + env_align(rows * ((size_t)env_choice_count() + 2 * ENV_HEADS + 1) * sizeof(float));
+    at.envs =
+        at.head + env_align((rows + TUTOR_ANSWERS) * ((size_t)env_choice_count() + 2 * ENV_HEADS + 1) * sizeof(float));
     at.learner = at.envs + env_align(env_rows_size(&config));
     at.end = at.learner + env_align(learner_size(s));
     return at;
@@ -180,7 +182,7 @@ static void tutor_act(Tutor *t, float *head) {
     learn_forward_float(net, t->learner->packed, exam->rows, exam->at.obs[0], NULL, NULL, head, t->learner->room);
     for (size_t i = 0; i < exam->rows; i++)
         for (size_t h = 0; h < ENV_HEADS; h++)
-            exam->action[i][h] = tutor_likeliest(net, head + i * t->learner->width,
+            exam->action[i][h] = tutor_likeliest(net, head + i * learn_width_float(net),
                                                  exam->at.mask ? exam->at.mask + i * net->choices : NULL, h);
 }
 
@@ -239,12 +241,12 @@ const void *tutor_seen(const Tutor *t, uint32_t n) {
 }
 
 uint32_t tutor_width(const Tutor *t) {
-    return (uint32_t)t->learner->width;
+    return (uint32_t)learn_width_float(&t->learner->net);
 }
 
 const float *tutor_answer(Tutor *t, uint32_t n) {
     Learner *l = t->learner;
-    float *head = l->head + l->settings.horizon * l->rows * l->width; /* free until the next rollout's end */
+    float *head = (float *)(void *)((char *)t + tutor_parts(&l->settings).head);
     learn_pack_float(&l->net, l->parameters, l->packed);
     learn_forward_float(&l->net, l->packed, n, tutor_seen(t, n), NULL, NULL, head, l->room);
     return head;

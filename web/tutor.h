@@ -49,7 +49,7 @@ uint32_t tutor_exam_games(void);
 
 uint32_t tutor_count(const Tutor *tutor);       /* of weights */
 const float *tutor_weights(const Tutor *tutor); /* in the order of train/core/network.h */
-/* The latest n observations, n <= envs x agents, and what the network makes of them: outputs and the value,
+/* The latest n observations, n <= 16 and envs x agents, and what the network makes of them: outputs and the value,
  * [n][tutor_width()]. */
 const void *tutor_seen(const Tutor *tutor, uint32_t n);
 uint32_t tutor_width(const Tutor *tutor);
