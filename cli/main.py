@@ -26,7 +26,7 @@ VERBS = {
     "match": "let two policies play each other, or rate a run's checkpoints",
     "play": "play a game in a window",
     "replay": "play a replay, and print the hashes that prove it",
-    "record": "record a game as GIF, PNG or MP4",
+    "record": "record a game as GIF, PNG, MP4 or replay",
     "export": "write a run's policy as .minnow, ONNX or C",
     "include": "print the folder of the C headers, for compilers",
     "inspect": "show what a policy file holds",

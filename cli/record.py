@@ -1,4 +1,4 @@
-"""`minnow record`: a picture or a film of a game, drawn without a window."""
+"""`minnow record`: a picture or a film of a game, drawn without a window, or its replay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import tyro
@@ -20,29 +20,36 @@ from minnow.cli import flags
 from minnow.cli.replay import find
 from minnow.web import shipped
 
-SUMMARY = "record a game as GIF, PNG or MP4"
-USAGE = """usage: minnow record NAME -o FILE.gif|FILE.png|FILE.mp4 [options]
+if TYPE_CHECKING:
+    from minnow.web.game import Game
+
+SUMMARY = "record a game as GIF, PNG, MP4 or replay"
+USAGE = """usage: minnow record NAME -o FILE.gif|FILE.png|FILE.mp4|FILE.replay [options]
        minnow record --replay FILE -o FILE.gif|FILE.png|FILE.mp4 [options]
 
 NAME is an environment's name, or the path of its folder: pong, ./orchard.
 minnow record NAME --help lists the options."""
-KINDS = (".gif", ".png", ".mp4")
+KINDS = (".gif", ".png", ".mp4", ".replay")
+LONGEST = 1 << 20  # ticks of what is played for its episodes
 FASTEST_GIF = 50  # pictures a second: browsers show shorter ones for a tenth of a second each
 
 
 @dataclass
 class Flags:
-    """Play a game and write what it looks like: a film (GIF or MP4), or its last picture (PNG). A policy drives the
-    slots that a policy may drive; without one, the script."""
+    """Play a game and write what it looks like, a film (GIF or MP4) or its last picture (PNG), or the game itself as a
+    replay. A policy drives the slots that a policy may drive; without one, the script."""
 
+    env: Any
     out: Annotated[str, tyro.conf.arg(aliases=["-o"])] = ""
-    """The file to write, .gif, .png or .mp4."""
+    """The file to write, .gif, .png, .mp4 or .replay."""
     policy: str = ""
     """A .minnow file. Empty: the one that the game comes with, if there is one; `none`: the script."""
     replay: str = ""
     """A replay, a file or a link from a page, which is filmed from its start: as it was played, whoever drove."""
     seconds: float | None = None
     """Of the game's own time; absent: 6, or all of the replay."""
+    episodes: int = 0
+    """Of a replay that is written: so many whole episodes, however many seconds they last."""
     skip: float = 0.0
     """Seconds that pass before the first picture."""
     width: int = 480
@@ -60,13 +67,14 @@ def main(argv: list[str]) -> int:
     if not name and not flags.value_of("--replay", argv):
         print(USAGE)
         return 0 if argv and argv[0] in ("-h", "--help") else 2
-    chosen = flags.parse(Flags, [*name[1:], *rest], " ".join(["minnow record", *name[:1]]))
-    policies = [chosen.policy] if chosen.policy else ()
-    found = find(chosen.replay, *name[:1], policies=policies) if chosen.replay else None
-    if not found and isinstance(named := envs.place(name[0]), envs.Foreign):
-        return _foreign(named, chosen)
-    place = found.place if found else envs.folder(name[0])
+    file, policy = (flags.value_of(flag, argv) for flag in ("--replay", "--policy"))
+    found = find(file, *name[:1], policies=[policy] if policy else ()) if file else None
+    place = found.place if found else envs.place(name[0])
     spec = envs.spec(place)
+    verb = " ".join(["minnow record", *name[:1]])
+    chosen = flags.parse(Flags, [*name[1:], *rest], verb, Flags(flags.parameters(spec, {})))
+    if isinstance(place, envs.Foreign):
+        return _foreign(place, chosen)
     whole = found.replay.ticks / spec.tick_rate if found else 6.0
     seconds = min(whole, 600.0) if chosen.seconds is None else chosen.seconds
     out = Path(chosen.out)
@@ -77,16 +85,22 @@ def main(argv: list[str]) -> int:
         ("skip", chosen.skip, 0, 600),
         ("width", chosen.width, 16, 4096),
         ("fps", chosen.fps, 1, 120),
+        ("episodes", chosen.episodes, 0, LONGEST if out.suffix == ".replay" else 0),
     ):
         if not low <= value <= high:
             raise MinnowError(f"--{label} is {value:g}: it must be {low} to {high}.")
     if out.suffix == ".mp4" and not shutil.which("ffmpeg"):
         raise MinnowError("ffmpeg was not found. Install it: apt-get install ffmpeg (as root), or write a .gif.")
+    params = flags.changed(spec, chosen.env)
+    if found and (params or out.suffix == ".replay"):
+        wrong = "its parameters are its own: leave out --env" if params else "-o must be a film or a picture"
+        raise MinnowError(f"{chosen.replay} is a replay, and {wrong}.")
     from minnow.envs.raster import Raster
-    from minnow.web.game import Game
     from minnow.web.replay import Player
 
-    played = found.player() if found else Game(place, policy_of(place, chosen.policy), seed=chosen.seed)
+    played = found.player() if found else opened(place, policy_of(place, chosen.policy), chosen.seed, params)
+    if out.suffix == ".replay" and not isinstance(played, Player):
+        return _replay(played, chosen, round(seconds * spec.tick_rate))
     game = played.game if isinstance(played, Player) else played
     size = (chosen.width // 2 * 2, round(chosen.width * spec.view_height / spec.view_width / 2) * 2)
     raster = Raster(*size, (spec.view_width, spec.view_height))
@@ -120,8 +134,8 @@ def _foreign(ref: envs.Foreign, chosen: Flags) -> int:
     from minnow.train.evaluation import EVALUATION, FilePlayer
 
     out, seconds = Path(chosen.out), 6.0 if chosen.seconds is None else chosen.seconds
-    if out.suffix not in KINDS:
-        raise MinnowError(f"-o is {chosen.out!r}: the file's name must end in {', '.join(KINDS)}.")
+    if out.suffix not in KINDS[:-1]:
+        raise MinnowError(f"-o is {chosen.out!r}: the file's name must end in {', '.join(KINDS[:-1])}.")
     if ref.kind == "vector" or not chosen.policy or not 0 <= seconds <= 600:
         raise MinnowError(f"{ref}: give --policy FILE.minnow and --seconds 0 to 600, of gym: or pettingzoo:.")
     player, spec = FilePlayer(cinfer.load(chosen.policy)), envs.spec(ref)
@@ -143,6 +157,46 @@ def _foreign(ref: envs.Foreign, chosen: Flags) -> int:
     write(out, pictures(), (width, height), spec.tick_rate)
     told = {"file": str(out), "bytes": out.stat().st_size, "pictures": 1 if out.suffix == ".png" else count}
     print(json.dumps(told) if chosen.json else f"wrote {out}: {told['pictures']} pictures")
+    return 0
+
+
+def opened(place: Path, policy: bytes | None, seed: int, params: dict[str, float]) -> Game:
+    """A game with these parameters. What the world is made of, such as its size, counts from the episode after the
+    first one, which is played out here."""
+    from minnow.web.game import Game
+
+    game = Game(place, policy, seed=seed)
+    for name, value in params.items():
+        game.event(0, game.spec.index(name), value=value)  # ENV_EVENT_PARAM
+    if any(game.spec.param[game.spec.index(name)].kind == "world" for name in params):
+        _play(game, 1)
+    return game
+
+
+def _play(game: Game, episodes: int) -> None:
+    """Until so many have ended since the start. Raises MinnowError where they do not."""
+    while game.episodes < episodes:
+        if game.ticks >= LONGEST:
+            raise MinnowError(
+                f"{game.spec.name}: only {game.episodes} of {episodes} episodes ended within {LONGEST:,} ticks: ask "
+                "for fewer, by --episodes, or for --seconds."
+            )
+        game.tick()
+
+
+def _replay(game: Game, chosen: Flags, ticks: int) -> int:
+    """Plays on for so many ticks, or episodes, and writes all that was played."""
+    from minnow.web import replay
+
+    begun, out = game.episodes, Path(chosen.out)
+    game.tick(round(chosen.skip * game.spec.tick_rate))
+    _play(game, begun + chosen.episodes)
+    game.tick(0 if chosen.episodes else max(1, ticks))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(replay.encode(replay.of(game)))
+    told = {"file": str(out), "bytes": out.stat().st_size, "ticks": game.ticks, "episodes": game.episodes - begun}
+    words = "wrote {file}: {episodes} episodes in {ticks} ticks, {bytes} bytes".format(**told)
+    print(json.dumps(told | {"score": game.score()}) if chosen.json else words)
     return 0
 
 

@@ -23,13 +23,14 @@ from minnow.cinfer.errors import MinnowError
 from minnow.cli import flags
 from minnow.train import config as configs
 from minnow.train import tracker
-from minnow.train.config import Config, PolicyConfig, SelfPlayConfig, TrainConfig
+from minnow.train.config import Config, DemosConfig, PolicyConfig, SelfPlayConfig, TrainConfig
 
 if TYPE_CHECKING:
+    from minnow.train.demos import Demonstration
     from minnow.train.run import Outcome
 
 SUMMARY = "train a policy, export and verify it"
-SETTINGS = ("--policy.", "--train.", "--selfplay.", "--env.", "--randomize", "--seed", "--steps")
+SETTINGS = ("--policy.", "--train.", "--selfplay.", "--demos", "--env.", "--randomize", "--seed", "--steps")
 SHARE = 512  # samples of a minibatch, at least, for each of several processes
 EPISODES = 200  # of the evaluation after training
 WATCHED = 20  # checkpoints, at least, of a run that is watched
@@ -42,7 +43,11 @@ class Flags:
     policy: PolicyConfig
     train: TrainConfig
     selfplay: SelfPlayConfig
+    demos: DemosConfig
     env: Any
+    replays: Annotated[tuple[Path, ...], tyro.conf.arg(name="demos")] = field(default=(), metadata={"flag": "demos"})
+    """Replays to learn from, of a person, a policy or the script: episodes begin in states along them, from their ends
+    backwards (docs/demonstrations.md)."""
     budget: float | None = None
     """Stop after so many seconds of training; a schedule that would not fit is shortened first."""
     steps: int | None = None
@@ -123,7 +128,7 @@ def main(argv: list[str]) -> int:
         return 0 if argv else 2
     import torch
 
-    from minnow.train import backend, checkpoint, device, group, run, selfplay
+    from minnow.train import backend, checkpoint, demos, device, group, run, selfplay
 
     torch.set_num_threads(1)  # processes forked from here would wait for the threads of a pool, which are not forked
     command = shlex.join(["minnow", "train", *argv])
@@ -157,6 +162,7 @@ def main(argv: list[str]) -> int:
         raise MinnowError("--until-bar trains several runs: leave out --watch, and torchrun.")
     if group.launched() and (asked.out is None or asked.seed is None):
         raise MinnowError("under torchrun every process must know the run: give --out and --seed.")
+    shown = _shown(asked.replays, config) if asked.replays else []
     count = 1
     if not group.launched():
         configs.check_batch(config, selfplay.sides(config))
@@ -169,6 +175,9 @@ def main(argv: list[str]) -> int:
         _say(f"{name}: {config.policy.core} policy, seed {config.seed}, {count} process{'es' * (count > 1)}")
         if lacks:
             _say(f"torch learns, since the core in C does not have {lacks}")
+    if shown and asked.out is not None:
+        config.demonstrations = str(asked.out / demos.FILE)
+        demos.save(asked.out / demos.FILE, envs.spec(place), shown)
     if asked.until_bar:
         return _until_bar(config, asked, command, count)
     work = functools.partial(_trained, config, asked, command)
@@ -229,6 +238,18 @@ def _worked(processes: int, chosen: Flags | ResumeFlags, work: Callable[[], Outc
     return finish(outcome, chosen.export, chosen.json, chosen.keep) if leads else 0
 
 
+def _shown(replays: tuple[Path, ...], config: Config) -> list[Demonstration]:
+    """What they show, after saying it."""
+    from minnow.cli import demos
+
+    config.demonstrations = str(replays[0])  # so that what goes with no demonstrations is refused first
+    configs.validate(config)
+    found, said = demos.read(replays, config)
+    for line in said:
+        _say(line)
+    return found
+
+
 def _processes(asked: int | None, config: Config) -> int:
     """How many: as asked, or one a core while each has enough of every minibatch to be worth it."""
     from minnow.train import device, group
@@ -281,6 +302,7 @@ def settings(env: str | envs.Place, argv: list[str]) -> tuple[Flags, Config]:
         policy=base.policy,
         train=base.train,
         selfplay=base.selfplay,
+        demos=base.demos,
         env=flags.parameters(spec, base.env),
         seed=base.seed if file else None,
         randomize=base.randomize,
@@ -298,6 +320,8 @@ def settings(env: str | envs.Place, argv: list[str]) -> tuple[Flags, Config]:
         chosen.selfplay,
         envs.remember(place),
         base.start,
+        chosen.demos,
+        base.demonstrations,
     )
     configs.validate(config)
     return chosen, config

@@ -12,6 +12,7 @@ EnvRows *env_pool_rows(EnvPool *pool);
 void env_pool_reset(EnvPool *pool, const EnvBuffers *buffers);
 void env_pool_step(EnvPool *pool, const EnvBuffers *buffers);
 void env_pool_observe(EnvPool *pool, const EnvBuffers *buffers);
+void env_pool_start(EnvPool *pool, const EnvBuffers *buffers, uint32_t i, const void *state); /* env_rows_start */
 /* cffi: end */
 
 #include <pthread.h>
@@ -220,5 +221,8 @@ ENV_EXPORT void env_pool_step(EnvPool *v, const EnvBuffers *b) {
 }
 ENV_EXPORT void env_pool_observe(EnvPool *v, const EnvBuffers *b) {
     env_all_blocks(v, b, env_rows_observe);
+}
+ENV_EXPORT void env_pool_start(EnvPool *v, const EnvBuffers *b, uint32_t i, const void *state) {
+    env_rows_start(v->rows, b, i, state, v->scratch);
 }
 #endif

@@ -70,6 +70,10 @@ uint32_t env_rows_saved_size(const EnvRows *rows);
 /* Environment i, with the sums of its lives so far. */
 void env_rows_save(const EnvRows *rows, uint32_t i, void *saved);
 void env_rows_load(EnvRows *rows, uint32_t i, const void *saved);
+/* Begins another episode of environment i, in a state that env_save gave, from anywhere: its ticks, its parameters and
+ * its score so far are those of that state, and lives and sums begin there. Random numbers, the coefficients of rewards,
+ * the script's skill and what later parameters are drawn from remain the environment's own. Shows its block's rows. */
+void env_rows_start(EnvRows *rows, const EnvBuffers *buffers, uint32_t i, const void *state, void *scratch);
 void *env_rows_block(EnvRows *rows, uint32_t i); /* its block; its lane is i % env_lanes() */
 /* cffi: end */
 
@@ -709,5 +713,28 @@ ENV_EXPORT void env_rows_load(EnvRows *v, uint32_t i, const void *saved) {
     size_t agents = v->config.agents;
     env_load(env_block_at(v, i / ENV_LANES), i % ENV_LANES, saved);
     memcpy(v->row + i * agents, (const char *)saved + ENV_SAVED, agents * sizeof(EnvRow));
+}
+
+/* Whether a word of a saved environment is what env_rows_start leaves as it is. */
+static inline int env_keeps(const EnvRows *v, size_t word) {
+    const size_t lanes = ENV_LANES, tick = offsetof(EnvBase, tick) / 4 / lanes, end = sizeof(EnvBase) / 4 / lanes;
+    const size_t param = offsetof(EnvBase, param) / 4 / lanes, nominal = offsetof(EnvBase, nominal) / 4 / lanes;
+    return word < tick || (word > tick && word < param) || (word >= nominal && word < end) ||
+           (word >= param && word < nominal &&
+            (env_params[word - param].kind == ENV_REWARD || (int)(word - param) == v->skill));
+}
+ENV_EXPORT void env_rows_start(EnvRows *v, const EnvBuffers *b, uint32_t i, const void *state, void *scratch) {
+    size_t block = i / ENV_LANES;
+    uint32_t lane = i % ENV_LANES;
+    char *s = (char *)env_block_at(v, block);
+    for (size_t word = 0; word < ENV_WORDS; word++) {
+        if (!env_keeps(v, word)) {
+            memcpy(s + 4 * (word * ENV_LANES + lane), (const char *)state + 4 * word, 4);
+        }
+    }
+    for (uint32_t a = 0; a < env_agents(v); a++) {
+        env_bear(v, env_block_at(v, block), block, lane, a);
+    }
+    env_show(v, b, block, 1, env_core_scratch(scratch));
 }
 #endif

@@ -332,6 +332,16 @@ class Vector(Rows):
             raise MinnowError(f"a saved {self.spec.name} has {size} bytes, got {len(saved)}.")
         self.lib.env_rows_load(self._rows, self._index(i), saved)
 
+    def start(self, i: int, state: bytes, buffers: Buffers) -> None:
+        """Begins another episode of environment i in a state of this game, and writes obs, mask, alive and reset of its
+        rows. state: what `save` returned, of any vector of this game. Its ticks, parameters and score so far are that
+        state's; random numbers, the coefficients of rewards, the script's skill, and what comes after this episode, are
+        the environment's own."""
+        least = self.lib.env_saved_size()
+        if len(state) < least:
+            raise MinnowError(f"a state of {self.spec.name} has {least} bytes or more, got {len(state)}.")
+        self.lib.env_pool_start(self._pool, self._bind(buffers), self._index(i), state)
+
     def hash(self, i: int) -> int:
         """64 bits of the whole state of environment i, the same for every build, lane count and machine."""
         return self.lib.env_hash(*self._place(i))

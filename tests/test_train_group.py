@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -22,10 +23,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from sure import sure
 
+from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
 from minnow.cli.train import _processes as processes
-from minnow.train import checkpoint, crew, group, mailbox
+from minnow.train import checkpoint, crew, demos, group, mailbox
 from minnow.train import config as configs
 from minnow.train.config import Config, Core, PolicyConfig, SelfPlayConfig, TrainConfig
 from minnow.train.device import DevicePPO
@@ -84,8 +86,10 @@ CASES = {
     "lstm": ("lstm", {"normalize_reward": True}),
     "priority": ("gru", {"priority": 0.8, "advantage": "vtrace"}),
     "selfplay": ("lstm", {"normalize_reward": True}),
+    "demos": ("mlp", {}),
     "device": ("mlp", {"advantage": "vtrace"}),
     "device with memory": ("mingru", {"priority": 0.8}),
+    "device with demos": ("lstm", {}),
 }
 
 
@@ -104,6 +108,19 @@ def test_two_processes_do_what_one_does(tmp_path, case):
     if case == "selfplay":
         config.selfplay = SelfPlayConfig(on=True, share=0.375, pool=3, snapshots=10)
         config.env = {"points": 1.0, "pause": 0.0}
+    if case.endswith("demos"):
+        config.demonstrations = str(tmp_path / "shown.safetensors")
+        config.demos.trials, config.demos.until = 2, 1.0
+        config.env = {"points": 1.0, "pause": 0.0}
+        vector = envs.Vector("pong", 1, seed=1, params=config.env)
+        told = dataclasses.replace(vector.buffers(), action=envs.ABSENT)
+        vector.reset(told)
+        states = []
+        while not told.over[0]:
+            states.append(vector.save(0))
+            vector.step(told)
+        shown = [demos.Demonstration(tuple(states[:last]), (aim, 0.0)) for last, aim in ((None, 1.0), (len(states) // 2, -1.0))]
+        demos.save(Path(config.demonstrations), vector.spec, shown)
     make = DevicePPO if case.startswith("device") else PPO
     one, two = (trained(tmp_path, config, processes, 20, make) for processes in (1, 2))
     assert one.keys() == two.keys() and torch.equal(one["envs"], two["envs"])
@@ -111,6 +128,8 @@ def test_two_processes_do_what_one_does(tmp_path, case):
         torch.testing.assert_close(
             two[name].double(), leaf.double(), rtol=1e-9, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}"
         )
+    if case.endswith("demos"):
+        assert one["demos.turns"][1].min() > 0, "points are decided on"
 
 
 @pytest.mark.parametrize("core", ["mlp", "lstm"])

@@ -139,6 +139,22 @@ class SelfPlayConfig:
 
 
 @dataclass
+class DemosConfig:
+    share: float = 0.5
+    """Of the episodes that begin, as long as there are demonstrations: so many begin in a state of one, the others
+    ordinarily."""
+    window: float = 0.1
+    """Of a demonstration, as a fraction of its length: where its episodes begin, behind a point that moves backwards by
+    half of this at a time."""
+    threshold: float = 0.2
+    """Share of these episodes that must do as well as the demonstration did for the point to move."""
+    trials: int = 20
+    """Episodes, at least, by which that is judged."""
+    until: float = 0.8
+    """Share of the schedule after which all episodes begin ordinarily, wherever the points are."""
+
+
+@dataclass
 class Config:
     name: str
     """The environment."""
@@ -155,6 +171,9 @@ class Config:
     """Where the environment lay; empty: it is one of ours."""
     start: str = ""
     """The checkpoint whose weights it began with; empty: none."""
+    demos: DemosConfig = field(default_factory=DemosConfig)
+    demonstrations: str = ""
+    """The file of states that episodes begin in as `demos` says (demos.py); empty: none."""
 
     @property
     def place(self) -> envs.Place:
@@ -310,7 +329,7 @@ def merge(config: Config, tables: dict[str, Any], origin: str) -> Config:
             if not isinstance(value, dict) or not all(type(number) in (int, float) for number in value.values()):
                 raise MinnowError(f"{origin}: env is a table of numbers, got {value!r}.")
             changes[key] = config.env | {name: float(number) for name, number in value.items()}
-        elif key in ("policy", "train", "selfplay"):
+        elif key in ("policy", "train", "selfplay", "demos"):
             if not isinstance(value, dict):
                 raise MinnowError(f"{origin}: {key} is a table, got {value!r}.")
             old = getattr(config, key)
@@ -393,6 +412,11 @@ RANGES: dict[str, tuple[float, float]] = {
     "selfplay.share": (0, 1),
     "selfplay.pool": (1, 1024),
     "selfplay.snapshots": (1, 10**6),
+    "demos.share": (0, 1),
+    "demos.window": (0, 1),
+    "demos.threshold": (0, 1),
+    "demos.trials": (1, 10**6),
+    "demos.until": (0, 1),
 }
 
 
@@ -408,6 +432,11 @@ def validate(config: Config) -> None:
         raise MinnowError(f"train.device is {config.train.device!r}: it must be auto, cpu, cuda or cuda:N.")
     if config.train.shaping == "discounted" and config.train.gamma == 0:
         raise MinnowError("train.shaping is discounted but train.gamma is 0: choose difference or none.")
+    if config.demonstrations and config.selfplay.on:
+        raise MinnowError(
+            "demonstrations and selfplay.on exclude each other: what one side has shown is no measure of a game in "
+            "which the network plays them all. Leave one of them out."
+        )
 
 
 def check_batch(config: Config, agents: int) -> None:

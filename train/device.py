@@ -94,8 +94,8 @@ class Host:
         self.alive, self.resets = (empty(horizon + 1, rows, dtype=torch.uint8) for _ in range(2))
         self.record = torch.zeros(horizon, rows, 4)
 
-    def buffers(self, rows: slice, masked: bool) -> list[envs.Buffers]:
-        """Views for each step of some rows."""
+    def buffers(self, rows: slice, masked: bool, over: np.ndarray | None) -> list[envs.Buffers]:
+        """Views for each step of some rows, and of `over` [T, environments]."""
         return [
             envs.Buffers(
                 obs=arrays(each(lambda leaf, t=t: leaf[(t + 1) % 2, rows], self.obs)),
@@ -108,6 +108,7 @@ class Host:
                 reset=self.resets[t + 1, rows].numpy(),
                 final_obs=arrays(each(lambda leaf: leaf[rows], self.final_obs)),
                 record=self.record[t, rows].numpy(),
+                over=envs.ABSENT if over is None else over[t],
             )
             for t in range(len(self.reward))
         ]
@@ -166,7 +167,7 @@ class DevicePPO(PPO):
         self.host = Host(self)
         self.final_obs = {}
         self.halves = []
-        middle = (self.envs + 1) // 2
+        middle, starts = (self.envs + 1) // 2, self.starts
         for first, last in ((0, middle), (middle, self.envs)):
             if first == last:
                 continue
@@ -174,7 +175,7 @@ class DevicePPO(PPO):
             half = Half(
                 self.environments(first_env + first, last - first),
                 rows,
-                self.host.buffers(rows, self.spec.masked),
+                self.host.buffers(rows, self.spec.masked, None if starts is None else starts.over[:, first:last]),
                 torch.zeros(1, dtype=torch.int64, device=self.device),
                 lambda: None,
                 torch.cuda.Event() if self.device.type == "cuda" else None,
@@ -188,6 +189,8 @@ class DevicePPO(PPO):
         last = self.train.horizon
         for half in self.halves:
             half.vector.reset(half.buffers[-1])
+            if self.starts is not None:
+                self.starts.first(half.vector, half.buffers[-1], half.rows.start // self.sides)
         each(lambda held, sent: held[last].copy_(sent[last % 2]), self.obs, self.host.obs)
         for name in ("mask", "alive", "resets"):
             getattr(self, name)[last].copy_(getattr(self.host, name)[last])
@@ -196,6 +199,8 @@ class DevicePPO(PPO):
     def collect(self) -> None:
         horizon, host = self.train.horizon, self.host
         self.carry()
+        if self.starts is not None:
+            self.starts.begin(self.update_index, self.updates)
         self._noise()
         for kept, leaf in zip(self.start or (), self.state or (), strict=True):
             kept.copy_(leaf)
@@ -207,6 +212,8 @@ class DevicePPO(PPO):
                 if half.arrived is not None:
                     half.arrived.synchronize()
                 half.vector.step(half.buffers[t])
+                if self.starts is not None:
+                    self.starts.note(t, half.vector, half.buffers[t], half.rows.start // self.sides)
                 self._tell(half, t)
                 if t + 1 < horizon:
                     self._ask(half, t + 1)

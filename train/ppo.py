@@ -24,6 +24,7 @@ from minnow.train import advantage as advantages
 from minnow.train import foreign, priority
 from minnow.train.adam import Adam
 from minnow.train.config import Config, check_batch
+from minnow.train.demos import Starts
 from minnow.train.evaluation import FEW
 from minnow.train.group import ALONE, Group
 from minnow.train.muon import Muon
@@ -35,7 +36,7 @@ from minnow.train.selfplay import Rivals, sides
 from minnow.train.space import Categorical, Gaussian, Space
 
 CPU = torch.device("cpu")
-DRAW, SEATS = 3, 4  # streams of random numbers; those of noise, order and weights are core/random.h's
+DRAW, SEATS, STARTS = 3, 4, 5  # streams of random numbers; those of noise, order and weights are core/random.h's
 MEASURED = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction")
 
 
@@ -135,6 +136,7 @@ class PPO:
         self.updates = math.ceil(train.steps / self.batch)  # of the whole schedule
         self.rivals = self._rivals(first_env) if config.selfplay.on and config.selfplay.share > 0 else None
         self.learns = torch.ones(rows, dtype=torch.bool, device=device) if self.rivals is None else self.rivals.learns
+        self.starts = self._starts(first_env) if config.demonstrations else None
         self.episodes: list[np.ndarray] = []  # records of the lives that ended since `take_episodes`: [n, 4]
 
         horizon = train.horizon
@@ -179,6 +181,7 @@ class PPO:
                 reset=self.resets[t + 1].numpy(),
                 final_obs=arrays(each(lambda leaf, t=t: leaf[t], self.final_obs)),
                 record=self.record[t].numpy(),
+                over=envs.ABSENT if self.starts is None else self.starts.over[t],
             )
             for t in range(horizon)
         ]
@@ -187,6 +190,8 @@ class PPO:
     def begin(self) -> None:
         """Lets every environment begin an episode. Fills obs[T]; collect() begins by carrying it to obs[0]."""
         self.vector.reset(self.buffers[-1])
+        if self.starts is not None:
+            self.starts.first(self.vector, self.buffers[-1])
 
     def environments(self, first: int, count: int) -> envs.Rows:
         """Some of all the environments."""
@@ -215,6 +220,9 @@ class PPO:
             self.group,
         )
 
+    def _starts(self, first_env: int) -> Starts:
+        return Starts(self.config, self.spec, functools.partial(generator, self.config.seed, STARTS), self.envs, self.sides, first_env, self.group)
+
     def finite(self) -> bool:
         """Whether the last update was by finite gradients, which no rollout makes that holds a number that is not; but
         for infinite observations where these are clipped, of which the statistics tell that clip them."""
@@ -236,6 +244,9 @@ class PPO:
         self.learn_scale()  # only now, so that old and new probabilities saw the same statistics
         if self.rivals is not None and measure:
             metrics["elo"], metrics["elo_games"] = self.rivals.rating()
+        if self.starts is not None:
+            self.starts.settle()
+            metrics |= self.starts.metrics() if measure else {}
         self.update_index += 1
         return metrics
 
@@ -251,6 +262,8 @@ class PPO:
         self.carry()
         if self.rivals is not None:
             self.rivals.begin(self.policy, self.update_index)
+        if self.starts is not None:
+            self.starts.begin(self.update_index, self.updates)
         self._noise()
         state = self.start = self.state
         at_once = state is not None or self.rivals is not None  # whether ends of lives matter at once
@@ -262,6 +275,8 @@ class PPO:
                 self.rivals.answer(self._seen(self._at(t)), self.resets[t], self.alive[t], self.out[t])
             self._sample(t)
             self.vector.step(self.buffers[t])
+            if self.starts is not None:
+                self.starts.note(t, self.vector, self.buffers[t])
             if at_once and self.buffers[t].truncated.any():
                 self._final_values(slice(t, t + 1), state)
             if self.rivals is not None:
@@ -299,7 +314,9 @@ class PPO:
         self.ratio.fill_(1)
 
     def ended(self, ended: Tensor, record: Tensor) -> None:
-        """Keeps the records [T, N, 4] of lives that ended [T, N]."""
+        """Keeps the records [T, N, 4] of lives that ended [T, N], in episodes that began ordinarily."""
+        if self.starts is not None:
+            ended &= self.starts.ordinary()
         if ended.any():
             self.episodes.append(record[ended].numpy())
 
@@ -593,6 +610,8 @@ class PPO:
             found["reward.sums"] = self.reward_scale.sums
         if self.rivals is not None:
             found |= {f"rivals.{name}": leaf for name, leaf in self.rivals.tensors().items()}
+        if self.starts is not None:
+            found |= {f"demos.{name}": leaf for name, leaf in self.starts.tensors().items()}
         saved = np.stack([np.frombuffer(self.vector.save(i), np.uint8) for i in range(self.envs)])
         found["envs"] = self.group.gather(torch.from_numpy(saved))
         return found
@@ -625,6 +644,8 @@ class PPO:
             self.reward_scale.sums = tensors["reward.sums"].to(self.device)
         if self.rivals is not None:
             self.rivals.load(_under(tensors, "rivals."))
+        if self.starts is not None:
+            self.starts.load(_under(tensors, "demos."))
         first = self.first_row // self.sides
         for i, row in enumerate(tensors["envs"][first : first + self.envs].numpy()):
             self.vector.load(i, row.tobytes())

@@ -27,7 +27,7 @@ import minnow
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.files import write_atomic, write_new
-from minnow.train import checkpoint, device, fault, observation, records
+from minnow.train import checkpoint, demos, device, fault, observation, records
 from minnow.train import config as configs
 from minnow.train.config import Config
 from minnow.train.crew import signals
@@ -209,8 +209,14 @@ def train(
     if config.start:
         checkpoint.begin(trainer.policy, Path(config.start))
     folder = Folder(out, track)
+    given = config.demonstrations
+    if given:
+        trainer.config = config = dataclasses.replace(config, demonstrations=str(out / demos.FILE))
     if group.leads:
         folder.create(config)
+        if trainer.starts is not None and given != config.demonstrations:
+            with folder.guard():
+                demos.save(out / demos.FILE, trainer.spec, trainer.starts.demos)
     return _loop(trainer, folder, budget, time.perf_counter() - started, on_checkpoint, command)
 
 
@@ -243,6 +249,8 @@ def resume(
     if place is not None:
         config = dataclasses.replace(config, path=envs.remember(place))
     config = configs.placed(config, file)
+    if config.demonstrations:
+        config.demonstrations = str(folder.path / demos.FILE)
     config.train = dataclasses.replace(config.train, **_longer(folder.path, config, more))
     config.train.device = on or config.train.device
     config.train.backend = backend or config.train.backend

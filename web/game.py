@@ -268,6 +268,11 @@ class Game:
             bits |= self.c.game_tick(self.at)
         return bits
 
+    @property
+    def episodes(self) -> int:
+        """That have ended since the start."""
+        return self.c.game_episodes(self.at)
+
     def score(self, slot: int = 0) -> float:
         return self.c.game_score(self.at, slot)
 
@@ -295,7 +300,7 @@ class Game:
 
     @property
     def state(self) -> bytes:
-        """A snapshot."""
+        """A snapshot. It begins with the environment, as `env_save` gives it."""
         return bytes(self.ffi.buffer(self.c.game_state(self.at), self.c.game_state_size(self.at)))
 
     @state.setter
