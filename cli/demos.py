@@ -6,7 +6,6 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,22 +36,27 @@ class Episode:
     turned: bool = False  # somebody turned what the world is made of
 
 
-def read(files: Sequence[Path], config: Config) -> tuple[list[Demonstration], list[str]]:
-    """The demonstrations in replays of a run's environment, and a line on each file. Raises MinnowError where a replay
+def read(sources: Sequence[str], config: Config) -> tuple[list[Demonstration], list[str]]:
+    """The demonstrations in replays of a run's environment, and a line on each. Raises MinnowError where a replay
     cannot be played here, or holds no episode that can be learned from."""
     found, said = [], []
-    for file in files:
-        episodes = list(played(find(str(file), config.place)))
+    for source in sources:
+        episodes = list(played(find(source, config.place)))
         spec, ended = envs.spec(config.place), any(episode.ended for episode in episodes)
         faults = [_fault(episode, config, spec, ended) for episode in episodes]
         used = [_shown(episode, spec) for episode, fault in zip(episodes, faults, strict=True) if not fault]
         left = [fault for fault in faults if fault]
         why = f"; {len(left)} left out: {', '.join(dict.fromkeys(left))}" if left else ""
         if not used:
-            raise MinnowError(f"{file} has no episode to learn from{why}.")
-        said.append(f"{file}: {len(used)} episodes, {sum(len(demo.states) for demo in used):,} states{why}")
+            raise MinnowError(f"{_short(source)} has no episode to learn from{why}.")
+        said.append(f"{_short(source)}: {len(used)} episodes, {sum(len(demo.states) for demo in used):,} states{why}")
         found += used
     return found, said
+
+
+def _short(source: str) -> str:
+    """As a line of text has room for it: a link is long."""
+    return source if len(source) <= 100 else f"{source[:97]}..."
 
 
 def played(found: Found) -> Iterator[Episode]:
@@ -64,7 +68,7 @@ def played(found: Found) -> Iterator[Episode]:
     vector = envs.Vector(found.place, 1, seed=0, agents=spec.slots, action_repeat=1)
     buffers, size = vector.buffers(), vector.lib.env_saved_size()
     vector.reset(buffers)
-    known = 0
+    known = begun = 0
     episode = None
     for tick in itertools.count():
         state = game.state[:size]
@@ -72,11 +76,13 @@ def played(found: Found) -> Iterator[Episode]:
         if episode is None:
             episode, begun = Episode(vector.params(0), np.zeros((spec.slots, len(envs.RECORD)))), tick
         entered, known = inputs[known : player.entered], player.entered
-        episode.turned |= any(
-            entry.kind == EVENT and entry.values[0] == 0 and spec.param[entry.slot].kind == "world" for entry in entered
-        )
+        turned = [entry.slot for entry in entered if entry.kind == EVENT and entry.values[0] == 0]
+        episode.turned |= any(spec.param[slot].kind == "world" for slot in turned)
         if game.ticks >= player.replay.ticks:
-            break
+            if episode.states:
+                episode.record[:, SCORE] = [game.score(slot) for slot in range(spec.slots)]
+                yield episode
+            return
         if (tick - begun) % spec.action_repeat == 0:
             episode.states.append(state)
         player.tick()
@@ -86,17 +92,15 @@ def played(found: Found) -> Iterator[Episode]:
             episode.record, episode.ended = buffers.record.copy(), True
             yield episode
             episode = None
-    if episode.states:
-        episode.record[:, SCORE] = [game.score(slot) for slot in range(spec.slots)]
-        yield episode
 
 
 def _fault(episode: Episode, config: Config, spec: envs.Spec, ended: bool) -> str:
     """Why an episode cannot be learned from; empty where it can. ended: whether any of its replay has."""
     if episode.turned:
         return "the world was another one when it began"
+    wanted = {param.name: param.value for param in spec.param} | config.env
     for param in spec.param:
-        value, own = episode.params[param.name], config.env.get(param.name, param.value)
+        value, own = episode.params[param.name], wanted[param.name]
         free = param.kind == "reward" or param.name == SKILL or (param.kind == "physics" and config.randomize > 0)
         if not free and not math.isclose(value, own, rel_tol=1e-6):
             return f"{param.name} was {value:g} there and is {own:g} in this training (--env.{param.name} {value:g})"

@@ -45,9 +45,9 @@ class Flags:
     selfplay: SelfPlayConfig
     demos: DemosConfig
     env: Any
-    replays: Annotated[tuple[Path, ...], tyro.conf.arg(name="demos")] = field(default=(), metadata={"flag": "demos"})
-    """Replays to learn from, of a person, a policy or the script: episodes begin in states along them, from their ends
-    backwards (docs/demonstrations.md)."""
+    replays: Annotated[tuple[str, ...], tyro.conf.arg(name="demos")] = field(default=(), metadata={"flag": "demos"})
+    """Replays to learn from, files or links from a page, of a person, a policy or the script: episodes begin in states
+    along them, from their ends backwards (docs/demonstrations.md)."""
     budget: float | None = None
     """Stop after so many seconds of training; a schedule that would not fit is shortened first."""
     steps: int | None = None
@@ -238,11 +238,11 @@ def _worked(processes: int, chosen: Flags | ResumeFlags, work: Callable[[], Outc
     return finish(outcome, chosen.export, chosen.json, chosen.keep) if leads else 0
 
 
-def _shown(replays: tuple[Path, ...], config: Config) -> list[Demonstration]:
+def _shown(replays: tuple[str, ...], config: Config) -> list[Demonstration]:
     """What they show, after saying it."""
     from minnow.cli import demos
 
-    config.demonstrations = str(replays[0])  # so that what goes with no demonstrations is refused first
+    config.demonstrations = replays[0]  # so that what goes with no demonstrations is refused first
     configs.validate(config)
     found, said = demos.read(replays, config)
     for line in said:

@@ -111,7 +111,7 @@ def test_a_replay_becomes_demonstrations(tmp_path: Path, capsys: pytest.CaptureF
     assert told["episodes"] == 3
     config = configs.defaults("maze")
     config.env = {"size": 7.0, "show": 1000.0}
-    found, said = replays.read([file], config)
+    found, said = replays.read([str(file)], config)
     assert len(found) == 3 and "1 left out: the world was another one when it began" in said[0]
     assert sum(len(demo.states) for demo in found) < told["ticks"]  # the first maze, of the old size, is left out
     vector = envs.Vector("maze", 1, seed=9, params=config.env)
@@ -130,14 +130,14 @@ def test_a_replay_becomes_demonstrations(tmp_path: Path, capsys: pytest.CaptureF
 
     config.env = {"size": 7.0}
     with pytest.raises(MinnowError, match=r"show was 1000 there and is 1 in this training \(--env.show 1000\)"):
-        replays.read([file], config)
+        replays.read([str(file)], config)
     config.env = {"size": 7.0, "show": 1000.0, "wrong": 0.5, "near": 0.0}  # coefficients of rewards are the training's
-    assert len(replays.read([file], config)[0]) == 3
+    assert len(replays.read([str(file)], config)[0]) == 3
     short = record(tmp_path / "short.replay", "--seconds", "0.5")
     with pytest.raises(MinnowError, match="no episode to learn from; 1 left out: it did not succeed"):
-        replays.read([short], configs.defaults("maze"))
+        replays.read([str(short)], configs.defaults("maze"))
     half = record(tmp_path / "half.replay", "--seconds", "3", env="snake")
-    (demo,) = replays.read([half], configs.defaults("snake"))[0]  # the score counts that had been reached by then
+    (demo,) = replays.read([str(half)], configs.defaults("snake"))[0]  # the score counts that had been reached by then
     assert len(demo.states) == round(3 * envs.spec("snake").tick_rate) / envs.spec("snake").action_repeat
     assert main(["record", "--replay", str(file), "-o", str(tmp_path / "b.replay")]) == 1
     assert "is a replay, and -o must be a film" in capsys.readouterr().err
@@ -215,7 +215,7 @@ def test_episodes_of_demonstrations_are_no_score(tmp_path: Path) -> None:
     config = small(tmp_path)
     config.demos = DemosConfig(share=1.0, until=1.0, trials=10**6, window=1.0)
     trainer = device.trainer(config)
-    ended = judged = 0
+    ended, judged, metrics = 0, 0.0, {}
     for _ in range(8):
         metrics = trainer.update()
         ended += int(((trainer.terminated | trainer.truncated) != 0).sum())
@@ -246,9 +246,8 @@ def test_turns(tmp_path: Path) -> None:
     assert turn(3, 1, 0) == length - window - step, "7 of 10 suffice, though 2 are still under way"
     assert turn(10, 9, 0) == length - window - step, "one may yet succeed"
     assert turn(0, 1, 0) == length - window, "none did"
-    for _ in range(2 * length):
-        last = turn(8, 8, 8)
-    assert last == demos.DONE and starts.metrics()["demos_left"] == 2
+    assert [turn(8, 8, 8) for _ in range(2 * length)][-1] == demos.DONE
+    assert starts.metrics()["demos_left"] == 2
 
 
 def test_what_cannot_be_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -276,6 +275,9 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
     commands = [shlex.split(line) for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     assert {command[1] for command in commands} == {"record", "train", "eval"}
+    short = {"record": [], "train": ["--train.steps", "40000", "--no-export"], "eval": ["--episodes", "8"]}
     for command in commands:
-        short = ["--train.steps", "40000", "--train.checkpoints", "2"] if command[1] == "train" else []
-        assert command[0] == "minnow" and main([*command[1:], *short]) == 0, command
+        assert command[0] == "minnow" and main([*command[1:], *short[command[1]]]) == 0, command
+    lines = [json.loads(line) for line in Path("runs/maze/shown/metrics.jsonl").read_text().splitlines()]
+    told = set(re.findall(r"^\| `(demo\w+)`", TEXT, re.MULTILINE))
+    assert told == {name for line in lines for name in line if name.startswith("demo")}

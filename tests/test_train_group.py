@@ -119,7 +119,8 @@ def test_two_processes_do_what_one_does(tmp_path, case):
         while not told.over[0]:
             states.append(vector.save(0))
             vector.step(told)
-        shown = [demos.Demonstration(tuple(states[:last]), (aim, 0.0)) for last, aim in ((None, 1.0), (len(states) // 2, -1.0))]
+        parts = ((len(states), 1.0), (len(states) // 2, -1.0))
+        shown = [demos.Demonstration(tuple(states[:last]), (aim, 0.0)) for last, aim in parts]
         demos.save(Path(config.demonstrations), vector.spec, shown)
     make = DevicePPO if case.startswith("device") else PPO
     one, two = (trained(tmp_path, config, processes, 20, make) for processes in (1, 2))

@@ -66,8 +66,10 @@ class CorePPO(PPO):
         values = torch.zeros(steps + 1, rows, dtype=self.type)
         self.value, self.last_value = values[:steps], values[steps]
         self._prepare()
-        # Past networks and the dead ask for a step at a time, and so do environments that are not of C.
-        alone_ = self.rivals is None and not self.spec.lives and config.train.env_threads <= threads
+        # Past networks, starts and the dead ask for a step at a time, and so do environments that are not of C.
+        alone_ = (
+            self.rivals is None and self.starts is None and not self.spec.lives and config.train.env_threads <= threads
+        )
         self.rollout = self._rollout(values) if alone_ and isinstance(self.vector, envs.Vector) else None
 
     def _prepare(self) -> None:

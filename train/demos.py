@@ -108,7 +108,7 @@ class Starts:
         first_env: int,
         group: Group = ALONE,
     ) -> None:
-        self.settings, self.group = config.demos, group
+        self.name, self.settings, self.group = spec.name, config.demos, group
         self.numbers, self.sides, self.first_env = numbers, sides, first_env
         self.demos = load(Path(config.demonstrations), spec)
         self.aims = np.array([demo.aims[:sides] for demo in self.demos], np.float32)
@@ -141,7 +141,13 @@ class Starts:
         self.open = np.flatnonzero(self.point != DONE) if update / updates < self.settings.until else np.zeros(0, int)
 
     def first(self, vector: Restorable, buffers: envs.Buffers, first: int = 0) -> None:
-        """After the first reset of some of the environments, `first` and so on of this process's."""
+        """After the first reset of some of the environments, `first` and so on of this process's. Raises MinnowError
+        where they cannot be brought back to a state."""
+        if not hasattr(vector, "start"):
+            raise MinnowError(
+                f"{self.name} cannot be brought back to a state, as demonstrations ask: its environments have no `start` "
+                "(docs/demonstrations.md). Train without --demos."
+            )
         for env in range(first, first + len(buffers.over)):
             self._start(len(self.came) - 1, env, vector, buffers, env - first, self.noise[env, 0])
 
@@ -161,7 +167,7 @@ class Starts:
             aims = self.aims[self.came[t, first:last]]
             reached = buffers.record[:, self.column].reshape(shape) >= aims
             self.reached[first:last] |= ended & reached
-        for env in first + np.flatnonzero(buffers.over):
+        for env in (first + np.flatnonzero(buffers.over)).tolist():
             self._judge(env, self.came[t, env])
             self._start(t + 1, env, vector, buffers, env - first, self.noise[env, t + 1])
 

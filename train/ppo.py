@@ -221,7 +221,15 @@ class PPO:
         )
 
     def _starts(self, first_env: int) -> Starts:
-        return Starts(self.config, self.spec, functools.partial(generator, self.config.seed, STARTS), self.envs, self.sides, first_env, self.group)
+        return Starts(
+            self.config,
+            self.spec,
+            functools.partial(generator, self.config.seed, STARTS),
+            self.envs,
+            self.sides,
+            first_env,
+            self.group,
+        )
 
     def finite(self) -> bool:
         """Whether the last update was by finite gradients, which no rollout makes that holds a number that is not; but
