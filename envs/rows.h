@@ -71,8 +71,9 @@ uint32_t env_rows_saved_size(const EnvRows *rows);
 void env_rows_save(const EnvRows *rows, uint32_t i, void *saved);
 void env_rows_load(EnvRows *rows, uint32_t i, const void *saved);
 /* Begins another episode of environment i, in a state that env_save gave, from anywhere: its ticks, its parameters and
- * its score so far are those of that state, and lives and sums begin there. Random numbers, the coefficients of rewards,
- * the script's skill and what later parameters are drawn from remain the environment's own. Shows its block's rows. */
+ * its score so far are those of that state, and lives and sums begin there. Random numbers, the coefficients of
+ * rewards, the script's skill and what later parameters are drawn from remain the environment's own. Shows its block's
+ * rows. */
 void env_rows_start(EnvRows *rows, const EnvBuffers *buffers, uint32_t i, const void *state, void *scratch);
 void *env_rows_block(EnvRows *rows, uint32_t i); /* its block; its lane is i % env_lanes() */
 /* cffi: end */

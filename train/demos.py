@@ -11,7 +11,6 @@ What a simulator needs for it are two functions, those of `Restorable`.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +94,7 @@ def load(path: Path, spec: envs.Spec) -> list[Demonstration]:
 
 class Starts:
     """Where the episodes of a trainer's environments begin: `count` of them, the first of which is number `first_env`
-    of all. numbers(update, offset=): of the run's seed, as `ppo.generator` makes them. All that is decided in a rollout
+    of all. numbers(update): of the run's seed, as `ppo.generator` makes them. All that is decided in a rollout
     follows from what all processes know at its beginning, and from the places of environments among all."""
 
     def __init__(
@@ -109,7 +108,8 @@ class Starts:
         group: Group = ALONE,
     ) -> None:
         self.name, self.settings, self.group = spec.name, config.demos, group
-        self.numbers, self.sides, self.first_env = numbers, sides, first_env
+        self.numbers, self.sides = numbers, sides
+        self.first_env, self.all = first_env, config.train.envs
         self.demos = load(Path(config.demonstrations), spec)
         self.aims = np.array([demo.aims[:sides] for demo in self.demos], np.float32)
         self.column = SUCCESS if spec.has_success else SCORE
@@ -135,9 +135,8 @@ class Starts:
     def _draw(self, update: int, updates: int) -> None:
         """[environments, T + 1, 4] numbers in [0, 1): what begins where an episode ends; and what is open now."""
         steps, count = self.came.shape
-        blocks = math.ceil(steps * 4 / 8)
-        rng = self.numbers(update, offset=self.first_env * blocks)
-        self.noise = rng.random((count, blocks * 2, 4), dtype=np.float32)
+        noise = self.numbers(update).random((self.all, steps, 4), dtype=np.float32)
+        self.noise = noise[self.first_env : self.first_env + count]
         self.open = np.flatnonzero(self.point != DONE) if update / updates < self.settings.until else np.zeros(0, int)
 
     def first(self, vector: Restorable, buffers: envs.Buffers, first: int = 0) -> None:
@@ -145,8 +144,8 @@ class Starts:
         where they cannot be brought back to a state."""
         if not hasattr(vector, "start"):
             raise MinnowError(
-                f"{self.name} cannot be brought back to a state, as demonstrations ask: its environments have no `start` "
-                "(docs/demonstrations.md). Train without --demos."
+                f"{self.name} cannot be brought back to a state, as demonstrations ask: its environments have no "
+                "`start` (docs/demonstrations.md). Train without --demos."
             )
         for env in range(first, first + len(buffers.over)):
             self._start(len(self.came) - 1, env, vector, buffers, env - first, self.noise[env, 0])
