@@ -39,6 +39,8 @@ class Episode:
 def read(sources: Sequence[str], config: Config) -> tuple[list[Demonstration], list[str]]:
     """The demonstrations in replays of a run's environment, and a line on each. Raises MinnowError where a replay
     cannot be played here, or holds no episode that can be learned from."""
+    if envs.spec(config.place).foreign:
+        raise MinnowError(f"{config.name} is no game of ours, of which there are replays: leave out --demos.")
     found, said = [], []
     for source in sources:
         episodes = list(played(find(source, config.place)))

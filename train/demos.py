@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ SCORE, SUCCESS = envs.RECORD.index("score"), envs.RECORD.index("success")
 ORDINARY, DONE = -1, -1  # in place of a demonstration; of a point
 
 
+@runtime_checkable
 class Restorable(Protocol):
     """Environments, several side by side, that can be brought back to a state; `envs.Vector` is such."""
 
@@ -139,10 +140,10 @@ class Starts:
         self.noise = noise[self.first_env : self.first_env + count]
         self.open = np.flatnonzero(self.point != DONE) if update / updates < self.settings.until else np.zeros(0, int)
 
-    def first(self, vector: Restorable, buffers: envs.Buffers, first: int = 0) -> None:
+    def first(self, vector: object, buffers: envs.Buffers, first: int = 0) -> None:
         """After the first reset of some of the environments, `first` and so on of this process's. Raises MinnowError
         where they cannot be brought back to a state."""
-        if not hasattr(vector, "start"):
+        if not isinstance(vector, Restorable):
             raise MinnowError(
                 f"{self.name} cannot be brought back to a state, as demonstrations ask: its environments have no "
                 "`start` (docs/demonstrations.md). Train without --demos."
@@ -155,7 +156,7 @@ class Starts:
         self._draw(update, updates)
         self.came[0] = self.came[-1]
 
-    def note(self, t: int, vector: Restorable, buffers: envs.Buffers, first: int = 0) -> None:
+    def note(self, t: int, vector: Any, buffers: envs.Buffers, first: int = 0) -> None:
         """After step t of some of the environments: judges those episodes that are over, and begins others."""
         last = first + len(buffers.over)
         self.came[t + 1, first:last] = self.came[t, first:last]

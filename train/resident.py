@@ -6,6 +6,7 @@ import functools
 
 import torch
 
+from minnow import envs
 from minnow.train.capture import Capture
 from minnow.train.device import DevicePPO, Half
 from minnow.train.foreign import Outcome, TensorVector
@@ -29,6 +30,8 @@ class ResidentPPO(DevicePPO):
         last = self.train.horizon
         each(lambda held, new: held[last].copy_(new), self.obs, self.vector.begin())
         self.alive[last] = self.resets[last] = 1
+        if self.starts is not None:
+            self.starts.first(self.vector, envs.Buffers())
 
     @torch.no_grad()
     def collect(self) -> None:
