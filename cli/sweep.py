@@ -237,8 +237,8 @@ def _apply(base: Any, argv: list[str]) -> int:
     text = path.read_text("utf-8") if path.exists() else ""
     for axis in study.axes:
         group, _, key = axis.name.rpartition(".")
-        value = getattr(config, group) if group else config
-        text = set_value(text, group, key, value[key] if group == "env" else getattr(value, key))
+        value = config.env[key] if group == "env" else getattr(getattr(config, group) if group else config, key)
+        text = set_value(text, group, key, value)
     configs.merge(configs.Config(base.name), configs.parse(text, str(path)), str(path))
     write_atomic(path, text.encode())
     if chosen.json:
