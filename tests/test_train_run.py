@@ -200,18 +200,26 @@ def test_a_terminal_that_closes_leaves_a_checkpoint(tmp_path):
     """The kernel sends SIGHUP, and nothing can be shown any more."""
     run, (mine, theirs) = tmp_path / "run", os.openpty()
     command = [*MINNOW, "train", "cartpole", "--steps", str(10**10), "--out", str(run), "--seed", "1", "--no-export"]
+
+    def take_terminal() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
+
     process = subprocess.Popen(
         [*command, "--train.logs", "1000000"],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=take_terminal,
     )
     os.close(theirs)
-    wait_for(run / "metrics.jsonl", process)
-    os.close(mine)
-    assert process.wait(60) == 128 + signal.SIGHUP
+    try:
+        wait_for(run / "metrics.jsonl", process)
+        os.close(mine)
+        assert process.wait(60) == 128 + signal.SIGHUP
+    finally:
+        process.kill()
     assert len(checkpoint.all_of(run)) == 1
 
 
