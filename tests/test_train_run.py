@@ -25,6 +25,7 @@ from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
 from minnow.train import checkpoint, crew, device, run
 from minnow.train import config as configs
+from minnow.train.backend import CorePPO
 from minnow.train.config import Config, Core, PolicyConfig, TrainConfig
 from minnow.train.group import Group
 from minnow.train.ppo import PPO
@@ -184,11 +185,12 @@ def test_signals_leave_a_checkpoint_and_say_how_to_go_on(tmp_path, number, statu
 
 @pytest.mark.parametrize("number", crew.ENDING)
 def test_what_ends_a_training(number):
-    with crew.signals() as caught:
-        os.kill(os.getpid(), number)
-        assert caught == [number]
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
     try:
+        with crew.signals() as caught:
+            os.kill(os.getpid(), number)
+            assert caught == [number]
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
         with crew.signals() as caught:
             os.kill(os.getpid(), signal.SIGHUP)
         assert caught == []
@@ -303,7 +305,7 @@ def test_divergence_is_told(tmp_path, monkeypatch):
 )
 def test_an_environments_nan_is_no_divergence(tmp_path, monkeypatch, place, words):
     """Once, in the middle of a rollout: not the learning rate is at fault, and the value is named."""
-    collect = PPO.collect
+    collect = CorePPO.collect
     name, *where = place
 
     def poisoned(self):
@@ -314,7 +316,7 @@ def test_an_environments_nan_is_no_divergence(tmp_path, monkeypatch, place, word
                 self.truncated[where[0], where[1]], self.final_value[where[0], where[1]] = 1, float("nan")
             getattr(self, name)[tuple(where)] = numbers[tuple(where)] = float("inf" if name == "reward" else "nan")
 
-    monkeypatch.setattr(PPO, "collect", poisoned)
+    monkeypatch.setattr(CorePPO, "collect", poisoned)
     config = small("cartpole", "mlp", logs=1)
     with pytest.raises(MinnowError, match=words + r".*the environment is at fault.*minnow check cartpole") as told:
         train.train(config, out=tmp_path / "run")
@@ -447,7 +449,7 @@ def test_the_bars(tmp_path, capsys, name, budget, seed):
 
 def test_a_bar_is_one_number(tmp_path, monkeypatch):
     assert sure(configs.bar("pong")).key == "score_mean" and sure(configs.bar("maze")).key == "success_rate"
-    monkeypatch.setattr(envs, "folder", lambda name: tmp_path)
+    monkeypatch.setattr(envs, "settings", lambda place: tmp_path / "train.toml")
     assert configs.bar("pong") is None
     (tmp_path / "train.toml").write_text("[bar]\nscore_mean = 3.5")
     assert configs.bar("pong") == configs.Bar("score_mean", 3.5)

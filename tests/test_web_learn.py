@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -57,8 +58,10 @@ for (const link of links) {
 
 
 def node(folder: Path, script: str, *given: str | Path) -> str:
+    shutil.copytree(PLAYER, folder / "player", dirs_exist_ok=True)
+    (folder / "package.json").write_text('{"type": "module"}')  # Node 18 asks for it
     (folder / "script.mjs").write_text(script)
-    command = ["node", str(folder / "script.mjs"), str(PLAYER), *map(str, given)]
+    command = ["node", str(folder / "script.mjs"), str(folder / "player"), *map(str, given)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -43,7 +43,7 @@ export class Clock {
   #advance(gap, tick) {
     this.#owed += gap * this.rate * this.speed;
     const end = performance.now() + FRAME_BUDGET;
-    while (this.#owed >= 1) {
+    while (this.running && this.#owed >= 1) {
       tick();
       this.#owed -= 1;
       if (performance.now() > end) this.#owed = 0;
