@@ -147,7 +147,7 @@ static void cube_on_table(const EnvBase *base, const Cube *cube, const ArmStep *
             float v1 = s->v[1][l] + (s->w[2][l] * x - s->w[0][l] * z);
             float v2 = s->v[2][l] + (s->w[0][l] * y - s->w[1][l] * x);
             float vn = v0 * n0 + v1 * n1 + v2 * n2, slide = env_sqrt(v0 * v0 + v1 * v1 + v2 * v2 - vn * vn);
-            float touches = t * (float)(gap + t * vn < 0.0f);
+            float falls = vn - t * ARM_PARAM(base, gravity)[l], touches = t * (float)(gap + t * falls < 0.0f);
             float mu = 0.5f * (ARM_PARAM(base, table_friction)[l] + ARM_PARAM(base, cube_friction)[l]);
             float ct = touches * mu * k * env_max(-gap, 0.0f) / (slide + ARM_PARAM(base, creep)[l]);
             float cn = touches * (t * k + CUBE_DAMPING);

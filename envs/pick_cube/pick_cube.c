@@ -65,9 +65,9 @@ static inline float progress(const State *s, int l) {
     float tcp[3];
     arm_tcp(&s->arm, l, tcp);
     float away = length(tcp[0] - s->cube.at[0][l], tcp[1] - s->cube.at[1][l], tcp[2] - s->cube.at[2][l]);
-    float come = 0.3f - 0.1f * env_tanh(5.0f * away) - 0.2f * env_tanh(25.0f * away);
+    float come = 0.4f - 0.2f * env_tanh(5.0f * away) - 0.2f * env_tanh(25.0f * away);
     float brought = 1.0f - env_tanh(5.0f * to_goal(s, l));
-    return come + (float)cube_held(&s->cube, l) * (0.2f + 0.5f * brought);
+    return come + (float)cube_held(&s->cube, l) * (0.2f + 0.4f * brought);
 }
 
 static void step(State *s, EnvActions action, EnvResult out) {
