@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,6 +98,18 @@ def test_the_hand_is_where_denavit_and_hartenberg_put_it() -> None:
         hand = frames(seen[:7])[-1]
         assert np.allclose(seen[18:21], hand[:3, 3] + 0.1034 * hand[:3, 2], atol=3e-6)
         assert np.allclose(rotation(seen[21:25]), hand[:3, :3], atol=3e-6)
+
+
+def test_what_the_tasks_share_is_in_their_hash(tmp_path: Path) -> None:
+    """An edit of a header beside the task's folder makes another environment of it."""
+    home = envs.folder("reach").parent
+    for folder in ("reach", "arm"):
+        shutil.copytree(home / folder, tmp_path / folder)
+    before, header = envs.source_hash(tmp_path / "reach"), tmp_path / "arm" / "params.h"
+    assert before == envs.source_hash("reach")
+    header.write_text(header.read_text().replace("20.0f, 5.0f, 50.0f", "20.0f, 5.0f, 60.0f"))
+    assert envs.source_hash(tmp_path / "reach") != before
+    assert "arm" not in envs.names()
 
 
 def test_the_inertias_are_the_mass_matrix_s() -> None:

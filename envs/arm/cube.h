@@ -259,7 +259,6 @@ static void cube_press(const EnvBase *base, const float open[ENV_LANES], const A
 
 /* Adds a contact to the system. */
 static inline void cube_add(const CubeTouch *touch, CubeSystem *s, const int finger) {
-    float (*f)[ENV_LANES] = s->a[6 + finger], *own = s->a[6 + finger][6 + finger], *drive = s->b[6 + finger];
     EACH_LANE(l) {
         float x = touch->at[0][l], y = touch->at[1][l], z = touch->at[2][l];
         float c0 = touch->c[0][l], c1 = touch->c[1][l], c2 = touch->c[2][l];

@@ -134,12 +134,12 @@ static void script(const State *s, int slot, const float skill[ENV_LANES], env_a
 static void event(State *s, int lane, const EnvEvent *event) {
     float way[3];
     arm_dragged(event->way, way);
-    for (int k = 0; k < 3; k++) {
-        if (event->kind == MOVE && event->target == GOAL) {
+    for (int k = 0; event->kind == MOVE && k < 3; k++) {
+        if (event->target == CUBE) {
+            s->cube.v[k][lane] = env_clamp(s->cube.v[k][lane] + 5.0f * way[k], -2.0f, 2.0f);
+        } else {
             const float low = k < 2 ? -0.4f : PARAM(table)[lane] + 0.02f, high = k < 2 ? 0.4f : 0.8f;
             s->goal[k][lane] = env_clamp(s->goal[k][lane] + way[k], low, high);
-        } else if (event->kind == MOVE && event->target == CUBE) {
-            s->cube.v[k][lane] = env_clamp(s->cube.v[k][lane] + 5.0f * way[k], -2.0f, 2.0f);
         }
     }
 }
