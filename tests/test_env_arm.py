@@ -106,7 +106,6 @@ def test_what_the_tasks_share_is_in_their_hash(tmp_path: Path) -> None:
     for folder in ("reach", "arm"):
         shutil.copytree(home / folder, tmp_path / folder)
     before, header = envs.source_hash(tmp_path / "reach"), tmp_path / "arm" / "params.h"
-    assert before == envs.source_hash("reach")
     header.write_text(header.read_text().replace("20.0f, 5.0f, 50.0f", "20.0f, 5.0f, 60.0f"))
     assert envs.source_hash(tmp_path / "reach") != before
     assert "arm" not in envs.names()
