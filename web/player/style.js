@@ -53,7 +53,7 @@ label.field { display: inline-flex; gap: 6px; align-items: center; color: var(--
 section, details { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 12px 14px; min-width: 0; }
 h2, summary { font-size: 12px; font-weight: 650; letter-spacing: .04em; text-transform: uppercase; color: var(--soft); margin: 0 0 10px; }
 summary { cursor: pointer; margin: 0; border-radius: 4px; }
-details[open] summary { margin-bottom: 10px; }
+details[open] > summary { margin-bottom: 10px; }
 .players { display: grid; grid-template-columns: 1fr auto; gap: 8px; align-items: center; }
 .players select { min-width: 8.5em; }
 .score > span { display: block; }

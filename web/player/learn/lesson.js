@@ -73,7 +73,7 @@ export function lesson(spec, settings, weights) {
       "3 · It adjusts",
       `Moves that went better become a little likelier, the others a little rarer. To that end ${short(weights)} numbers, the weights of a network, each move by a hair.`,
     ),
-    panel(rounds(), "4 · And again", `${short(Math.ceil(settings.steps / batch(settings)))} times over, ${short(batch(settings))} moves each. Nobody tells it how to play: it is only told the ${spec.score_name === "score" ? "score" : "reward"}.`),
+    panel(rounds(), "4 · And again", `${short(Math.ceil(settings.steps / batch(settings)))} times over, ${batch(settings).toLocaleString("en")} moves each. Nobody tells it how to play: it is only told the ${spec.score_name === "score" ? "score" : "reward"}.`),
   );
   const tries = [
     force && `Open “World” and drag ${force} while it learns. The score falls, then climbs again: it adapts.`,
