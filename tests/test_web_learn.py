@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from page_scripts import node
 from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
@@ -57,21 +57,15 @@ for (const link of links) {
 """
 
 
-def node(folder: Path, script: str, *given: str | Path) -> str:
-    shutil.copytree(PLAYER, folder / "player", dirs_exist_ok=True)
-    (folder / "package.json").write_text('{"type": "module"}')  # Node 18 asks for it
-    (folder / "script.mjs").write_text(script)
-    command = ["node", str(folder / "script.mjs"), str(folder / "player"), *map(str, given)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def player_in(folder: Path) -> Path:
+    return shutil.copytree(PLAYER, folder / "player", dirs_exist_ok=True)
 
 
 def taught(folder: Path, env: str, settings: dict[str, float], turns: list[list[float]]) -> tuple[bytes, list[dict]]:
     """The file that a training in Node ends with, and what it told."""
     given = {"kit": learn.kit(env), "spec": minnow.envs.spec(env).to_json(), "settings": settings, "turns": turns}
     (folder / "given.json").write_text(json.dumps(given))
-    said = node(folder, TEACH, learn.wasm(env), folder / "given.json", folder / "out.minnow")
+    said = node(folder, TEACH, player_in(folder), learn.wasm(env), folder / "given.json", folder / "out.minnow")
     return (folder / "out.minnow").read_bytes(), json.loads(said)
 
 
@@ -153,10 +147,8 @@ def test_a_link_says_all_and_nothing_else(tmp_path: Path) -> None:
         "#learn": "learns",
     }
     links = [good, *bad]
-    said = [
-        json.loads(line)
-        for line in node(tmp_path, LINKS, json.dumps({"kit": kit, "spec": spec, "links": links})).splitlines()
-    ]
+    given = json.dumps({"kit": kit, "spec": spec, "links": links})
+    said = [json.loads(line) for line in node(tmp_path, LINKS, player_in(tmp_path), given).splitlines()]
     assert said[0].split("&") == good.split("&")
     for answer, word in zip(said[1:], bad.values(), strict=True):
         assert answer.startswith("Error: ") and word in answer, (answer, word)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from page_scripts import node
 from playwright.sync_api import Browser, expect
 from werkzeug.serving import make_server
 
@@ -32,15 +32,6 @@ export function ticker(store) {
   };
 }
 """
-
-
-def node(folder: Path, script: str) -> str:
-    """What a script prints; `import()` in it is relative to the folder."""
-    (folder / "package.json").write_text('{"type": "module"}')  # Node 18 asks for it
-    (folder / "script.js").write_text(script)
-    done = subprocess.run(["node", "script.js"], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @contextlib.contextmanager

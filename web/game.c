@@ -5,6 +5,7 @@
 #define MINNOW_IMPLEMENTATION
 #endif
 #include "game.h"
+#include "heap.h"
 #include "minnow.h"
 #include GAME_ENV
 
@@ -43,12 +44,7 @@ struct Game {
 };
 
 uint32_t game_heap(void) {
-#ifdef __wasm__
-    extern unsigned char __heap_base;
-    return (uint32_t)(uintptr_t)&__heap_base;
-#else
-    return 0;
-#endif
+    return heap_begin();
 }
 
 static int game_open_to_all(uint32_t group) {

@@ -4,6 +4,7 @@
 #define LEARN_API static inline
 #include "loop.h"
 #include "tutor.h"
+#include "heap.h"
 
 enum { TUTOR_GAMES = ENV_SLOTS > 4 ? 1 : 32, TUTOR_LONGEST = 10000 /* steps of an exam */ };
 enum { TUTOR_ANSWERS = 16 };       /* for golden vectors, at most */
@@ -29,12 +30,7 @@ struct Tutor {
 };
 
 uint32_t tutor_heap(void) {
-#ifdef __wasm__
-    extern unsigned char __heap_base;
-    return (uint32_t)(uintptr_t)&__heap_base;
-#else
-    return 0;
-#endif
+    return heap_begin();
 }
 
 static LearnSettings tutor_settings(const TutorSettings *s) {

@@ -1,4 +1,4 @@
-/** What a visitor takes away: a link that replays this game, its file, the policy, the page's element. */
+/** What a visitor takes away: a link that replays this game, its file, the policy. */
 
 import { make, put, save } from "../dom.js";
 import { LONGEST, toLink } from "../link.js";
