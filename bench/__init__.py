@@ -27,6 +27,7 @@ KINDS = {
     "envs": Kind("[options]", "agent-steps a second of each environment"),
     "infer": Kind("[options]", "time of a policy's step, in minnow.h and elsewhere"),
     "load": Kind("[options]", "time from a policy's bytes to its first action"),
+    "wait": Kind("[options]", "seconds that a person waits for a command"),
     "train": Kind("[options]", "training's steps a second, and where its time goes"),
     "solve": Kind("ENV", "seconds of training until a score is reached"),
     "seeds": Kind("ENV", "scores of several seeds, trained with the settings of train.toml"),

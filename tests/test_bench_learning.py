@@ -8,7 +8,7 @@ import pytest
 from sure import sure
 
 from minnow import envs
-from minnow.bench import ablate, peers, seeds, solve
+from minnow.bench import ablate, peers, seeds, solve, wait
 from minnow.cli.main import main
 from minnow.train import config as configs
 
@@ -143,3 +143,13 @@ def test_bad_flags_are_one_clear_error(argv, words, capsys):
     assert main(["bench", *argv]) == 1
     error = capsys.readouterr().err
     assert words in error and "Traceback" not in error
+
+
+def test_waits_for_whole_commands_are_told(capsys, monkeypatch):
+    """What is timed here is nothing: the commands themselves have tests of their own."""
+    told = []
+    monkeypatch.setattr(wait, "_timed", lambda *words: told.append(words[0]) or 0.25 * len(told))
+    assert main(["bench", "wait", "--rounds", "2", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert told == ["train", "export", "--help", "export", "--help", "export"]
+    assert [(row["command"], row["seconds"]) for row in rows] == [("help", 1.0), ("export", 1.25)]
