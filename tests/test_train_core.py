@@ -15,6 +15,7 @@ from minnow.cinfer.errors import MinnowError
 from minnow.train import backend, device, group, learn
 from minnow.train.backend import CorePPO
 from minnow.train.config import Config, PolicyConfig, TrainConfig
+from minnow.train.observation import Input, Obs, each, inputs
 from minnow.train.policy import Policy
 from minnow.train.ppo import PPO, Minibatch, arranged
 from minnow.train.space import Categorical, Gaussian
@@ -38,6 +39,8 @@ CASES = {
     "bare": ("cartpole", {"core": "lstm", "layers": 0}, {"value_clip": 0.0}),
     "gru": ("cartpole", {"core": "gru", "normalize": True}, {"advantage": "vtrace"}),
     "mingru": ("cartpole", {"core": "mingru", "layers": 2}, {"epochs": 1}),
+    "groups": ("crowd", {"layers": 2, "normalize": True}, {"agents": 1, "envs": 4, "advantage": "vtrace"}),
+    "groups lstm": ("crowd", {"core": "lstm", "activation": "silu"}, {"agents": 2, "envs": 4}),
 }
 
 
@@ -53,7 +56,8 @@ def trained(trainer: PPO, updates: int = 3) -> torch.Tensor:
 def config(case: str, precision: str, **changes: object) -> Config:
     name, policy, train = CASES[case]
     settings = dataclasses.replace(SETTINGS, **{"precision": precision, "backend": "c"} | train | changes)
-    return Config(name, 5, policy=PolicyConfig(hidden=16, **{"core": "mlp"} | policy), train=settings)
+    place = {"path": str(CROWD), "env": {"time": 7.0}} if name == "crowd" else {}
+    return Config(name, 5, policy=PolicyConfig(hidden=16, **{"core": "mlp"} | policy), train=settings, **place)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -106,16 +110,46 @@ def test_what_is_not_finite_stops_learning(case, backend, monkeypatch: pytest.Mo
         assert trainer.finite() == math.isfinite(number), (name, t, row, number)
 
 
+SIGHT = (  # all that a group can be
+    Input("self", "fields", (5,)),
+    Input("items", "set", (6, 3)),
+    Input("there", "present", (6,), "u8"),
+    Input("map", "planes", (2, 4, 4), "u8"),
+    Input("keys", "set", (2, 3), critic=True),
+    Input("held", "present", (2,), "u8", critic=True),
+    Input("luck", "fields", (1,), critic=True),
+    Input("all", "set", (50, 2)),
+)
 SPACES = {
     "discrete": (Categorical((5,)), (7,)),
     "several": (Categorical((3, 1, 4)), (7,)),
     "many": (Categorical((70, 2)), (3,)),
     "masked": (Categorical((3, 4)), (7,)),
     "normal": (Gaussian((-1.0, 0.0, -3.0), (1.0, 5.0, -2.0)), (7,)),
-    "bytes": (Categorical((5,)), (2, 4, 4)),
+    "bytes": (Categorical((5,)), (Input("obs", "planes", (2, 4, 4), "u8"),)),
+    "groups": (Categorical((5,)), SIGHT),
+    "smooth groups": (Categorical((5,)), SIGHT),
+    "bare groups": (Gaussian((-1.0,), (1.0,)), SIGHT[:-1]),
+    "set": (Categorical((5,)), (Input("obs", "set", (6, 3)),)),
     "parts": (Categorical((5,)), (3, 9)),
     "wide": (Categorical((2,)), (130,)),
 }
+
+
+def seen(groups: tuple[Input, ...], count: int) -> Obs:
+    """Observations of any numbers; half of a set's entities are there, of every third agent none, and two are alike."""
+    made = {}
+    for item in groups:
+        numbers = torch.randn(count, *item.shape)
+        if item.type == "u8":
+            numbers = torch.randint(0, 256, numbers.shape, dtype=torch.uint8)
+        if item.kind == "present":
+            numbers %= 2
+            numbers[::3] = 0
+        if item.kind == "set":
+            numbers[:, 1] = numbers[:, 0]
+        made[item.name] = numbers
+    return made if len(made) > 1 else next(iter(made.values()))
 
 
 class Whole:
@@ -126,19 +160,19 @@ class Whole:
     def __init__(self, case: str, type_: torch.dtype, hidden: int = 33, threads: int = 1, fused: bool = True) -> None:
         torch.manual_seed(0)
         self.space, shape = SPACES[case]
-        settings = PolicyConfig("mlp", hidden, 2, "tanh" if case == "several" else "relu", case == "several")
+        smooth = {"several": "tanh", "smooth groups": "silu", "bare groups": "tanh"}
+        normalize = case in ("several", "groups", "bare groups", "set")
+        layers = 0 if case == "bare groups" else 2
+        settings = PolicyConfig("mlp", hidden, layers, smooth.get(case, "relu"), normalize)
         settings.parts = case == "parts"
         self.policy = Policy(settings, shape, self.space).double()
         count = self.rows * self.horizon
-        self.bytes = case == "bytes"
-        self.obs = (
-            torch.randint(0, 256, (count, *shape), dtype=torch.uint8) if self.bytes else torch.randn(count, *shape)
-        )
+        self.obs = seen(inputs(shape), count)
         with torch.no_grad():
             for leaf in self.policy.parameters():
                 leaf += 0.1 * torch.randn_like(leaf)
-            if self.policy.normalize is not None:
-                self.policy.normalize.update(self.obs * 3 + 1)
+            some = each(lambda leaf: (leaf * 3 + (leaf > 1)).unsqueeze(0).to(leaf.dtype), self.obs)
+            self.policy.learn_scale(some, torch.ones(1, count, dtype=torch.uint8))
             self.policy.to(type_)
             self.mask = (torch.rand(count, self.space.out_size) < 0.5).to(torch.uint8) if case == "masked" else None
             if self.mask is not None:
@@ -154,18 +188,19 @@ class Whole:
         self.weight = (torch.rand(count) < 0.8).to(type_)
         self.parameters = arranged(self.policy)
         self.flat = torch.cat([leaf.detach().flatten() for leaf in self.parameters])
-        self.core = learn.Core(self.policy, self.flat, self.bytes, 1, self.rows, 0, self.rows, threads, fused)
+        self.core = learn.Core(self.policy, self.flat, 1, self.rows, 0, self.rows, threads, fused)
         self.core.pack()
         self.core.begin(
+            self.obs,
             {
                 name: getattr(self, name)
-                for name in ("obs", "mask", "action", "log_prob", "value", "returns", "advantage", "weight")
+                for name in ("mask", "action", "log_prob", "value", "returns", "advantage", "weight")
             },
             {"clip": 0.2, "value_clip": 0.1, "value_weight": 0.7, "entropy_weight": 0.05},
         )
 
-    def _seen(self, type_: torch.dtype) -> torch.Tensor:
-        return self.obs if self.bytes else self.obs.to(type_)
+    def _seen(self, type_: torch.dtype) -> Obs:
+        return each(lambda leaf: leaf if leaf.dtype == torch.uint8 else leaf.to(type_), self.obs)
 
     def gradient(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         flat = torch.empty_like(self.flat)
@@ -182,7 +217,11 @@ class Whole:
         mask = none if self.mask is None else self.mask[index]
         names = ("action", "log_prob", "value", "returns", "advantage", "weight")
         part = Minibatch(
-            self._seen(self.flat.dtype)[index], None, none, mask, *(getattr(self, n)[index] for n in names)
+            each(lambda leaf: leaf[index], self._seen(self.flat.dtype)),
+            None,
+            none,
+            mask,
+            *(getattr(self, n)[index] for n in names),
         )
         for leaf in self.parameters:
             leaf.grad = None
@@ -208,7 +247,7 @@ def test_gradients_and_measures_equal_autograds(case):
 @pytest.mark.parametrize("case", SPACES)
 def test_acting_equals_the_policys(case):
     whole = Whole(case, torch.float64)
-    count, space = len(whole.obs), whole.space
+    count, space = Whole.rows * Whole.horizon, whole.space
     head = torch.empty(count, space.out_size + 1, dtype=torch.float64)
     action, log_prob = torch.empty_like(whole.action), torch.empty(count, dtype=torch.float64)
     told = torch.empty(count, space.heads, dtype=torch.int32 if isinstance(space, Categorical) else torch.float32)
@@ -267,10 +306,6 @@ def test_what_the_core_lacks_is_said_and_learned_by_torch():
     muon.train.precision = "exact"
     with pytest.raises(MinnowError, match=r"exact is the core's in C, which does not have train.optimizer muon"):
         backend.trainer(muon)
-    crowd = Config("crowd", path=str(CROWD))
-    crowd.train = dataclasses.replace(SETTINGS, backend="c")
-    with pytest.raises(MinnowError, match=r"observations of several groups"):
-        backend.trainer(crowd)
 
 
 @pytest.mark.parametrize(("out", "in_"), [(5, 5), (64, 17), (3, 40), (1, 7), (1, 1)])

@@ -127,7 +127,6 @@ def test_unrolling_equals_stepping(core, layers, space):
     else:
         flat = {name: leaf.flatten(0, 1) for name, leaf in obs.items()}
         torch.testing.assert_close(policy.evaluate(flat), (out.flatten(0, 1), value.flatten()))
-    assert not policy.plain
 
 
 def test_statistics_are_of_those_who_live_and_of_what_is_there():
@@ -150,7 +149,7 @@ def test_one_group_is_what_it_was():
     names = ["actor.bias", "actor.weight", "critic.bias", "critic.weight", "encoder.0.bias", "encoder.0.weight"]
     for shape in ((5,), (2, 4, 4)):
         policy = Policy(PolicyConfig(core="mlp"), shape, Categorical((3,)))
-        assert sorted(policy.state_dict()) == names and policy.plain
+        assert sorted(policy.state_dict()) == names
         torch.manual_seed(1)
         first = Policy(PolicyConfig(core="lstm"), shape, Categorical((3,)))
         torch.manual_seed(1)
@@ -160,7 +159,6 @@ def test_one_group_is_what_it_was():
     obs = torch.randn(4, 6, 3)
     alone.learn_scale(obs.unsqueeze(0), torch.ones(1, 4))
     torch.testing.assert_close(alone(obs), alone(obs[:, torch.randperm(6)]))
-    assert not alone.plain
 
 
 def test_a_policy_must_see_something():

@@ -42,13 +42,15 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "mingru": ("pong", {"core": "mingru", "layers": 2}, {"agents": 2}),
     "continuous": ("sumo", {"layers": 2, "activation": "tanh"}, {}),
     "lives": ("lives", {"core": "lstm"}, {"minibatch": 6 * 64}),
+    "groups": ("crowd", {"core": "lstm", "normalize": True, "remember": 9}, {"agents": 2, "envs": 4}),
 }
 
 
 @pytest.fixture(scope="session")
 def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Where environments lie that are not ours."""
-    return {"sumo": sumo.write(tmp_path_factory.mktemp("loop")), "lives": HERE / "games" / "lives"}
+    games = {name: HERE / "games" / name for name in ("lives", "crowd")}
+    return games | {"sumo": sumo.write(tmp_path_factory.mktemp("loop"))}
 
 
 def config(case: str, places: dict[str, Path]) -> Config:

@@ -13,20 +13,15 @@ from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.train.config import Config
 from minnow.train.group import ALONE, Group
-from minnow.train.learn import ACTIVATIONS, Core
-from minnow.train.observation import Obs, alone
+from minnow.train.learn import Core
+from minnow.train.observation import Obs, each
 from minnow.train.policy import State
-from minnow.train.ppo import PPO, Minibatch, build_policy
+from minnow.train.ppo import PPO, Minibatch
 from minnow.train.rollout import Rollout
 
 
 def lacking(config: Config) -> str:
     """The setting, or what else of a run on the processor, that the core does not have; empty where it has all."""
-    policy = config.policy
-    if not build_policy(config, envs.spec(config.place)).plain:
-        return "observations of several groups, or of a set"
-    if policy.layers > 0 and policy.activation not in ACTIVATIONS:
-        return f"policy.activation {policy.activation}"
     if config.train.optimizer != "adam":
         return f"train.optimizer {config.train.optimizer}"
     if config.train.precision == "bfloat16":
@@ -59,10 +54,10 @@ class CorePPO(PPO):
 
     def __init__(self, config: Config, group: Group = ALONE) -> None:
         super().__init__(config, group)
-        rows, bytes_ = self.resets.shape[1], alone(self.obs).dtype == torch.uint8
+        rows = self.resets.shape[1]
         steps, threads, fused = config.train.horizon, config.train.threads, config.train.precision != "exact"
         place = (steps, rows, self.first_row, self.all_rows)
-        self.core = Core(self.policy, self.adam.flat, bytes_, *place, threads, fused)
+        self.core = Core(self.policy, self.adam.flat, *place, threads, fused)
         values = torch.zeros(steps + 1, rows, dtype=self.type)
         self.value, self.last_value = values[:steps], values[steps]
         self._prepare()
@@ -77,7 +72,8 @@ class CorePPO(PPO):
         train, core, adam = self.train, self.core, self.adam
         self.advantage, normal, returns, weight = (torch.zeros_like(self.learned_reward) for _ in range(4))
         self.carried_back = torch.zeros_like(self.last_value)
-        obs, resets, mask = (leaf[: train.horizon] for leaf in (alone(self.obs), self.resets, self.mask))
+        obs = each(lambda leaf: leaf[: train.horizon], self.obs)
+        resets, mask = (leaf[: train.horizon] for leaf in (self.resets, self.mask))
         seen = (
             self.action,
             self.log_prob,
@@ -86,13 +82,13 @@ class CorePPO(PPO):
             normal if train.normalize_advantage else self.advantage,
         )
         self.whole = Minibatch(obs, None, resets, mask, *seen, weight)
-        leaves = {name: leaf for name, leaf in vars(self.whole).items() if name not in ("state", "mask")}
+        leaves = {name: leaf for name, leaf in vars(self.whole).items() if name not in ("obs", "state", "mask")}
         leaves |= {
             "mask": mask if self.spec.masked else None,
             "ratio": self.ratio if train.advantage == "vtrace" else None,
         }
         settings = {name: getattr(train, name) for name in ("clip", "value_clip", "value_weight")}
-        core.begin(leaves, settings | {"rows": core.rows})
+        core.begin(obs, leaves, settings | {"rows": core.rows})
         shape, clips = self.advantage.shape, (train.vtrace_delta, train.vtrace_trace)
         given = (self.learned_reward, self.value, self.final_value, self.terminated, self.truncated, self.last_value)
         given += (leaves["ratio"], train.gamma, train.gae_lambda, *clips, self.carried_back, self.advantage)
@@ -113,11 +109,9 @@ class CorePPO(PPO):
 
     def _rollout(self, values: Tensor) -> Rollout:
         leaves = {
-            "obs": alone(self.obs),
             "mask": self.mask if self.spec.masked else None,
             "resets": self.resets,
             "truncated": self.truncated,
-            "final_obs": alone(self.final_obs),
             "noise": self.noise,
             "action": self.action,
             "told": self.env_action,
@@ -125,7 +119,7 @@ class CorePPO(PPO):
             "value": values,
             "final_value": self.final_value,
         }
-        return Rollout(self.core, self.vector, self.buffers, leaves)
+        return Rollout(self.core, self.vector, self.buffers, {"obs": self.obs, "final_obs": self.final_obs}, leaves)
 
     def collect(self) -> None:
         self.core.pack()
@@ -149,7 +143,7 @@ class CorePPO(PPO):
         return state
 
     def _forward(self, obs: Obs, state: State | None, head: Tensor) -> State | None:
-        return self.core.forward(alone(obs), state, head)
+        return self.core.forward(obs, state, head)
 
     def _sample(self, t: int) -> None:
         mask = self.mask[t] if self.spec.masked else None
@@ -158,8 +152,8 @@ class CorePPO(PPO):
     def _final_values(self, steps: slice, state: State | None) -> None:
         cut = self.truncated[steps].bool()
         of_rows = None if state is None else self.policy.rows(state, cut[0].nonzero().squeeze(-1))
-        obs = alone(self.final_obs)[steps][cut]
-        head = self.head.new_empty(len(obs), self.head.shape[2])
+        obs = each(lambda leaf: leaf[steps][cut], self.final_obs)
+        head = self.head.new_empty(int(cut.count_nonzero()), self.head.shape[2])
         self.core.forward(obs, of_rows, head)
         self.final_value[steps][cut] = head[:, -1]
 
@@ -171,8 +165,8 @@ class CorePPO(PPO):
     def learn_scale(self) -> None:
         if self.policy.normalize is not None:
             horizon = self.train.horizon
-            sums = self.core.observe(alone(self.obs)[:horizon], self.alive[:horizon])
-            self.core.normalize(self.policy.normalize, self.group.sum_(sums))
+            sums = self.core.observe(each(lambda leaf: leaf[:horizon], self.obs), self.alive[:horizon])
+            self.core.normalize(self.group.sum_(sums))
 
     def samples(self, advantage: Tensor) -> Minibatch:
         """In the same memory each time."""

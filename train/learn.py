@@ -3,31 +3,39 @@ processor."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from minnow.train import observation
 from minnow.train.native import REALS, bound, call, core, pointed
-from minnow.train.policy import GRU, LSTM, MinGRU, Normalize, Policy, State
+from minnow.train.observation import Obs
+from minnow.train.policy import GRU, LSTM, MinGRU, Policy, State
 from minnow.train.space import Gaussian
 
 ACTIVATIONS = {"relu": "LEARN_RELU", "tanh": "LEARN_TANH", "gelu": "LEARN_GELU", "silu": "LEARN_SILU"}
+KINDS = {
+    observation.FIELDS: "LEARN_FIELDS",
+    observation.PLANES: "LEARN_PLANES",
+    observation.SET: "LEARN_SET",
+    observation.PRESENT: "LEARN_PRESENT",
+}
 MEMORIES = {LSTM: "LEARN_LSTM", GRU: "LEARN_GRU", MinGRU: "LEARN_MINGRU", type(None): "LEARN_NO_MEMORY"}
 
 
 class Core:
     """Of one policy, all of whose parameters lie one behind the other in `flat`, in the order of `ppo.arranged`, and of
-    a rollout of `steps` and `rows` rows, which are `first` and so on of `all_rows`. `bytes_`: observations are such.
-    `threads` share the work, with the same result. `fused`: see `native.core`."""
+    a rollout of `steps` and `rows` rows, which are `first` and so on of `all_rows`. `threads` share the work, with the
+    same result. `fused`: see `native.core`."""
 
     def __init__(
         self,
         policy: Policy,
         flat: Tensor,
-        bytes_: bool,
         steps: int,
         rows: int,
         first: int,
@@ -38,7 +46,8 @@ class Core:
         self.fused, self.ffi = fused, core(fused).ffi
         c = core(fused).c
         self.type, self.flat, self.rows = flat.dtype, flat, rows
-        self.net, self.kept = self._net(policy, bytes_, steps)
+        self.inputs = policy.inputs
+        self.net, self.kept = self._net(policy, steps)
         of_rows = (torch.arange(first, first + rows) * c.LEARN_STRANDS).div(all_rows, rounding_mode="floor")
         self.first = int(of_rows[0])
         self.count = int(of_rows[-1]) + 1 - self.first  # strands of this process
@@ -62,27 +71,38 @@ class Core:
         self.differentiate = self.bound("gradient", self.net, self.packed, self.batch)
         self.collect = self.bound("collect", self.net, self.count, self.gradients, self.sums)
 
-    def _net(self, policy: Policy, bytes_: bool, steps: int) -> tuple[Any, dict[str, Tensor]]:
-        """learn.h's description of the network, and the tensors that it points to."""
-        space, layers = policy.space, [module for module in policy.encoder if isinstance(module, nn.Linear)]
-        kinds = {type(module).__name__.lower() for module in policy.encoder} & set(ACTIVATIONS)
+    def _net(self, policy: Policy, steps: int) -> tuple[Any, list[object]]:
+        """learn.h's description of the network, and what it points to."""
+        space, config = policy.space, policy.config
         c = core(self.fused).c
         net = self.ffi.new(f"learn_net_{REALS[self.type]} *")
-        net.inputs = (layers[0] if layers else policy.actor).in_features
-        net.hidden, net.layers = policy.actor.in_features, len(layers)
-        net.activation = sum(getattr(c, ACTIVATIONS[kind]) for kind in kinds)
+        net.hidden, net.layers = config.hidden, config.layers
+        net.activation = getattr(c, ACTIVATIONS[config.activation])
         net.memory, net.steps = getattr(c, MEMORIES[type(policy.core)]), steps
-        net.parts, net.bytes, net.heads = policy.parts, bytes_, space.heads
+        net.parts, net.heads = policy.parts, space.heads
         if isinstance(space, Gaussian):
             given = {"middle": policy.middle, "reach": policy.reach}
             given |= {"low": torch.tensor(space.low), "high": torch.tensor(space.high)}
             kept = {name: leaf.to(self.type) for name, leaf in given.items()}
         else:
             net.choices, kept = space.out_size, {"sizes": torch.tensor(space.sizes)}
-        if policy.normalize is not None:
-            kept |= {"mean": policy.normalize.mean, "scale": policy.normalize.scale}
         self.point(net, kept)
-        return net, kept
+        net.groups = len(policy.inputs)
+        net.group = groups = self.ffi.new(f"learn_group_{REALS[self.type]}[]", len(policy.inputs))
+        self.statistics = policy.statistics
+        for i, item in enumerate(policy.inputs):
+            group, several = groups[i], policy.parts or item.kind in (observation.SET, observation.PRESENT)
+            group.kind, group.bytes, group.critic = getattr(c, KINDS[item.kind]), item.type == "u8", item.critic
+            group.count = item.shape[0] if several else 1
+            group.inputs = math.prod(item.shape) // group.count
+            if (by := self.statistics.get(item.name)) is not None:
+                self.point(group, {"mean": by.mean, "scale": by.scale})
+        return net, [groups, kept]
+
+    def arrays(self, obs: Obs) -> list[Any]:
+        """The addresses of an observation's arrays, in the order of the groups."""
+        of = [obs] if isinstance(obs, Tensor) else [obs[item.name] for item in self.inputs]
+        return [pointed(self.ffi, leaf) for leaf in of]
 
     def point(self, owner: Any, leaves: Mapping[str, Tensor | None]) -> None:
         """Puts the tensors' addresses into a struct of learn.h."""
@@ -97,11 +117,12 @@ class Core:
         """See native.bound. The caller keeps the tensors."""
         return bound(self.type, name, *given, fused=self.fused)
 
-    def forward(self, obs: Tensor, state: State | None, head: Tensor) -> State | None:
+    def forward(self, obs: Obs, state: State | None, head: Tensor) -> State | None:
         """obs [n, ...] -> the policy's output and the value, head [n, out_size + 1]; returns the new state."""
         state = None if state is None else tuple(leaf.clone(memory_format=torch.contiguous_format) for leaf in state)
         hidden, cell = (*(state or ()), None, None)[:2]
-        self.call("forward", self.net, self.packed, len(obs), obs, hidden, cell, head, self.rooms)
+        arrays = self.ffi.new("const void *[]", self.arrays(obs))
+        self.call("forward", self.net, self.packed, len(head), arrays, hidden, cell, head, self.rooms)
         return state
 
     def sample(
@@ -111,9 +132,10 @@ class Core:
         learned from and as environments want them, and the logarithms of their probabilities."""
         self.call("sample", self.net, len(head), head, mask, noise, action, told, log_prob, self.rooms)
 
-    def begin(self, leaves: Mapping[str, Tensor | None], settings: Mapping[str, float]) -> None:
+    def begin(self, obs: Obs, leaves: Mapping[str, Tensor | None], settings: Mapping[str, float]) -> None:
         """The rollout that is learned from, by the names of learn.h's `batch`."""
-        self.of_batch = leaves  # keeps the memory
+        self.of_batch, self.seen = leaves, obs  # keeps the memory
+        self.batch.obs = self.arrays(obs)
         self.point(self.batch, leaves)
         for name, number in settings.items():
             setattr(self.batch, name, number)
@@ -154,14 +176,26 @@ class Core:
         else:
             list(self.pool.map(work, range(self.threads)))
 
-    def observe(self, obs: Tensor, alive: Tensor) -> Tensor:
-        """Number, sums and sums of squares [1 + 2 numbers] of the observations [T, rows, ...] of those alive."""
-        numbers = obs[0, 0].numel()
-        sums = torch.empty(self.count, 1 + 2 * numbers, dtype=torch.float64)
-        seen = (len(obs) * self.rows, self.rows, obs, alive, self.strand, self.first, self.count)
-        self.call("observe", self.net, *seen, sums)
-        return sums[0]
+    def observe(self, obs: Obs, alive: Tensor) -> Tensor:
+        """Number, sums and sums of squares, [1 + 2 numbers] of each group that has statistics, one behind the other, of
+        the observations [T, rows, ...] of those alive."""
+        arrays, found = self.arrays(obs), []
+        for i, item in enumerate(self.inputs):
+            if item.name not in self.statistics:
+                continue
+            group, masked = (
+                self.net.group + i,
+                [after.kind == observation.PRESENT for after in self.inputs[i + 1 : i + 2]],
+            )
+            sums = torch.empty(self.count, 1 + 2 * self.call("seen", group), dtype=torch.float64)
+            there = arrays[i + 1] if any(masked) else None
+            seen = (alive.numel(), self.rows, arrays[i], there, alive, self.strand, self.first, self.count)
+            self.call("observe", group, *seen, sums)
+            found.append(sums[0])
+        return torch.cat(found)
 
-    def normalize(self, by: Normalize, sums: Tensor) -> None:
-        """Takes such sums into statistics."""
-        self.call("normalize", self.net, sums, by.count, by.total, by.square, by.mean, by.scale)
+    def normalize(self, sums: Tensor) -> None:
+        """Takes such sums into the statistics."""
+        for by in self.statistics.values():
+            mine, sums = sums.tensor_split([1 + 2 * by.mean.numel()])
+            self.call("normalize", by.mean.numel(), mine, by.count, by.total, by.square, by.mean, by.scale)

@@ -70,12 +70,6 @@ def any_of(obs: Obs) -> Tensor:
     return next(iter(obs.values())) if isinstance(obs, Mapping) else obs
 
 
-def alone(obs: Obs) -> Tensor:
-    """The only array, where there is but one."""
-    assert isinstance(obs, Tensor)
-    return obs
-
-
 def zeros(given: Inputs, *lead: int, **options: Any) -> Obs:
     """Observations [*lead, *shape] of zeros, in the environment's types."""
     made = {item.name: torch.zeros(*lead, *item.shape, dtype=item.dtype, **options) for item in given}

@@ -270,7 +270,7 @@ class Policy(nn.Module):
     ) -> None:
         super().__init__()
         weights = Weights(seed)
-        self.space, self.inputs = space, inputs(given)
+        self.config, self.space, self.inputs = config, space, inputs(given)
         self.products: Callable[[], AbstractContextManager[Any]] = (
             contextlib.nullcontext
         )  # in which training multiplies
@@ -348,9 +348,13 @@ class Policy(nn.Module):
         return self.core is not None
 
     @property
-    def plain(self) -> bool:
-        """Whether the observation is one array, with nothing before the encoder."""
-        return len(self.inputs) == 1 and not self.stems
+    def statistics(self) -> dict[str, Normalize]:
+        """By the names of the groups that are normalised, in their order."""
+        if self.normalize is None:
+            return {}
+        if isinstance(self.normalize, Normalize):
+            return {self.inputs[0].name: self.normalize}
+        return {item.name: self.normalize[_key(item)] for item in self.inputs if _key(item) in self.normalize}
 
     @property
     def memory(self) -> Memory:

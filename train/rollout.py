@@ -10,17 +10,23 @@ from torch import Tensor
 from minnow import envs
 from minnow.train.learn import Core
 from minnow.train.native import REALS
+from minnow.train.observation import Obs
 from minnow.train.policy import State
 
 
 class Rollout:
     """Of a vector's environments, with `buffers` for each step, shared out among the core's threads. `leaves`: what
-    they and the network write, by the names of core/rollout.h's `world`."""
+    they and the network write, by the names of core/rollout.h's `world`; `seen`: observations among it."""
 
     def __init__(
-        self, core: Core, vector: envs.Vector, buffers: Sequence[envs.Buffers], leaves: Mapping[str, Tensor | None]
+        self,
+        core: Core,
+        vector: envs.Vector,
+        buffers: Sequence[envs.Buffers],
+        seen: Mapping[str, Obs],
+        leaves: Mapping[str, Tensor | None],
     ) -> None:
-        self.core, self.raw, self.leaves = core, vector.raw(buffers), leaves
+        self.core, self.raw, self.leaves = core, vector.raw(buffers), (seen, leaves)
         ffi = core.ffi
         self.world = ffi.new(f"learn_world_{REALS[core.type]} *")
         self.world.step = ffi.cast(ffi.typeof(self.world.step), self.raw.step)
@@ -28,6 +34,8 @@ class Rollout:
         self.world.buffers = ffi.cast("const void *const *", self.raw.buffers)
         self.world.block, self.world.steps, self.world.rows = self.raw.block, len(buffers), vector.rows
         core.point(self.world, leaves)
+        for name, obs in seen.items():
+            setattr(self.world, name, core.arrays(obs))
         self.scratch = torch.zeros(core.threads, -(-self.raw.scratch // 64) * 64, dtype=torch.uint8)
 
     def collect(self, state: State | None) -> State | None:

@@ -56,7 +56,8 @@ def suits(env: str | Path) -> bool:
     config = configs.defaults(env)
     parts = {"policy": config.policy, "train": config.train, "selfplay": config.selfplay}
     same = all(getattr(parts[part], name) == value for part, only in ONLY.items() for name, value in only.items())
-    return same and config.policy.activation in ACTIVATIONS and len(minnow.envs.spec(env).group) == 1
+    group = minnow.envs.spec(env).group
+    return same and config.policy.activation in ACTIVATIONS and len(group) == 1 and group[0].kind != "set"
 
 
 def settings(env: str | Path) -> dict[str, float]:

@@ -7,6 +7,7 @@
 #include "heap.h"
 
 enum { TUTOR_GAMES = ENV_SLOTS > 4 ? 1 : 32, TUTOR_LONGEST = 10000 /* steps of an exam */ };
+enum { TUTOR_GROUP = 0 };          /* the observation's only group */
 enum { TUTOR_ANSWERS = 16 };       /* for golden vectors, at most */
 enum { TUTOR_SEED = 0x80000000u }; /* the upper word of seeds that no training has */
 
@@ -64,7 +65,7 @@ static TutorParts tutor_parts(const LearnSettings *s) {
     const size_t rows = TUTOR_GAMES * (size_t)learner_agents(s);
     const EnvRowsConfig config = tutor_envs(s, NULL, NULL);
     TutorParts at = {.obs = env_align(sizeof(Tutor))};
-    at.mask = at.obs + env_align(rows * env_group_bytes(LEARNER_GROUP));
+    at.mask = at.obs + env_align(rows * env_group_bytes(TUTOR_GROUP));
     at.head = at.mask + env_align(rows * (size_t)env_choice_count());
     at.envs =
         at.head + env_align((rows + TUTOR_ANSWERS) * ((size_t)env_choice_count() + 2 * ENV_HEADS + 1) * sizeof(float));
@@ -175,7 +176,8 @@ static env_action tutor_likeliest(const learn_net_float *net, const float *head,
 static void tutor_act(Tutor *t, float *head) {
     const learn_net_float *net = &t->learner->net;
     TutorExam *exam = &t->exam;
-    learn_forward_float(net, t->learner->packed, exam->rows, exam->at.obs[0], NULL, NULL, head, t->learner->room);
+    learn_forward_float(net, t->learner->packed, exam->rows, (const void *const *)exam->at.obs, NULL, NULL, head,
+                        t->learner->room);
     for (size_t i = 0; i < exam->rows; i++)
         for (size_t h = 0; h < ENV_HEADS; h++)
             exam->action[i][h] = tutor_likeliest(net, head + i * learn_width_float(net),
@@ -233,7 +235,7 @@ const float *tutor_weights(const Tutor *t) {
 
 const void *tutor_seen(const Tutor *t, uint32_t n) {
     const Learner *l = t->learner;
-    return l->obs + ((l->settings.horizon + 1) * l->rows - n) * l->obs_bytes;
+    return l->obs[TUTOR_GROUP] + ((l->settings.horizon + 1) * l->rows - n) * env_group_bytes(TUTOR_GROUP);
 }
 
 uint32_t tutor_width(const Tutor *t) {
@@ -244,6 +246,7 @@ const float *tutor_answer(Tutor *t, uint32_t n) {
     Learner *l = t->learner;
     float *head = (float *)(void *)((char *)t + tutor_parts(&l->settings).head);
     learn_pack_float(&l->net, l->parameters, l->packed);
-    learn_forward_float(&l->net, l->packed, n, tutor_seen(t, n), NULL, NULL, head, l->room);
+    const void *seen[] = {tutor_seen(t, n)};
+    learn_forward_float(&l->net, l->packed, n, seen, NULL, NULL, head, l->room);
     return head;
 }

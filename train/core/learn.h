@@ -32,14 +32,34 @@
 
 /* cffi: begin */
 enum { LEARN_STRANDS = 8 };
-enum { LEARN_TILE = 48 };      /* rows that pass through all layers together: they fit the first-level cache */
+enum { LEARN_TILE = 48 };  /* rows that pass through all layers together: they fit the first-level cache */
+enum { LEARN_GROUPS = 8 }; /* of an observation, at most */
+/* A group's kind: numbers; a picture; a set of entities; and of the set before it, bytes that are 1 where the entity is
+ * there, and 0 where its numbers mean nothing. */
+enum { LEARN_FIELDS = 0, LEARN_PLANES = 1, LEARN_SET = 2, LEARN_PRESENT = 3 };
 enum { LEARN_SEQUENCES = 12 }; /* rows whose steps do, with memory */
 enum { LEARN_SUMS = 6 };       /* policy loss, value loss, entropy, divergence, clipped, weight */
 enum { LEARN_NO_MEMORY = 0, LEARN_LSTM = 1, LEARN_GRU = 2, LEARN_MINGRU = 3 };
 enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2, LEARN_GELU = 3, LEARN_SILU = 4 };
 /* cffi: end */
 
+/* Where sets are, fewer samples pass through all layers together: as many as have so many entities, but at least so
+ * many; and entities pass through theirs by these numbers. */
+enum { LEARN_ENTITIES = 1536, LEARN_LEAST = 12, LEARN_ENTITIES_AT_ONCE = 192, LEARN_POOLED = 16 };
+
 #include "schedule.h"
+
+/* Some samples of a rollout: the i-th is at first + i / n x stride + index[i % n], or + i % n where index is NULL. */
+typedef struct learn_places {
+    size_t first, stride, n;
+    const int64_t *index;
+} learn_places;
+
+static inline size_t learn_place_of(const learn_places *places, size_t i) {
+    size_t step = i < places->n ? 0 : i / places->n;
+    i -= step * places->n;
+    return places->first + step * places->stride + (places->index ? (size_t)places->index[i] : i);
+}
 
 /* minnow.h's, absolute error 1.5e-7 (Abramowitz and Stegun, 7.1.26). */
 static inline float learn_erf(float x) {
@@ -61,6 +81,9 @@ static inline float learn_erf(float x) {
 #include "weights.h"
 #include "products.h"
 #include "network.h"
+#include "tile.h"
+#include "layers.h"
+#include "groups.h"
 #include "memory.h"
 #include "action.h"
 #include "rollout.h"
@@ -86,6 +109,9 @@ static inline float learn_erf(float x) {
 #include "weights.h"
 #include "products.h"
 #include "network.h"
+#include "tile.h"
+#include "layers.h"
+#include "groups.h"
 #include "memory.h"
 #include "action.h"
 #include "rollout.h"

@@ -15,8 +15,7 @@
  *
  * With products that are not fused the weights are, bit for bit, those of
  * `minnow train ENV --backend c --train.precision exact --processes 1` with equal settings and seed, wherever this was
- * compiled. What it does without: several groups of observations, past networks as rivals, V-trace, priorities,
- * normalised rewards, Muon. */
+ * compiled. What it does without: past networks as rivals, V-trace, priorities, normalised rewards, Muon. */
 #ifndef LEARN_LOOP_H
 #define LEARN_LOOP_H
 #include "learn.h"
@@ -57,27 +56,28 @@ LEARN_API double learner_steps(const Learner *learner);   /* agent-steps so far 
 LEARN_API uint32_t learner_done(const Learner *learner);  /* whether the schedule has ended */
 LEARN_API uint32_t learner_count(const Learner *learner); /* of parameters */
 LEARN_API const float *learner_parameters(const Learner *learner);
-LEARN_API const float *learner_mean(const Learner *learner); /* of observations, and 1 / deviation; NULL: as they are */
+/* Of the groups that are normalised, one behind the other, and 1 / deviation; NULL: observations stay as they are. */
+LEARN_API const float *learner_mean(const Learner *learner);
 LEARN_API const float *learner_scale(const Learner *learner);
 LEARN_API uint32_t learner_hash(const Learner *learner); /* of parameters and statistics, FNV-1a */
 /* cffi: end */
 
-enum { LEARNER_GROUP = 0 }; /* the observation's only group */
-
 struct Learner {
     LearnSettings settings;
     learn_net_float net;
+    learn_group_float group[ENV_GROUPS];
     EnvRows *envs;
     void *scratch;
-    size_t rows, numbers, obs_bytes, batch, updates, count;
-    uint32_t index, steps, spoilt; /* updates; Adam's steps; whether it has ended for good */
+    size_t rows, numbers, batch, updates, count; /* numbers: of observations that have statistics */
+    uint32_t index, steps, spoilt;               /* updates; Adam's steps; whether it has ended for good */
     float *parameters, *good, *gradient, *mean, *square, *packed, *gradients, *room;
-    double *sums, *seen;              /* [strands][LEARN_SUMS]; [strands][1 + 2 numbers] */
-    double *number, *total, *squares; /* of observations: see learn_normalize */
-    float *obs_mean, *obs_scale;      /* [numbers] */
-    int64_t sizes[ENV_HEADS];         /* of the action's heads, and what else the network reads of them */
+    double *sums, *seen;         /* [strands][LEARN_SUMS]; [strands][1 + 2 numbers] */
+    double number[ENV_GROUPS];   /* of observations: see learn_normalize */
+    double *total, *squares;     /* [numbers] */
+    float *obs_mean, *obs_scale; /* [numbers] */
+    int64_t sizes[ENV_HEADS];    /* of the action's heads, and what else the network reads of them */
     float middle[ENV_HEADS], reach[ENV_HEADS], low[ENV_HEADS], high[ENV_HEADS];
-    char *obs, *final_obs;                            /* [horizon + 1][rows], [horizon][rows]: obs_bytes each */
+    char *obs[ENV_GROUPS], *final_obs[ENV_GROUPS];    /* of each group [horizon + 1][rows], [horizon][rows] */
     float *hidden, *cell, *hidden_start, *cell_start; /* [rows][hidden] */
     uint8_t *mask, *alive, *reset;                    /* [horizon + 1][rows] */
     uint8_t *terminated, *truncated, *strand;         /* [horizon][rows]; [rows] */
@@ -117,36 +117,60 @@ static uint32_t learner_agents(const LearnSettings *s) {
 }
 
 LEARN_API const char *learner_refuses(const LearnSettings *s) {
-    const EnvGroup *group = &env.spec.group[LEARNER_GROUP];
+    const EnvGroup *group = env.spec.group;
     double batch = (double)s->envs * learner_agents(s) * s->horizon;
-    if (ENV_GROUPS > 1 || group->kind == ENV_SET)
-        return "the observation has several groups, or is a set: this learner has networks for one array alone";
+    uint32_t seen = 0;
+    for (uint32_t g = 0; g < ENV_GROUPS; g++)
+        seen |= !group[g].critic && group[g].kind != ENV_PRESENT;
+    if (!seen)
+        return "every group of the observation is for the critic alone: the policy would see nothing";
     if (!s->envs || !s->horizon || !s->minibatch || !s->hidden || !(s->steps > 0) || !(s->epochs > 0))
         return "steps, envs, horizon, epochs, minibatch and hidden must be above 0";
     if (learner_agents(s) > ENV_SLOTS)
         return "agents must be at most the environment's slots";
     if (batch > 1 << 28 || (uint32_t)batch % s->minibatch)
         return "minibatch must divide envs x agents x horizon, which must be at most 2^28";
-    if (s->memory > LEARN_MINGRU || s->activation > LEARN_SILU || (s->layers && !s->activation))
+    if (s->memory > LEARN_MINGRU || s->activation > LEARN_SILU || !s->activation)
         return "activation or memory is none that this learner has";
-    if (s->memory && (!s->layers || s->minibatch % s->horizon))
-        return "with memory there must be at least one layer before it, and minibatch must be a multiple of horizon";
+    if (s->memory && s->minibatch % s->horizon)
+        return "with memory minibatch must be a multiple of horizon";
     if (s->parts && (s->memory || env.spec.action_type != ENV_DISCRETE || group->shape[0] > env.spec.head[0].size))
         return "parts want an action of one head, no more parts than choices, and no memory";
+    if (s->parts && (ENV_GROUPS > 1 || group->kind == ENV_SET))
+        return "parts want an observation of one group, which is not a set";
     return NULL;
+}
+
+static uint32_t learner_kind(int32_t kind) {
+    return kind == ENV_SET       ? LEARN_SET
+           : kind == ENV_PRESENT ? LEARN_PRESENT
+           : kind == ENV_PLANES  ? LEARN_PLANES
+                                 : LEARN_FIELDS;
+}
+
+/* Whether a group's observations are normalised. */
+static bool learner_normalises(const LearnSettings *s, uint32_t g) {
+    return s->normalize && env.spec.group[g].type == ENV_F32 && env.spec.group[g].kind != ENV_PRESENT;
 }
 
 static void learner_describe(Learner *l) {
     const LearnSettings *s = &l->settings;
-    const EnvGroup *group = &env.spec.group[LEARNER_GROUP];
     learn_net_float *net = &l->net;
-    l->numbers = env_group_numbers(LEARNER_GROUP), l->obs_bytes = env_group_bytes(LEARNER_GROUP);
-    net->parts = s->parts ? (uint32_t)group->shape[0] : 0;
-    net->inputs = (uint32_t)l->numbers / (net->parts ? net->parts : 1);
-    net->layers = s->layers, net->activation = s->layers ? s->activation : LEARN_NO_ACTIVATION;
-    net->hidden = s->layers ? s->hidden : net->inputs;
-    net->memory = s->memory, net->steps = s->horizon;
-    net->bytes = group->type == ENV_U8, net->heads = ENV_HEADS;
+    net->group = l->group, net->groups = ENV_GROUPS;
+    net->parts = s->parts ? (uint32_t)env.spec.group->shape[0] : 0;
+    for (uint32_t g = 0; g < ENV_GROUPS; g++) {
+        const EnvGroup *of = &env.spec.group[g];
+        bool several = s->parts || of->kind == ENV_SET || of->kind == ENV_PRESENT;
+        uint32_t count = several ? (uint32_t)of->shape[0] : 1;
+        l->group[g] = (learn_group_float){.kind = learner_kind(of->kind),
+                                          .bytes = of->type == ENV_U8,
+                                          .critic = of->critic != 0,
+                                          .count = count,
+                                          .inputs = (uint32_t)env_group_numbers(g) / count};
+        l->numbers += learner_normalises(s, g) ? learn_seen_float(&l->group[g]) : 0;
+    }
+    net->layers = s->layers, net->activation = s->activation, net->hidden = s->hidden;
+    net->memory = s->memory, net->steps = s->horizon, net->heads = ENV_HEADS;
     net->choices = env.spec.action_type == ENV_BOX ? 0 : (uint32_t)env_choice_count();
     for (uint32_t h = 0; h < ENV_HEADS; h++) {
         const EnvHead *head = &env.spec.head[h];
@@ -155,11 +179,7 @@ static void learner_describe(Learner *l) {
     }
     net->sizes = l->sizes, net->low = l->low, net->high = l->high, net->middle = l->middle, net->reach = l->reach;
     l->rows = (size_t)s->envs * learner_agents(s), l->batch = l->rows * s->horizon;
-    for (size_t i = 0, last = learn_last_float(net); i <= last; i++) {
-        learn_layer_float of = learn_layer_of_float(net, i);
-        l->count += (of.in + 1) * of.out;
-    }
-    l->count += net->choices ? 0 : net->heads;
+    l->count = learn_parameters_float(net);
 }
 
 static EnvRowsConfig learner_envs(const LearnSettings *s, const float *numbers, const float *skill) {
@@ -181,7 +201,7 @@ static size_t learner_lay(Learner *l, char *memory) {
     const LearnSettings *s = &l->settings;
     const learn_net_float *net = &l->net;
     const size_t rows = l->rows, samples = l->batch, real = sizeof(float), hidden = net->memory ? net->hidden : 0;
-    const size_t after = (s->horizon + 1) * rows, seen = s->normalize && !net->bytes ? l->numbers : 0;
+    const size_t after = (s->horizon + 1) * rows, seen = l->numbers;
     const size_t strands = LEARN_STRANDS, wide = sizeof(double);
     const EnvRowsConfig envs = learner_envs(s, NULL, NULL);
     size_t at = env_align(sizeof *l);
@@ -198,13 +218,10 @@ static size_t learner_lay(Learner *l, char *memory) {
                {&l->room, learn_room_float(net) * real},
                {&l->sums, strands * LEARN_SUMS * wide},
                {&l->seen, strands * (1 + 2 * seen) * wide},
-               {&l->number, wide},
                {&l->total, seen * wide},
                {&l->squares, seen * wide},
                {&l->obs_mean, seen * real},
                {&l->obs_scale, seen * real},
-               {&l->obs, after * l->obs_bytes},
-               {&l->final_obs, samples * l->obs_bytes},
                {&l->hidden, rows * hidden * real},
                {&l->cell, rows * hidden * real},
                {&l->hidden_start, rows * hidden * real},
@@ -238,6 +255,10 @@ static size_t learner_lay(Learner *l, char *memory) {
         memcpy(all[i].place, &place, sizeof place);
         at += env_align(all[i].bytes);
     }
+    for (uint32_t g = 0; g < ENV_GROUPS; g++) {
+        l->obs[g] = memory ? memory + at : NULL, at += env_align(after * env_group_bytes(g));
+        l->final_obs[g] = memory ? memory + at : NULL, at += env_align(samples * env_group_bytes(g));
+    }
     return at;
 }
 
@@ -247,55 +268,70 @@ LEARN_API size_t learner_size(const LearnSettings *settings) {
     return learner_lay(&l, NULL);
 }
 
-/* Weights, matrices counted in the order in which they are drawn: layers, memory, the action's head, the value's. */
-static void learner_weights(Learner *l) {
+/* A layer's weights, matrix by matrix, in the order in which they are drawn; returns how many matrices there were.
+ * critic: of the heads, the value's, otherwise the action's. */
+static uint32_t learner_draw(Learner *l, size_t i, bool critic, const learn_layer_float *of, float *weight,
+                             uint32_t matrix) {
     const learn_net_float *net = &l->net;
+    const learn_plan_float plan = learn_plan_of_float(net);
     const uint64_t seed = (uint64_t)l->settings.seed_high << 32 | l->settings.seed;
     double *room = (double *)(void *)l->gradients; /* there is room: each strand has a place for every weight */
-    float *to = l->parameters;
+    size_t out = of->out, in = of->in, count = 1;
+    double gain = i == plan.heads ? 0.01 : of->activation ? 1.4142135623730951 : 1;
+    if (net->memory == LEARN_MINGRU && i == plan.memory)
+        count = 2, out /= 2;
+    if (i == plan.heads && critic)
+        weight += (out - 1) * in, out = 1, in += plan.layers > i + 1 ? learn_outputs_float(net, true) : 0;
+    else if (i == plan.heads)
+        out--;
+    for (size_t k = 0; k < count; k++, weight += out * in)
+        learn_orthogonal_float(seed, matrix + (uint32_t)k, out, in, gain, weight, room);
+    return (uint32_t)count;
+}
+
+/* Matrices are drawn in this order: layers of what everyone sees, memory, the action's head; layers of what the critic
+ * alone sees, the value's head. */
+static void learner_weights(Learner *l) {
+    const learn_net_float *net = &l->net;
+    const learn_plan_float plan = learn_plan_of_float(net);
+    learn_layer_float of = {0};
     uint32_t matrix = 0;
-    size_t last = learn_last_float(net);
-    for (size_t i = 0; i < last; i++) {
-        learn_layer_float of = learn_layer_of_float(net, i);
-        size_t parts = net->memory == LEARN_MINGRU && i >= net->layers ? 2 : 1, out = of.out / parts;
-        double gain = i < net->layers ? 1.4142135623730951 : 1;
-        for (size_t k = 0; k < parts; k++, to += of.in * out)
-            learn_orthogonal_float(seed, matrix++, out, of.in, gain, to, room);
-    }
-    if (!net->choices) {
-        learn_deviations_float(net->heads, net->reach, to);
-        to += net->heads;
-    }
-    for (size_t i = 0; i < last; i++) {
-        if (net->memory == LEARN_LSTM && i == net->layers + 1 && l->settings.remember) {
-            float *keep = to + net->hidden; /* the forget gate's; the input gate is before it */
+    size_t weight, bias;
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i <= plan.heads; i++) {
+            bool first, critic = i >= plan.critic;
+            if (i < plan.encoder)
+                critic = net->group[learn_stem_of_float(net, i, &first)].critic;
+            learn_next_float(net, i, &of, &weight, &bias);
+            if (i == plan.heads || critic == (k == 1))
+                matrix += learner_draw(l, i, k, &of, l->parameters + weight, matrix);
+            if (net->memory != LEARN_LSTM || i != plan.memory + 1 || !l->settings.remember)
+                continue;
+            float *enter = l->parameters + bias, *keep = enter + net->hidden; /* biases of gates */
             learn_lasting_float(net->hidden, (double)l->settings.remember, keep);
-            for (size_t k = 0; k < net->hidden; k++)
-                to[k] = -keep[k];
+            for (size_t j = 0; j < net->hidden; j++)
+                enter[j] = -keep[j];
         }
-        to += learn_layer_of_float(net, i).out;
-    }
-    learn_layer_float of = learn_layer_of_float(net, last);
-    for (size_t k = 0; k < 2; k++) {
-        size_t out = k ? 1 : of.out - 1;
-        learn_orthogonal_float(seed, matrix++, out, of.in, 0.01, to, room);
-        to += out * of.in;
-    }
+    if (!net->choices)
+        learn_deviations_float(net->heads, net->reach, l->parameters + learn_matrices_float(net));
 }
 
 /* What step t reads and writes. */
 static EnvBuffers learner_buffers(Learner *l, size_t t) {
     const size_t rows = l->rows, at = (t + 1) * rows;
-    return (EnvBuffers){.obs = {l->obs + at * l->obs_bytes},
-                        .action = (char *)l->told + t * rows * l->net.heads * sizeof(float),
+    EnvBuffers found = {.action = (char *)l->told + t * rows * l->net.heads * sizeof(float),
                         .mask = env.mask ? l->mask + at * l->net.choices : NULL,
                         .reward = l->reward + t * rows,
                         .terminated = l->terminated + t * rows,
                         .truncated = l->truncated + t * rows,
                         .alive = l->alive + at,
                         .reset = l->reset + at,
-                        .final_obs = {l->final_obs + t * rows * l->obs_bytes},
                         .record = l->record + t * rows * ENV_RECORD};
+    for (uint32_t g = 0; g < ENV_GROUPS; g++) {
+        found.obs[g] = l->obs[g] + at * env_group_bytes(g);
+        found.final_obs[g] = l->final_obs[g] + t * rows * env_group_bytes(g);
+    }
+    return found;
 }
 
 LEARN_API Learner *learner_new(void *memory, const LearnSettings *settings) {
@@ -305,9 +341,12 @@ LEARN_API Learner *learner_new(void *memory, const LearnSettings *settings) {
     l->settings = *settings;
     learner_describe(l);
     learner_lay(l, memory);
-    if (settings->normalize && !l->net.bytes)
-        l->net.mean = l->obs_mean, l->net.scale = l->obs_scale;
-    for (size_t i = 0; l->net.mean && i < l->numbers; i++)
+    for (uint32_t g = 0, at = 0; g < ENV_GROUPS; g++)
+        if (learner_normalises(settings, g)) {
+            l->group[g].mean = l->obs_mean + at, l->group[g].scale = l->obs_scale + at;
+            at += (uint32_t)learn_seen_float(&l->group[g]);
+        }
+    for (size_t i = 0; i < l->numbers; i++)
         l->obs_scale[i] = 1;
     for (size_t n = 0; n < l->rows; n++)
         l->strand[n] = (uint8_t)(n * LEARN_STRANDS / l->rows);
@@ -339,26 +378,28 @@ static void learner_collect(Learner *l) {
     const size_t horizon = l->settings.horizon, rows = l->rows, size = rows * l->net.hidden, end = horizon * rows;
     const uint64_t seed = (uint64_t)l->settings.seed_high << 32 | l->settings.seed;
     const learn_net_float *net = &l->net;
-    const learn_world_float world = {.step = learner_step,
-                                     .envs = l->envs,
-                                     .buffers = l->each,
-                                     .block = ENV_LANES * learner_agents(&l->settings),
-                                     .steps = horizon,
-                                     .rows = rows,
-                                     .obs = l->obs,
-                                     .mask = env.mask ? l->mask : NULL,
-                                     .resets = l->reset,
-                                     .truncated = l->truncated,
-                                     .final_obs = l->final_obs,
-                                     .hidden = net->memory ? l->hidden : NULL,
-                                     .cell = net->memory == LEARN_LSTM ? l->cell : NULL,
-                                     .noise = l->noise,
-                                     .action = l->action,
-                                     .told = l->told,
-                                     .log_prob = l->log_prob,
-                                     .value = l->value,
-                                     .final_value = l->final_value};
-    memcpy(l->obs, l->obs + end * l->obs_bytes, rows * l->obs_bytes); /* what the last rollout ended with */
+    learn_world_float world = {.step = learner_step,
+                               .envs = l->envs,
+                               .buffers = l->each,
+                               .block = ENV_LANES * learner_agents(&l->settings),
+                               .steps = horizon,
+                               .rows = rows,
+                               .mask = env.mask ? l->mask : NULL,
+                               .resets = l->reset,
+                               .truncated = l->truncated,
+                               .hidden = net->memory ? l->hidden : NULL,
+                               .cell = net->memory == LEARN_LSTM ? l->cell : NULL,
+                               .noise = l->noise,
+                               .action = l->action,
+                               .told = l->told,
+                               .log_prob = l->log_prob,
+                               .value = l->value,
+                               .final_value = l->final_value};
+    for (uint32_t g = 0; g < ENV_GROUPS; g++) { /* what the last rollout ended with */
+        const size_t bytes = env_group_bytes(g);
+        memcpy(l->obs[g], l->obs[g] + end * bytes, rows * bytes);
+        world.obs[g] = l->obs[g], world.final_obs[g] = l->final_obs[g];
+    }
     memcpy(l->alive, l->alive + end, rows);
     memcpy(l->reset, l->reset + end, rows);
     if (env.mask)
@@ -419,22 +460,23 @@ static double learner_descend(Learner *l, const learn_batch_float *batch, const 
 static double learner_learn(Learner *l, double rate, double entropy, double *sums) {
     const LearnSettings *s = &l->settings;
     const uint64_t seed = (uint64_t)s->seed_high << 32 | s->seed;
-    const learn_batch_float batch = {.obs = l->obs,
-                                     .mask = env.mask ? l->mask : NULL,
-                                     .action = l->action,
-                                     .log_prob = l->log_prob,
-                                     .value = l->value,
-                                     .returns = l->returns,
-                                     .advantage = l->advantage,
-                                     .weight = l->weight,
-                                     .resets = l->reset,
-                                     .hidden = l->net.memory ? l->hidden_start : NULL,
-                                     .cell = l->net.memory == LEARN_LSTM ? l->cell_start : NULL,
-                                     .rows = l->rows,
-                                     .clip = (float)s->clip,
-                                     .value_clip = (float)s->value_clip,
-                                     .value_weight = (float)s->value_weight,
-                                     .entropy_weight = (float)entropy};
+    learn_batch_float batch = {.mask = env.mask ? l->mask : NULL,
+                               .action = l->action,
+                               .log_prob = l->log_prob,
+                               .value = l->value,
+                               .returns = l->returns,
+                               .advantage = l->advantage,
+                               .weight = l->weight,
+                               .resets = l->reset,
+                               .hidden = l->net.memory ? l->hidden_start : NULL,
+                               .cell = l->net.memory == LEARN_LSTM ? l->cell_start : NULL,
+                               .rows = l->rows,
+                               .clip = (float)s->clip,
+                               .value_clip = (float)s->value_clip,
+                               .value_weight = (float)s->value_weight,
+                               .entropy_weight = (float)entropy};
+    for (uint32_t g = 0; g < ENV_GROUPS; g++)
+        batch.obs[g] = l->obs[g];
     size_t all = l->net.memory ? l->rows : l->batch, per_epoch = l->batch / s->minibatch, each = all / per_epoch;
     double times = s->epochs * (double)per_epoch, norm = 0;
     size_t count = (size_t)((times + 0x1p52) - 0x1p52); /* rounded, halves to the even one */
@@ -452,6 +494,23 @@ static double learner_learn(Learner *l, double rate, double entropy, double *sum
     return norm / (double)count;
 }
 
+/* Takes the rollout's observations into their statistics. */
+static void learner_observe(Learner *l) {
+    for (uint32_t g = 0, at = 0; g < ENV_GROUPS; g++) {
+        const learn_group_float *of = &l->group[g];
+        const size_t numbers = learn_seen_float(of);
+        const bool masked = g + 1 < ENV_GROUPS && of[1].kind == LEARN_PRESENT;
+        if (!of->mean)
+            continue;
+        learn_observe_float(of, l->batch, l->rows, (const float *)(const void *)l->obs[g],
+                            masked ? (const uint8_t *)l->obs[g + 1] : NULL, l->alive, l->strand, 0, LEARN_STRANDS,
+                            l->seen);
+        learn_normalize_float(numbers, l->seen, &l->number[g], l->total + at, l->squares + at, l->obs_mean + at,
+                              l->obs_scale + at);
+        at += (uint32_t)numbers;
+    }
+}
+
 static uint32_t learner_finite(const float *x, size_t n) {
     uint32_t finite = 1;
     for (size_t i = 0; i < n; i++)
@@ -462,7 +521,7 @@ static uint32_t learner_finite(const float *x, size_t n) {
 /* Keeps the network as it is, or goes back to the one that was kept. */
 static void learner_keep(Learner *l, bool back) {
     float *kept = l->good, *of[] = {l->parameters, l->obs_mean, l->obs_scale};
-    size_t seen = l->net.mean ? l->numbers : 0, size[] = {l->count, seen, seen};
+    size_t size[] = {l->count, l->numbers, l->numbers};
     for (size_t i = 0; i < 3; kept += size[i++])
         memcpy(back ? of[i] : kept, back ? kept : of[i], size[i] * sizeof *kept);
 }
@@ -479,13 +538,9 @@ LEARN_API uint32_t learner_update(Learner *l, LearnMeasures *measures) {
     learner_collect(l);
     learner_estimate(l);
     double norm = learner_learn(l, rate, entropy, sums);
-    if (l->net.mean) {
-        learn_observe_float(&l->net, l->batch, l->rows, (const float *)(void *)l->obs, l->alive, l->strand, 0,
-                            LEARN_STRANDS, l->seen);
-        learn_normalize_float(&l->net, l->seen, l->number, l->total, l->squares, l->obs_mean, l->obs_scale);
-    }
-    l->spoilt = norm - norm != 0 || !learner_finite(l->parameters, l->count) ||
-                (l->net.mean && !learner_finite(l->obs_mean, l->numbers));
+    learner_observe(l);
+    l->spoilt =
+        norm - norm != 0 || !learner_finite(l->parameters, l->count) || !learner_finite(l->obs_mean, l->numbers);
     if (l->spoilt) {
         learner_keep(l, true);
         return 0;
@@ -523,18 +578,17 @@ LEARN_API const float *learner_parameters(const Learner *l) {
     return l->parameters;
 }
 LEARN_API const float *learner_mean(const Learner *l) {
-    return l->net.mean;
+    return l->numbers ? l->obs_mean : NULL;
 }
 LEARN_API const float *learner_scale(const Learner *l) {
-    return l->net.scale;
+    return l->numbers ? l->obs_scale : NULL;
 }
 
 LEARN_API uint32_t learner_hash(const Learner *l) {
     uint32_t hash = 2166136261u;
-    size_t seen = l->net.mean ? l->numbers : 0;
     const float *of[] = {l->parameters, l->obs_mean, l->obs_scale};
     for (size_t k = 0; k < 3; k++)
-        for (size_t i = 0; i < (k ? seen : l->count); i++) {
+        for (size_t i = 0; i < (k ? l->numbers : l->count); i++) {
             uint32_t bits = mnw_bits(of[k][i]);
             for (size_t byte = 0; byte < 4; byte++)
                 hash = (hash ^ (bits >> 8 * byte & 255)) * 16777619u;

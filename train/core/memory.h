@@ -3,8 +3,8 @@
  * call. */
 
 /* cffi: begin */
-LEARN_API void FN(learn_forward)(const FN(learn_net) * net, const REAL *packed, size_t n, const void *obs, REAL *hidden,
-                                 REAL *cell, REAL *head, REAL *room);
+LEARN_API void FN(learn_forward)(const FN(learn_net) * net, const REAL *packed, size_t n, const void *const *obs,
+                                 REAL *hidden, REAL *cell, REAL *head, REAL *room);
 /* cffi: end */
 
 #define LEARN_SIGMOID_OF(x) (1 / (1 + LEARN_EXP_OF(-(x))))
@@ -83,9 +83,10 @@ static void FN(learn_recall)(const FN(learn_net) * net, size_t n, REAL *restrict
  * index is NULL; or NULL. */
 static void FN(learn_steps)(const FN(learn_net) * net, const REAL *packed, size_t steps, size_t n, const REAL *y,
                             const uint8_t *resets, size_t stride, const int64_t *index, const FN(learn_tile) * tile) {
-    FN(learn_layer) of = FN(learn_layer_of)(net, net->layers), again = FN(learn_layer_of)(net, net->layers + 1);
+    size_t first = FN(learn_plan_of)(net).memory;
+    FN(learn_layer) of = FN(learn_layer_of)(net, first), again = FN(learn_layer_of)(net, first + 1);
     size_t row = of.in_row, wide = of.out_row, size = n * row;
-    FN(learn_weigh)(&of, packed, steps * n, y, tile->given, LEARN_NO_ACTIVATION);
+    FN(learn_weigh)(&of, packed, steps * n, y, tile->given);
     for (size_t t = 0; t < steps; t++) {
         REAL *before = tile->before + t * size, *cell_before = tile->cell_before + t * size;
         if (t > 0) {
@@ -98,7 +99,7 @@ static void FN(learn_steps)(const FN(learn_net) * net, const REAL *packed, size_
                 memset(cell_before + i * row, 0, row * sizeof *before);
             }
         if (net->memory != LEARN_MINGRU)
-            FN(learn_weigh)(&again, packed, n, before, tile->held + t * n * wide, LEARN_NO_ACTIVATION);
+            FN(learn_weigh)(&again, packed, n, before, tile->held + t * n * wide);
         FN(learn_remember)(net, n, tile->given + t * n * wide, tile->held + t * n * wide, wide, before, cell_before,
                            tile->hidden + t * size, tile->cell + t * size, row);
     }
@@ -108,7 +109,7 @@ static void FN(learn_steps)(const FN(learn_net) * net, const REAL *packed, size_
 static void FN(learn_unwind)(const FN(learn_net) * net, const REAL *packed, size_t steps, size_t n,
                              const uint8_t *resets, size_t stride, const int64_t *index, const FN(learn_tile) * tile,
                              REAL *d) {
-    FN(learn_layer) again = FN(learn_layer_of)(net, net->layers + 1);
+    FN(learn_layer) again = FN(learn_layer_of)(net, FN(learn_plan_of)(net).memory + 1);
     size_t row = FN(learn_stride)(net->hidden), wide = FN(learn_stride)(FN(learn_gates)(net) * net->hidden);
     size_t size = n * row;
     memset(tile->d_cell, 0, size * sizeof *d);
@@ -147,15 +148,17 @@ static void FN(learn_spread)(const FN(learn_net) * net, size_t n, const REAL *fr
                net->hidden * sizeof *to);
 }
 
-/* What the network makes of at most a tile's samples, those at index[...] or, where that is NULL, all n of `obs`, into
- * head [n][width]. With memory, hidden and (LSTM) cell [...][hidden] are what it holds for each, cleared first where
- * resets [...], unless NULL, is 1; where `keep` they become what it holds after. */
-static void FN(learn_see)(const FN(learn_net) * net, const REAL *packed, size_t n, const void *obs,
+/* What the network makes of at most a tile's samples, those of obs, arrays of its groups, at `first` and there at
+ * index[...] or, where that is NULL, all n, into head [n][width]. With memory, hidden and (LSTM) cell [...][hidden] are
+ * what it holds for each, cleared first where resets [...], unless NULL, is 1; where `keep` they become what it holds
+ * after. */
+static void FN(learn_see)(const FN(learn_net) * net, const REAL *packed, size_t n, const void *const *obs, size_t first,
                           const int64_t *index, const uint8_t *resets, REAL *hidden, REAL *cell, bool keep,
                           const FN(learn_tile) * tile, REAL *head) {
+    const learn_places places = {.first = first, .n = n, .index = index};
     size_t size = net->hidden, row = FN(learn_stride)(size);
-    FN(learn_take)(net, obs, index, 0, n, tile->x);
-    REAL *y = FN(learn_encode)(net, packed, n * (net->parts ? net->parts : 1), tile);
+    FN(learn_take)(net, packed, obs, &places, n, tile);
+    REAL *y = FN(learn_through)(net, packed, n * FN(learn_parts)(net), tile->encoder);
     if (net->memory) {
         FN(learn_spread)(net, n, hidden, index, tile->before);
         FN(learn_spread)(net, n, cell, index, tile->cell_before);
@@ -173,22 +176,17 @@ static void FN(learn_see)(const FN(learn_net) * net, const REAL *packed, size_t 
 
 /* Samples that acting takes at once. */
 static size_t FN(learn_at_once)(const FN(learn_net) * net) {
-    return net->parts ? FN(learn_samples)(net) : LEARN_TILE;
+    size_t samples = FN(learn_samples)(net);
+    return samples < LEARN_TILE ? samples : LEARN_TILE;
 }
 
-static size_t FN(learn_obs_bytes)(const FN(learn_net) * net) { /* of a sample */
-    return (net->parts ? net->parts : 1) * net->inputs * (net->bytes ? 1 : sizeof(float));
-}
-
-/* obs of n samples -> head [n][width]. With memory, hidden and (LSTM) cell [n][hidden] are what it holds, before and
- * after; otherwise NULL. */
-LEARN_API void FN(learn_forward)(const FN(learn_net) * net, const REAL *packed, size_t n, const void *obs, REAL *hidden,
-                                 REAL *cell, REAL *head, REAL *room) {
+/* obs, arrays of its groups, of n samples -> head [n][width]. With memory, hidden and (LSTM) cell [n][hidden] are what
+ * it holds, before and after; otherwise NULL. */
+LEARN_API void FN(learn_forward)(const FN(learn_net) * net, const REAL *packed, size_t n, const void *const *obs,
+                                 REAL *hidden, REAL *cell, REAL *head, REAL *room) {
     FN(learn_tile) tile = FN(learn_tile_in)(net, room);
     size_t width = FN(learn_width)(net), each = FN(learn_at_once)(net), size = net->hidden;
-    for (size_t i = 0; i < n; i += each) {
-        size_t m = n - i < each ? n - i : each;
-        FN(learn_see)(net, packed, m, (const char *)obs + i * FN(learn_obs_bytes)(net), NULL, NULL,
-                      hidden ? hidden + i * size : NULL, cell ? cell + i * size : NULL, true, &tile, head + i * width);
-    }
+    for (size_t i = 0; i < n; i += each)
+        FN(learn_see)(net, packed, n - i < each ? n - i : each, obs, i, NULL, NULL, hidden ? hidden + i * size : NULL,
+                      cell ? cell + i * size : NULL, true, &tile, head + i * width);
 }

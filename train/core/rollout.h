@@ -9,15 +9,15 @@ typedef struct FN(learn_world) { /* environments, and what they and the network 
     const void *const *buffers; /* [steps]: what it reads and writes in each, which is what stands below */
     size_t block;               /* rows of a block */
     size_t steps, rows;
-    const void *obs;                   /* [steps + 1][rows][parts x inputs] */
+    const void *obs[LEARN_GROUPS];     /* of each group [steps + 1][rows][count x inputs] */
     const uint8_t *mask;               /* [steps + 1][rows][choices]; or NULL */
     const uint8_t *resets, *truncated; /* resets: [steps + 1][rows] */
-    const void *final_obs;             /* as obs */
-    REAL *hidden, *cell;               /* with memory, [rows][hidden]: what it holds, before and after */
-    const REAL *noise;                 /* [steps][rows][heads] */
-    void *action, *told;               /* see learn_sample */
-    REAL *log_prob, *value;            /* value: [steps + 1][rows] */
-    REAL *final_value;                 /* of final_obs, where truncated */
+    const void *final_obs[LEARN_GROUPS];
+    REAL *hidden, *cell;    /* with memory, [rows][hidden]: what it holds, before and after */
+    const REAL *noise;      /* [steps][rows][heads] */
+    void *action, *told;    /* see learn_sample */
+    REAL *log_prob, *value; /* value: [steps + 1][rows] */
+    REAL *final_value;      /* of final_obs, where truncated */
 } FN(learn_world);
 
 LEARN_API void FN(learn_act)(const FN(learn_net) * net, const REAL *packed, const FN(learn_world) * world, size_t first,
@@ -30,9 +30,9 @@ static void FN(learn_act_in)(const FN(learn_net) * net, const REAL *packed, cons
     size_t each = FN(learn_at_once)(net), width = FN(learn_width)(net), size = net->hidden, heads = net->heads;
     for (size_t row = first; row < last; row += each) {
         size_t n = last - row < each ? last - row : each, at = t * world->rows + row;
-        FN(learn_see)(net, packed, n, (const char *)world->obs + at * FN(learn_obs_bytes)(net), NULL,
-                      world->resets + at, world->hidden ? world->hidden + row * size : NULL,
-                      world->cell ? world->cell + row * size : NULL, t < world->steps, tile, tile->head);
+        FN(learn_see)(net, packed, n, world->obs, at, NULL, world->resets + at,
+                      world->hidden ? world->hidden + row * size : NULL, world->cell ? world->cell + row * size : NULL,
+                      t < world->steps, tile, tile->head);
         for (size_t r = 0; r < n; r++)
             world->value[at + r] = tile->head[(r + 1) * width - 1];
         if (t < world->steps)
@@ -53,8 +53,8 @@ static void FN(learn_cut)(const FN(learn_net) * net, const REAL *packed, const F
             places[n++] = (int64_t)row;
         if (!n || (n < each && row + 1 < last))
             continue;
-        FN(learn_see)(net, packed, n, (const char *)world->final_obs + at * FN(learn_obs_bytes)(net), places, NULL,
-                      world->hidden, world->cell, false, tile, tile->head);
+        FN(learn_see)(net, packed, n, world->final_obs, at, places, NULL, world->hidden, world->cell, false, tile,
+                      tile->head);
         for (size_t i = 0; i < n; i++)
             world->final_value[at + (size_t)places[i]] = tile->head[(i + 1) * width - 1];
         n = 0;

@@ -130,25 +130,18 @@ LEARN_API void FN(learn_collect)(const FN(learn_net) * net, size_t count, REAL *
     size_t numbers = FN(learn_gradients)(net);
     FN(learn_join)(count, numbers, gradient);
     FN(learn_join_sums)(count, LEARN_SUMS, sums);
-    REAL *weight = flat, *bias = flat;
-    size_t last = FN(learn_last)(net);
-    for (size_t l = 0; l < last; l++) {
-        FN(learn_layer) of = FN(learn_layer_of)(net, l);
-        bias += of.in * of.out;
-    }
-    if (!net->choices) {
-        memcpy(bias, gradient + numbers - net->heads, net->heads * sizeof *flat);
-        bias += net->heads;
-    }
-    for (size_t l = 0; l <= last; l++) {
-        FN(learn_layer) of = FN(learn_layer_of)(net, l);
+    const FN(learn_plan) plan = FN(learn_plan_of)(net);
+    FN(learn_layer) of = {0};
+    size_t weight, bias;
+    if (!net->choices)
+        memcpy(flat + FN(learn_matrices)(net), gradient + numbers - net->heads, net->heads * sizeof *flat);
+    for (size_t l = 0; l < plan.layers; l++) {
+        FN(learn_next)(net, l, &of, &weight, &bias);
         const REAL *from = gradient + of.gradient;
-        if (l == last)
-            weight = bias, bias += of.in * of.out;
         for (size_t j = 0; j < of.out; j++)
-            memcpy(weight + j * of.in, from + j * of.in_row, of.in * sizeof *flat);
-        memcpy(bias, from + of.out * of.in_row, of.out * sizeof *flat);
-        weight += of.in * of.out, bias += of.out;
+            memcpy(flat + weight + j * of.in, from + j * of.in_row, of.in * sizeof *flat);
+        if (l <= plan.heads)
+            memcpy(flat + bias, from + of.out * of.in_row, of.out * sizeof *flat);
     }
 }
 
