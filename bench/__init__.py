@@ -8,7 +8,9 @@ the rest. What training must reach is in each environment's train.toml (`minnow.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,7 @@ KINDS = {
     "train": Kind("[options]", "training's steps a second, and where its time goes"),
     "solve": Kind("ENV", "seconds of training until a score is reached"),
     "seeds": Kind("ENV", "scores of several seeds, trained with the settings of train.toml"),
+    "foreign": Kind("ENV", "training's steps a second on an environment of others, beside Stable-Baselines3"),
     "ablate": Kind("[options]", "what each switch of training is worth"),
 }
 
@@ -41,3 +44,10 @@ class Measured:
 
     rows: list[dict[str, Any]]
     passed: bool = True
+
+
+def processors(pids: Iterable[int]) -> float:
+    """Seconds that this process, and on Linux others, have computed. Their clocks are those that clock_getcpuclockid(3)
+    names."""
+    others = pids if sys.platform == "linux" else ()
+    return time.process_time() + sum(time.clock_gettime(~pid << 3 | 2) for pid in others)

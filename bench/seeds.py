@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from minnow import envs
-from minnow.bench import Measured, Say
+from minnow.bench import Measured, Say, processors
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.files import write_atomic
 from minnow.train import config as configs
@@ -39,7 +39,7 @@ class Options:
 
 def measure(options: Options, say: Say) -> Measured:
     """Passed if every seed reached the environment's bar."""
-    place = envs.folder(options.env)
+    place = envs.place(options.env)
     bar = configs.needed_bar(place)
     if options.seeds < 1:
         raise MinnowError(f"--seeds is {options.seeds}: it must be 1 or more.")
@@ -84,27 +84,28 @@ def summary(found: list[dict[str, Any]], bar: configs.Bar) -> str:
     return f"{len(found)} seeds: {spread}; {below} below the bar ({bar.least:g}), {far} below 90 % of the median"
 
 
-def fingerprint(place: Path) -> str:
+def fingerprint(place: envs.Place) -> str:
     """What tells runs by other settings, or of another version of the environment, apart."""
     settings = {key: value for key, value in configs.defaults(place).to_dict().items() if key not in ("seed", "path")}
     known = json.dumps([settings, envs.spec(place).source_hash], sort_keys=True)
     return hashlib.sha256(known.encode()).hexdigest()[:12]
 
 
-def trained(place: Path, seed: int, episodes: int, bar: configs.Bar) -> dict[str, Any]:
+def trained(place: envs.Place, seed: int, episodes: int, bar: configs.Bar) -> dict[str, Any]:
     """One seed's training with the environment's own settings, on the processor, and what its policy scores."""
     from minnow.train import backend, evaluation, run
 
     config = dataclasses.replace(configs.defaults(place), seed=seed)
     run.prepare(config)
     trainer = backend.trainer(config)
-    start, processor = time.perf_counter(), time.process_time()
+    pids = trainer.vector.pids
+    start, processor = time.perf_counter(), processors(pids)
     while trainer.update_index < trainer.updates:
         trainer.update(measure=False)
         trainer.take_episodes()
     passed = {
         "seconds": round(time.perf_counter() - start, 3),
-        "cpu_seconds": round(time.process_time() - processor, 3),
+        "cpu_seconds": round(processors(pids) - processor, 3),
         "steps": trainer.steps,
     }
     score = evaluation.evaluate(evaluation.TorchPlayer(trainer.policy), place, episodes).to_dict()

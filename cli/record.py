@@ -136,15 +136,19 @@ def _foreign(ref: envs.Foreign, chosen: Flags) -> int:
     out, seconds = Path(chosen.out), 6.0 if chosen.seconds is None else chosen.seconds
     if out.suffix not in KINDS[:-1]:
         raise MinnowError(f"-o is {chosen.out!r}: the file's name must end in {', '.join(KINDS[:-1])}.")
-    if ref.kind == "vector" or not chosen.policy or not 0 <= seconds <= 600:
-        raise MinnowError(f"{ref}: give --policy FILE.minnow and --seconds 0 to 600, of gym: or pettingzoo:.")
+    if ref.kind == "vector" or not chosen.policy or not 0 <= seconds <= 600 or not 16 <= chosen.width <= 4096:
+        raise MinnowError(
+            f"{ref}: give --policy FILE.minnow, --seconds 0 to 600 and --width 16 to 4096, of gym: or pettingzoo:."
+        )
     player, spec = FilePlayer(cinfer.load(chosen.policy)), envs.spec(ref)
-    vector = ForeignVector(ref, 1, seed=EVALUATION | chosen.seed, render=True)
+    params = flags.changed(spec, chosen.env)
+    vector = ForeignVector(ref, 1, seed=EVALUATION | chosen.seed, params=params, render=True)
     buffers = vector.buffers()
     vector.reset(buffers)
     player.begin(vector.rows, chosen.seed)
     first = vector.picture()
-    height, width = (side // 2 * 2 for side in first.shape[:2])
+    scale = max(1, chosen.width // first.shape[1])  # some draw a pixel a cell
+    height, width = (side * scale // 2 * 2 for side in first.shape[:2])
     count = max(1, round(seconds * spec.tick_rate))
 
     def pictures() -> Iterator[np.ndarray]:
@@ -152,7 +156,7 @@ def _foreign(ref: envs.Foreign, chosen: Flags) -> int:
             mask = buffers.mask if spec.masked else None
             buffers.action[:] = player.act(buffers.obs, mask, buffers.reset, buffers.alive)
             vector.step(buffers)
-            yield vector.picture()[:height, :width]
+            yield vector.picture().repeat(scale, 0).repeat(scale, 1)[:height, :width]
 
     write(out, pictures(), (width, height), spec.tick_rate)
     told = {"file": str(out), "bytes": out.stat().st_size, "pictures": 1 if out.suffix == ".png" else count}

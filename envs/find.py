@@ -51,10 +51,10 @@ def place(env: str | Place) -> Place:
 
 def settings(place: Place) -> Path:
     """The file of an environment's own settings, which may not be there: train.toml of its folder; of a foreign one in
-    a folder of its name, on the first shelf that has it or else on ./envs."""
+    a folder of its name, on the first shelf that has it, of which ours is the last, or else on ./envs."""
     if isinstance(place, Path):
         return place / "train.toml"
-    files = [shelf / place.shelf / "train.toml" for shelf in shelves()]
+    files = [shelf / place.shelf / "train.toml" for shelf in (*shelves(), OURS / "foreign")]
     return next((file for file in files if file.is_file()), files[0])
 
 
@@ -66,7 +66,8 @@ def folder(env: str | Place) -> Path:
     if isinstance(env, Foreign) or (isinstance(env, str) and reference(env)):
         raise MinnowError(
             f"{env} is not an environment in C, and this needs one: it can be trained, resumed, scored, recorded, "
-            "swept, exported and verified (docs/foreign.md); a page or a window plays environments in C (minnow new)."
+            "swept, exported and verified (docs/foreign.md). A page or a window plays environments in C alone; "
+            f"minnow record {env} --policy FILE.minnow -o FILM.gif films one that draws itself."
         )
     path = Path(env).expanduser()
     if isinstance(env, Path) or os.sep in env or env.startswith("."):

@@ -90,6 +90,11 @@ class Rows:
     agents: int  # of each that the caller drives
     rows: int
 
+    @property
+    def pids(self) -> list[int]:
+        """Of other processes that step some of them."""
+        return []
+
     def buffers(self) -> Buffers:
         """New zeroed arrays for every field; action holds the idle action."""
 
@@ -118,6 +123,11 @@ class Rows:
             "record": ((rows, len(RECORD)), real),
             "over": ((self.num_envs,), flag),
         }
+
+    def move(self, first_index: int) -> None:
+        """From the next reset on environment i plays the stream (seed, first_index + i), from its beginning: as a new
+        vector would, without new processes. Foreign environments alone have it."""
+        raise NotImplementedError
 
     def reset(self, buffers: Buffers) -> None:
         """Begins the next episode of every environment; writes obs, mask, alive, reset."""

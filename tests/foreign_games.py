@@ -7,7 +7,6 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from pettingzoo import ParallelEnv
@@ -146,20 +145,25 @@ class Counters(gymnasium.vector.VectorEnv):
         self.single_observation_space = spaces.Box(0, 99, (1,), np.float32)
         self.single_action_space = spaces.Discrete(3)
 
+    def _given(self, array: np.ndarray) -> Any:
+        if self.numpy:
+            return array
+        import torch  # which takes seconds of each process that imports this file
+
+        return torch.from_numpy(array)
+
     def _seen(self) -> Any:
-        obs = self.time.float().unsqueeze(1).clone()
-        return obs.numpy() if self.numpy else obs
+        return self._given(self.time.astype(np.float32)[:, None])
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict]:
-        self.time = torch.zeros(self.num_envs, dtype=torch.int64)
-        self.over = torch.zeros(self.num_envs, dtype=torch.bool)
+        self.time, self.over = np.zeros(self.num_envs, int), np.zeros(self.num_envs, bool)
         return self._seen(), {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict]:
-        assert isinstance(actions, np.ndarray if self.numpy else torch.Tensor)
-        place, waits = torch.arange(self.num_envs), self.over
-        self.time = torch.where(waits, 0, self.time + 1)
-        reward = torch.where(waits, 0, torch.as_tensor(actions))
+        assert isinstance(actions, np.ndarray) == self.numpy
+        place, waits = np.arange(self.num_envs), self.over
+        self.time = np.where(waits, 0, self.time + 1)
+        reward = np.where(waits, 0, np.asarray(actions))
         over = ~waits & (self.time == 2 + place)
         ends, cuts = over & (place % 2 == 0), over & (place % 2 == 1)
         info = {}
@@ -171,11 +175,9 @@ class Counters(gymnasium.vector.VectorEnv):
                 rows, last = last, np.full(self.num_envs, None, object)
                 for row in np.flatnonzero(over):
                     last[row] = rows[row]
-            info = {"final_obs": last, "_final_obs": over}
-            self.time = torch.where(over, 0, self.time)
-        if self.numpy:
-            return self._seen(), reward.numpy(), ends.numpy(), cuts.numpy(), info
-        return self._seen(), reward, ends, cuts, info
+            info = {"final_obs": last, "_final_obs": self._given(over)}
+            self.time = np.where(over, 0, self.time)
+        return self._seen(), *map(self._given, (reward, ends, cuts)), info
 
 
 def same_step(num_envs: int) -> Counters:

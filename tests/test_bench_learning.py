@@ -8,7 +8,7 @@ import pytest
 from sure import sure
 
 from minnow import envs
-from minnow.bench import ablate, peers, seeds, solve, wait
+from minnow.bench import ablate, foreign, peers, seeds, solve, wait
 from minnow.cli.main import main
 from minnow.train import config as configs
 
@@ -121,7 +121,53 @@ def test_other_trainers_are_measured(capsys, monkeypatch):
         assert row["steps_per_second"] > 0 and row["steps"] > 0 and 0 < row["seconds"] < 20 and row["score"] >= 15
 
 
+def small(monkeypatch, tmp_path, name, bar=""):
+    """Settings of a foreign environment by which it trains in an instant."""
+    place = tmp_path / "envs" / name
+    place.mkdir(parents=True)
+    settings = "steps = 256\nenvs = 4\nhorizon = 32\nminibatch = 64\nepochs = 1.0\nenv_threads = 1"
+    (place / "train.toml").write_text(f"[train]\n{settings}\n[bar]\n{bar}")
+    monkeypatch.chdir(tmp_path)
+
+
+def test_seeds_of_a_foreign_environment(capsys, monkeypatch, tmp_path):
+    small(monkeypatch, tmp_path, "gym-foreign_games-Matching", "success_rate = 0.5")
+    argv = ["bench", "seeds", "gym:foreign_games:Matching", "--seeds", "1", "--episodes", "4", "--json"]
+    assert main(argv) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["steps"] == 256 and row["reached"] and row["success_rate"] == 1 and row["cpu_seconds"] > 0
+
+
+def test_a_foreign_environment_is_measured_beside_another_trainer(capsys, monkeypatch, tmp_path):
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    small(monkeypatch, tmp_path, "gym-CartPole-v1")
+    made = lambda config: DummyVecEnv([lambda: foreign.monitored(config.place)] * 2)  # noqa: E731
+    monkeypatch.setattr(foreign, "vectored", made)  # in this process, which SubprocVecEnv is not
+    argv = ["bench", "foreign", "gym:CartPole-v1", "--rounds", "1", "--seconds", "0.01", "--processes", "1", "--json"]
+    assert main(argv) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["backend"] == "c" and row["ratio"] == pytest.approx(
+        row["steps_per_second"] / row["sb3_steps_per_second"], abs=0.01
+    )
+    assert row["limit"] > row["steps_per_cpu_second"] > 0 and row["sb3_steps_per_cpu_second"] > 0
+
+
+def test_turns_are_told_by_their_medians():
+    laps = {
+        "minnow": [(900, 1.0, 2.0), (600, 1.0, 1.0), (400, 2.0, 1.0)],
+        "sb3": [(100, 1.0, 1.0), (300, 1.0, 1.0), (100, 2.0, 0.5)],
+        "alone": [(1000, 1.0, 0.5)] * 3,
+    }
+    row = foreign.told(laps, 2)
+    assert (row["steps_per_second"], row["sb3_steps_per_second"], row["ratio"]) == (600, 100, 4)
+    assert (row["steps_per_cpu_second"], row["sb3_steps_per_cpu_second"], row["cpu_ratio"]) == (450, 200, 2)
+    assert row["limit"] == 4000
+
+
 BAD = [
+    (["foreign", "pong"], "gym:... and pettingzoo:..., not pong"),
+    (["foreign", "gym:CartPole-v1", "--rounds", "0"], "--rounds is 0"),
     (["ablate", "--env", "pung"], "did you mean pong"),
     (["ablate", "--row", "muon"], "Muon"),
     (["ablate", "--seeds", "1"], "a standard deviation needs 2"),

@@ -181,19 +181,23 @@ def test_agents_must_be_alike() -> None:
         Parallel(Odd(), "it")
 
 
-def test_the_number_of_processes_changes_nothing() -> None:
+def test_neither_processes_nor_what_was_played_before_change_episodes() -> None:
     found = []
-    for threads in (1, 3):
-        vector = ForeignVector(MATCHING, 5, seed=4, first_index=2, threads=threads)
-        buffers, seen = vector.buffers(), []
-        vector.reset(buffers)
-        for _ in range(12):
-            buffers.action[:] = [1, 0]
-            vector.step(buffers)
-            seen += [np.copy(buffers.obs["wheels"]), np.copy(buffers.reward), np.copy(buffers.record)]
-        found.append((np.concatenate([leaf.ravel() for leaf in seen]), vector.save(4)))
+    for threads, before in ((1, 2), (2, 8)):
+        vector = ForeignVector(MATCHING, 5, seed=4, first_index=before, threads=threads)
+        for first in (before, 2):
+            vector.move(first)
+            buffers, seen = vector.buffers(), []
+            vector.reset(buffers)
+            for _ in range(12):
+                buffers.action[:] = [1, 0]
+                vector.step(buffers)
+                seen += [np.copy(buffers.obs["wheels"]), np.copy(buffers.reward), np.copy(buffers.record)]
+            found.append((np.concatenate([leaf.ravel() for leaf in seen]), vector.save(4)))
         vector.close()
-    assert (found[0][0] == found[1][0]).all() and found[0][1] == found[1][1]
+    one, two, other, moved = found
+    assert all((one[0] == each[0]).all() and one[1] == each[1] for each in (two, moved))
+    assert (one[0] != other[0]).any()
 
 
 def test_parameters_reach_the_environment() -> None:

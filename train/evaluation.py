@@ -223,25 +223,29 @@ def evaluate(
     together = max(1, min(FOREIGN if spec.foreign else GROUP, ROWS // agents))
     if spec.foreign:
         threads = max(threads, cores())
+        together = math.ceil(episodes / math.ceil(episodes / together))
     from minnow.train.foreign import rows
 
-    records, lives = [], []
+    records, lives, vector = [], [], None
     for first in range(0, episodes, together):
         count = min(together, episodes - first)
-        vector = rows(
-            name,
-            count,
-            seed=EVALUATION | seed,
-            first_index=first,
-            agents=agents,
-            threads=threads,
-            randomize=randomize,
-            params=params,
-            script_skill=skills,
-        )
+        if vector is not None and spec.foreign:  # whose processes take long to start
+            vector.move(first)
+        else:
+            vector = rows(
+                name,
+                count,
+                seed=EVALUATION | seed,
+                first_index=first,
+                agents=agents,
+                threads=threads,
+                randomize=randomize,
+                params=params,
+                script_skill=skills,
+            )
         played = _play(player, vector, seed + first)
-        records.append(played.records.reshape(count, agents, -1).astype(np.float64))
-        lives.append(played.lives.reshape(count, agents))
+        records.append(played.records.reshape(-1, agents, played.records.shape[1])[:count].astype(np.float64))
+        lives.append(played.lives.reshape(-1, agents)[:count])
     record, count = np.concatenate(records), np.concatenate(lives)
     lived = count > 0
     if not lived.any():

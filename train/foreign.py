@@ -75,6 +75,9 @@ class TensorVector(envs.Rows):
         self.stream = (secrets.randbits(63) if seed is None else seed, first_index)
         self.clock = 0
 
+    def move(self, first_index: int) -> None:
+        self.stream, self.clock = (self.stream[0], first_index), 0
+
     def begin(self) -> Obs:
         """Starts an episode of every row: the first observations."""
         seed = int(np.random.SeedSequence((*self.stream, self.clock)).generate_state(1)[0] >> 1)

@@ -32,7 +32,7 @@ class Slice:
 
     def __init__(self, array: dict[str, np.ndarray], env: int, agents: int) -> None:
         rows = slice(env * agents, (env + 1) * agents)
-        per_env = ("over", "episodes")
+        per_env = ("over", "episodes", "index")
         self.array = {name: leaf[env : env + 1] if name in per_env else leaf[rows] for name, leaf in array.items()}
         for name in ("reward", "terminated", "truncated", "alive", "reset", "record", "over", "episodes"):
             setattr(self, name, self.array[name])
@@ -270,7 +270,7 @@ def described(ref: Foreign, example: Game) -> dict[str, Any]:
         digest.update(kind.__qualname__.encode())
     known = getattr(env, "spec", None) if ref.kind == "gym" else None
     creator, settings = _creator(ref)
-    paragraphs = (inspect.getdoc(kind) or "").split("\n\n")
+    paragraphs = inspect.cleandoc(kind.__doc__ or "").split("\n\n")  # its own, none that it inherits
     doc = next((text.replace("\n", " ") for text in paragraphs if not text.startswith("#")), "")
     return {
         "name": ref.name,
@@ -317,7 +317,7 @@ def _creator(ref: Foreign) -> tuple[Callable[..., Any], dict[str, Any]]:
             raise missing("PettingZoo", "zoo") from None
     module = _imported(ref) if ref.module else None
     register = getattr(module, "register_envs", None)
-    if callable(register) and not inspect.signature(register).parameters:
+    if callable(register) and ref.target not in gymnasium.registry and not inspect.signature(register).parameters:
         register()
     if ref.kind == "gym" and (ref.target in gymnasium.registry or module is None):
         return _registered(ref)

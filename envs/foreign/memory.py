@@ -11,7 +11,7 @@ import numpy as np
 from ..vector import Rows
 
 ALIGNED = 64  # bytes: no two arrays in one line of the cache
-EXTRA = {"episodes": np.dtype(np.int64)}  # [num_envs]: begun so far
+EXTRA = {"episodes": np.dtype(np.int64), "index": np.dtype(np.int64)}  # [num_envs]: begun so far; of its stream
 
 
 class Shared:

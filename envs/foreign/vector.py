@@ -174,11 +174,11 @@ class ForeignVector(Rows):
         check(self.spec, agents, randomize, shaping, params or {})
         self.num_envs, self.agents, self.rows = num_envs, self.spec.agents, num_envs * self.spec.agents
         self._shared = Shared(self)
+        self.move(first_index)
         told = {
             "spec": json.loads(json.dumps(_described(self.spec))),
             "num_envs": num_envs,
             "seed": secrets.randbits(63) if seed is None else seed,
-            "index": first_index,
             "params": dict(params or {}),
             "render": render,
         }
@@ -189,6 +189,10 @@ class ForeignVector(Rows):
         self._finalizer = weakref.finalize(self, _close, self._workers, memory)
         for one in self._workers:
             one.answer()
+
+    def move(self, first_index: int) -> None:
+        self._shared.array["index"][:] = np.arange(first_index, first_index + self.num_envs)
+        self._shared.array["episodes"][:] = 0
 
     def reset(self, buffers: Buffers) -> None:
         self._all(worker.RESET)
@@ -217,6 +221,10 @@ class ForeignVector(Rows):
         self._workers[0].ask(worker.DRAW)
         text = self._workers[0].answer()
         return np.frombuffer(text, np.uint8, offset=12).reshape(np.frombuffer(text[:12], "<u4"))
+
+    @property
+    def pids(self) -> list[int]:
+        return [one.process.pid for one in self._workers]
 
     def close(self) -> None:
         """Ends the processes; without it they end with the vector."""

@@ -95,7 +95,7 @@ def serve(channel: socket.socket) -> None:
             elif kind == RESET:
                 doing = "failed in reset()"
                 for number, one in enumerate(made, first):
-                    one.begin(_seed(told["seed"], told["index"] + number, int(array["episodes"][number])))
+                    one.begin(_seed(told["seed"], int(array["index"][number]), int(array["episodes"][number])))
             else:
                 doing = "failed in render()"
                 picture = made[0].picture()
