@@ -43,7 +43,7 @@ def read(sources: Sequence[str], config: Config) -> tuple[list[Demonstration], l
         raise MinnowError(f"{config.name} is no game of ours, of which there are replays: leave out --demos.")
     found, said = [], []
     for source in sources:
-        episodes = list(played(find(source, config.place)))
+        episodes = list(played(find(source, config.place), config.policy.action_repeat))
         spec, ended = envs.spec(config.place), any(episode.ended for episode in episodes)
         faults = [_fault(episode, config, spec, ended) for episode in episodes]
         used = [_shown(episode, spec) for episode, fault in zip(episodes, faults, strict=True) if not fault]
@@ -61,8 +61,8 @@ def _short(source: str) -> str:
     return source if len(source) <= 100 else f"{source[:97]}..."
 
 
-def played(found: Found) -> Iterator[Episode]:
-    """The episodes of a replay."""
+def played(found: Found, action_repeat: int = 0) -> Iterator[Episode]:
+    """The episodes of a replay. action_repeat: ticks of a step; 0: as many as the environment says."""
     player = found.player()
     game, inputs = player.game, player.replay.inputs
     spec = game.spec
@@ -85,7 +85,7 @@ def played(found: Found) -> Iterator[Episode]:
                 episode.record[:, SCORE] = [game.score(slot) for slot in range(spec.slots)]
                 yield episode
             return
-        if (tick - begun) % spec.action_repeat == 0:
+        if (tick - begun) % (action_repeat or spec.action_repeat) == 0:
             episode.states.append(state)
         player.tick()
         buffers.action[:] = [game.action(slot) for slot in range(spec.slots)]

@@ -154,6 +154,7 @@ def export_run(
         "episodes": meta.get("episodes"),
         "protocol": protocol(spec.score_name, meta.get("episodes")),
         "command": meta.get("command"),
+        "action_repeat": policy.config.action_repeat or None,
         "action": [{"name": head.name, "labels": list(head.labels)} for head in spec.head],
         "config": {key: value for key, value in meta["config"].items() if key != "path"},  # it means nothing elsewhere
     }

@@ -159,6 +159,17 @@ def test_randomization_may_be_turned(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert verb.set_value("randomize = 0.5\n[train]\n", "", "randomize", 0.25) == "randomize = 0.25\n[train]\n"
 
 
+def test_the_ticks_of_a_step_may_be_turned(tmp_path: Path) -> None:
+    """The discount of a trial goes by the tick, whatever its own axis says of a step."""
+    place = elsewhere(tmp_path, "[sweep.policy]\naction_repeat = [1, 16]\n")
+    base, own = configs.defaults(place), envs.spec(place).action_repeat
+    (axis,) = (axis for axis in axes(base) if axis.name == "policy.action_repeat")
+    assert (axis.low, axis.high, axis.position(setting(base, axis.name))) == (1, 16, own)
+    trial = settings(base, axes(base), {"policy.action_repeat": 2 * own, "train.gamma": 0.1})
+    assert trial.policy.action_repeat == 2 * own and trial.train.gamma == 0.9
+    assert trial.discount == pytest.approx(0.81)
+
+
 def test_lost_trials_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = Study.join(small(), "s", str(tmp_path / "s.journal"))
     lost = study.ask(1, "dead")

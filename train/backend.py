@@ -91,7 +91,7 @@ class CorePPO(PPO):
         core.begin(obs, leaves, settings | {"rows": core.rows})
         shape, clips = self.advantage.shape, (train.vtrace_delta, train.vtrace_trace)
         given = (self.learned_reward, self.value, self.final_value, self.terminated, self.truncated, self.last_value)
-        given += (leaves["ratio"], train.gamma, train.gae_lambda, *clips, self.carried_back, self.advantage)
+        given += (leaves["ratio"], self.gamma, train.gae_lambda, *clips, self.carried_back, self.advantage)
         self._advantages = core.bound("advantages", *shape, *given)
         lives = (self.alive, self.learns, core.rows)
         self._outcome = core.bound("outcome", shape.numel(), *lives, self.value, self.advantage, returns, weight)

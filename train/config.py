@@ -45,6 +45,8 @@ class PolicyConfig:
     parts: bool = False
     """The observation has a part for each of the first actions, [parts, ...]: one network scores every part alike, and
     the value is read from their mean. Actions without a part score 0. Only without memory."""
+    action_repeat: int = 0
+    """Ticks of the environment between its actions, which make a step; 0: as many as the environment says."""
 
 
 @dataclass
@@ -74,7 +76,8 @@ class TrainConfig:
     anneal: Literal["linear", "cosine"] = "linear"
     """How learning rate and entropy weight go from start to end."""
     gamma: float = 0.99
-    """Discount of a step."""
+    """Discount of a step of as many ticks as the environment says; with another policy.action_repeat it becomes that
+    of as many ticks as there are then."""
     advantage: Literal["gae", "vtrace"] = "gae"
     """Generalised advantage estimation; or the same with V-trace's clipped ratios, estimated anew for each epoch."""
     vtrace_delta: float = 1.0
@@ -181,6 +184,12 @@ class Config:
         if not self.path and (foreign := reference(self.name)) is not None:
             return foreign
         return envs.folder(Path(self.path)) if self.path else envs.ours(self.name)
+
+    @property
+    def discount(self) -> float:
+        """Of a step, however many ticks it has: train.gamma by the tick."""
+        own = envs.spec(self.place).action_repeat
+        return self.train.gamma ** ((self.policy.action_repeat or own) / own)
 
     @property
     def shelf(self) -> str:
@@ -383,6 +392,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "randomize": (0, 1),
     "policy.hidden": (1, 65536),
     "policy.layers": (0, 64),
+    "policy.action_repeat": (0, 10_000),
     "train.steps": (1, 10**15),
     "train.stop": (0, 10**15),
     "train.envs": (1, 10**7),
@@ -432,6 +442,10 @@ def validate(config: Config) -> None:
         raise MinnowError(f"train.device is {config.train.device!r}: it must be auto, cpu, cuda or cuda:N.")
     if config.train.shaping == "discounted" and config.train.gamma == 0:
         raise MinnowError("train.shaping is discounted but train.gamma is 0: choose difference or none.")
+    if config.policy.action_repeat and isinstance(config.place, envs.Foreign):
+        raise MinnowError(
+            f"{config.name} is not in C, so its steps are what its author made them: leave out --policy.action-repeat."
+        )
     if config.demonstrations and config.selfplay.on:
         raise MinnowError(
             "demonstrations and selfplay.on exclude each other: what one side has shown is no measure of a game in "

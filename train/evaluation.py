@@ -33,7 +33,8 @@ class Player(Protocol):
     """Who acts. Rows are environment x agents; mask holds one byte a choice where the environment has one.
 
     reset: the observation begins a life, so what is remembered of the row goes first; alive: there is somebody to act,
-    and any action will do elsewhere; both [rows]."""
+    and any action will do elsewhere; both [rows]. It may have `action_repeat`, the ticks between its actions; without
+    that, or where it is 0, they are as many as the environment says."""
 
     def begin(self, rows: int, seed: int) -> None:
         """Before the first step of a group of episodes."""
@@ -48,7 +49,7 @@ class TorchPlayer:
     """A policy module, acting greedily."""
 
     def __init__(self, policy: Any) -> None:
-        self.policy = policy
+        self.policy, self.action_repeat = policy, policy.config.action_repeat
 
     def begin(self, rows: int, seed: int) -> None:
         self.state = self.policy.initial_state(rows)
@@ -88,7 +89,8 @@ class FilePlayer:
     """A policy file, acting greedily through minnow.h. Needs no torch."""
 
     def __init__(self, policy: Any) -> None:
-        self.policy = policy
+        self.policy, said = policy, policy.meta.get("action_repeat")
+        self.action_repeat = said if isinstance(said, int) else 0
 
     def begin(self, rows: int, seed: int) -> None:
         self.session = self.policy.session(agents=rows, seed=seed)
@@ -139,6 +141,11 @@ class RandomPlayer:
             noise = noise * mask
         ends = np.cumsum([head.size for head in heads])[:-1]
         return np.stack([part.argmax(1) for part in np.split(noise, ends, 1)], 1).astype(np.int32)
+
+
+def repeated(player: Player) -> int:
+    """Ticks between a player's actions; 0: as many as the environment says."""
+    return getattr(player, "action_repeat", 0)
 
 
 def living(alive: np.ndarray) -> np.ndarray | None:
@@ -214,11 +221,13 @@ def evaluate(
     if not 0 <= seed <= MAX_SEED:
         raise MinnowError(f"--seed is {seed}, outside 0 .. {MAX_SEED}.")
     spec = envs.spec(name)
-    skills = None
+    skills, options = None, {}
     if isinstance(player, ScriptPlayer):
         if not spec.has_script:
             raise MinnowError(f"{spec.name} has no scripted player: try --player random.")
         skills = [player.skill] + [None] * (spec.slots - 1)
+    elif repeat := repeated(player):
+        options["action_repeat"] = repeat
     agents = driven(spec) if agents is None else agents
     together = max(1, min(FOREIGN if spec.foreign else GROUP, ROWS // agents))
     if spec.foreign:
@@ -242,6 +251,7 @@ def evaluate(
                 randomize=randomize,
                 params=params,
                 script_skill=skills,
+                **options,
             )
         played = _play(player, vector, seed + first)
         records.append(played.records.reshape(-1, agents, played.records.shape[1])[:count].astype(np.float64))

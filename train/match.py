@@ -12,7 +12,7 @@ import numpy as np
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
-from minnow.train.evaluation import EVALUATION, GROUP, Player, picked, play
+from minnow.train.evaluation import EVALUATION, GROUP, Player, picked, play, repeated
 
 ELO = 400 / math.log(10)  # points of rating for each unit of the logistic
 PRIOR = 1.0  # draws that every pair is taken to have played before, so that no rating is infinite
@@ -51,9 +51,13 @@ def match(first: Player, second: Player, name: str | Path, games: int = 200, *, 
     """Plays `games` whole games of an environment (its name, or its folder's path) on seeds that training never uses;
     the same ones for the same seed.
 
-    Raises MinnowError where the environment does not have two sides, or the number of games is odd."""
+    Raises MinnowError where the environment does not have two sides, the number of games is odd, or the players do not
+    act equally often."""
     if games < 2 or games % 2:
         raise MinnowError(f"--games is {games}: it must be even, half of the games for each seat.")
+    repeats = [repeated(player) or envs.spec(name).action_repeat for player in (first, second)]
+    if repeats[0] != repeats[1]:
+        raise MinnowError(f"one player acts every {repeats[0]} ticks, the other every {repeats[1]}: they cannot meet.")
     half = games // 2
     scores = np.concatenate(
         [_play((first, second), name, half, seed, 0)[:, 0], _play((second, first), name, half, seed, half)[:, 1]]
@@ -127,7 +131,14 @@ def _play(seats: tuple[Player, Player], name: str | Path, games: int, seed: int,
     parts = []
     for begin in range(0, games, GROUP):
         count = min(GROUP, games - begin)
-        vector = envs.Vector(name, count, agents=2, seed=EVALUATION | seed, first_index=first + begin)
+        vector = envs.Vector(
+            name,
+            count,
+            agents=2,
+            seed=EVALUATION | seed,
+            first_index=first + begin,
+            action_repeat=repeated(seats[0]) or None,
+        )
         for seat, player in enumerate(seats):
             player.begin(count, seed + first + begin + seat)
 

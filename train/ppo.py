@@ -105,6 +105,7 @@ class PPO:
         train = config.train
         self.config, self.train, self.group, self.device = config, train, group, device
         self.spec = envs.spec(config.place)
+        self.gamma = config.discount
         self.envs, first_env = group.share(train.envs)  # of this process
         self.sides = sides(config)
         rows = self.envs * self.sides
@@ -205,8 +206,9 @@ class PPO:
             threads=train.env_threads,
             randomize=self.config.randomize,
             shaping=train.shaping,
-            gamma=train.gamma,
+            gamma=self.gamma,
             params=self.config.env,
+            **({"action_repeat": repeat} if (repeat := self.config.policy.action_repeat) else {}),
         )
 
     def _rivals(self, first_env: int) -> Rivals:
@@ -315,9 +317,7 @@ class PPO:
         self.learned_reward.copy_(self.reward).mul_(self.train.reward_scale)
         if self.reward_scale is not None:
             lives = self.alive[: self.train.horizon]
-            deviation = self.reward_scale.update(
-                self.learned_reward, lives, self.resets[1:], self.train.gamma, self.group
-            )
+            deviation = self.reward_scale.update(self.learned_reward, lives, self.resets[1:], self.gamma, self.group)
             self.learned_reward /= deviation
         self.ratio.fill_(1)
 
@@ -391,7 +391,7 @@ class PPO:
             self.terminated,
             self.truncated,
             self.last_value,
-            train.gamma,
+            self.gamma,
             train.gae_lambda,
             self.ratio if train.advantage == "vtrace" else None,
             train.vtrace_delta,

@@ -25,7 +25,8 @@ typedef struct Play { /* all that changes as the game goes on; what policies rem
 
 typedef struct Seat { /* one policy, and every slot's place at it */
     minnow_session *session;
-    void *memory; /* its state between two steps, within the snapshot */
+    void *memory;    /* its state between two steps, within the snapshot */
+    uint32_t repeat; /* ticks between its actions */
     uint32_t inputs;
     uint8_t group[ENV_GROUPS]; /* [inputs]: the one that each observes */
 } Seat;
@@ -171,8 +172,28 @@ static void *game_take(uint8_t *block, size_t *used, size_t size) {
     return at;
 }
 
+/* The ticks between a policy's actions: the number that its metadata gives for the key, 0 or none standing for what the
+ * environment says. Within a text the key's last quote would follow a backslash. */
+static uint32_t game_repeat(const minnow_policy *policy) {
+    static const char key[] = "\"action_repeat\":";
+    uint32_t size, same = 0, found = 0;
+    const char *meta = game_meta(policy, &size);
+    for (uint32_t i = 0; i < size && !found; i++) {
+        same = meta[i] == key[same] ? same + 1 : meta[i] == key[0];
+        if (same == sizeof key - 1) {
+            same = 0;
+            i += i + 1 < size && meta[i + 1] == ' ';
+            for (; i + 1 < size && meta[i + 1] >= '0' && meta[i + 1] <= '9' && found < 10000; i++) {
+                found = 10 * found + (uint32_t)(meta[i + 1] - '0');
+            }
+        }
+    }
+    return found ? found : (uint32_t)env.spec.action_repeat;
+}
+
 static void game_seat_at(Seat *seat, const minnow_policy *policy, void *block, size_t size) {
     seat->session = minnow_session_init(policy, ENV_SLOTS, 0, 0, block, size, NULL);
+    seat->repeat = game_repeat(policy);
     seat->inputs = minnow_inputs(policy);
     for (uint32_t i = 0; i < seat->inputs; i++) {
         seat->group[i] = (uint8_t)game_group(policy, minnow_input(policy, i));
@@ -434,12 +455,14 @@ static int game_live(Game *game) {
 uint32_t game_tick(Game *game) {
     Play *play = game->play;
     uint32_t bits = 0;
-    if (game->seats && env_ticks(&play->env, 0) % (uint32_t)env.spec.action_repeat == 0) {
-        game_observe(game);
-        for (uint32_t i = 0; i < game->seats; i++) {
+    for (uint32_t i = 0; i < game->seats; i++) {
+        if (env_ticks(&play->env, 0) % game->seat[i].repeat == 0) {
+            if (!bits) {
+                game_observe(game);
+            }
             game_think(game, i);
+            bits = GAME_ACTED;
         }
-        bits |= GAME_ACTED;
     }
     for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {
         const uint32_t driver = game_driver(game, slot);

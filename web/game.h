@@ -20,10 +20,11 @@
  * Everything that changes as the game goes on lies in game_state(), game_state_size() bytes: copying them out and in
  * again is a snapshot, valid for the same environment, policies and build.
  *
- * Ticks. A policy observes for every player seated at it at the ticks that are a multiple of the environment's
- * action_repeat, counted from the episode's start, and advances its recurrent state whoever drives, so that a player
- * can be handed over at any time. What it remembers of a player is cleared where a life of the player begins, and
- * nowhere else. Script and persons act at each tick. When an episode ends the next begins within the same tick.
+ * Ticks. A policy observes for every player seated at it at the ticks that are a multiple of the action_repeat it was
+ * trained with, which is the environment's unless its metadata says otherwise, counted from the episode's start, and
+ * advances its recurrent state whoever drives, so that a player can be handed over at any time. What it remembers of a
+ * player is cleared where a life of the player begins, and nowhere else. Script and persons act at each tick. When an
+ * episode ends the next begins within the same tick.
  */
 #ifndef MINNOW_GAME_H
 #define MINNOW_GAME_H

@@ -18,7 +18,7 @@ ACTIVATIONS = ("", "relu", "tanh")  # in the order of train/core/learn.h
 SHAPINGS = ("none", "difference", "discounted")  # in the order of rows.h
 # What tutor.c leaves to `minnow train`: settings that must be as they are here.
 ONLY = {
-    "policy": {"core": "mlp", "normalize": False, "remember": 0, "parts": False},
+    "policy": {"core": "mlp", "normalize": False, "remember": 0, "parts": False, "action_repeat": 0},
     "train": {"optimizer": "adam", "anneal": "linear", "advantage": "gae", "priority": 0.0, "normalize_reward": False},
     "selfplay": {"on": False},
 }

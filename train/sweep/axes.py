@@ -19,7 +19,7 @@ from minnow.train import config as configs
 from minnow.train.config import Config
 from minnow.train.selfplay import sides
 
-STEPS, RANDOMIZE = "train.steps", "randomize"
+STEPS, RANDOMIZE, REPEAT = "train.steps", "randomize", "policy.action_repeat"
 Form = Literal["number", "integer", "power", "complement", "choice"]
 
 
@@ -166,6 +166,8 @@ def setting(config: Config, name: str) -> Any:
     ]
     if owner is None or name not in names:
         raise unknown("setting of a sweep", name, [*names, RANDOMIZE])
+    if name == REPEAT:  # of which 0 is no neighbour of 1
+        return config.policy.action_repeat or envs.spec(config.place).action_repeat
     return getattr(owner, key)
 
 
