@@ -9,7 +9,7 @@ LEARN_API void FN(learn_gradient)(const FN(learn_net) * net, const REAL *packed,
 /* The gradient of `head` becomes that of what the last layer made; those of deviations are added up. */
 static void FN(learn_untell)(const FN(learn_net) * net, size_t n, const FN(learn_tile) * tile, REAL *of_log_std) {
     size_t parts = FN(learn_parts)(net), width = FN(learn_width)(net);
-    size_t row = FN(learn_layer_of)(net, FN(learn_plan_of)(net).heads).out_row;
+    size_t row = tile->layer[tile->plan.heads].out_row;
     for (size_t s = 0; s < n; s++) {
         const REAL *d = tile->head + s * width;
         REAL *made = tile->made + s * parts * row;
@@ -36,7 +36,6 @@ static void FN(learn_untell)(const FN(learn_net) * net, size_t n, const FN(learn
 static void FN(learn_differentiate)(const FN(learn_net) * net, const REAL *packed, const FN(learn_batch) * batch,
                                     size_t n, const int64_t *index, const REAL *importance, const FN(learn_tile) * tile,
                                     REAL *gradient, double *sums) {
-    const FN(learn_plan) plan = FN(learn_plan_of)(net);
     const FN(learn_chain) *encoder = tile->encoder;
     const learn_places picked = {.stride = batch->rows, .n = n, .index = index};
     size_t steps = net->memory ? net->steps : 1, width = FN(learn_width)(net), rows = n * steps * FN(learn_parts)(net);
@@ -61,30 +60,25 @@ static void FN(learn_differentiate)(const FN(learn_net) * net, const REAL *packe
                             tile->scratch, sums);
     }
     FN(learn_untell)(net, n * steps, tile, gradient + FN(learn_gradients)(net) - net->heads);
-    size_t above = plan.heads;
-    FN(learn_layer) of = FN(learn_layer_of)(net, above);
+    const FN(learn_layer) *of = &tile->layer[tile->plan.heads];
     if (tile->worth) {
-        const FN(learn_layer) worth = FN(learn_layer_of)(net, above + 1);
-        FN(learn_add)(&worth, rows, tile->worth, FN(learn_output)(net, &encoder[1], encoder[1].count), gradient);
-        FN(learn_back)(net, packed, above + 1, rows, tile->worth, &encoder[1], tile->d, gradient,
+        FN(learn_add)(of + 1, rows, tile->worth, FN(learn_output)(net, &encoder[1], encoder[1].count), gradient);
+        FN(learn_back)(net, packed, of + 1, rows, tile->worth, &encoder[1], tile->d, gradient,
                        FN(learn_wanted)(net, tile, true));
         FN(learn_give_back)(net, packed, true, rows, tile, gradient);
     }
     REAL *d = tile->made;
-    FN(learn_add)(&of, rows, d, top, gradient);
+    FN(learn_add)(of, rows, d, top, gradient);
     if (net->memory) {
-        FN(learn_return)(&of, packed, rows, d, top, LEARN_NO_ACTIVATION, tile->d[0]);
+        FN(learn_return)(of, packed, rows, d, top, LEARN_NO_ACTIVATION, tile->d[0]);
         FN(learn_unwind)(net, packed, steps, n, batch->resets, batch->rows, index, tile, tile->d[0]);
-        above = plan.memory;
-        if (net->memory != LEARN_MINGRU) {
-            of = FN(learn_layer_of)(net, above + 1);
-            FN(learn_add)(&of, rows, tile->held, tile->before, gradient);
-        }
-        of = FN(learn_layer_of)(net, above);
+        of = &tile->layer[tile->plan.memory];
+        if (net->memory != LEARN_MINGRU)
+            FN(learn_add)(of + 1, rows, tile->held, tile->before, gradient);
         d = tile->given;
-        FN(learn_add)(&of, rows, d, y, gradient);
+        FN(learn_add)(of, rows, d, y, gradient);
     }
-    FN(learn_back)(net, packed, above, rows, d, encoder, tile->d, gradient, FN(learn_wanted)(net, tile, false));
+    FN(learn_back)(net, packed, of, rows, d, encoder, tile->d, gradient, FN(learn_wanted)(net, tile, false));
     FN(learn_give_back)(net, packed, false, rows, tile, gradient);
 }
 

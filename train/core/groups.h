@@ -3,7 +3,7 @@
  * maximum of what it makes of them; zeros where none is. */
 
 /* The numbers of a group, or of one of its entities or parts, the i-th of all, into x; `of`: by whose statistics. */
-static void FN(learn_read)(const FN(learn_group) * group, const void *obs, size_t i, size_t of, REAL *x) {
+LEARN_INLINE void FN(learn_read)(const FN(learn_group) * group, const void *obs, size_t i, size_t of, REAL *x) {
     const size_t inputs = group->inputs;
     const uint8_t *bytes = (const uint8_t *)obs + i * inputs;
     const float *numbers = (const float *)obs + i * inputs;
@@ -109,12 +109,12 @@ static void FN(learn_uncondense)(const FN(learn_net) * net, const REAL *packed, 
                                  REAL *gradient) {
     size_t hidden = net->hidden, wide = FN(learn_stride)(hidden), each = FN(learn_few)(net, g), at = 0, rows;
     size_t top = tile->stem[g].count - 1;
-    const FN(learn_layer) of = FN(learn_layer_of)(net, tile->stem[g].first + top);
+    const FN(learn_layer) *of = &tile->stem[g].layer[top];
     for (size_t s = 0; s < n; s += each, at += rows) {
         size_t end = n - s < each ? n : s + each;
         FN(learn_chain) stem = FN(learn_from)(net, &tile->stem[g], net->group[g].inputs, at);
         REAL *y = FN(learn_output)(net, &stem, top + 1), *d_y = tile->d_stem[top % 2];
-        REAL *z = FN(learn_smooth)(of.activation) ? FN(learn_before)(net, &stem, top) : y;
+        REAL *z = FN(learn_smooth)(of->activation) ? FN(learn_before)(net, &stem, top) : y;
         rows = 0;
         for (size_t i = s; i < end; i++) {
             size_t count = (size_t)tile->there[g][i], from = rows * wide;
@@ -125,12 +125,12 @@ static void FN(learn_uncondense)(const FN(learn_net) * net, const REAL *packed, 
             rows += count;
         }
         for (size_t r = 0; r < rows; r++) {
-            FN(learn_bend)(of.activation, hidden, y + r * wide, z + r * wide, d_y + r * wide);
+            FN(learn_bend)(of->activation, hidden, y + r * wide, z + r * wide, d_y + r * wide);
             memset(d_y + r * wide + hidden, 0, (wide - hidden) * sizeof *d_y);
         }
-        FN(learn_add)(&of, rows, d_y, FN(learn_output)(net, &stem, top), gradient);
+        FN(learn_add)(of, rows, d_y, FN(learn_output)(net, &stem, top), gradient);
         stem.count = top;
-        FN(learn_back)(net, packed, stem.first + top, rows, d_y, &stem, tile->d_stem, gradient, NULL);
+        FN(learn_back)(net, packed, of, rows, d_y, &stem, tile->d_stem, gradient, NULL);
     }
 }
 

@@ -100,56 +100,54 @@ static void FN(learn_bend)(uint32_t activation, size_t n, const REAL *restrict y
 static REAL *FN(learn_through)(const FN(learn_net) * net, const REAL *packed, size_t rows,
                                const FN(learn_chain) * chain) {
     for (size_t l = 0; l < chain->count; l++) {
-        FN(learn_layer) of = FN(learn_layer_of)(net, chain->first + l);
-        bool smooth = FN(learn_smooth)(of.activation);
+        const FN(learn_layer) *of = &chain->layer[l];
+        bool smooth = FN(learn_smooth)(of->activation);
         REAL *y = FN(learn_output)(net, chain, l + 1), *z = smooth ? FN(learn_before)(net, chain, l) : y;
-        FN(learn_weigh)(&of, packed, rows, FN(learn_output)(net, chain, l), z);
+        FN(learn_weigh)(of, packed, rows, FN(learn_output)(net, chain, l), z);
         for (size_t i = 0; smooth && i < rows; i++)
-            FN(learn_smoothen)(of.activation, of.out, z + i * of.out_row, y + i * of.out_row);
+            FN(learn_smoothen)(of->activation, of->out, z + i * of->out_row, y + i * of->out_row);
     }
     return FN(learn_output)(net, chain, chain->count);
 }
 
-/* Back through it: from d, the gradient of the sums of layer `above`, which took what the chain made, to d_x, that of
- * what went in, unless that is NULL. */
-static void FN(learn_back)(const FN(learn_net) * net, const REAL *packed, size_t above, size_t rows, const REAL *d,
-                           const FN(learn_chain) * chain, REAL *const spare[2], REAL *gradient, REAL *d_x) {
-    FN(learn_layer) of = FN(learn_layer_of)(net, above);
+/* Back through it: from d, the gradient of the sums of layer `of`, which took what the chain made, to d_x, that of what
+ * went in, unless that is NULL. */
+static void FN(learn_back)(const FN(learn_net) * net, const REAL *packed, const FN(learn_layer) * of, size_t rows,
+                           const REAL *d, const FN(learn_chain) * chain, REAL *const spare[2], REAL *gradient,
+                           REAL *d_x) {
     for (size_t l = chain->count; l-- > 0;) {
-        FN(learn_layer) below = FN(learn_layer_of)(net, chain->first + l);
-        bool smooth = FN(learn_smooth)(below.activation);
+        const uint32_t activation = chain->layer[l].activation;
+        bool smooth = FN(learn_smooth)(activation);
         REAL *d_y = spare[l % 2];
-        FN(learn_return)(&of, packed, rows, d, FN(learn_output)(net, chain, l + 1),
-                         smooth ? LEARN_NO_ACTIVATION : below.activation, d_y);
+        FN(learn_return)(of, packed, rows, d, FN(learn_output)(net, chain, l + 1),
+                         smooth ? LEARN_NO_ACTIVATION : activation, d_y);
         for (size_t i = 0; smooth && i < rows; i++)
-            FN(learn_slope)(below.activation, of.in, FN(learn_before)(net, chain, l) + i * of.in_row,
-                            d_y + i * of.in_row);
-        of = below;
+            FN(learn_slope)(activation, of->in, FN(learn_before)(net, chain, l) + i * of->in_row, d_y + i * of->in_row);
+        of = &chain->layer[l];
         d = d_y;
-        FN(learn_add)(&of, rows, d, FN(learn_output)(net, chain, l), gradient);
+        FN(learn_add)(of, rows, d, FN(learn_output)(net, chain, l), gradient);
     }
     if (d_x)
-        FN(learn_return)(&of, packed, rows, d, chain->x, LEARN_NO_ACTIVATION, d_x);
+        FN(learn_return)(of, packed, rows, d, chain->x, LEARN_NO_ACTIVATION, d_x);
 }
 
 /* What the heads make of y, into `head` [n][width]. */
 static void FN(learn_tell)(const FN(learn_net) * net, const REAL *packed, size_t n, const REAL *y,
                            const FN(learn_tile) * tile, REAL *head) {
-    size_t parts = FN(learn_parts)(net), width = FN(learn_width)(net), heads = FN(learn_plan_of)(net).heads;
-    FN(learn_layer) of = FN(learn_layer_of)(net, heads);
-    FN(learn_weigh)(&of, packed, n * parts, y, tile->made);
+    size_t parts = FN(learn_parts)(net), width = FN(learn_width)(net);
+    const FN(learn_layer) *of = &tile->layer[tile->plan.heads], *worth = of + 1;
+    FN(learn_weigh)(of, packed, n * parts, y, tile->made);
     if (tile->worth) {
-        FN(learn_layer) worth = FN(learn_layer_of)(net, heads + 1);
-        FN(learn_weigh)(&worth, packed, n, FN(learn_through)(net, packed, n, &tile->encoder[1]), tile->worth);
+        FN(learn_weigh)(worth, packed, n, FN(learn_through)(net, packed, n, &tile->encoder[1]), tile->worth);
         for (size_t s = 0; s < n; s++)
-            tile->made[s * of.out_row + of.out - 1] += tile->worth[s * worth.out_row];
+            tile->made[s * of->out_row + of->out - 1] += tile->worth[s * worth->out_row];
     }
     for (size_t s = 0; s < n; s++, head += width) {
-        const REAL *made = tile->made + s * parts * of.out_row;
+        const REAL *made = tile->made + s * parts * of->out_row;
         if (net->parts) {
             REAL sum = 0;
             for (size_t part = 0; part < parts; part++)
-                head[part] = made[part * of.out_row], sum += made[part * of.out_row + 1];
+                head[part] = made[part * of->out_row], sum += made[part * of->out_row + 1];
             for (size_t j = parts; j < net->choices; j++)
                 head[j] = 0;
             head[net->choices] = sum / (REAL)parts;

@@ -83,10 +83,9 @@ static void FN(learn_recall)(const FN(learn_net) * net, size_t n, REAL *restrict
  * index is NULL; or NULL. */
 static void FN(learn_steps)(const FN(learn_net) * net, const REAL *packed, size_t steps, size_t n, const REAL *y,
                             const uint8_t *resets, size_t stride, const int64_t *index, const FN(learn_tile) * tile) {
-    size_t first = FN(learn_plan_of)(net).memory;
-    FN(learn_layer) of = FN(learn_layer_of)(net, first), again = FN(learn_layer_of)(net, first + 1);
-    size_t row = of.in_row, wide = of.out_row, size = n * row;
-    FN(learn_weigh)(&of, packed, steps * n, y, tile->given);
+    const FN(learn_layer) *of = &tile->layer[tile->plan.memory], *again = of + 1;
+    size_t row = of->in_row, wide = of->out_row, size = n * row;
+    FN(learn_weigh)(of, packed, steps * n, y, tile->given);
     for (size_t t = 0; t < steps; t++) {
         REAL *before = tile->before + t * size, *cell_before = tile->cell_before + t * size;
         if (t > 0) {
@@ -99,7 +98,7 @@ static void FN(learn_steps)(const FN(learn_net) * net, const REAL *packed, size_
                 memset(cell_before + i * row, 0, row * sizeof *before);
             }
         if (net->memory != LEARN_MINGRU)
-            FN(learn_weigh)(&again, packed, n, before, tile->held + t * n * wide);
+            FN(learn_weigh)(again, packed, n, before, tile->held + t * n * wide);
         FN(learn_remember)(net, n, tile->given + t * n * wide, tile->held + t * n * wide, wide, before, cell_before,
                            tile->hidden + t * size, tile->cell + t * size, row);
     }
@@ -109,7 +108,7 @@ static void FN(learn_steps)(const FN(learn_net) * net, const REAL *packed, size_
 static void FN(learn_unwind)(const FN(learn_net) * net, const REAL *packed, size_t steps, size_t n,
                              const uint8_t *resets, size_t stride, const int64_t *index, const FN(learn_tile) * tile,
                              REAL *d) {
-    FN(learn_layer) again = FN(learn_layer_of)(net, FN(learn_plan_of)(net).memory + 1);
+    const FN(learn_layer) *again = &tile->layer[tile->plan.memory + 1];
     size_t row = FN(learn_stride)(net->hidden), wide = FN(learn_stride)(FN(learn_gates)(net) * net->hidden);
     size_t size = n * row;
     memset(tile->d_cell, 0, size * sizeof *d);
@@ -124,13 +123,13 @@ static void FN(learn_unwind)(const FN(learn_net) * net, const REAL *packed, size
             const FN(learn_product) product = {.left = held,
                                                .left_row = wide,
                                                .left_step = 1,
-                                               .right = packed + again.packed + again.in * again.out_row,
+                                               .right = packed + again->packed + again->in * again->out_row,
                                                .right_row = row,
                                                .out = tile->d_before,
                                                .out_row = row,
                                                .rows = n,
-                                               .width = again.in,
-                                               .depth = again.out};
+                                               .width = again->in,
+                                               .depth = again->out};
             FN(learn_add_product)(&product);
         }
         for (size_t i = 0; i < n; i++)

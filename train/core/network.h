@@ -137,7 +137,10 @@ static size_t FN(learn_stem_of)(const FN(learn_net) * net, size_t l, bool *first
     return 0;
 }
 
+/* From the layer before layer l to that. */
 static void FN(learn_shape)(const FN(learn_net) * net, const FN(learn_plan) * plan, size_t l, FN(learn_layer) * of) {
+    of->packed += of->in * of->out_row + of->out * of->in_row + of->out_row;
+    of->gradient += of->out * of->in_row + of->out_row;
     bool first = l == plan->encoder || l == plan->critic;
     of->in = of->out = net->hidden, of->activation = LEARN_NO_ACTIVATION;
     if (l < plan->encoder) {
@@ -161,8 +164,6 @@ static FN(learn_layer) FN(learn_layer_of)(const FN(learn_net) * net, size_t i) {
     const FN(learn_plan) plan = FN(learn_plan_of)(net);
     FN(learn_layer) found = {0};
     for (size_t l = 0;; l++) {
-        found.packed += found.in * found.out_row + found.out * found.in_row + found.out_row;
-        found.gradient += found.out * found.in_row + found.out_row;
         FN(learn_shape)(net, &plan, l, &found);
         if (l >= i)
             return found;

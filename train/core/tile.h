@@ -22,16 +22,19 @@ static size_t FN(learn_rows)(const FN(learn_net) * net) { /* of a tile */
     return FN(learn_samples)(net) * FN(learn_parts)(net);
 }
 
-/* Layers one after the other, `count` of them from the first on, and what each makes: [rows][stride] each. */
+/* Layers one after the other, and what each makes: [rows][stride] each. */
 typedef struct FN(learn_chain) {
-    size_t first, count, rows; /* that there is room for */
-    REAL *x;                   /* inputs */
-    REAL *y;                   /* [count]: what each made */
-    REAL *z;                   /* [count]: before the activation, if that is smooth */
+    const FN(learn_layer) * layer; /* [count] */
+    size_t count, rows;            /* rows that there is room for */
+    REAL *x;                       /* inputs */
+    REAL *y;                       /* [count]: what each made */
+    REAL *z;                       /* [count]: before the activation, if that is smooth */
 } FN(learn_chain);
 
 /* What a tile holds on its way through the network; [rows][stride] each unless said. */
 typedef struct FN(learn_tile) {
+    FN(learn_plan) plan;
+    const FN(learn_layer) * layer;      /* all of them */
     FN(learn_chain) encoder[2];         /* of all; of the critic alone */
     FN(learn_chain) stem[LEARN_GROUPS]; /* with a row for each entity that is there */
     REAL *there[LEARN_GROUPS];          /* [samples]: entities that are there */
@@ -53,10 +56,10 @@ static REAL *FN(learn_lay)(REAL *room, size_t *at, size_t numbers) {
     return place;
 }
 
-static FN(learn_chain) FN(learn_lay_chain)(const FN(learn_net) * net, REAL *room, size_t *at, size_t first,
-                                           size_t count, size_t rows, size_t inputs) {
+static FN(learn_chain) FN(learn_lay_chain)(const FN(learn_net) * net, REAL *room, size_t *at,
+                                           const FN(learn_layer) * layer, size_t count, size_t rows, size_t inputs) {
     size_t layers = count * rows * FN(learn_stride)(net->hidden);
-    FN(learn_chain) chain = {.first = first, .count = count, .rows = rows};
+    FN(learn_chain) chain = {.layer = layer, .count = count, .rows = rows};
     chain.x = FN(learn_lay)(room, at, rows * FN(learn_stride)(inputs));
     chain.y = FN(learn_lay)(room, at, layers);
     chain.z = FN(learn_lay)(room, at, FN(learn_smooth)(net->activation) ? layers : 0);
@@ -69,26 +72,41 @@ static size_t FN(learn_few)(const FN(learn_net) * net, size_t g) {
     return few < 1 ? 1 : few < all ? few : all;
 }
 
+/* All layers, in a room, or where that is NULL nowhere. */
+static FN(learn_layer) * FN(learn_lay_layers)(const FN(learn_net) * net, REAL *room, size_t *at) {
+    const FN(learn_plan) plan = FN(learn_plan_of)(net);
+    const size_t numbers = (plan.layers * sizeof(FN(learn_layer)) + sizeof(REAL) - 1) / sizeof(REAL);
+    FN(learn_layer) *layer = (FN(learn_layer) *)(void *)FN(learn_lay)(room, at, numbers), of = {0};
+    for (size_t l = 0; layer && l < plan.layers; l++) {
+        FN(learn_shape)(net, &plan, l, &of);
+        layer[l] = of;
+    }
+    return layer;
+}
+
 /* A tile in a room, or where that is NULL nowhere; how many numbers it needs. */
 static size_t FN(learn_lay_tile)(const FN(learn_net) * net, REAL *room, FN(learn_tile) * tile) {
     const FN(learn_plan) plan = FN(learn_plan_of)(net);
-    size_t samples = FN(learn_samples)(net), rows = FN(learn_rows)(net), at = 0, first = 0, stem = 0;
+    size_t samples = FN(learn_samples)(net), rows = FN(learn_rows)(net), at = 0, stem = 0;
     size_t inputs[] = {FN(learn_inputs)(net, false), FN(learn_inputs)(net, true)};
-    size_t layer = rows * FN(learn_stride)(net->hidden), held = net->memory ? layer : 0;
+    size_t wide = rows * FN(learn_stride)(net->hidden), held = net->memory ? wide : 0;
     size_t gates = rows * FN(learn_stride)(FN(learn_gates)(net) * net->hidden);
     memset(tile, 0, sizeof *tile);
+    const FN(learn_layer) *layer = FN(learn_lay_layers)(net, room, &at), *next = layer;
+    tile->plan = plan, tile->layer = layer;
     for (size_t i = 0; i < 2 * net->groups; i++) {
         size_t g = i % net->groups, layers = FN(learn_stem)(net, g), count = net->group[g].count;
         if (!layers || (net->group[g].critic != 0) != (i >= net->groups))
             continue;
-        tile->stem[g] = FN(learn_lay_chain)(net, room, &at, first, layers, samples * count, net->group[g].inputs);
+        tile->stem[g] = FN(learn_lay_chain)(net, room, &at, next, layers, samples * count, net->group[g].inputs);
         tile->there[g] = FN(learn_lay)(room, &at, samples);
         stem = FN(learn_few)(net, g) * count > stem ? FN(learn_few)(net, g) * count : stem;
-        first += layers;
+        next += room ? layers : 0;
     }
-    tile->encoder[0] = FN(learn_lay_chain)(net, room, &at, plan.encoder, plan.memory - plan.encoder, rows, inputs[0]);
+    tile->encoder[0] = FN(learn_lay_chain)(net, room, &at, next, plan.memory - plan.encoder, rows, inputs[0]);
     if (inputs[1]) {
-        tile->encoder[1] = FN(learn_lay_chain)(net, room, &at, plan.critic, plan.heads - plan.critic, rows, inputs[1]);
+        next = room ? layer + plan.critic : NULL;
+        tile->encoder[1] = FN(learn_lay_chain)(net, room, &at, next, plan.heads - plan.critic, rows, inputs[1]);
         tile->worth = FN(learn_lay)(room, &at, rows * FN(learn_stride)(1));
     }
     if (stem) {
@@ -97,8 +115,8 @@ static size_t FN(learn_lay_tile)(const FN(learn_net) * net, REAL *room, FN(learn
         for (size_t i = 0; i < 2; i++)
             tile->d_stem[i] = FN(learn_lay)(room, &at, stem * FN(learn_stride)(net->hidden));
     }
-    tile->d[0] = FN(learn_lay)(room, &at, layer);
-    tile->d[1] = FN(learn_lay)(room, &at, layer);
+    tile->d[0] = FN(learn_lay)(room, &at, wide);
+    tile->d[1] = FN(learn_lay)(room, &at, wide);
     tile->made = FN(learn_lay)(room, &at, rows * FN(learn_layer_of)(net, plan.heads).out_row);
     tile->head = FN(learn_lay)(room, &at, samples * FN(learn_width)(net));
     tile->scratch = FN(learn_lay)(room, &at, 2 * (size_t)net->choices * LEARN_TILE);
