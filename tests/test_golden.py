@@ -92,12 +92,16 @@ def policy(env: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = minnow.envs.spec(env)
     sizes = [head.size for head in spec.head]
     inputs = int(torch.tensor(spec.obs_shape).prod())
-    module = Recurrent(inputs, sum(sizes)).eval()
+    module = Recurrent(inputs, sum(sizes) or len(sizes)).eval()
     path = tmp_path_factory.mktemp("golden") / f"{env}.minnow"
-    kind = action.Discrete(sizes[0]) if len(sizes) == 1 else action.MultiDiscrete(sizes)
+    if not any(sizes):
+        kind: action.Action = action.Box([head.low for head in spec.head], [head.high for head in spec.head])
+    else:
+        kind = action.Discrete(sizes[0]) if len(sizes) == 1 else action.MultiDiscrete(sizes)
+    outputs = ("logits" if any(sizes) else "mean", "value")
     state = (torch.zeros(1, 4, 32), torch.zeros(1, 4, 32))
     obs = torch.zeros(4, *spec.obs_shape, dtype=torch.uint8 if spec.obs_type == "u8" else torch.float32)
-    export(module, obs, path, example_state=state, action=kind)
+    export(module, obs, path, example_state=state, action=kind, outputs=outputs)
     return path
 
 

@@ -1,0 +1,383 @@
+/* arm.h: the arm that the table tasks share: seven joints and a gripper of two fingers, with the measures of the Franka
+ * Emika Panda. A task's C file includes it after env.h, has ARM_PARAMS(P) among its parameters, and an Arm in its
+ * State.
+ *
+ * Frames: metres, radians, seconds; the world's origin lies on the table, z up, the arm's base at x = -0.615. Turns are
+ * unit quaternions w, x, y, z, carried along the chain, so that their sign is continuous. The hand looks along its z;
+ * its fingers move along its y; between their tips lies the point that is steered, the tcp.
+ *
+ * Sources. Denavit-Hartenberg parameters (Craig's form) and limits of joints: Franka Emika, "Robot and interface
+ * specifications". Inertias: Gaz, Cognetti, Oliva, Robuffo Giordano and De Luca, "Dynamic identification of the Franka
+ * Emika Panda robot with retrieval of feasible parameters using penalty-based optimization", RA-L 4(4), 2019. Gains,
+ * rates, the start and what an action means: those of ManiSkill 3.0.1, control mode pd_joint_delta_pos, so that a
+ * policy of its 8 actions moves across unchanged. */
+#ifndef MINNOW_ENV_ARM_H
+#define MINNOW_ENV_ARM_H
+#include "../env.h"
+
+/* Where a difference of products stands beside a sum of products, as in every turn, gcc 12 fuses both in straight-line
+ * code (vfmaddsub), whatever -ffp-contract says. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-tree-slp-vectorize")
+#endif
+
+enum { ARM_JOINTS = 7, ARM_FINGERS = 2, ARM_MOVING = ARM_JOINTS + ARM_FINGERS, ARM_HEADS = ARM_JOINTS + 1 };
+enum { ARM_MOST_SUBSTEPS = 20 };
+
+#define ARM_BASE_X (-0.615f)
+#define ARM_TCP 0.1034f       /* from the hand's frame along its z to the point between the fingertips */
+#define ARM_TIP 0.112f        /* to the fingers' ends */
+#define ARM_FINGER_WIDE 0.01f /* half, along the hand's x */
+#define ARM_FINGER_THICK 0.014f
+#define ARM_OPEN 0.04f    /* of one finger, from the middle */
+#define ARM_SHUT (-0.01f) /* the gripper's lower target: fingers that meet press */
+#define ARM_SPEED 20.0f   /* no joint is faster, rad/s: for what breaks, not for what works */
+
+typedef struct Arm {
+    float q[ARM_MOVING][ENV_LANES], v[ARM_MOVING][ENV_LANES]; /* joints, then fingers */
+    float target[ARM_MOVING][ENV_LANES];
+    float hand[3][ENV_LANES], turn[4][ENV_LANES]; /* the hand's frame */
+} Arm;
+
+/* Where the joints are: what a Jacobian is made of. */
+typedef struct ArmChain {
+    float at[ARM_JOINTS][3][ENV_LANES], axis[ARM_JOINTS][3][ENV_LANES];
+} ArmChain;
+
+#define EACH_LANE(l) for (int l = 0; l < ENV_LANES; l++)
+#define ARM_PARAM(base, name) ((base)->param[P_##name])
+
+/* Of each joint: a and d of Denavit and Hartenberg, the sine of alpha, its limits, and its entry of the mass matrix's
+ * diagonal at the rest position, gripper included. */
+typedef struct ArmJoint {
+    float a, d, bend, low, high, inertia, rest;
+} ArmJoint;
+static const ArmJoint arm_joint[ARM_JOINTS] = {
+    {0.0f, 0.333f, 0.0f, -2.8973f, 2.8973f, 1.9702f, 0.0f},
+    {0.0f, 0.0f, -1.0f, -1.7628f, 1.7628f, 2.3390f, 0.392699082f},
+    {0.0f, 0.316f, 1.0f, -2.8973f, 2.8973f, 1.4585f, 0.0f},
+    {0.0825f, 0.0f, 1.0f, -3.0718f, -0.0698f, 1.0343f, -1.96349541f},
+    {-0.0825f, 0.384f, -1.0f, -2.8973f, 2.8973f, 0.0271f, 0.0f},
+    {0.0f, 0.0f, 1.0f, -0.0175f, 3.7525f, 0.0545f, 2.35619449f},
+    {0.088f, 0.0f, 1.0f, -2.8973f, 2.8973f, 0.0067f, 0.785398163f},
+};
+#define ARM_FLANGE 0.107f      /* from the last joint to the hand, along z */
+#define ARM_FINGER_MASS 0.015f /* kg */
+#define ARM_EIGHTH 0.38268343f /* the hand is turned by -pi/4: sine and cosine of half of that */
+#define ARM_EIGHTH_C 0.92387953f
+
+/* a += scale times the z axis (k = 2) or the x axis (k = 0) of a turn. */
+static inline void arm_along(float a[3][ENV_LANES], float turn[4][ENV_LANES], int k, float scale) {
+    EACH_LANE(l) {
+        float w = turn[0][l], x = turn[1][l], y = turn[2][l], z = turn[3][l];
+        a[0][l] += scale * (k ? 2.0f * (x * z + w * y) : 1.0f - 2.0f * (y * y + z * z));
+        a[1][l] += scale * (k ? 2.0f * (y * z - w * x) : 2.0f * (x * y + w * z));
+        a[2][l] += scale * (k ? 1.0f - 2.0f * (x * x + y * y) : 2.0f * (x * z - w * y));
+    }
+}
+
+/* The hand's frame for joints q [7]; what the Jacobian needs, too, where chain is not NULL. */
+static void arm_place(const EnvBase *base, float q[ARM_MOVING][ENV_LANES], float at[3][ENV_LANES],
+                      float turn[4][ENV_LANES], ArmChain *chain) {
+    EACH_LANE(l) {
+        float half = 0.5f * ARM_PARAM(base, base_turn)[l];
+        at[0][l] = ARM_BASE_X + ARM_PARAM(base, base_x)[l];
+        at[1][l] = ARM_PARAM(base, base_y)[l];
+        at[2][l] = 0.0f;
+        turn[0][l] = env_cos(half);
+        turn[1][l] = turn[2][l] = 0.0f;
+        turn[3][l] = env_sin(half);
+    }
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        const ArmJoint *joint = &arm_joint[i];
+        if (joint->a != 0.0f) {
+            arm_along(at, turn, 0, joint->a);
+        }
+        const float c = joint->bend == 0.0f ? 1.0f : 0.707106781f, s = joint->bend * 0.707106781f;
+        EACH_LANE(l) {
+            float half = 0.5f * q[i][l], cos = env_cos(half), sin = env_sin(half);
+            float w = turn[0][l] * c - turn[1][l] * s, x = turn[1][l] * c + turn[0][l] * s;
+            float y = turn[2][l] * c + turn[3][l] * s, z = turn[3][l] * c - turn[2][l] * s;
+            turn[0][l] = w * cos - z * sin;
+            turn[1][l] = x * cos + y * sin;
+            turn[2][l] = y * cos - x * sin;
+            turn[3][l] = z * cos + w * sin;
+        }
+        if (joint->d != 0.0f) {
+            arm_along(at, turn, 2, joint->d);
+        }
+        if (chain) {
+            memcpy(chain->at[i], at, sizeof chain->at[i]);
+            memset(chain->axis[i], 0, sizeof chain->axis[i]);
+            arm_along(chain->axis[i], turn, 2, 1.0f);
+        }
+    }
+    arm_along(at, turn, 2, ARM_FLANGE);
+    EACH_LANE(l) {
+        float w = turn[0][l], x = turn[1][l], y = turn[2][l], z = turn[3][l];
+        turn[0][l] = w * ARM_EIGHTH_C + z * ARM_EIGHTH;
+        turn[1][l] = x * ARM_EIGHTH_C - y * ARM_EIGHTH;
+        turn[2][l] = y * ARM_EIGHTH_C + x * ARM_EIGHTH;
+        turn[3][l] = z * ARM_EIGHTH_C - w * ARM_EIGHTH;
+    }
+}
+
+/* The point between the fingertips. */
+static inline void arm_tcp(const Arm *arm, int l, float tcp[3]) {
+    float w = arm->turn[0][l], x = arm->turn[1][l], y = arm->turn[2][l], z = arm->turn[3][l];
+    tcp[0] = arm->hand[0][l] + ARM_TCP * 2.0f * (x * z + w * y);
+    tcp[1] = arm->hand[1][l] + ARM_TCP * 2.0f * (y * z - w * x);
+    tcp[2] = arm->hand[2][l] + ARM_TCP * (1.0f - 2.0f * (x * x + y * y));
+}
+
+/* The exact answer of inertia I to a drive of stiffness k and damping d, for a time: (x, v) becomes (a x + b v,
+ * c x + e v), x being measured from the target. Also where the drive is weakly damped, and swings. */
+typedef struct ArmResponse {
+    float a[ENV_LANES], b[ENV_LANES], c[ENV_LANES], e[ENV_LANES];
+} ArmResponse;
+
+static inline void arm_respond(const float k[ENV_LANES], const float d[ENV_LANES], const float inertia[ENV_LANES],
+                               const float time[ENV_LANES], ArmResponse *r) {
+    EACH_LANE(l) {
+        float decay = 0.5f * d[l] / inertia[l], square = k[l] / inertia[l], t = time[l];
+        float split = decay * decay - square, s = env_max(env_sqrt(env_abs(split)), 0.01f * decay);
+        /* of two decays: the slow one without the difference of two large numbers */
+        float slow = env_exp(-(square / (decay + s)) * t), fast = env_exp(-(decay + s) * t);
+        float mean = env_exp(-decay * t), cos = mean * env_cos(s * t), sin = mean * env_sin(s * t) / s;
+        float even = split > 0.0f ? 0.5f * (slow + fast) : cos, odd = split > 0.0f ? 0.5f * (slow - fast) / s : sin;
+        r->a[l] = even + decay * odd;
+        r->b[l] = odd;
+        r->c[l] = -square * odd;
+        r->e[l] = even - decay * odd;
+    }
+}
+
+/* Ends of a step: how long each of its parts is, and how many there are [lanes]. Returns the most of them. */
+static int arm_parts(State *s, EnvBase *base, float time[ENV_LANES], int32_t parts[ENV_LANES]) {
+    int most = 0, jitter = 0;
+    EACH_LANE(l) {
+        parts[l] = (int32_t)ARM_PARAM(base, substeps)[l];
+        time[l] = 1.0f / (ARM_PARAM(base, rate)[l] * (float)parts[l]);
+        most = parts[l] > most ? parts[l] : most;
+        jitter |= ARM_PARAM(base, jitter)[l] > 0.0f;
+    }
+    for (int l = 0; jitter && l < ENV_LANES; l++) {
+        if (ARM_PARAM(base, jitter)[l] > 0.0f) {
+            time[l] *= 1.0f + ARM_PARAM(base, jitter)[l] * (2.0f * env_uniform(s, l) - 1.0f);
+        }
+    }
+    return most;
+}
+
+/* What an action, [8] in [-1, 1], asks of joints and fingers. */
+static void arm_aim(const EnvBase *base, const Arm *arm, const env_action (*action)[ENV_LANES],
+                    float target[ARM_MOVING][ENV_LANES]) {
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        EACH_LANE(l) {
+            float by = action[i][l] * ARM_PARAM(base, reach)[l] * ARM_PARAM(base, action_scale)[l];
+            target[i][l] = env_clamp(arm->q[i][l] + by, arm_joint[i].low, arm_joint[i].high);
+        }
+    }
+    for (int i = ARM_JOINTS; i < ARM_MOVING; i++) {
+        EACH_LANE(l) {
+            target[i][l] = ARM_SHUT + (action[ARM_JOINTS][l] + 1.0f) * (0.5f * (ARM_OPEN - ARM_SHUT));
+        }
+    }
+}
+
+/* How far a drive seems to be from its target: friction takes some of that away, and so does the most torque that it
+ * has, against which its damping counts. */
+static inline float arm_pull(float gap, float v, float k, float d, float most, float friction) {
+    float slack = friction / k, free = gap - env_clamp(gap, -slack, slack);
+    return (env_clamp(free * k - d * v, -most, most) + d * v) / k;
+}
+
+/* One control step on its way. */
+typedef struct ArmStep {
+    float time[ENV_LANES];    /* of each part */
+    int32_t parts[ENV_LANES]; /* how many, by lane */
+    int32_t live[ENV_LANES];  /* whether the present part is one of the lane's */
+    int most;                 /* parts of any lane */
+    float target[ARM_MOVING][ENV_LANES], goal[ARM_MOVING][ENV_LANES]; /* in this part, and once the delay is over */
+    ArmResponse response[ARM_HEADS];                                  /* of the joints, and of a free finger */
+    ArmChain chain;
+} ArmStep;
+
+static void arm_begin(State *s, EnvBase *base, const Arm *arm, const env_action (*action)[ENV_LANES], ArmStep *step) {
+    step->most = arm_parts(s, base, step->time, step->parts);
+    arm_aim(base, arm, action, step->goal);
+    for (int i = 0; i < ARM_HEADS; i++) {
+        const int finger = i == ARM_JOINTS;
+        float inertia[ENV_LANES];
+        EACH_LANE(l) {
+            inertia[l] = finger ? ARM_FINGER_MASS : arm_joint[i].inertia * ARM_PARAM(base, link_mass)[l];
+        }
+        arm_respond(finger ? ARM_PARAM(base, grip) : ARM_PARAM(base, stiffness),
+                    finger ? ARM_PARAM(base, grip_damping) : ARM_PARAM(base, damping), inertia, step->time,
+                    &step->response[i]);
+    }
+}
+
+/* Begins a part: which lanes it belongs to, and what the drives aim at. */
+static void arm_part(const EnvBase *base, const Arm *arm, int part, ArmStep *step) {
+    EACH_LANE(l) {
+        step->live[l] = part < step->parts[l];
+    }
+    for (int i = 0; i < ARM_MOVING; i++) {
+        EACH_LANE(l) {
+            float share = ((float)part + 0.5f) / (float)step->parts[l];
+            step->target[i][l] = share < ARM_PARAM(base, delay)[l] ? arm->target[i][l] : step->goal[i][l];
+        }
+    }
+}
+
+/* Moves a joint or a free finger through one part. */
+static void arm_move(const EnvBase *base, Arm *arm, int i, const ArmStep *step) {
+    const int finger = i >= ARM_JOINTS;
+    const ArmResponse *r = &step->response[finger ? ARM_JOINTS : i];
+    const float low = finger ? 0.0f : arm_joint[i].low, high = finger ? ARM_OPEN : arm_joint[i].high;
+    const float *k = finger ? ARM_PARAM(base, grip) : ARM_PARAM(base, stiffness);
+    const float *d = finger ? ARM_PARAM(base, grip_damping) : ARM_PARAM(base, damping);
+    const float *most = finger ? ARM_PARAM(base, grip_force) : ARM_PARAM(base, torque);
+    EACH_LANE(l) {
+        float friction = finger ? 0.0f : ARM_PARAM(base, joint_friction)[l];
+        float q = arm->q[i][l], v = arm->v[i][l];
+        float x = -arm_pull(step->target[i][l] - q, v, k[l], d[l], most[l], friction);
+        float moved = q + (r->a[l] * x + r->b[l] * v - x), speed = r->c[l] * x + r->e[l] * v;
+        float held = env_clamp(moved, low, high);
+        speed = held == moved ? env_clamp(speed, -ARM_SPEED, ARM_SPEED) : 0.0f;
+        arm->q[i][l] = step->live[l] ? held : q;
+        arm->v[i][l] = step->live[l] ? speed : v;
+    }
+}
+
+/* The fingers' ends do not go into the table: joints give way along the shortest change that lifts them. 1: some did.
+ */
+static int arm_rest(const EnvBase *base, Arm *arm, const ArmChain *chain) {
+    float deep[ENV_LANES], rise[ENV_LANES], tip[2][ENV_LANES], sum[ENV_LANES], slope[ARM_JOINTS][ENV_LANES];
+    int any = 0;
+    EACH_LANE(l) {
+        float w = arm->turn[0][l], x = arm->turn[1][l], y = arm->turn[2][l], z = arm->turn[3][l];
+        float ends = env_abs(2.0f * (x * z - w * y)) * ARM_FINGER_WIDE +
+                     env_abs(2.0f * (y * z + w * x)) * (ARM_FINGER_THICK + env_max(arm->q[7][l], arm->q[8][l]));
+        float height = arm->hand[2][l] + ARM_TIP * (1.0f - 2.0f * (x * x + y * y)) - ends;
+        tip[0][l] = arm->hand[0][l] + ARM_TIP * 2.0f * (x * z + w * y);
+        tip[1][l] = arm->hand[1][l] + ARM_TIP * 2.0f * (y * z - w * x);
+        deep[l] = ARM_PARAM(base, table)[l] - height;
+        sum[l] = 1e-4f;
+        rise[l] = 0.0f;
+        any |= deep[l] > 0.0f;
+    }
+    if (!any) {
+        return 0;
+    }
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        EACH_LANE(l) {
+            float x = tip[0][l] - chain->at[i][0][l], y = tip[1][l] - chain->at[i][1][l];
+            slope[i][l] = chain->axis[i][0][l] * y - chain->axis[i][1][l] * x;
+            sum[l] += slope[i][l] * slope[i][l];
+            rise[l] += slope[i][l] * arm->v[i][l];
+        }
+    }
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        EACH_LANE(l) {
+            float q = arm->q[i][l], v = arm->v[i][l], share = slope[i][l] / sum[l];
+            float lifted = env_clamp(q + share * env_min(deep[l], 0.02f), arm_joint[i].low, arm_joint[i].high);
+            float slowed = env_clamp(v - share * env_min(rise[l], 0.0f), -ARM_SPEED, ARM_SPEED);
+            arm->q[i][l] = deep[l] > 0.0f ? lifted : q;
+            arm->v[i][l] = deep[l] > 0.0f ? slowed : v;
+        }
+    }
+    return 1;
+}
+
+/* The arm goes through one part, fingers apart. */
+static void arm_swing(const EnvBase *base, Arm *arm, ArmStep *step) {
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        arm_move(base, arm, i, step);
+    }
+    arm_place(base, arm->q, arm->hand, arm->turn, &step->chain);
+    if (arm_rest(base, arm, &step->chain)) {
+        arm_place(base, arm->q, arm->hand, arm->turn, &step->chain);
+    }
+}
+
+/* Begins an episode: near the rest position, at rest. */
+static void arm_reset(State *s, EnvBase *base, Arm *arm, int lane) {
+    for (int i = 0; i < ARM_MOVING; i++) {
+        float q = ARM_OPEN;
+        if (i < ARM_JOINTS) {
+            q = arm_joint[i].rest + ARM_PARAM(base, start_spread)[lane] * env_normal(s, lane);
+            q = env_clamp(q, arm_joint[i].low, arm_joint[i].high);
+        }
+        arm->q[i][lane] = arm->target[i][lane] = q;
+        arm->v[i][lane] = 0.0f;
+    }
+    float hand[3][ENV_LANES], turn[4][ENV_LANES];
+    arm_place(base, arm->q, hand, turn, 0);
+    for (int k = 0; k < 4; k++) {
+        arm->hand[k % 3][lane] = hand[k % 3][lane];
+        arm->turn[k][lane] = turn[k][lane];
+    }
+}
+
+/* Whether no joint is faster than `most`, rad/s. */
+static inline int32_t arm_still(const Arm *arm, int l, float most) {
+    float fastest = 0.0f;
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        fastest = env_max(fastest, env_abs(arm->v[i][l]));
+    }
+    return fastest <= most;
+}
+
+/* Adds noise to `count` numbers of each lane's observation where the parameter asks for it: sums of four bytes, which
+ * are nearly normal. */
+static void arm_blur(const State *s, const EnvBase *base, int count, float *obs, size_t stride) {
+    EACH_LANE(l) {
+        const float deviation = ARM_PARAM(base, noise)[l];
+        uint32_t key = deviation > 0.0f ? env_to_bits(1.0f + env_noise(s, l, 0, 15)) : 0;
+        for (int i = 0; deviation > 0.0f && i < count; i++) {
+            uint32_t bits = (key + (uint32_t)i) * 0x9e3779b9u; /* MurmurHash3's last steps (Appleby) */
+            bits = (bits ^ bits >> 16) * 0x85ebca6bu;
+            bits = (bits ^ bits >> 13) * 0xc2b2ae35u;
+            bits ^= bits >> 16;
+            uint32_t sum = (bits & 255) + (bits >> 8 & 255) + (bits >> 16 & 255) + (bits >> 24);
+            obs[(size_t)l * stride + (size_t)i] += deviation * ((float)(int32_t)sum - 510.0f) * (1.0f / 147.8f);
+        }
+    }
+}
+
+/* Positions and speeds, 18 numbers, then where the tcp is, x, y, z, and how the hand is turned, w, x, y, z. */
+static inline void arm_see(const Arm *arm, int l, float *moving, float *pose) {
+    for (int i = 0; i < ARM_MOVING; i++) {
+        moving[i] = arm->q[i][l];
+        moving[ARM_MOVING + i] = arm->v[i][l];
+    }
+    arm_tcp(arm, l, pose);
+    for (int k = 0; k < 4; k++) {
+        pose[3 + k] = arm->turn[k][l];
+    }
+}
+
+#define ARM_FIELDS                                                                                                     \
+    {"q1", -2.9f, 2.9f}, {"q2", -1.8f, 1.8f}, {"q3", -2.9f, 2.9f}, {"q4", -3.1f, 0.0f}, {"q5", -2.9f, 2.9f},           \
+        {"q6", -0.1f, 3.8f}, {"q7", -2.9f, 2.9f}, {"finger_left", 0.0f, 0.04f}, {"finger_right", 0.0f, 0.04f},         \
+        {"v1", -20.0f, 20.0f}, {"v2", -20.0f, 20.0f}, {"v3", -20.0f, 20.0f}, {"v4", -20.0f, 20.0f},                    \
+        {"v5", -20.0f, 20.0f}, {"v6", -20.0f, 20.0f}, {"v7", -20.0f, 20.0f}, {"finger_left_v", -20.0f, 20.0f},         \
+        {"finger_right_v", -20.0f, 20.0f}
+#define ARM_TCP_FIELDS                                                                                                 \
+    {"tcp_x", -2.0f, 2.0f}, {"tcp_y", -2.0f, 2.0f}, {"tcp_z", -2.0f, 2.0f}, {"tcp_qw", -1.01f, 1.01f},                 \
+        {"tcp_qx", -1.01f, 1.01f}, {"tcp_qy", -1.01f, 1.01f}, {"tcp_qz", -1.01f, 1.01f}
+#define ARM_JOINT_HEADS                                                                                                \
+    {"joint1", 0, -1.0f, 1.0f, 0}, {"joint2", 0, -1.0f, 1.0f, 0}, {"joint3", 0, -1.0f, 1.0f, 0},                       \
+        {"joint4", 0, -1.0f, 1.0f, 0}, {"joint5", 0, -1.0f, 1.0f, 0}, {"joint6", 0, -1.0f, 1.0f, 0},                   \
+        {"joint7", 0, -1.0f, 1.0f, 0}, {"gripper", 0, -1.0f, 1.0f, 0}
+#define ARM_CONTROLS                                                                                                   \
+    {"Turn left", "KeyA,ArrowLeft", "button14,axis0-", 0, 0, 1.0f},                                                    \
+        {"Turn right", "KeyD,ArrowRight", "button15,axis0+", 0, 0, -1.0f},                                             \
+        {"Lean forwards", "KeyW", "axis1-", 0, 1, 1.0f}, {"Lean back", "KeyS", "axis1+", 0, 1, -1.0f},                 \
+        {"Stretch", "ArrowUp", "button12,axis3-", 0, 3, 1.0f}, {"Bend", "ArrowDown", "button13,axis3+", 0, 3, -1.0f},  \
+        {"Hand up", "KeyI", "button5", 0, 5, 1.0f}, {"Hand down", "KeyK", "button7", 0, 5, -1.0f},                     \
+        {"Turn hand left", "KeyJ", "axis2-", 0, 6, -1.0f}, {"Turn hand right", "KeyL", "axis2+", 0, 6, 1.0f},          \
+        {"Grip", "KeyG", "button0", 0, 7, -1.0f}, {"Let go", "KeyH", "button1", 0, 7, 1.0f}
+#endif

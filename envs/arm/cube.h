@@ -1,0 +1,448 @@
+/* cube.h: a cube between the fingers, on the table, or in the air.
+ *
+ * Contacts are stiff springs with friction, and each part of a step solves the cube's six speeds and the two fingers'
+ * together, as they are at its end (backward Euler), so that no stiffness is too much. The hand moves as its joints do
+ * and does not feel the cube; a finger does. Friction resists sliding by up to mu times the normal force; for the speed
+ * at which that limit is reached and the force, the values at the part's beginning count, so that one linear system is
+ * all there is to solve. What touches: the cube's eight corners the table; the cube 8 points of each finger and 3 of
+ * the hand. Everything is reckoned in the cube's own axes, where the sides' normals are axes; inertia is alike about
+ * all. */
+#ifndef MINNOW_ENV_ARM_CUBE_H
+#define MINNOW_ENV_ARM_CUBE_H
+#include "solve.h"
+
+typedef struct Cube {
+    float at[3][ENV_LANES], turn[4][ENV_LANES]; /* its middle */
+    float v[3][ENV_LANES], spin[3][ENV_LANES];  /* m/s; rad/s, in the world's axes */
+    float squeeze[ARM_FINGERS][ENV_LANES];      /* N: by which each finger is pressed open */
+} Cube;
+
+#define CUBE_SPEED 10.0f /* m/s, and CUBE_SPIN rad/s: nothing that works is faster */
+#define CUBE_SPIN 100.0f
+#define CUBE_GRASP 0.5f    /* N: a finger that holds is pressed by so much */
+#define CUBE_DAMPING 10.0f /* N s/m of a contact */
+#define CUBE_BOUNCE 0.2f   /* m/s: slower ones do not bounce */
+
+/* The unknowns: speed, spin times half the edge, both in the cube's axes, and the fingers' speeds. */
+typedef struct CubeSystem {
+    float a[8][ARM_MOST_UNKNOWNS][ENV_LANES], b[8][ENV_LANES];
+    float axes[3][3][ENV_LANES];                     /* rows: the world's x, y, z in the cube's axes */
+    float v[3][ENV_LANES], w[3][ENV_LANES];          /* at the beginning */
+    float hand[3][3][ENV_LANES], from[3][ENV_LANES]; /* columns: the hand's axes; from the cube to the hand */
+    float hand_v[3][ENV_LANES], hand_w[3][ENV_LANES];
+} CubeSystem;
+
+/* A point of the hand, in its frame. side: 1 and -1 are fingers, whose y counts from its inner face; 0: the palm. */
+typedef struct CubePoint {
+    float side, x, y, z;
+} CubePoint;
+
+#define CUBE_FINGER(side)                                                                                              \
+    {side, -ARM_FINGER_WIDE, 0.0f, 0.0948f}, {side, 0.0f, 0.0f, 0.0948f}, {side, ARM_FINGER_WIDE, 0.0f, 0.0948f},      \
+        {side, -ARM_FINGER_WIDE, 0.0f, ARM_TIP}, {side, 0.0f, 0.0f, ARM_TIP}, {side, ARM_FINGER_WIDE, 0.0f, ARM_TIP},  \
+        {side, -ARM_FINGER_WIDE, ARM_FINGER_THICK, ARM_TIP}, {                                                         \
+        side, ARM_FINGER_WIDE, ARM_FINGER_THICK, ARM_TIP                                                               \
+    }
+static const CubePoint cube_point[] = {
+    CUBE_FINGER(1.0f),           CUBE_FINGER(-1.0f),           {0.0f, 0.0f, -0.02f, 0.0584f},
+    {0.0f, 0.0f, 0.0f, 0.0584f}, {0.0f, 0.0f, 0.02f, 0.0584f},
+};
+
+/* m [3][3] = the matrix of a unit quaternion. */
+static inline void cube_matrix(float turn[4][ENV_LANES], float m[3][3][ENV_LANES]) {
+    EACH_LANE(l) {
+        float w = turn[0][l], x = turn[1][l], y = turn[2][l], z = turn[3][l];
+        m[0][0][l] = 1.0f - 2.0f * (y * y + z * z);
+        m[0][1][l] = 2.0f * (x * y - w * z);
+        m[0][2][l] = 2.0f * (x * z + w * y);
+        m[1][0][l] = 2.0f * (x * y + w * z);
+        m[1][1][l] = 1.0f - 2.0f * (x * x + z * z);
+        m[1][2][l] = 2.0f * (y * z - w * x);
+        m[2][0][l] = 2.0f * (x * z - w * y);
+        m[2][1][l] = 2.0f * (y * z + w * x);
+        m[2][2][l] = 1.0f - 2.0f * (x * x + y * y);
+    }
+}
+
+/* to = m^T from: a world vector in the cube's axes. */
+static inline void cube_inwards(float m[3][3][ENV_LANES], float from[3][ENV_LANES], float to[3][ENV_LANES]) {
+    for (int k = 0; k < 3; k++) {
+        EACH_LANE(l) {
+            to[k][l] = m[0][k][l] * from[0][l] + m[1][k][l] * from[1][l] + m[2][k][l] * from[2][l];
+        }
+    }
+}
+
+/* to = m from. */
+static inline void cube_outwards(float m[3][3][ENV_LANES], float from[3][ENV_LANES], float to[3][ENV_LANES]) {
+    for (int k = 0; k < 3; k++) {
+        EACH_LANE(l) {
+            to[k][l] = m[k][0][l] * from[0][l] + m[k][1][l] * from[1][l] + m[k][2][l] * from[2][l];
+        }
+    }
+}
+
+/* The system without contacts: inertia, gravity, the fingers' drives. before: the hand's frame before this part. */
+static void cube_begin(const EnvBase *base, const Arm *arm, Cube *cube, const ArmStep *step, float before[3][ENV_LANES],
+                       float before_turn[4][ENV_LANES], CubeSystem *system) {
+    float hand[3][3][ENV_LANES], world[4][3][ENV_LANES];
+    cube_matrix(cube->turn, system->axes);
+    cube_matrix(before_turn, hand);
+    EACH_LANE(l) {
+        float w = arm->turn[0][l], x = arm->turn[1][l], y = arm->turn[2][l], z = arm->turn[3][l];
+        float pw = before_turn[0][l], px = before_turn[1][l], py = before_turn[2][l], pz = before_turn[3][l];
+        float often = 1.0f / step->time[l];
+        for (int k = 0; k < 3; k++) {
+            world[0][k][l] = before[k][l] - cube->at[k][l];
+            world[1][k][l] = (arm->hand[k][l] - before[k][l]) * often;
+            world[3][k][l] = cube->spin[k][l] * ARM_PARAM(base, cube_size)[l];
+        }
+        world[2][0][l] = 2.0f * often * (((x * pw - w * px) - y * pz) + z * py);
+        world[2][1][l] = 2.0f * often * (((y * pw - w * py) - z * px) + x * pz);
+        world[2][2][l] = 2.0f * often * (((z * pw - w * pz) - x * py) + y * px);
+    }
+    cube_inwards(system->axes, world[0], system->from);
+    cube_inwards(system->axes, world[1], system->hand_v);
+    cube_inwards(system->axes, world[2], system->hand_w);
+    cube_inwards(system->axes, cube->v, system->v);
+    cube_inwards(system->axes, world[3], system->w);
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < 3; k++) {
+            EACH_LANE(l) {
+                system->hand[i][k][l] = system->axes[0][i][l] * hand[0][k][l] + system->axes[1][i][l] * hand[1][k][l] +
+                                        system->axes[2][i][l] * hand[2][k][l];
+            }
+        }
+    }
+    memset(system->a, 0, sizeof system->a);
+    for (int k = 0; k < 3; k++) {
+        EACH_LANE(l) {
+            float mass = ARM_PARAM(base, cube_mass)[l], pull = ARM_PARAM(base, gravity)[l] * step->time[l];
+            system->a[k][k][l] = mass;
+            system->a[3 + k][3 + k][l] = mass * (2.0f / 3.0f); /* of a solid cube, m (2 h)^2 / 6 over h^2 */
+            system->b[k][l] = mass * (system->v[k][l] - pull * system->axes[2][k][l]);
+            system->b[3 + k][l] = mass * (2.0f / 3.0f) * system->w[k][l];
+        }
+    }
+    for (int i = 0; i < ARM_FINGERS; i++) {
+        EACH_LANE(l) {
+            float t = step->time[l], k = ARM_PARAM(base, grip)[l], most = ARM_PARAM(base, grip_force)[l] / k;
+            float gap = env_clamp(step->target[ARM_JOINTS + i][l] - arm->q[ARM_JOINTS + i][l], -most, most);
+            system->a[6 + i][6 + i][l] = ARM_FINGER_MASS + t * (ARM_PARAM(base, grip_damping)[l] + t * k);
+            system->b[6 + i][l] = ARM_FINGER_MASS * arm->v[ARM_JOINTS + i][l] + t * k * gap;
+        }
+    }
+}
+
+/* The table under the eight corners. */
+static void cube_on_table(const EnvBase *base, const Cube *cube, const ArmStep *step, CubeSystem *s) {
+    for (int corner = 0; corner < 8; corner++) {
+        const float x = corner & 1 ? 1.0f : -1.0f, y = corner & 2 ? 1.0f : -1.0f, z = corner & 4 ? 1.0f : -1.0f;
+        EACH_LANE(l) {
+            float t = step->time[l], k = ARM_PARAM(base, hardness)[l], half = ARM_PARAM(base, cube_size)[l];
+            float n0 = s->axes[2][0][l], n1 = s->axes[2][1][l], n2 = s->axes[2][2][l];
+            float m0 = y * n2 - z * n1, m1 = z * n0 - x * n2, m2 = x * n1 - y * n0; /* the normal's moment */
+            float gap = cube->at[2][l] - ARM_PARAM(base, table)[l] + half * (x * n0 + y * n1 + z * n2);
+            float v0 = s->v[0][l] + (s->w[1][l] * z - s->w[2][l] * y);
+            float v1 = s->v[1][l] + (s->w[2][l] * x - s->w[0][l] * z);
+            float v2 = s->v[2][l] + (s->w[0][l] * y - s->w[1][l] * x);
+            float vn = v0 * n0 + v1 * n1 + v2 * n2, slide = env_sqrt(v0 * v0 + v1 * v1 + v2 * v2 - vn * vn);
+            float falls = vn - t * ARM_PARAM(base, gravity)[l], touches = t * (float)(gap + t * falls < 0.0f);
+            float mu = 0.5f * (ARM_PARAM(base, table_friction)[l] + ARM_PARAM(base, cube_friction)[l]);
+            float ct = touches * mu * k * env_max(-gap, 0.0f) / (slide + ARM_PARAM(base, creep)[l]);
+            float cn = touches * (t * k + CUBE_DAMPING);
+            float bounce = ARM_PARAM(base, restitution)[l] * env_max(-vn - CUBE_BOUNCE, 0.0f);
+            float push = cn * bounce - touches * k * gap;
+            cn -= ct;
+            s->a[0][0][l] += ct + cn * n0 * n0;
+            s->a[1][0][l] += cn * n1 * n0;
+            s->a[1][1][l] += ct + cn * n1 * n1;
+            s->a[2][0][l] += cn * n2 * n0;
+            s->a[2][1][l] += cn * n2 * n1;
+            s->a[2][2][l] += ct + cn * n2 * n2;
+            s->a[3][0][l] += cn * m0 * n0;
+            s->a[3][1][l] += cn * m0 * n1 - ct * z;
+            s->a[3][2][l] += cn * m0 * n2 + ct * y;
+            s->a[4][0][l] += cn * m1 * n0 + ct * z;
+            s->a[4][1][l] += cn * m1 * n1;
+            s->a[4][2][l] += cn * m1 * n2 - ct * x;
+            s->a[5][0][l] += cn * m2 * n0 - ct * y;
+            s->a[5][1][l] += cn * m2 * n1 + ct * x;
+            s->a[5][2][l] += cn * m2 * n2;
+            s->a[3][3][l] += 2.0f * ct + cn * m0 * m0;
+            s->a[4][3][l] += cn * m1 * m0 - ct * (x * y);
+            s->a[4][4][l] += 2.0f * ct + cn * m1 * m1;
+            s->a[5][3][l] += cn * m2 * m0 - ct * (x * z);
+            s->a[5][4][l] += cn * m2 * m1 - ct * (y * z);
+            s->a[5][5][l] += 2.0f * ct + cn * m2 * m2;
+            s->b[0][l] += push * n0;
+            s->b[1][l] += push * n1;
+            s->b[2][l] += push * n2;
+            s->b[3][l] += push * m0;
+            s->b[4][l] += push * m1;
+            s->b[5][l] += push * m2;
+        }
+    }
+}
+
+/* One of the hand's points, against the cube. Vectors in the cube's axes. */
+typedef struct CubeTouch {
+    float at[3][ENV_LANES];    /* from the cube's middle */
+    float speed[3][ENV_LANES]; /* the hand's there, without the finger's */
+    float along[3][ENV_LANES]; /* what the cube's speed seems when the finger opens by 1 m/s */
+    float side[3][ENV_LANES];  /* 1 for the axis of the side that it is nearest to, or least deep below */
+    float gap[ENV_LANES];      /* from that side; negative: inside */
+    float c[3][ENV_LANES];     /* impulse against a speed along each axis */
+    float push[3][ENV_LANES];  /* impulse on a cube at rest */
+} CubeTouch;
+
+static void cube_find(const Arm *arm, const CubeSystem *s, CubePoint point, CubeTouch *touch) {
+    const float lead = point.side < 0.0f ? -point.y : point.y;
+    const float *open = arm->q[point.side < 0.0f ? ARM_JOINTS + 1 : ARM_JOINTS];
+    EACH_LANE(l) {
+        float out = lead + point.side * open[l];
+        float x = s->hand[0][0][l] * point.x + s->hand[0][1][l] * out + s->hand[0][2][l] * point.z;
+        float y = s->hand[1][0][l] * point.x + s->hand[1][1][l] * out + s->hand[1][2][l] * point.z;
+        float z = s->hand[2][0][l] * point.x + s->hand[2][1][l] * out + s->hand[2][2][l] * point.z;
+        touch->at[0][l] = s->from[0][l] + x;
+        touch->at[1][l] = s->from[1][l] + y;
+        touch->at[2][l] = s->from[2][l] + z;
+        touch->speed[0][l] = s->hand_v[0][l] + (s->hand_w[1][l] * z - s->hand_w[2][l] * y);
+        touch->speed[1][l] = s->hand_v[1][l] + (s->hand_w[2][l] * x - s->hand_w[0][l] * z);
+        touch->speed[2][l] = s->hand_v[2][l] + (s->hand_w[0][l] * y - s->hand_w[1][l] * x);
+        touch->along[0][l] = -point.side * s->hand[0][1][l];
+        touch->along[1][l] = -point.side * s->hand[1][1][l];
+        touch->along[2][l] = -point.side * s->hand[2][1][l];
+    }
+}
+
+static void cube_choose(const EnvBase *base, CubeTouch *touch) {
+    EACH_LANE(l) {
+        float half = ARM_PARAM(base, cube_size)[l];
+        float x = env_abs(touch->at[0][l]), y = env_abs(touch->at[1][l]), z = env_abs(touch->at[2][l]);
+        float first = (float)((x >= y) & (x >= z)), second = (float)((y > x) & (y >= z));
+        touch->side[0][l] = first;
+        touch->side[1][l] = second;
+        touch->side[2][l] = 1.0f - first - second;
+        touch->gap[l] = env_max(env_max(x, y), z) - half;
+    }
+}
+
+static void cube_press(const EnvBase *base, const float open[ENV_LANES], const ArmStep *step, const CubeSystem *s,
+                       CubeTouch *touch) {
+    EACH_LANE(l) {
+        float t = step->time[l], k = ARM_PARAM(base, hardness)[l], half = ARM_PARAM(base, cube_size)[l];
+        float gap = touch->gap[l], x = touch->at[0][l] / half, y = touch->at[1][l] / half, z = touch->at[2][l] / half;
+        /* from the hand into the cube, at full length since the point lies by that side */
+        float n0 = -touch->side[0][l] * __builtin_copysignf(1.0f, x);
+        float n1 = -touch->side[1][l] * __builtin_copysignf(1.0f, y);
+        float n2 = -touch->side[2][l] * __builtin_copysignf(1.0f, z);
+        float v0 = s->v[0][l] + (s->w[1][l] * z - s->w[2][l] * y) - touch->speed[0][l] + touch->along[0][l] * open[l];
+        float v1 = s->v[1][l] + (s->w[2][l] * x - s->w[0][l] * z) - touch->speed[1][l] + touch->along[1][l] * open[l];
+        float v2 = s->v[2][l] + (s->w[0][l] * y - s->w[1][l] * x) - touch->speed[2][l] + touch->along[2][l] * open[l];
+        float vn = v0 * n0 + v1 * n1 + v2 * n2, slide = env_sqrt(v0 * v0 + v1 * v1 + v2 * v2 - vn * vn);
+        float touches = t * (float)(gap + t * vn < 0.0f);
+        float mu = 0.5f * (ARM_PARAM(base, finger_friction)[l] + ARM_PARAM(base, cube_friction)[l]);
+        float ct = touches * mu * k * env_max(-gap, 0.0f) / (slide + ARM_PARAM(base, creep)[l]);
+        float cn = touches * (t * k + CUBE_DAMPING) - ct, push = -touches * k * gap;
+        touch->c[0][l] = ct + cn * touch->side[0][l];
+        touch->c[1][l] = ct + cn * touch->side[1][l];
+        touch->c[2][l] = ct + cn * touch->side[2][l];
+        touch->push[0][l] = touch->c[0][l] * touch->speed[0][l] + push * n0;
+        touch->push[1][l] = touch->c[1][l] * touch->speed[1][l] + push * n1;
+        touch->push[2][l] = touch->c[2][l] * touch->speed[2][l] + push * n2;
+        touch->at[0][l] = x;
+        touch->at[1][l] = y;
+        touch->at[2][l] = z;
+    }
+}
+
+/* Adds a contact to the system. */
+static inline void cube_add(const CubeTouch *touch, CubeSystem *s, const int finger) {
+    EACH_LANE(l) {
+        float x = touch->at[0][l], y = touch->at[1][l], z = touch->at[2][l];
+        float c0 = touch->c[0][l], c1 = touch->c[1][l], c2 = touch->c[2][l];
+        s->a[0][0][l] += c0;
+        s->a[1][1][l] += c1;
+        s->a[2][2][l] += c2;
+        s->a[3][1][l] -= c1 * z;
+        s->a[3][2][l] += c2 * y;
+        s->a[4][0][l] += c0 * z;
+        s->a[4][2][l] -= c2 * x;
+        s->a[5][0][l] -= c0 * y;
+        s->a[5][1][l] += c1 * x;
+        s->a[3][3][l] += c1 * z * z + c2 * y * y;
+        s->a[4][4][l] += c0 * z * z + c2 * x * x;
+        s->a[5][5][l] += c0 * y * y + c1 * x * x;
+        s->a[4][3][l] -= c2 * x * y;
+        s->a[5][3][l] -= c1 * x * z;
+        s->a[5][4][l] -= c0 * y * z;
+    }
+    EACH_LANE(l) {
+        float x = touch->at[0][l], y = touch->at[1][l], z = touch->at[2][l];
+        float p0 = touch->push[0][l], p1 = touch->push[1][l], p2 = touch->push[2][l];
+        float h0 = touch->along[0][l], h1 = touch->along[1][l], h2 = touch->along[2][l];
+        float g0 = h0 * touch->c[0][l], g1 = h1 * touch->c[1][l], g2 = h2 * touch->c[2][l];
+        s->b[0][l] += p0;
+        s->b[1][l] += p1;
+        s->b[2][l] += p2;
+        s->b[3][l] += y * p2 - z * p1;
+        s->b[4][l] += z * p0 - x * p2;
+        s->b[5][l] += x * p1 - y * p0;
+        float (*f)[ENV_LANES] = s->a[6 + finger];
+        f[0][l] += g0;
+        f[1][l] += g1;
+        f[2][l] += g2;
+        f[3][l] += y * g2 - z * g1;
+        f[4][l] += z * g0 - x * g2;
+        f[5][l] += x * g1 - y * g0;
+        s->a[6 + finger][6 + finger][l] += g0 * h0 + g1 * h1 + g2 * h2;
+        s->b[6 + finger][l] += p0 * h0 + p1 * h1 + p2 * h2;
+    }
+}
+
+/* Whether any lane's cube can touch the hand in this part: within 0.125 m of its frame all points lie. */
+static int32_t cube_near(const EnvBase *base, const Arm *arm, const ArmStep *step, const CubeSystem *s) {
+    int32_t any = 0;
+    EACH_LANE(l) {
+        float far = 0.0f, speed = env_max(env_abs(arm->v[ARM_JOINTS][l]), env_abs(arm->v[ARM_JOINTS + 1][l]));
+        for (int k = 0; k < 3; k++) {
+            far += s->from[k][l] * s->from[k][l];
+            speed += env_abs(s->v[k][l]) + 8.0f * env_abs(s->w[k][l]); /* of a point at that distance */
+            speed += env_abs(s->hand_v[k][l]) + 0.125f * env_abs(s->hand_w[k][l]);
+        }
+        any |= env_sqrt(far) - 0.13f < 1.75f * (ARM_PARAM(base, cube_size)[l] + step->time[l] * speed);
+    }
+    return any;
+}
+
+/* Fingers and palm. */
+static void cube_in_hand(const EnvBase *base, const Arm *arm, const ArmStep *step, CubeSystem *s) {
+    CubeTouch touch;
+    if (!cube_near(base, arm, step, s)) {
+        return;
+    }
+    for (int i = 0; i < (int)(sizeof cube_point / sizeof *cube_point); i++) {
+        const int finger = cube_point[i].side < 0.0f; /* the palm's points leave the finger's speed alone */
+        cube_find(arm, s, cube_point[i], &touch);
+        cube_choose(base, &touch);
+        cube_press(base, arm->v[ARM_JOINTS + finger], step, s, &touch);
+        if (finger) { /* as a constant, for the sake of SIMD */
+            cube_add(&touch, s, 1);
+        } else {
+            cube_add(&touch, s, 0);
+        }
+    }
+}
+
+/* The fingers as the system says: how they move, and what presses them open. */
+static void cube_move_fingers(const EnvBase *base, Arm *arm, Cube *cube, const ArmStep *step,
+                              const CubeSystem *system) {
+    for (int i = 0; i < ARM_FINGERS; i++) {
+        const int j = ARM_JOINTS + i;
+        EACH_LANE(l) {
+            float t = step->time[l], k = ARM_PARAM(base, grip)[l], most = ARM_PARAM(base, grip_force)[l] / k;
+            float q = arm->q[j][l], v = arm->v[j][l], speed = system->b[6 + i][l];
+            float drive = k * (env_clamp(step->target[j][l] - q, -most, most) - t * speed) -
+                          ARM_PARAM(base, grip_damping)[l] * speed;
+            float squeeze = ARM_FINGER_MASS * (speed - v) / t - drive;
+            float moved = q + t * env_clamp(speed, -ARM_SPEED, ARM_SPEED), held = env_clamp(moved, 0.0f, ARM_OPEN);
+            speed = held == moved ? env_clamp(speed, -ARM_SPEED, ARM_SPEED) : 0.0f;
+            arm->q[j][l] = step->live[l] ? held : q;
+            arm->v[j][l] = step->live[l] ? speed : v;
+            cube->squeeze[i][l] = step->live[l] ? env_clamp(squeeze, -1e3f, 1e3f) : cube->squeeze[i][l];
+        }
+    }
+}
+
+/* The cube goes on at its new speeds. */
+static void cube_move(const EnvBase *base, Cube *cube, const ArmStep *step, CubeSystem *system) {
+    float v[3][ENV_LANES], spin[3][ENV_LANES];
+    for (int k = 0; k < 3; k++) {
+        EACH_LANE(l) {
+            system->b[3 + k][l] /= ARM_PARAM(base, cube_size)[l];
+        }
+    }
+    cube_outwards(system->axes, system->b, v);
+    cube_outwards(system->axes, system->b + 3, spin);
+    EACH_LANE(l) {
+        const int32_t live = step->live[l];
+        const float t = step->time[l], half = 0.5f * t;
+        for (int k = 0; k < 3; k++) { /* adding 0 makes 0 of -0, which a block's other lanes may decide */
+            v[k][l] = env_clamp(v[k][l] + 0.0f, -CUBE_SPEED, CUBE_SPEED);
+            spin[k][l] = env_clamp(spin[k][l] + 0.0f, -CUBE_SPIN, CUBE_SPIN);
+            cube->at[k][l] = live ? env_clamp(cube->at[k][l] + t * v[k][l], -3.0f, 3.0f) : cube->at[k][l];
+            cube->v[k][l] = live ? v[k][l] : cube->v[k][l];
+            cube->spin[k][l] = live ? spin[k][l] : cube->spin[k][l];
+        }
+        float w = cube->turn[0][l], x = cube->turn[1][l], y = cube->turn[2][l], z = cube->turn[3][l];
+        float a = half * spin[0][l], b = half * spin[1][l], c = half * spin[2][l];
+        float nw = ((w - a * x) - b * y) - c * z, nx = ((x + a * w) + b * z) - c * y;
+        float ny = ((y + b * w) + c * x) - a * z, nz = ((z + c * w) + a * y) - b * x;
+        float size = env_sqrt(nw * nw + nx * nx + ny * ny + nz * nz), scale = 1.0f / env_max(size, 1e-6f);
+        cube->turn[0][l] = live ? nw * scale : w;
+        cube->turn[1][l] = live ? nx * scale : x;
+        cube->turn[2][l] = live ? ny * scale : y;
+        cube->turn[3][l] = live ? nz * scale : z;
+    }
+}
+
+/* Arm, fingers and cube go through one part together. */
+static void cube_swing(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step) {
+    float before[3][ENV_LANES], before_turn[4][ENV_LANES];
+    CubeSystem system;
+    memcpy(before, arm->hand, sizeof before);
+    memcpy(before_turn, arm->turn, sizeof before_turn);
+    arm_swing(base, arm, step);
+    cube_begin(base, arm, cube, step, before, before_turn, &system);
+    cube_on_table(base, cube, step, &system);
+    cube_in_hand(base, arm, step, &system);
+    arm_solve(8, system.a, system.b);
+    cube_move_fingers(base, arm, cube, step, &system);
+    cube_move(base, cube, step, &system);
+}
+
+/* On the table at x, y, turned by yaw. */
+static inline void cube_reset(const EnvBase *base, Cube *cube, int l, float x, float y, float yaw) {
+    cube->at[0][l] = x;
+    cube->at[1][l] = y;
+    cube->at[2][l] = ARM_PARAM(base, table)[l] + ARM_PARAM(base, cube_size)[l];
+    for (int k = 0; k < 3; k++) {
+        cube->v[k][l] = cube->spin[k][l] = 0.0f;
+    }
+    cube->turn[0][l] = env_cos(0.5f * yaw);
+    cube->turn[1][l] = cube->turn[2][l] = 0.0f;
+    cube->turn[3][l] = env_sin(0.5f * yaw);
+    cube->squeeze[0][l] = cube->squeeze[1][l] = 0.0f;
+}
+
+/* Whether both fingers hold it. */
+static inline int32_t cube_held(const Cube *cube, int l) {
+    return (cube->squeeze[0][l] >= CUBE_GRASP) & (cube->squeeze[1][l] >= CUBE_GRASP);
+}
+
+/* Whether it has left the table, or numbers have broken. */
+static inline int32_t cube_lost(const EnvBase *base, const Cube *cube, int l) {
+    float x = cube->at[0][l], y = cube->at[1][l], z = cube->at[2][l] - ARM_PARAM(base, table)[l];
+    int32_t there = (x > -1.0f) & (x < 1.0f) & (y > -1.0f) & (y < 1.0f) & (z > -0.1f) & (z < 2.0f);
+    return !there;
+}
+
+/* How a hand that looks down must be turned to grasp it, from how it is turned: by an eighth at most. */
+static inline float cube_yaw(const Arm *arm, const Cube *cube, int l) {
+    float w = cube->turn[0][l], x = cube->turn[1][l], y = cube->turn[2][l], z = cube->turn[3][l];
+    float hand = 2.0f * env_atan2(arm->turn[2][l], arm->turn[1][l]), quarter = 0.5f * ENV_PI;
+    float off = env_atan2(2.0f * (w * z + x * y), 1.0f - 2.0f * (y * y + z * z)) - hand;
+    return hand + (cube_held(cube, l) ? 0.0f : off - quarter * env_nearest(off / quarter));
+}
+
+/* Where it is and how it is turned, w, x, y, z. */
+static inline void cube_see(const Cube *cube, int l, float pose[7]) {
+    for (int k = 0; k < 3; k++) {
+        pose[k] = cube->at[k][l];
+    }
+    for (int k = 0; k < 4; k++) {
+        pose[3 + k] = cube->turn[k][l];
+    }
+}
+#endif

@@ -1,0 +1,230 @@
+/* pick_cube.c: the arm grasps a cube, brings it to a goal in the air, and holds it still there.
+ *
+ * The task, the observations' order and what an action means are those of ManiSkill 3.0.1's PickCube-v1 with
+ * pd_joint_delta_pos, so that a policy moves across unchanged; the arm is arm/arm.h, the cube's contacts arm/cube.h. */
+#ifndef ENV_LANES
+#define ENV_LANES 16
+#endif
+#define ENV_CONTINUOUS
+#define ENV_SLOTS 1
+#define ENV_HEADS 8
+#define ENV_SHAPES 20
+#define ENV_OBS 42
+#include "../arm/params.h"
+#define ENV_PARAMS(P)                                                                                                  \
+    ARM_PARAMS(P)                                                                                                      \
+    CUBE_PARAMS(P)                                                                                                     \
+    P(cube_spread, 0.1f, 0.01f, 0.2f, ENV_PHYSICS, ENV_LINEAR, "m", "The cube lies so far from the middle, in x, y.")  \
+    P(goal_spread, 0.1f, 0.01f, 0.2f, ENV_PHYSICS, ENV_LINEAR, "m", "So does the goal.")                               \
+    P(goal_rise, 0.3f, 0.05f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "m", "The goal is at most so high above the cube.")       \
+    P(near, 0.025f, 0.005f, 0.1f, ENV_WORLD, ENV_LOG, "m", "So near to the goal the cube counts as there.")            \
+    P(still, 0.2f, 0.02f, 2.0f, ENV_WORLD, ENV_LOG, "rad/s", "No joint may be faster then.")                           \
+    P(raw, 0.0f, 0.0f, 1.0f, ENV_REWARD, ENV_LINEAR, "", "What a step pays of the potential itself, to compare.")      \
+    P(limit, 50.0f, 10.0f, 1000.0f, ENV_WORLD, ENV_INTEGER, "", "Steps after which the episode is cut off.")           \
+    P(skill, 1.0f, 0.0f, 1.0f, ENV_WORLD, ENV_LINEAR, "", "Skill of the scripted player: how rarely it dozes.")
+#include "../env.h"
+#include "../arm/arm.h"
+#include "../arm/cube.h"
+#include "../arm/inverse.h"
+#include "../arm/picture.h"
+
+enum { GOAL = 1, CUBE = 2, MOVE = ENV_EVENT_CUSTOM };
+
+struct State {
+    EnvBase base;
+    Arm arm;
+    Cube cube;
+    float goal[3][ENV_LANES];
+    int32_t done[ENV_LANES];
+};
+
+#define PARAM(name) (s->base.param[P_##name])
+
+static void reset(State *s, int lane) {
+    float spread = PARAM(cube_spread)[lane], around = PARAM(goal_spread)[lane];
+    arm_reset(s, &s->base, &s->arm, lane);
+    float x = env_between(s, lane, -spread, spread), y = env_between(s, lane, -spread, spread);
+    cube_reset(&s->base, &s->cube, lane, x, y, env_between(s, lane, -ENV_PI, ENV_PI));
+    s->goal[0][lane] = env_between(s, lane, -around, around);
+    s->goal[1][lane] = env_between(s, lane, -around, around);
+    s->goal[2][lane] = s->cube.at[2][lane] + PARAM(goal_rise)[lane] * env_uniform(s, lane);
+    s->done[lane] = 0;
+}
+
+static inline float length(float x, float y, float z) {
+    return env_sqrt(x * x + y * y + z * z);
+}
+
+/* From the cube to its goal. */
+static inline float to_goal(const State *s, int l) {
+    return length(s->goal[0][l] - s->cube.at[0][l], s->goal[1][l] - s->cube.at[1][l], s->goal[2][l] - s->cube.at[2][l]);
+}
+
+/* 0 to 1: the hand comes to the cube, closely, holds it, brings it to the goal. What is let go is lost again. */
+static inline float progress(const State *s, int l) {
+    float tcp[3];
+    arm_tcp(&s->arm, l, tcp);
+    float away = length(tcp[0] - s->cube.at[0][l], tcp[1] - s->cube.at[1][l], tcp[2] - s->cube.at[2][l]);
+    float come = 0.4f - 0.2f * env_tanh(5.0f * away) - 0.2f * env_tanh(25.0f * away);
+    float brought = 1.0f - env_tanh(5.0f * to_goal(s, l));
+    return come + (float)cube_held(&s->cube, l) * (0.2f + 0.4f * brought);
+}
+
+static void step(State *s, EnvActions action, EnvResult out) {
+    ArmStep step;
+    arm_begin(s, &s->base, &s->arm, action[0], &step);
+    for (int part = 0; part < step.most; part++) {
+        arm_part(&s->base, &s->arm, part, &step);
+        cube_swing(&s->base, &s->arm, &s->cube, &step);
+    }
+    memcpy(s->arm.target, step.goal, sizeof step.goal);
+    EACH_LANE(l) {
+        int32_t done = (to_goal(s, l) <= PARAM(near)[l]) & arm_still(&s->arm, l, PARAM(still)[l]);
+        s->done[l] = done;
+        out.reward[0][l] += (float)done + PARAM(raw)[l] * progress(s, l);
+        out.terminated[l] |= done | cube_lost(&s->base, &s->cube, l);
+        out.truncated[l] |= (float)(s->base.tick[l] + 1) >= PARAM(limit)[l];
+    }
+}
+
+static void observe(const State *s, int slot, float *obs, size_t stride) {
+    (void)slot;
+    EACH_LANE(l) {
+        float *o = obs + (size_t)l * stride;
+        arm_see(&s->arm, l, o, o + 19);
+        o[18] = (float)cube_held(&s->cube, l);
+        cube_see(&s->cube, l, o + 29);
+        for (int k = 0; k < 3; k++) {
+            o[26 + k] = s->goal[k][l];
+            o[36 + k] = o[29 + k] - o[19 + k];
+            o[39 + k] = o[26 + k] - o[29 + k];
+        }
+    }
+    arm_blur(s, &s->base, ENV_OBS, obs, stride);
+}
+
+/* Above the cube, down to it, shut, and to the goal. */
+static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
+    float place[3][ENV_LANES], yaw[ENV_LANES], grip[ENV_LANES];
+    EACH_LANE(l) {
+        float tcp[3], off[3];
+        arm_tcp(&s->arm, l, tcp);
+        for (int k = 0; k < 3; k++) {
+            off[k] = s->cube.at[k][l] - tcp[k];
+        }
+        int held = cube_held(&s->cube, l);
+        float beside = length(off[0], off[1], 0.0f), above = env_clamp(8.0f * (beside - 0.01f), 0.0f, 0.1f);
+        for (int k = 0; k < 3; k++) {
+            float way = held ? s->goal[k][l] - s->cube.at[k][l] : off[k];
+            place[k][l] = tcp[k] + way + (k == 2 && !held ? above : 0.0f);
+        }
+        yaw[l] = cube_yaw(&s->arm, &s->cube, l);
+        grip[l] = held || length(off[0], off[1], off[2]) < 0.012f ? -1.0f : 1.0f;
+    }
+    arm_towards(&s->base, &s->arm, place, yaw, action);
+    EACH_LANE(l) {
+        const float awake = env_noise(s, l, slot, 0) < 0.2f + 0.8f * skill[l] ? 1.0f : 0.0f;
+        for (int i = 0; i < ARM_JOINTS; i++) {
+            action[i][l] *= awake;
+        }
+        action[ARM_JOINTS][l] = grip[l];
+    }
+}
+
+static void event(State *s, int lane, const EnvEvent *event) {
+    float way[3];
+    arm_dragged(event->way, way);
+    for (int k = 0; event->kind == MOVE && k < 3; k++) {
+        if (event->target == CUBE) {
+            s->cube.v[k][lane] = env_clamp(s->cube.v[k][lane] + 5.0f * way[k], -2.0f, 2.0f);
+        } else {
+            const float low = k < 2 ? -0.4f : PARAM(table)[lane] + 0.02f, high = k < 2 ? 0.4f : 0.8f;
+            s->goal[k][lane] = env_clamp(s->goal[k][lane] + way[k], low, high);
+        }
+    }
+}
+
+static float score(const State *s, int lane, int slot) {
+    (void)slot;
+    return (float)s->done[lane];
+}
+
+static float potential(const State *s, int lane, int slot) {
+    (void)slot;
+    return progress(s, lane);
+}
+
+static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
+    const float half = PARAM(cube_size)[lane], sides[3] = {half, half, half};
+    float pose[7];
+    (void)view;
+    arm_draw_room(&s->base, lane, list);
+    arm_draw(&s->base, &s->arm, lane, list);
+    cube_see(&s->cube, lane, pose);
+    env_box3(list, pose, sides, pose + 3, cube_held(&s->cube, lane) ? 0xf2c14eff : 0xe4572eff);
+    env_id(list, CUBE);
+    env_sphere3(list, (const float[]){s->goal[0][lane], s->goal[1][lane], s->goal[2][lane]}, 0.02f, 0x7bd389a0);
+    env_id(list, GOAL);
+}
+
+static const EnvField fields[ENV_OBS] = {
+    ARM_FIELDS,
+    {"grasped", 0.0f, 1.0f},
+    ARM_TCP_FIELDS,
+    {"goal_x", -0.5f, 0.5f},
+    {"goal_y", -0.5f, 0.5f},
+    {"goal_z", 0.0f, 1.0f},
+    {"cube_x", -3.0f, 3.0f},
+    {"cube_y", -3.0f, 3.0f},
+    {"cube_z", -3.0f, 3.0f},
+    {"cube_qw", -1.01f, 1.01f},
+    {"cube_qx", -1.01f, 1.01f},
+    {"cube_qy", -1.01f, 1.01f},
+    {"cube_qz", -1.01f, 1.01f},
+    {"tcp_to_cube_x", -5.0f, 5.0f},
+    {"tcp_to_cube_y", -5.0f, 5.0f},
+    {"tcp_to_cube_z", -5.0f, 5.0f},
+    {"cube_to_goal_x", -5.0f, 5.0f},
+    {"cube_to_goal_y", -5.0f, 5.0f},
+    {"cube_to_goal_z", -5.0f, 5.0f},
+};
+static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fields}};
+static const EnvHead heads[ENV_HEADS] = {ARM_JOINT_HEADS};
+static const EnvControl controls[] = {ARM_CONTROLS};
+static const EnvGesture gestures[] = {
+    {MOVE, "Move", "Drag the goal elsewhere; drag the cube to kick it.", "drag", "target,at,way"}};
+
+static const Env env = {
+    .spec =
+        {
+            .name = "pick_cube",
+            .title = "Pick Cube",
+            .description = "An arm of seven joints grasps a cube, brings it to a goal, and holds it still.",
+            .agents = 1,
+            .group = groups,
+            .action_type = ENV_BOX,
+            .head = heads,
+            .tick_rate = 20.0f,
+            .action_repeat = 1,
+            .score_name = "picked",
+            .score_low = 0.0f,
+            .score_high = 1.0f,
+            .view_width = ARM_VIEW_WIDTH,
+            .view_height = ARM_VIEW_HEIGHT,
+            .three_d = 1,
+            .controls = sizeof controls / sizeof *controls,
+            .control = controls,
+            .gestures = sizeof gestures / sizeof *gestures,
+            .gesture = gestures,
+        },
+    .reset = reset,
+    .step = step,
+    .observe = {observe},
+    .script = script,
+    .event = event,
+    .draw = draw,
+    .score = score,
+    .success = score,
+    .potential = potential,
+};
+#include "../core.h"
