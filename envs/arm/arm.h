@@ -330,17 +330,24 @@ static inline int32_t arm_still(const Arm *arm, int l, float most) {
     return fastest <= most;
 }
 
+/* MurmurHash3's last steps (Appleby). */
+static inline uint32_t arm_mix(uint32_t bits) {
+    bits = (bits ^ bits >> 16) * 0x85ebca6bu;
+    bits = (bits ^ bits >> 13) * 0xc2b2ae35u;
+    return bits ^ bits >> 16;
+}
+
 /* Adds noise to `count` numbers of each lane's observation where the parameter asks for it: sums of four bytes, which
- * are nearly normal. */
-static void arm_blur(const State *s, const EnvBase *base, int count, float *obs, size_t stride) {
+ * are nearly normal. It is a function of tick and joints, so that equal states look equal. */
+static void arm_blur(const Arm *arm, const EnvBase *base, int count, float *obs, size_t stride) {
     EACH_LANE(l) {
         const float deviation = ARM_PARAM(base, noise)[l];
-        uint32_t key = deviation > 0.0f ? env_to_bits(1.0f + env_noise(s, l, 0, 15)) : 0;
+        uint32_t key = (uint32_t)base->tick[l];
+        for (int i = 0; deviation > 0.0f && i < ARM_JOINTS; i++) {
+            key = arm_mix(key ^ env_to_bits(arm->q[i][l]));
+        }
         for (int i = 0; deviation > 0.0f && i < count; i++) {
-            uint32_t bits = (key + (uint32_t)i) * 0x9e3779b9u; /* MurmurHash3's last steps (Appleby) */
-            bits = (bits ^ bits >> 16) * 0x85ebca6bu;
-            bits = (bits ^ bits >> 13) * 0xc2b2ae35u;
-            bits ^= bits >> 16;
+            uint32_t bits = arm_mix((key + (uint32_t)i) * 0x9e3779b9u);
             uint32_t sum = (bits & 255) + (bits >> 8 & 255) + (bits >> 16 & 255) + (bits >> 24);
             obs[(size_t)l * stride + (size_t)i] += deviation * ((float)(int32_t)sum - 510.0f) * (1.0f / 147.8f);
         }

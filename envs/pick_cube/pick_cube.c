@@ -100,7 +100,7 @@ static void observe(const State *s, int slot, float *obs, size_t stride) {
             o[39 + k] = o[26 + k] - o[29 + k];
         }
     }
-    arm_blur(s, &s->base, ENV_OBS, obs, stride);
+    arm_blur(&s->arm, &s->base, ENV_OBS, obs, stride);
 }
 
 /* Above the cube, down to it, shut, and to the goal. */

@@ -88,7 +88,7 @@ static void observe(const State *s, int slot, float *obs, size_t stride) {
             o[28 + k] = s->goal[k][l] - o[18 + k];
         }
     }
-    arm_blur(s, &s->base, ENV_OBS, obs, stride);
+    arm_blur(&s->arm, &s->base, ENV_OBS, obs, stride);
 }
 
 static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
