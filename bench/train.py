@@ -16,6 +16,7 @@ from minnow.cinfer import binding, policy
 from minnow.cinfer.errors import MinnowError, unknown
 from minnow.train import backend, group, ppo, run
 from minnow.train import config as configs
+from minnow.train.observation import PRESENT, SET, leaves
 from minnow.train.rollout import Rollout
 
 NETS = {  # core, width, layers
@@ -35,9 +36,11 @@ PARTS = {  # where a training step's time goes, by the functions of the trainer,
 
 @dataclass
 class Options:
-    """Measure training on Pong with its tuned settings: steps a second, where the time goes, and the limit that the
-    machine's rate of multiply-adds sets, measured in the same run."""
+    """Measure training on an environment with its tuned settings but the networks below: steps a second, where the time
+    goes, and the limit that the machine's rate of multiply-adds sets, measured in the same run."""
 
+    env: str = "pong"
+    """The environment, by name or path."""
     net: str = ""
     """Only this network."""
     seconds: float = 3.0
@@ -56,7 +59,7 @@ def measure(options: Options, say: Say) -> Measured:
     check_processes(options.processes)
     found = []
     for net in [options.net] if options.net else NETS:
-        found.append(group.together(options.processes, speed, net, options.seconds, options.backend))
+        found.append(group.together(options.processes, speed, net, options.seconds, options.backend, options.env))
         line = "{net:<10} {steps_per_second:10,} steps/s, {ratio_to_limit:.0%} of {limit:,}   {backend:<5}   ".format(
             **found[-1]
         )
@@ -71,10 +74,12 @@ def check_processes(count: int) -> None:
         raise MinnowError(f"--processes is {count}: it must be 1 or more, at best the number of cores.")
 
 
-def speed(everyone: group.Group, net: str, seconds: float, by: configs.Backend = "auto") -> dict[str, Any]:
+def speed(
+    everyone: group.Group, net: str, seconds: float, by: configs.Backend = "auto", env: str = "pong"
+) -> dict[str, Any]:
     """Training steps a second of one network, and the shares of the first process's time."""
     core, hidden, layers = NETS[net]
-    config = configs.defaults("pong")
+    config = configs.defaults(env)
     config = dataclasses.replace(
         config, policy=dataclasses.replace(config.policy, core=core, hidden=hidden, layers=layers)
     )
@@ -129,6 +134,7 @@ def speed(everyone: group.Group, net: str, seconds: float, by: configs.Backend =
     limit = everyone.sum_(torch.tensor(max(best), dtype=torch.float64)).item() / work(trainer)
     speed = (trainer.steps - before) / passed
     return {
+        "env": config.name,
         "net": net,
         "processes": everyone.size,
         "backend": "c" if isinstance(trainer, backend.CorePPO) else "torch",
@@ -143,9 +149,28 @@ def speed(everyone: group.Group, net: str, seconds: float, by: configs.Backend =
 
 def work(trainer: ppo.PPO) -> float:
     """Multiplications and additions that an agent-step cannot do without: one pass forward to act, and for each sample
-    learned one forward and two back, for weights and for inputs, of which those of the first layer are not needed."""
-    matrices = [leaf.numel() for leaf in trainer.parameters if leaf.ndim == 2]
-    return 2 * (sum(matrices) * (1 + 3 * trainer.train.epochs) - matrices[0] * trainer.train.epochs)
+    learned one forward and two back, for weights and for inputs, of which those of first layers are not needed. What a
+    set goes through counts for each of its entities that are there."""
+    policy, total, first = trainer.policy, 0.0, 0.0
+    for name, leaf in policy.named_parameters():
+        if leaf.ndim != 2:
+            continue
+        times = entities(trainer, name.split(".")[1]) if name.startswith("stems.") else 1.0
+        total += times * leaf.numel()
+        # An encoder's first layer passes gradients on where there are stems before it.
+        if ".0." in name and (name.startswith("stems.") or not policy.stems):
+            first += times * leaf.numel()
+    return 2 * (total * (1 + 3 * trainer.train.epochs) - first * trainer.train.epochs)
+
+
+def entities(trainer: ppo.PPO, stem: str) -> float:
+    """How many entities go through a stem, `of_` a group, in the mean over the last rollout."""
+    inputs = trainer.policy.inputs
+    (at,) = (i for i, item in enumerate(inputs) if f"of_{item.name}" == stem)
+    there = [item.name for item in inputs[at + 1 : at + 2] if item.kind == PRESENT]
+    if there:
+        return float(leaves(trainer.obs)[there[0]].float().sum(-1).mean())
+    return float(inputs[at].shape[0] if inputs[at].kind == SET else 1)
 
 
 class Clock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from sure import sure
@@ -12,12 +13,17 @@ from minnow.bench import ablate, foreign, peers, seeds, solve, wait
 from minnow.cli.main import main
 from minnow.train import config as configs
 
+CROWD = Path(__file__).parent / "games" / "crowd"
+
 
 @pytest.mark.parametrize(
-    ("net", "backend", "processes"), [("mlp2x64", "c", 1), ("mlp2x64", "torch", 1), ("lstm128", "c", 2)]
+    ("env", "net", "backend", "processes"),
+    [(CROWD, "mlp2x64", "c", 1), ("pong", "mlp2x64", "torch", 1), ("pong", "lstm128", "c", 2)],
 )
-def test_training_is_measured(capsys, net, backend, processes):
+def test_training_is_measured(capsys, env, net, backend, processes):
     flags = [
+        "--env",
+        str(env),
         "--net",
         net,
         "--backend",
@@ -31,7 +37,8 @@ def test_training_is_measured(capsys, net, backend, processes):
     assert main(["bench", "train", *flags]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (
-        row["net"] == net
+        row["env"] == Path(env).name
+        and row["net"] == net
         and row["backend"] == backend
         and row["processes"] == processes
         and 0 < row["steps_per_second"] < row["limit"]
