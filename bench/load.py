@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from minnow import cinfer
-from minnow.bench import Measured, Say, hosts
+from minnow.bench import Measured, Say, hosts, infer
 from minnow.bench.infer import nets
 from minnow.cinfer import wasm
 
@@ -19,8 +19,10 @@ from minnow.cinfer import wasm
 @dataclass
 class Options:
     """Measure the time from the bytes of a policy (and, in WebAssembly, of the module) to what its first step
-    gives, for the four networks of `minnow bench infer`. What Python adds to a native load counts too."""
+    gives, for the networks of `minnow bench infer`. What Python adds to a native load counts too."""
 
+    net: str = ""
+    """Their letters, separated by commas; empty: all."""
     rounds: int = 31
     """Times that each is measured; the median counts."""
 
@@ -29,7 +31,7 @@ def measure(options: Options, say: Say) -> Measured:
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        made = {net: nets.make(net, folder) for net in nets.KINDS}
+        made = {net: nets.make(net, folder) for net in infer.values("net", options.net) or nets.KINDS}
         for net in made.values():
             (folder / f"{net.name}.obs").write_bytes(net.obs(1).tobytes())
         places = {"native": None, "node": hosts.Node(folder), "chromium": hosts.Chromium(folder)}

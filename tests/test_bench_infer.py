@@ -97,9 +97,7 @@ def test_infer_says_when_npm_is_missing(
 
 
 def test_load_measures() -> None:
-    """Every network in every host; each loads and steps, or the measurement fails."""
-    rows = bench("load", "--rounds", "1")
-    assert [(row["host"], row["net"]) for row in rows] == [
-        (host, net) for host in ("native", "node", "chromium") for net in "abcd"
-    ]
+    """In every host; each loads and steps, or the measurement fails."""
+    rows = bench("load", "--rounds", "1", "--net", "a")
+    assert [(row["host"], row["net"]) for row in rows] == [(host, "a") for host in ("native", "node", "chromium")]
     assert all(0 < row["ms"] < 60_000 for row in rows)

@@ -58,13 +58,13 @@ def made(module: nn.Module) -> Built:
 def test_order_and_names_change_no_bit() -> None:
     plain = {part: part for part in PARTS}
     expected = outputs(made(network(PARTS, plain)))
-    orders = list(itertools.permutations(PARTS))[1::5]
+    assert outputs(made(network(PARTS, {part: f"z{i}" for i, part in enumerate(reversed(PARTS))}))) == expected
+    orders = list(itertools.permutations(PARTS))[1::7]
     assert len(orders) >= 4
     for order in orders:
         renamed: dict[str, str] = dict(zip(PARTS, order, strict=True))  # each under another's name
         assert outputs(made(network(order, plain))) == expected
         assert outputs(made(network(order, renamed))) == expected
-        assert outputs(made(network(PARTS, {part: f"z{i}" for i, part in enumerate(reversed(PARTS))}))) == expected
 
 
 def test_swapped_weights_are_another_policy() -> None:

@@ -48,7 +48,7 @@ class Options:
 
 
 def measure(options: Options, say: Say) -> Measured:
-    picked = {name: _values(name, getattr(options, name)) for name in VALUES}
+    picked = {name: values(name, getattr(options, name)) for name in VALUES}
     try:
         agents = [int(word) for word in options.agents.split(",")]
     except ValueError:
@@ -69,7 +69,8 @@ def measure(options: Options, say: Say) -> Measured:
     return Measured(rows)
 
 
-def _values(name: str, text: str) -> list[str]:
+def values(name: str, text: str) -> list[str]:
+    """The words of an option of this name, which are among those it knows."""
     words = [word for word in text.split(",") if word]
     for word in words:
         if word not in VALUES[name]:
