@@ -28,7 +28,7 @@ from minnow.train import device as devices
 from minnow.train import evaluation, foreign, run
 from minnow.train.config import Config
 from minnow.train.evaluation import RandomPlayer
-from minnow.train.observation import alone, tensors
+from minnow.train.observation import any_of, tensors
 from minnow.train.ppo import PPO
 from minnow.train.resident import ResidentPPO
 
@@ -347,4 +347,4 @@ def test_a_vector_environment_is_learned_and_scored() -> None:
     policy = trainer.policy.eval()
     score = evaluation.evaluate(evaluation.TorchPlayer(policy), config.place, 3)
     assert score.length_mean == 3 and score.score_mean > 5
-    assert alone(tensors(export.examples(config.place))).shape == (16, 1)
+    assert any_of(tensors(export.examples(config.place))).shape == (16, 1)

@@ -110,8 +110,9 @@ def options(env: str) -> dict:
 
 
 def length(env: str, steps: int) -> int:
-    """Fewer where many players make each step dear."""
-    return steps - steps // 20 * 17 if minnow.envs.spec(env).slots > 4 else steps
+    """Fewer where many players, or bodies in space, make each step dear."""
+    spec = minnow.envs.spec(env)
+    return steps - steps // 20 * 17 if spec.slots > 4 or spec.three_d else steps
 
 
 @cache

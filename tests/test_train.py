@@ -18,7 +18,7 @@ from minnow.cinfer.files import write_atomic
 from minnow.train import backend, checkpoint, native
 from minnow.train import config as configs
 from minnow.train.config import Config, PolicyConfig, TrainConfig
-from minnow.train.observation import alone
+from minnow.train.observation import any_of
 from minnow.train.policy import CORES, Normalize, Policy
 from minnow.train.ppo import PPO
 from minnow.train.space import Categorical, Gaussian
@@ -134,7 +134,7 @@ def test_the_first_steps_leave_units_alive() -> None:
     assert trainer.value.abs().max() < 0.05
     while trainer.update_index < 25:
         trainer.update(measure=False)
-    said = trainer.policy.encoder(alone(trainer.obs).flatten(0, 1))
+    said = trainer.policy.encoder(any_of(trainer.obs).flatten(0, 1))
     assert int((said <= 0).all(0).sum()) < 13
 
 

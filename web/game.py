@@ -50,7 +50,7 @@ def wasm(env: str | Path, policy: bytes | None = None, *, whole: bool = False) -
         if minnow.envs.spec(env).action_type != "box":
             built["defines"] |= {"MINNOW_NO_BOX": "1"}
     # Every browser that has SIMD128 copies memory by one instruction. What a flat function is made into is smaller.
-    flags = ["-Oz", "-flto", "-mbulk-memory", "-sBINARYEN_EXTRA_PASSES=--flatten,--rereloop,-Oz,--converge,-Oz"]
+    flags = ["-Oz", "-flto", "-mbulk-memory", "-sBINARYEN_EXTRA_PASSES=--flatten,--rereloop,-Oz"]
     return compile.wasm(
         [HERE / "game.c"], exports=_exports(), grow=True, flags=flags, name=minnow.envs.folder(env).name, **built
     )
