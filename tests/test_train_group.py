@@ -343,7 +343,7 @@ def test_resumed_in_processes_after_reading_large_weights(tmp_path):
     """With two OpenMP threads for the one that reads them first."""
     command = [sys.executable, "-m", "minnow.cli.main", "train"]
     out, environment = tmp_path / "run", os.environ | {"OMP_NUM_THREADS": "2"}
-    flags = ["--policy.hidden", "256", "--train.steps", "200000", "--budget", "2", "--no-export", "--seed", "1"]
+    flags = ["--policy.hidden", "256", "--train.steps", "200000", "--budget", "0.5", "--no-export", "--seed", "1"]
     for rest in (["cartpole", *flags, "--out", out], ["--resume", out, "--budget", "1", "--no-export"]):
         done = subprocess.run(
             [*command, *map(str, rest), "--processes", "2"], env=environment, capture_output=True, timeout=200

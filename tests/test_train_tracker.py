@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
 from minnow.train import tracker
@@ -24,6 +25,7 @@ def test_wandb_gets_every_line(tmp_path):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "minnow.cli.main", "train", "cartpole", "--track", "wandb", "--out", str(run)]
     home = {"HOME": str(tmp_path), "WANDB_MODE": "offline", "PATH": "/usr/bin:/bin"}
+    home["MINNOW_CACHE"] = str(compile.cache())
     done = subprocess.run([*command, *SHORT, "--json"], capture_output=True, text=True, env=home, timeout=120)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["steps"] == 4096  # wandb's words go elsewhere
