@@ -264,7 +264,7 @@ def test_acting_equals_the_policys(case):
 
 def test_threads_do_not_show():
     index = torch.arange(Whole.rows * Whole.horizon)
-    for case in ("several", "normal"):
+    for case in ("several", "normal", "groups"):
         one, three, many = (Whole(case, torch.float32, threads=count).gradient(index) for count in (1, 3, 8))
         for other in (three, many):
             assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])

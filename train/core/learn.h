@@ -1,7 +1,8 @@
 /* learn.h: proximal policy optimisation (Schulman et al., 2017) of small networks, in C11 with the vectors of GCC and
  * Clang, without allocation or threads; of libc it needs memcpy and memset, and for double exp, log, tanh, erf and
- * sqrt. Fully connected layers, a memory or none, one head for the action and one for the value; discrete,
- * multi-discrete and masked actions, or normal distributions. The caller owns all memory, gives the noise and the order
+ * sqrt. Observations of several groups, sets and what the critic alone sees among them; fully connected layers, a
+ * memory or none, one head for the action and one for the value; discrete, multi-discrete and masked actions, or normal
+ * distributions. The caller owns all memory, gives the noise and the order
  * of samples, and may call from as many threads as it likes.
  *
  * The numbers come out the same, bit for bit, whoever computes them. Vectors run over independent sums, so their width
