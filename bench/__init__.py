@@ -32,6 +32,7 @@ KINDS = {
     "wait": Kind("[options]", "seconds that a person waits for a command"),
     "train": Kind("[options]", "training's steps a second, and where its time goes"),
     "solve": Kind("ENV", "seconds of training until a score is reached"),
+    "page": Kind("ENV", "seconds of learning in a page until a score is reached"),
     "seeds": Kind("ENV", "scores of several seeds, trained with the settings of train.toml"),
     "foreign": Kind("ENV", "training's steps a second on an environment of others, beside Stable-Baselines3"),
     "ablate": Kind("[options]", "what each switch of training is worth"),

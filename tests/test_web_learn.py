@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
 import minnow.envs
+from minnow.bench import page as measure
 from minnow.cinfer import binding, load
 from minnow.export import format
 from minnow.web import learn, server, site
@@ -220,6 +221,15 @@ def test_a_policy_learns_in_the_page(browser: Browser, address: str, tmp_path: P
     expect(page.locator(".seal.good")).to_contain_text(digest[:16], timeout=60_000)
     page.close()
     assert faults + more == []
+
+
+def test_learning_in_a_page_is_measured(browser: Browser, address: str) -> None:
+    watched = browser.new_page(service_workers="block")
+    watched.add_init_script(measure.LISTEN)
+    watched.goto(address + "cartpole.html")
+    row = measure.learned(watched, 4, 300.0, measure.Options("cartpole", seconds=60))
+    watched.close()
+    assert 0 < row["seconds"] < 60 and row["best"] >= 300 and row["steps"] > 0 and not row["collapsed"]
 
 
 @contextlib.contextmanager

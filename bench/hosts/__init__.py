@@ -11,12 +11,15 @@ import threading
 from abc import ABC, abstractmethod
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
 
 HERE = Path(__file__).resolve().parent
 TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm"}
@@ -118,23 +121,28 @@ class Node(Host):
         self._process.wait(10)
 
 
+def launched() -> tuple[Playwright, Browser]:
+    """Chromium, without a window. Close the one, and stop the other."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise MinnowError("playwright is not installed: pip install playwright.") from None
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if not browser:
+        raise MinnowError("chromium was not found. Install it: apt-get install chromium (as root).")
+    playwright = sync_playwright().start()
+    args = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return playwright, playwright.chromium.launch(executable_path=browser, args=args)
+
+
 class Chromium(Host):
     name = "chromium"
 
     def __init__(self, folder: Path, ort: Path | None = None) -> None:
         super().__init__(folder, ort)
-        try:
-            from playwright.sync_api import sync_playwright
-        except ImportError:
-            raise MinnowError("playwright is not installed: pip install playwright.") from None
-        browser = shutil.which("chromium") or shutil.which("google-chrome")
-        if not browser:
-            raise MinnowError("chromium was not found. Install it: apt-get install chromium (as root).")
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, folder, ort))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self._playwright = sync_playwright().start()
-        args = ["--no-sandbox"] if os.geteuid() == 0 else []
-        self._browser = self._playwright.chromium.launch(executable_path=browser, args=args)
+        self._playwright, self._browser = launched()
         self._page = self._browser.new_page()
         self._page.set_default_timeout(120_000)
         self._page.goto(f"http://127.0.0.1:{self._server.server_port}/")
