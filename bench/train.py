@@ -17,7 +17,6 @@ from minnow.cinfer.errors import MinnowError, unknown
 from minnow.train import backend, group, ppo, run
 from minnow.train import config as configs
 from minnow.train.observation import PRESENT, SET, leaves
-from minnow.train.rollout import Rollout
 
 NETS = {  # core, width, layers
     "mlp2x64": ("mlp", 64, 2),
@@ -28,8 +27,8 @@ NETS = {  # core, width, layers
 TRY = 0.002  # seconds of a try of the multiply-add rate: short enough for other processes to stay away from some
 PARTS = {  # where a training step's time goes, by the functions of the trainer, or of what it has, that spend it
     "environment": [("vector", "step")],
-    "forward": [("rollout", "collect"), ("", "_forward"), ("", "_sample")],
-    "backward": [("", "backward")],
+    "act": [("rollout", "collect"), ("", "_forward"), ("", "_sample")],
+    "learn": [("", "learn_epoch")],
     "exchange": [("group", "sum_")],
 }
 
@@ -114,8 +113,7 @@ def speed(
             if holder is None:
                 continue
             object.__setattr__(holder, name, timed(getattr(holder, name), part))
-    rollout = trainer.rollout if isinstance(trainer, backend.CorePPO) else None
-    clock = None if rollout is None else Clock(rollout)
+    hidden = clocks(trainer)
     best = [peak()]  # together with the others', before and after
     everyone.sum_(torch.zeros(1))  # all begin together
     start = since = time.perf_counter()
@@ -125,9 +123,9 @@ def speed(
     end = time.perf_counter()  # once: a busy machine may do something else between two readings
     passed, processor = end - start, time.process_time() - processor
     spent["rest"] += end - since
-    if clock is not None:
-        spent["environment"] += clock.seconds
-        spent["forward"] -= clock.seconds
+    for part, (within, clock) in hidden.items():
+        spent[part] += clock.seconds
+        spent[within] -= clock.seconds
     share = {part: round(time / passed, 4) for part, time in spent.items()}
     everyone.sum_(torch.zeros(1))
     best.append(peak())
@@ -174,21 +172,33 @@ def entities(trainer: ppo.PPO, stem: str) -> float:
 
 
 class Clock:
-    """Of the environments' steps in the core's rollouts, of which Python sees nothing."""
+    """Of a function that the core in C calls by a pointer, `step` or `exchange`, of which Python sees nothing; the
+    other pointer of its struct is what the function is given."""
 
-    def __init__(self, rollout: Rollout) -> None:
+    def __init__(self, ffi: Any, owner: Any, name: str, given: str) -> None:
         built = binding.source(Path(__file__).resolve().parent / "timed.c")
-        world, ffi = rollout.world, built.ffi
-        address = int(rollout.core.ffi.cast("uintptr_t", world.step))
-        self._timed = ffi.new("Timed *", {"envs": ffi.cast("void *", rollout.raw.rows)})
-        self._timed.step = ffi.cast(ffi.typeof(self._timed.step), address)
-        timing = int(ffi.cast("uintptr_t", ffi.addressof(built.c, "bench_step")))
-        world.step = rollout.core.ffi.cast(rollout.core.ffi.typeof(world.step), timing)
-        world.envs = rollout.core.ffi.cast("void *", int(ffi.cast("uintptr_t", self._timed)))
+        call, whom = (int(ffi.cast("uintptr_t", getattr(owner, leaf))) for leaf in (name, given))
+        self._timed = built.ffi.new("Timed *", {"whom": built.ffi.cast("void *", whom)})
+        setattr(self._timed, name, built.ffi.cast(built.ffi.typeof(getattr(self._timed, name)), call))
+        timing = int(built.ffi.cast("uintptr_t", built.ffi.addressof(built.c, f"bench_{name}")))
+        setattr(owner, name, ffi.cast(ffi.typeof(getattr(owner, name)), timing))
+        setattr(owner, given, ffi.cast("void *", int(built.ffi.cast("uintptr_t", self._timed))))
 
     @property
     def seconds(self) -> float:
         return self._timed.seconds
+
+
+def clocks(trainer: ppo.PPO) -> dict[str, tuple[str, Clock]]:
+    """By parts that Python does not see: the part which they are within, and their clock."""
+    found = {}
+    if isinstance(trainer, backend.CorePPO):
+        core, rollout = trainer.core, trainer.rollout
+        if rollout is not None:
+            found["environment"] = "act", Clock(core.ffi, rollout.world, "step", "envs")
+        if core.descent.exchange:
+            found["exchange"] = "learn", Clock(core.ffi, core.descent, "exchange", "others")
+    return found
 
 
 def peak() -> float:

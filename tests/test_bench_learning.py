@@ -44,9 +44,9 @@ def test_training_is_measured(capsys, env, net, backend, processes):
         and 0 < row["steps_per_second"] < row["limit"]
     )
     share = row["share"]
-    assert set(share) == {"environment", "forward", "backward", "exchange", "rest"}
+    assert set(share) == {"environment", "act", "learn", "exchange", "rest"}
     assert sum(share.values()) == pytest.approx(1, abs=1e-3) and min(share.values()) >= 0
-    assert share["environment"] > 0 and share["forward"] > 0 and share["backward"] > 0
+    assert share["environment"] > 0 and share["act"] > 0 and share["learn"] > 0
 
 
 def test_solving_takes_the_first_of_three_in_a_row(capsys, monkeypatch):

@@ -15,6 +15,7 @@ from minnow.cinfer.errors import MinnowError
 from minnow.train import backend, device, group, learn
 from minnow.train.backend import CorePPO
 from minnow.train.config import Config, PolicyConfig, TrainConfig
+from minnow.train.native import pointed
 from minnow.train.observation import Input, Obs, each, inputs
 from minnow.train.policy import Policy
 from minnow.train.ppo import PPO, Minibatch, arranged
@@ -203,9 +204,11 @@ class Whole:
         return each(lambda leaf: leaf if leaf.dtype == torch.uint8 else leaf.to(type_), self.obs)
 
     def gradient(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        flat = torch.empty_like(self.flat)
-        sums = self.core.gradient(index, None, flat)
-        return flat, sums
+        flat, core = self.flat.new_empty(len(self.flat) + 1), self.core
+        core.make_room(len(index))
+        core.point(core.descent, {"gradient": flat})
+        assert core.backward(len(index), *(pointed(core.ffi, leaf) for leaf in (index, None)))
+        return flat[:-1], core.sums[0]
 
     def expected(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The same by autograd."""

@@ -14,6 +14,7 @@ from minnow.cinfer.errors import MinnowError
 from minnow.train.config import Config
 from minnow.train.group import ALONE, Group
 from minnow.train.learn import Core
+from minnow.train.native import REALS
 from minnow.train.observation import Obs, each
 from minnow.train.policy import State
 from minnow.train.ppo import PPO, Minibatch
@@ -88,7 +89,7 @@ class CorePPO(PPO):
             "ratio": self.ratio if train.advantage == "vtrace" else None,
         }
         settings = {name: getattr(train, name) for name in ("clip", "value_clip", "value_weight")}
-        core.begin(obs, leaves, settings | {"rows": core.rows})
+        core.begin(obs, leaves, settings)
         shape, clips = self.advantage.shape, (train.vtrace_delta, train.vtrace_trace)
         given = (self.learned_reward, self.value, self.final_value, self.terminated, self.truncated, self.last_value)
         given += (leaves["ratio"], self.gamma, train.gae_lambda, *clips, self.carried_back, self.advantage)
@@ -98,14 +99,21 @@ class CorePPO(PPO):
         strands = (core.strand, core.first, core.count)
         self._moments = core.bound("moments", *shape, *strands, self.advantage, weight, core.moment)
         self._normalise = core.bound("normalise", shape.numel(), self.advantage, normal)
-        self._descend = core.bound("descend", len(adam.flat), adam.flat, self.bucket, adam.mean, adam.square)
+        core.point(core.descent, {"gradient": self.bucket, "mean": adam.mean, "square": adam.square})
+        core.descent.max_norm = train.max_grad_norm
+        self._exchange()
         # NumPy takes a tenth of torch's time for what is small.
-        self.length = torch.zeros((), dtype=self.type)
-        self._length = self.length.view(1).numpy()
-        self._weight, self._sums = self.bucket[-1:].numpy(), core.sums[0].numpy()
         self._carried = [leaf.numpy() for leaf in self.carried().values()]
         self._ends = [leaf.numpy().ravel() for leaf in (self.terminated, self.truncated)]
         self._records = self.record.view(-1, self.record.shape[-1]).numpy()
+
+    def _exchange(self) -> None:
+        """How the descent adds up gradients over processes."""
+        core, mailbox = self.core, self.group.mailbox
+        if mailbox is not None and mailbox.fits(self.bucket):
+            core.exchange(mailbox.box, getattr(mailbox.lib, f"mailbox_sum_{REALS[self.type]}"))
+        elif self.group.size > 1:
+            core.callback("exchange", lambda *_: self.group.sum_(self.bucket) is self.bucket)
 
     def _rollout(self, values: Tensor) -> Rollout:
         leaves = {
@@ -183,28 +191,32 @@ class CorePPO(PPO):
         self.core.point(self.core.batch, dict(zip(("hidden", "cell"), self.start or (), strict=False)))
         return self.whole
 
-    def minibatches(self, advantage: Tensor, epoch: int) -> list[tuple[Tensor, Tensor | None]]:
-        """Places t x all_rows + row among all rows, or, where sequences are learned from, rows of them."""
-        train = self.train
-        if train.priority > 0:
-            return [(index + self.first_row, weight) for index, weight in super().minibatches(advantage, epoch)]
-        if self.policy.recurrent:
-            return [(index, None) for index in self.order(self.all_rows, epoch).split(train.minibatch // train.horizon)]
-        if train.minibatch == self.batch:
-            return [(torch.arange(self.batch), None)]
-        return [(index, None) for index in self.order(self.batch, epoch).split(train.minibatch)]
-
-    def backward(self, whole: Minibatch, index: Tensor, importance: Tensor | None, entropy_weight: float) -> Tensor:
-        if self.train.priority > 0 and not self.policy.recurrent:  # of rows, to places
-            horizon = self.train.horizon
-            index = (torch.arange(horizon).unsqueeze(1) * self.all_rows + index).flatten()
-            importance = None if importance is None else importance.repeat(horizon)
-        self.core.pack()
-        self.core.batch.entropy_weight = entropy_weight
-        sums = self.core.gradient(index, importance, self.bucket)
-        self._weight[0] = self._sums[-1]
-        return sums
-
-    def step(self, learning_rate: float) -> Tensor:
-        self._length[0] = self._descend(self._weight[0], self.train.max_grad_norm, *self.adam.factors(learning_rate))
-        return self.length
+    def learn_epoch(
+        self,
+        whole: Minibatch,
+        advantage: Tensor,
+        epoch: int,
+        count: int,
+        learning_rate: float,
+        entropy_weight: float,
+        sums: Tensor,
+    ) -> float:
+        """As PPO's, in one call."""
+        train, core = self.train, self.core
+        sequences = self.policy.recurrent or train.priority > 0
+        if not sequences and train.minibatch == self.batch:
+            index, importance = torch.arange(self.batch), None
+        else:
+            index, importance = self.drawn(advantage, epoch)
+            index = index[: count * train.minibatch // (train.horizon if sequences else 1)]
+        importance = None if importance is None else importance[index]
+        if sequences and not self.policy.recurrent:  # of rows, to places
+            steps = torch.arange(train.horizon).unsqueeze(1)
+            index = (steps * self.all_rows + index.view(count, 1, -1)).flatten()
+            importance = None if importance is None else importance.view(count, 1, -1).repeat(1, train.horizon, 1)
+        core.batch.entropy_weight, core.descent.steps = entropy_weight, self.adam.count
+        norm = core.descend(index, importance, count, learning_rate, sums)
+        self.adam.count = core.descent.steps
+        if norm < 0 and self.group.mailbox is not None:
+            self.group.mailbox.fail()
+        return norm

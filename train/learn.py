@@ -57,19 +57,27 @@ class Core:
         self.gradients = torch.zeros(self.count, gradients, dtype=self.type)
         self.sums = torch.zeros(self.count, c.LEARN_SUMS, dtype=torch.float64)
         self.moment = torch.zeros(c.LEARN_STRANDS, 3, dtype=torch.float64)
-        self.offset = torch.zeros(c.LEARN_STRANDS + 1, dtype=torch.int64)
+        self.dealt, self.importance = torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=self.type)
         self.threads = min(threads, self.count)
         self.rooms = torch.zeros(self.threads, room, dtype=self.type)
         self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
-        self.batch = self.ffi.new(f"learn_batch_{REALS[self.type]} *")
-        self.first_row, self.all_rows = first, all_rows
+        self.batch, self.descent = (self.ffi.new(f"learn_{name}_{REALS[self.type]} *") for name in ("batch", "descent"))
+        self.batch.rows = rows
         self.parts = [self._part(thread) for thread in range(self.threads)]
-        self._make_room(0)
-        # Takes over the parameters: before anything else once they have changed.
+        self.callbacks: list[Any] = []
+        self.fault: BaseException | None = None
+        # Takes over the parameters: before acting once they have changed.
         self.pack = self.bound("pack", self.net, self.flat, self.packed)
-        self.deal = self.bound("deal")
         self.differentiate = self.bound("gradient", self.net, self.packed, self.batch)
-        self.collect = self.bound("collect", self.net, self.count, self.gradients, self.sums)
+        self.backward = self.bound("backward", self.descent)
+        self.minibatches = self.bound("minibatches", self.descent)
+        descent = self.descent
+        descent.net, descent.batch, descent.all_rows, descent.first_row = self.net, self.batch, all_rows, first
+        descent.first, descent.count, descent.numbers = self.first, self.count, len(flat)
+        names = ("strand", "packed", "gradients", "sums")
+        self.point(descent, {name: getattr(self, name) for name in names} | {"parameters": flat, "room": self.rooms})
+        if self.threads > 1:
+            self.callback("share", self._share)
 
     def _net(self, policy: Policy, steps: int) -> tuple[Any, list[object]]:
         """learn.h's description of the network, and what it points to."""
@@ -140,28 +148,48 @@ class Core:
         for name, number in settings.items():
             setattr(self.batch, name, number)
 
-    def gradient(self, index: Tensor, importance: Tensor | None, flat: Tensor) -> Tensor:
-        """The gradient of those of the samples at `index`, places t x all_rows + row among the rows of all processes,
-        or with memory of those rows, that are of this one, into `flat`; what was measured [LEARN_SUMS]."""
-        if len(index) > len(self.dealt):
-            self._make_room(len(index))
-        given, weights = (pointed(self.ffi, leaf) for leaf in (index, importance))
-        weighed = pointed(self.ffi, None if self.net.memory else self.of_batch["weight"])
-        self.deal(len(index), given, weighed, weights, *self.deals)
-        dealt = self.ffi.NULL if importance is None else self.deals[-2]
+    def descend(
+        self, index: Tensor, importance: Tensor | None, count: int, learning_rate: float, sums: Tensor
+    ) -> float:
+        """Learns from `count` minibatches of one size, the first in `index`: places t x all_rows + row among the rows
+        of all processes, or with memory rows. Adds what was measured to sums [LEARN_SUMS]; the summed lengths of the
+        gradients, or -1 where an exchange was in vain."""
+        each = len(index) // count
+        self.make_room(each)
+        given = (pointed(self.ffi, leaf) for leaf in (index, importance))
+        found = self.minibatches(count, each, *given, learning_rate, pointed(self.ffi, sums))
+        if found == -1 and self.fault is not None:
+            raise self.fault
+        return found
 
+    def callback(self, name: str, work: Callable[..., bool]) -> None:
+        """Lets the descent call Python, whose exceptions end it."""
+
+        def note(_kind: Any, fault: BaseException, _trace: Any) -> None:
+            self.fault = fault
+
+        made = self.ffi.callback(self.ffi.typeof(getattr(self.descent, name)), work, error=0, onerror=note)
+        setattr(self.descent, name, made)
+        self.callbacks.append(made)
+
+    def exchange(self, others: Any, add: Any) -> None:
+        """How the descent adds up gradients over processes, of which there are others: a function of C, and what it is
+        given."""
+        exchange, address = self.ffi.typeof(self.descent.exchange), self.ffi.cast
+        self.descent.exchange, self.descent.others = address(exchange, add), address("void *", others)
+
+    def _share(self, importance: Any) -> bool:
         def work(thread: int) -> None:
-            self.differentiate(self.deals[-3], dealt, self.deals[-1], *self.parts[thread])
+            self.differentiate(self.descent.dealt, importance, self.descent.offset, *self.parts[thread])
 
         self.share(work)
-        self.collect(pointed(self.ffi, flat))
-        return self.sums[0]
+        return True
 
-    def _make_room(self, longest: int) -> None:
+    def make_room(self, longest: int) -> None:
         """For minibatches of so many samples or rows."""
-        self.dealt, self.weights = torch.empty(longest, dtype=torch.int64), torch.empty(longest, dtype=self.type)
-        leaves = (self.strand, self.dealt, self.weights, self.offset)
-        self.deals = (self.all_rows, self.first_row, self.rows, *(pointed(self.ffi, leaf) for leaf in leaves))
+        if longest > len(self.dealt):
+            self.dealt, self.importance = torch.empty(longest, dtype=torch.int64), torch.empty(longest, dtype=self.type)
+            self.point(self.descent, {"dealt": self.dealt, "importance": self.importance})
 
     def _part(self, thread: int) -> tuple[Any, ...]:
         """A thread's share of the strands, and the memory for it."""

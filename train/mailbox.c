@@ -15,39 +15,38 @@
 
 /* cffi: begin */
 enum { LINE = 64 };
-void mailbox_put(void *memory, uint32_t rank, uint32_t size, uint32_t turn, size_t capacity, const void *data,
-                 size_t bytes);
-uint32_t mailbox_wait(void *memory, uint32_t size, uint32_t turn);
+typedef struct Mailbox {
+    void *memory;
+    uint32_t rank, size; // this process's number, and how many there are
+    uint32_t turn;       // of the last sum; 0: there was none
+    size_t capacity;
+    uint32_t (*lives)(uint32_t rank); // is asked where a process lets the others wait
+} Mailbox;
 /* cffi: end */
 
 enum { SPINS = 20000, AT_ONCE = 64 };
 
-static _Atomic uint32_t *turn_of(void *memory, uint32_t rank) {
-    return (_Atomic uint32_t *)(void *)((char *)memory + (size_t)rank * LINE);
+static _Atomic uint32_t *turn_of(const Mailbox *m, uint32_t rank) {
+    return (_Atomic uint32_t *)(void *)((char *)m->memory + (size_t)rank * LINE);
 }
 
-static char *box(void *memory, uint32_t rank, uint32_t size, uint32_t turn, size_t capacity) {
-    return (char *)memory + (size_t)size * LINE + (2 * (size_t)rank + (turn & 1)) * capacity;
+static char *box(const Mailbox *m, uint32_t rank) {
+    return (char *)m->memory + (size_t)m->size * LINE + (2 * (size_t)rank + (m->turn & 1)) * m->capacity;
 }
 
-// Puts `bytes` bytes, at most `capacity`, into the box of this turn. Turns count from 1.
-void mailbox_put(void *memory, uint32_t rank, uint32_t size, uint32_t turn, size_t capacity, const void *data,
-                 size_t bytes) {
-    memcpy(box(memory, rank, size, turn, capacity), data, bytes);
-    atomic_store_explicit(turn_of(memory, rank), turn, memory_order_release);
-}
-
-// The first process that has not put its numbers for this turn after some waiting; `size` if all have.
-uint32_t mailbox_wait(void *memory, uint32_t size, uint32_t turn) {
-    uint32_t spins = 0;
-    for (uint32_t rank = 0; rank < size; rank++)
-        while ((int32_t)(atomic_load_explicit(turn_of(memory, rank), memory_order_acquire) - turn) < 0) {
-            if (++spins == SPINS)
-                return rank;
+// Puts `bytes` bytes into the box of the next turn, and waits until all others have. 0 where one of them is dead.
+static uint32_t meet(Mailbox *m, const void *data, size_t bytes) {
+    m->turn++;
+    memcpy(box(m, m->rank), data, bytes);
+    atomic_store_explicit(turn_of(m, m->rank), m->turn, memory_order_release);
+    for (uint32_t rank = 0, spins = 0; rank < m->size; rank++)
+        while ((int32_t)(atomic_load_explicit(turn_of(m, rank), memory_order_acquire) - m->turn) < 0) {
+            if (++spins % SPINS == 0 && !m->lives(rank))
+                return 0;
             if (spins > 100 && spins % 16 == 0)
                 sched_yield();
         }
-    return size;
+    return 1;
 }
 
 #define REAL float
@@ -58,28 +57,32 @@ uint32_t mailbox_wait(void *memory, uint32_t size, uint32_t turn) {
 #else
 
 /* cffi: begin */
-void FN(mailbox_sum)(void *memory, uint32_t size, uint32_t turn, size_t capacity, REAL *data, size_t n);
+uint32_t FN(mailbox_sum)(void *mailbox, REAL *data, size_t n);
 /* cffi: end */
 
 // out[n]: the sums of numbers `first` and so on of the boxes of some ranks, as a tree.
-static void FN(tree)(void *memory, uint32_t low, uint32_t high, uint32_t size, uint32_t turn, size_t capacity,
-                     size_t first, size_t n, REAL *out) {
+static void FN(tree)(const Mailbox *m, uint32_t low, uint32_t high, size_t first, size_t n, REAL *out) {
     REAL other[AT_ONCE];
     if (high - low == 1) {
-        memcpy(out, box(memory, low, size, turn, capacity) + first * sizeof(REAL), n * sizeof(REAL));
+        memcpy(out, box(m, low) + first * sizeof(REAL), n * sizeof(REAL));
         return;
     }
     uint32_t middle = low + (high - low) / 2;
-    FN(tree)(memory, low, middle, size, turn, capacity, first, n, out);
-    FN(tree)(memory, middle, high, size, turn, capacity, first, n, other);
+    FN(tree)(m, low, middle, first, n, out);
+    FN(tree)(m, middle, high, first, n, other);
     for (size_t i = 0; i < n; i++)
         out[i] += other[i];
 }
 
-// data[n]: the sums of all boxes, as core/update.h adds up strands: every process gets the same bits, and so does one
-// process with the strands of all, if they are 1, 2, 4 or 8.
-void FN(mailbox_sum)(void *memory, uint32_t size, uint32_t turn, size_t capacity, REAL *data, size_t n) {
+// data[n], at most `capacity` bytes: the sums over all processes, as core/update.h adds up strands: every process gets
+// the same bits, and so does one process with the strands of all, if they are 1, 2, 4 or 8. 0 where one of them is
+// dead.
+uint32_t FN(mailbox_sum)(void *mailbox, REAL *data, size_t n) {
+    Mailbox *m = mailbox;
+    if (!meet(m, data, n * sizeof(REAL)))
+        return 0;
     for (size_t i = 0; i < n; i += AT_ONCE)
-        FN(tree)(memory, 0, size, size, turn, capacity, i, n - i < AT_ONCE ? n - i : AT_ONCE, data + i);
+        FN(tree)(m, 0, m->size, i, n - i < AT_ONCE ? n - i : AT_ONCE, data + i);
+    return 1;
 }
 #endif

@@ -9,6 +9,7 @@ import os
 import socket
 import zlib
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,12 +22,15 @@ CAPACITY = 1 << 20  # bytes of a box
 
 class Mailbox:
     def __init__(self, path: Path, rank: int, pids: list[int]) -> None:
-        self.rank, self.pids, self.turn = rank, pids, 0
+        self.pids = pids
         held = library("mailbox")
         self.lib, self.ffi = held.c, held.ffi
         with path.open("r+b") as file:
             self.map = mmap.mmap(file.fileno(), _bytes(len(pids)))
         self.memory = self.ffi.from_buffer(self.map)
+        self.lives = self.ffi.callback("uint32_t(uint32_t)", self._lives, error=0, onerror=self._note)
+        given = {"memory": self.memory, "rank": rank, "size": len(pids), "capacity": CAPACITY, "lives": self.lives}
+        self.box = self.ffi.new("Mailbox *", given)
 
     def fits(self, tensor: Tensor) -> bool:
         """Whether `sum_` can do it; the same in every process, whose tensors are alike."""
@@ -36,15 +40,21 @@ class Mailbox:
     def sum_(self, tensor: Tensor) -> None:
         """The sum over all processes, in place. RuntimeError, as gloo's, once one of them is dead: a restart mends
         it."""
-        self.turn = (self.turn + 1) & 0xFFFFFFFF
-        size, data = len(self.pids), self.ffi.cast("void *", tensor.data_ptr())
-        bytes_ = tensor.numel() * tensor.element_size()
-        self.lib.mailbox_put(self.memory, self.rank, size, self.turn, CAPACITY, data, bytes_)
-        while (late := self.lib.mailbox_wait(self.memory, size, self.turn)) < size:
-            if not _alive(self.pids[late]):
-                raise RuntimeError(f"process {late} of {size} has died, and the others cannot go on without it.")
         add = getattr(self.lib, f"mailbox_sum_{REALS[tensor.dtype]}")
-        add(self.memory, size, self.turn, CAPACITY, data, tensor.numel())
+        if not add(self.box, self.ffi.cast("void *", tensor.data_ptr()), tensor.numel()):
+            self.fail()
+
+    def fail(self) -> None:
+        """Raises why a sum was in vain."""
+        raise self.fault
+
+    def _lives(self, rank: int) -> bool:
+        if not _alive(self.pids[rank]):
+            raise RuntimeError(f"process {rank} of {len(self.pids)} has died, and the others cannot go on without it.")
+        return True
+
+    def _note(self, _kind: Any, fault: BaseException, _trace: Any) -> None:
+        self.fault = fault
 
 
 def shared(rank: int, size: int) -> Mailbox | None:

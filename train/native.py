@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 REALS = {torch.float32: "float", torch.float64: "double"}  # what the names of functions for either type end in
 ROOMS = (
     *("learn.h", "schedule.h", "random.h", "weights.h"),
-    *("network.h", "memory.h", "action.h", "rollout.h", "gradient.h", "update.h", "normalize.h"),
+    *("network.h", "memory.h", "action.h", "rollout.h", "gradient.h", "update.h", "descent.h", "normalize.h"),
 )  # with declarations
 
 

@@ -407,20 +407,12 @@ class PPO:
         norm = torch.zeros((), dtype=self.type, device=self.device)
         whole = self.samples(advantage)
         per_epoch = self.batch // train.minibatch
-        picks: list[tuple[Tensor, Tensor | None]] = []
-        for i in range(self.minibatches_an_update):
-            epoch, place = divmod(i, per_epoch)
-            if place == 0:
-                if epoch > 0 and train.advantage == "vtrace":
-                    advantage = self.advantages()
-                    whole = self.samples(advantage)
-                picks = self.minibatches(advantage, epoch)
-            index, importance = picks[place]
-            self.bucket.zero_()
-            if len(index):
-                sums += self.backward(whole, index, importance, entropy_weight)
-            self.group.sum_(self.bucket)
-            norm += self.step(learning_rate)
+        for first in range(0, self.minibatches_an_update, per_epoch):
+            epoch, count = first // per_epoch, min(per_epoch, self.minibatches_an_update - first)
+            if epoch > 0 and train.advantage == "vtrace":
+                advantage = self.advantages()
+                whole = self.samples(advantage)
+            norm += self.learn_epoch(whole, advantage, epoch, count, learning_rate, entropy_weight, sums)
         self.norm = norm
         if not measure:
             return {}
@@ -432,6 +424,27 @@ class PPO:
             "learning_rate": learning_rate,
             "entropy_weight": entropy_weight,
         }
+
+    def learn_epoch(
+        self,
+        whole: Minibatch,
+        advantage: Tensor,
+        epoch: int,
+        count: int,
+        learning_rate: float,
+        entropy_weight: float,
+        sums: Tensor,
+    ) -> Tensor | float:
+        """Learns from an epoch's first minibatches, so many. Adds to the sums of what is measured; the summed lengths
+        of the gradients."""
+        norm = torch.zeros((), dtype=self.type, device=self.device)
+        for index, importance in self.minibatches(advantage, epoch)[:count]:
+            self.bucket.zero_()
+            if len(index):
+                sums += self.backward(whole, index, importance, entropy_weight)
+            self.group.sum_(self.bucket)
+            norm += self.step(learning_rate)
+        return norm
 
     @property
     def minibatches_an_update(self) -> int:
@@ -501,32 +514,31 @@ class PPO:
         """An epoch's minibatches: the places of their samples, or of their rows where whole sequences are learned from,
         in this process's memory; and where these were drawn by priority, their importance weights."""
         train, rows = self.train, self.resets.shape[1]
-        if train.priority > 0:
-            sums = (advantage.abs() * (self.alive[: train.horizon] & self.learns)).sum(0, dtype=torch.float64)
-            chance = priority.probabilities(self.group.gather(sums).cpu(), train.priority)
-            beta = 1 - self.scheduled(1 - train.priority_weight, 0)
-            rng = generator(self.config.seed, DRAW, self.update_index, epoch)
-            order = priority.draw(chance, torch.from_numpy(rng.random(self.all_rows)))
-            importance = priority.weights(chance, beta).to(self.type)
-        elif self.policy.recurrent:
-            order, importance = self.order(self.all_rows, epoch), None
-        else:  # samples: their places are t x rows + row
-            if train.minibatch == self.batch:
-                return [(torch.arange(train.horizon * rows), None)]  # all of this process's
-            order = self.order(self.batch, epoch)
-            if self.group.size == 1:
-                return [(index, None) for index in order.split(train.minibatch)]
-            picks = []
-            for index in order.split(train.minibatch):
-                t, row = index // self.all_rows, index % self.all_rows - self.first_row
-                mine = (row >= 0) & (row < rows)
-                picks.append((t[mine] * rows + row[mine], None))
-            return picks
+        sequences = self.policy.recurrent or train.priority > 0
+        if not sequences and train.minibatch == self.batch:
+            return [(torch.arange(train.horizon * rows), None)]  # all of this process's
+        order, importance = self.drawn(advantage, epoch)
         picks = []
-        for index in order.split(train.minibatch // train.horizon):
-            mine = index[(index >= self.first_row) & (index < self.first_row + rows)]
-            picks.append((mine - self.first_row, None if importance is None else importance[mine]))
+        for index in order.split(train.minibatch // (train.horizon if sequences else 1)):
+            # Places of samples are t x rows + row.
+            t, row = (0, index) if sequences else (index // self.all_rows, index % self.all_rows)
+            mine = (row >= self.first_row) & (row < self.first_row + rows)
+            places = t * rows + row - self.first_row
+            picks.append((places[mine], None if importance is None else importance[index[mine]]))
         return picks
+
+    def drawn(self, advantage: Tensor, epoch: int) -> tuple[Tensor, Tensor | None]:
+        """The order in which an epoch learns from samples, t x all_rows + row, or from whole sequences, rows, of all
+        processes; and with priorities, the importance of each row."""
+        train = self.train
+        if train.priority <= 0:
+            return self.order(self.all_rows if self.policy.recurrent else self.batch, epoch), None
+        sums = (advantage.abs() * (self.alive[: train.horizon] & self.learns)).sum(0, dtype=torch.float64)
+        chance = priority.probabilities(self.group.gather(sums).cpu(), train.priority)
+        beta = 1 - self.scheduled(1 - train.priority_weight, 0)
+        rng = generator(self.config.seed, DRAW, self.update_index, epoch)
+        order = priority.draw(chance, torch.from_numpy(rng.random(self.all_rows)))
+        return order, priority.weights(chance, beta).to(self.type)
 
     def order(self, count: int, epoch: int) -> Tensor:
         """The order in which an epoch learns from so many samples or rows."""

@@ -25,9 +25,9 @@ class Weights:
 
     def linear(self, before: int, after: int, gain: float) -> nn.Linear:
         """Orthogonal weights, zero bias."""
-        layer = nn.Linear(before, after, device="meta").to_empty(device="cpu")
+        layer = nn.Linear(before, after, device="meta")  # draws nothing; to_empty would import half of torch for it
+        layer.weight, layer.bias = (nn.Parameter(torch.zeros(leaf.shape)) for leaf in (layer.weight, layer.bias))
         self.orthogonal_(layer.weight, gain)
-        nn.init.zeros_(layer.bias)
         return layer
 
 

@@ -8,14 +8,18 @@ LEARN_API void FN(learn_sample)(const FN(learn_net) * net, size_t n, const REAL 
 
 static const REAL FN(learn_half_log_tau) = (REAL)0.91893853320467274178;
 
-/* Logits of n samples, head [n][choices + 1], into z [choices][LEARN_TILE]; where mask, [choices] a sample, forbids, a
- * number whose exponential is 0 but which is finite. Samples are at index[...] or from `first` on. */
-static inline void FN(learn_turn)(const FN(learn_net) * net, size_t n, const REAL *head, const uint8_t *mask,
-                                  const int64_t *index, size_t first, REAL *restrict z) {
+/* Logits of n samples, the first `choices` of head [n][row], into z [choices][LEARN_TILE]; where mask, [choices] a
+ * sample, forbids, a number whose exponential is 0 but which is finite. Samples are at index[...] or from `first` on.
+ */
+static inline void FN(learn_turn)(const FN(learn_net) * net, size_t n, const REAL *restrict head, size_t row,
+                                  const uint8_t *mask, const int64_t *index, size_t first, REAL *restrict z) {
     size_t choices = net->choices;
-    for (size_t r = 0; r < LEARN_TILE; r++)
-        for (size_t j = 0; j < choices; j++)
-            z[j * LEARN_TILE + r] = r < n ? head[r * (choices + 1) + j] : 0;
+    for (size_t j = 0; j < choices; j++) {
+        for (size_t r = 0; r < n; r++)
+            z[j * LEARN_TILE + r] = head[r * row + j];
+        for (size_t r = n; r < LEARN_TILE; r++)
+            z[j * LEARN_TILE + r] = 0;
+    }
     for (size_t r = 0; mask && r < n; r++) {
         const uint8_t *possible = mask + (index ? (size_t)index[r] : first + r) * choices;
         for (size_t j = 0; j < choices; j++)
@@ -52,51 +56,77 @@ static inline void FN(learn_soften)(const FN(learn_net) * net, REAL *restrict z,
     }
 }
 
+/* learn_draw of at most a tile's rows, which are `row` apart and begin at `first` of what the other arrays hold. */
+static void FN(learn_choose)(const FN(learn_net) * net, size_t first, size_t n, const REAL *head, size_t row,
+                             const uint8_t *mask, const REAL *noise, int64_t *action, int32_t *told, REAL *log_prob,
+                             REAL *restrict z) {
+    REAL *restrict p = z + net->choices * LEARN_TILE;
+    REAL sum[LEARN_TILE], limit[LEARN_TILE], found[LEARN_TILE], total[LEARN_TILE] = {0};
+    int32_t chosen[LEARN_TILE];
+    size_t heads = net->heads;
+    FN(learn_turn)(net, n, head, row, mask, NULL, first, z);
+    FN(learn_soften)(net, z, p);
+    for (size_t h = 0; h < heads; h++) {
+        size_t size = (size_t)net->sizes[h];
+        for (size_t r = 0; r < LEARN_TILE; r++) {
+            limit[r] = r < n ? noise[(first + r) * heads + h] : 0;
+            sum[r] = 0, found[r] = z[r], chosen[r] = 0;
+        }
+        for (size_t j = 0; j < size; j++, z += LEARN_TILE, p += LEARN_TILE)
+            for (size_t r = 0; r < LEARN_TILE; r++) {
+                bool now = (p[r] > 0) & (sum[r] <= limit[r]);
+                chosen[r] = now ? (int32_t)j : chosen[r];
+                found[r] = now ? z[r] : found[r];
+                sum[r] += p[r];
+            }
+        for (size_t r = 0; r < n; r++) {
+            action[(first + r) * heads + h] = chosen[r];
+            told[(first + r) * heads + h] = chosen[r];
+            total[r] += found[r];
+        }
+    }
+    memcpy(log_prob + first, total, n * sizeof *total);
+}
+
+/* learn_sample of rows of head that are `row` apart. */
+static void FN(learn_draw)(const FN(learn_net) * net, size_t n, const REAL *head, size_t row, const uint8_t *mask,
+                           const REAL *noise, void *action, void *told, REAL *log_prob, REAL *scratch) {
+    size_t heads = net->heads;
+    for (size_t i = 0; net->choices && i < n; i += LEARN_TILE)
+        FN(learn_choose)(net, i, n - i < LEARN_TILE ? n - i : LEARN_TILE, head + i * row, row, mask, noise, action,
+                         told, log_prob, scratch);
+    for (size_t i = 0; !net->choices && i < n; i++)
+        log_prob[i] = 0;
+    for (size_t h = 0; !net->choices && h < heads; h++) {
+        const REAL low = net->low[h], high = net->high[h];
+        REAL *restrict acts = (REAL *)action + h;
+        float *restrict tells = (float *)told + h;
+        LEARN_APART for (size_t i = 0; i < n; i++) {
+            REAL mean = head[i * row + h], log_std = head[i * row + heads + h];
+            REAL x = mean + noise[i * heads + h] * LEARN_EXP_OF(log_std);
+            REAL off = (x - mean) * LEARN_EXP_OF(-log_std);
+            acts[i * heads] = x;
+            tells[i * heads] = (float)(x < low ? low : x > high ? high : x);
+            log_prob[i] += (REAL)-0.5 * (off * off) - log_std - FN(learn_half_log_tau);
+        }
+    }
+}
+
 /* A sample of every head's distribution: of a discrete one the first choice at which the sum of probabilities passes
  * noise [n][heads], numbers in [0, 1); of a normal one by noise with deviation 1. head [n][width], mask [n][choices] or
  * NULL; action [n][heads] int64_t or numbers, told [n][heads] int32_t or float, as the environment wants it;
  * log_prob [n]. */
 LEARN_API void FN(learn_sample)(const FN(learn_net) * net, size_t n, const REAL *head, const uint8_t *mask,
                                 const REAL *noise, void *action, void *told, REAL *log_prob, REAL *room) {
-    REAL *z = FN(learn_tile_in)(net, room).scratch, *p = z + net->choices * LEARN_TILE;
-    size_t heads = net->heads;
-    for (size_t i = 0; !net->choices && i < n; i++, head += 2 * heads + 1) {
-        log_prob[i] = 0;
-        for (size_t h = 0; h < heads; h++) {
-            REAL log_std = head[heads + h], x = head[h] + noise[i * heads + h] * LEARN_EXP_OF(log_std);
-            REAL off = (x - head[h]) * LEARN_EXP_OF(-log_std);
-            ((REAL *)action)[i * heads + h] = x;
-            ((float *)told)[i * heads + h] = (float)(x < net->low[h]    ? net->low[h]
-                                                     : x > net->high[h] ? net->high[h]
-                                                                        : x);
-            log_prob[i] += (REAL)-0.5 * (off * off) - log_std - FN(learn_half_log_tau);
-        }
-    }
-    for (size_t i = 0; net->choices && i < n; i += LEARN_TILE) {
-        size_t m = n - i < LEARN_TILE ? n - i : LEARN_TILE;
-        FN(learn_turn)(net, m, head + i * (net->choices + 1), mask, NULL, i, z);
-        FN(learn_soften)(net, z, p);
-        for (size_t r = 0; r < m; r++) {
-            log_prob[i + r] = 0;
-            for (size_t h = 0, at = 0; h < heads; at += (size_t)net->sizes[h++]) {
-                size_t size = (size_t)net->sizes[h], chosen = 0, place = (i + r) * heads + h;
-                REAL sum = 0, limit = noise[place];
-                for (size_t j = 0; j < size; j++) {
-                    REAL chance = p[(at + j) * LEARN_TILE + r];
-                    chosen = chance > 0 && sum <= limit ? j : chosen;
-                    sum += chance;
-                }
-                ((int64_t *)action)[place] = (int64_t)chosen;
-                ((int32_t *)told)[place] = (int32_t)chosen;
-                log_prob[i + r] += z[(at + chosen) * LEARN_TILE + r];
-            }
-        }
-    }
+    FN(learn_draw)(net, n, head, FN(learn_width)(net), mask, noise, action, told, log_prob,
+                   FN(learn_tile_in)(net, room).scratch);
 }
 
-/* head [n][width] becomes the gradient of the objective, summed over the n samples at index[...]. Adds to sums. */
+/* head, of n rows that are `row` apart, becomes the gradient of the objective, summed over the n samples at index[...].
+ * Adds to sums. */
 static void FN(learn_objective)(const FN(learn_net) * net, const FN(learn_batch) * batch, size_t n,
-                                const int64_t *index, const REAL *importance, REAL *head, REAL *scratch, double *sums) {
+                                const int64_t *index, const REAL *importance, REAL *head, size_t row, REAL *scratch,
+                                double *sums) {
     size_t choices = net->choices, heads = net->heads, width = FN(learn_width)(net);
     REAL *restrict z = scratch, *restrict p = z + choices * LEARN_TILE;
     REAL old[LEARN_TILE] = {0}, now[LEARN_TILE] = {0}, v[LEARN_TILE] = {0}, was[LEARN_TILE] = {0};
@@ -104,25 +134,27 @@ static void FN(learn_objective)(const FN(learn_net) * net, const FN(learn_batch)
     REAL pull[LEARN_TILE], slope[LEARN_TILE], change[LEARN_TILE];
     double part[LEARN_SUMS][LEARN_TILE];
     if (choices) {
-        FN(learn_turn)(net, n, head, batch->mask, index, 0, z);
+        FN(learn_turn)(net, n, head, row, batch->mask, index, 0, z);
         FN(learn_soften)(net, z, p);
     }
     for (size_t r = 0; r < n; r++) {
         size_t s = (size_t)index[r];
         old[r] = batch->log_prob[s], was[r] = batch->value[s], aim[r] = batch->returns[s];
         gain[r] = batch->advantage[s], w[r] = batch->weight[s] * importance[r];
-        v[r] = head[r * width + width - 1];
-        for (size_t h = 0, first = 0; h < heads; h++) {
-            if (choices) {
-                now[r] += z[(first + (size_t)((const int64_t *)batch->action)[s * heads + h]) * LEARN_TILE + r];
-                first += (size_t)net->sizes[h];
-                continue;
-            }
-            REAL *mean = head + r * width + h, *log_std = mean + heads;
-            REAL off = (((const REAL *)batch->action)[s * heads + h] - *mean) * LEARN_EXP_OF(-*log_std);
+        v[r] = head[r * row + width - 1];
+        for (size_t h = 0, first = 0; choices && h < heads; first += (size_t)net->sizes[h++])
+            now[r] += z[(first + (size_t)((const int64_t *)batch->action)[s * heads + h]) * LEARN_TILE + r];
+    }
+    for (size_t h = 0; !choices && h < heads; h++) {
+        REAL act[LEARN_TILE];
+        for (size_t r = 0; r < n; r++)
+            act[r] = ((const REAL *)batch->action)[(size_t)index[r] * heads + h];
+        LEARN_APART for (size_t r = 0; r < n; r++) {
+            REAL *mean = head + r * row + h, *log_std = mean + heads, by = LEARN_EXP_OF(-*log_std);
+            REAL off = (act[r] - *mean) * by;
             now[r] += (REAL)-0.5 * (off * off) - *log_std - FN(learn_half_log_tau);
             entropy[r] += *log_std + (REAL)0.5 + FN(learn_half_log_tau);
-            *mean = off * LEARN_EXP_OF(-*log_std); /* what `now` changes with them */
+            *mean = off * by; /* what `now` changes with them */
             *log_std = off * off - 1;
         }
     }
@@ -159,27 +191,30 @@ static void FN(learn_objective)(const FN(learn_net) * net, const FN(learn_batch)
         part[5][r] = (double)w[r];
         slope[r] *= w[r] * batch->value_weight;
     }
-    for (size_t k = 0; k < LEARN_SUMS; k++)
-        for (size_t r = 0; r < n; r++)
-            sums[k] += part[k][r];
+    double total[LEARN_SUMS];
+    memcpy(total, sums, sizeof total);
+    for (size_t r = 0; r < n; r++) /* sums side by side, which wait for themselves */
+        for (size_t k = 0; k < LEARN_SUMS; k++)
+            total[k] += part[k][r];
+    memcpy(sums, total, sizeof total);
     for (size_t j = 0; j < choices; j++)
         for (size_t r = 0; r < LEARN_TILE; r++)
             p[j * LEARN_TILE + r] *= w[r] * (pull[r] + batch->entropy_weight * z[j * LEARN_TILE + r]);
     for (size_t r = 0; r < n; r++) {
         size_t s = (size_t)index[r];
-        REAL *row = head + r * width;
+        REAL *of = head + r * row;
         for (size_t j = 0; j < choices; j++)
-            row[j] = p[j * LEARN_TILE + r];
+            of[j] = p[j * LEARN_TILE + r];
         for (size_t h = 0, first = 0; h < heads; h++) {
             if (choices) {
-                row[first + (size_t)((const int64_t *)batch->action)[s * heads + h]] -= w[r] * pull[r];
+                of[first + (size_t)((const int64_t *)batch->action)[s * heads + h]] -= w[r] * pull[r];
                 first += (size_t)net->sizes[h];
             } else {
-                row[h] *= -w[r] * pull[r];
-                row[heads + h] = -w[r] * (row[heads + h] * pull[r] + batch->entropy_weight);
+                of[h] *= -w[r] * pull[r];
+                of[heads + h] = -w[r] * (of[heads + h] * pull[r] + batch->entropy_weight);
             }
         }
-        row[width - 1] = slope[r];
+        of[width - 1] = slope[r];
         if (batch->ratio)
             batch->ratio[s] = change[r];
     }

@@ -8,18 +8,19 @@ LEARN_API void FN(learn_gradient)(const FN(learn_net) * net, const REAL *packed,
 
 /* The gradient of `head` becomes that of what the last layer made; those of deviations are added up. */
 static void FN(learn_untell)(const FN(learn_net) * net, size_t n, const FN(learn_tile) * tile, REAL *of_log_std) {
-    size_t parts = FN(learn_parts)(net), width = FN(learn_width)(net);
-    size_t row = tile->layer[tile->plan.heads].out_row;
-    for (size_t s = 0; s < n; s++) {
-        const REAL *d = tile->head + s * width;
-        REAL *made = tile->made + s * parts * row;
+    size_t parts = FN(learn_parts)(net), row = tile->layer[tile->plan.heads].out_row;
+    const REAL *d = tile->head;
+    REAL *made = tile->made;
+    for (size_t s = 0; tile->worth && s < n; s++)
+        tile->worth[s * FN(learn_stride)(1)] = d[s * tile->head_row + FN(learn_width)(net) - 1];
+    if (d == made)
+        return;
+    for (; n > 0; n--, d += tile->head_row, made += parts * row)
         if (net->parts) {
             for (size_t part = 0; part < parts; part++) {
                 made[part * row] = d[part];
                 made[part * row + 1] = d[net->choices] / (REAL)parts;
             }
-        } else if (net->choices) {
-            memcpy(made, d, width * sizeof *d);
         } else {
             for (size_t h = 0; h < net->heads; h++) {
                 made[h] = d[h] * net->reach[h];
@@ -27,9 +28,6 @@ static void FN(learn_untell)(const FN(learn_net) * net, size_t n, const FN(learn
             }
             made[net->heads] = d[2 * net->heads];
         }
-        if (tile->worth)
-            tile->worth[s * FN(learn_stride)(1)] = d[width - 1];
-    }
 }
 
 /* Samples, or with memory rows, of one tile at index[0 ... n). */
@@ -38,7 +36,7 @@ static void FN(learn_differentiate)(const FN(learn_net) * net, const REAL *packe
                                     REAL *gradient, double *sums) {
     const FN(learn_chain) *encoder = tile->encoder;
     const learn_places picked = {.stride = batch->rows, .n = n, .index = index};
-    size_t steps = net->memory ? net->steps : 1, width = FN(learn_width)(net), rows = n * steps * FN(learn_parts)(net);
+    size_t steps = net->memory ? net->steps : 1, rows = n * steps * FN(learn_parts)(net);
     int64_t places[LEARN_TILE];
     REAL weights[LEARN_TILE];
     FN(learn_take)(net, packed, batch->obs, &picked, n * steps, tile);
@@ -49,15 +47,15 @@ static void FN(learn_differentiate)(const FN(learn_net) * net, const REAL *packe
         FN(learn_steps)(net, packed, steps, n, y, batch->resets, batch->rows, index, tile);
         top = tile->hidden;
     }
-    FN(learn_tell)(net, packed, n * steps, top, tile, tile->head);
+    FN(learn_tell)(net, packed, n * steps, top, tile);
     for (size_t s = 0; s < n * steps; s += LEARN_TILE) {
         size_t m = n * steps - s < LEARN_TILE ? n * steps - s : LEARN_TILE;
         for (size_t i = 0; i < m; i++) {
             places[i] = (int64_t)((s + i) / n * batch->rows) + index[(s + i) % n];
             weights[i] = importance ? importance[(s + i) % n] : 1;
         }
-        FN(learn_objective)(net, batch, m, net->memory ? places : index + s, weights, tile->head + s * width,
-                            tile->scratch, sums);
+        FN(learn_objective)(net, batch, m, net->memory ? places : index + s, weights, tile->head + s * tile->head_row,
+                            tile->head_row, tile->scratch, sums);
     }
     FN(learn_untell)(net, n * steps, tile, gradient + FN(learn_gradients)(net) - net->heads);
     const FN(learn_layer) *of = &tile->layer[tile->plan.heads];

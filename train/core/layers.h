@@ -131,10 +131,10 @@ static void FN(learn_back)(const FN(learn_net) * net, const REAL *packed, const 
         FN(learn_return)(of, packed, rows, d, chain->x, LEARN_NO_ACTIVATION, d_x);
 }
 
-/* What the heads make of y, into `head` [n][width]. */
+/* What the heads make of y, into the tile's head. */
 static void FN(learn_tell)(const FN(learn_net) * net, const REAL *packed, size_t n, const REAL *y,
-                           const FN(learn_tile) * tile, REAL *head) {
-    size_t parts = FN(learn_parts)(net), width = FN(learn_width)(net);
+                           const FN(learn_tile) * tile) {
+    size_t parts = FN(learn_parts)(net);
     const FN(learn_layer) *of = &tile->layer[tile->plan.heads], *worth = of + 1;
     FN(learn_weigh)(of, packed, n * parts, y, tile->made);
     if (tile->worth) {
@@ -142,8 +142,10 @@ static void FN(learn_tell)(const FN(learn_net) * net, const REAL *packed, size_t
         for (size_t s = 0; s < n; s++)
             tile->made[s * of->out_row + of->out - 1] += tile->worth[s * worth->out_row];
     }
-    for (size_t s = 0; s < n; s++, head += width) {
-        const REAL *made = tile->made + s * parts * of->out_row;
+    if (tile->head == tile->made)
+        return;
+    const REAL *made = tile->made, *log_std = packed + FN(learn_packed)(net) - net->heads;
+    for (REAL *head = tile->head; n > 0; n--, head += tile->head_row, made += parts * of->out_row)
         if (net->parts) {
             REAL sum = 0;
             for (size_t part = 0; part < parts; part++)
@@ -151,15 +153,11 @@ static void FN(learn_tell)(const FN(learn_net) * net, const REAL *packed, size_t
             for (size_t j = parts; j < net->choices; j++)
                 head[j] = 0;
             head[net->choices] = sum / (REAL)parts;
-        } else if (net->choices) {
-            memcpy(head, made, width * sizeof *head);
         } else {
-            const REAL *log_std = packed + FN(learn_packed)(net) - net->heads;
             for (size_t h = 0; h < net->heads; h++) {
                 head[h] = made[h] * net->reach[h] + net->middle[h];
                 head[net->heads + h] = log_std[h];
             }
             head[2 * net->heads] = made[net->heads];
         }
-    }
 }

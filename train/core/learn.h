@@ -90,6 +90,7 @@ static inline float learn_erf(float x) {
 #include "rollout.h"
 #include "gradient.h"
 #include "update.h"
+#include "descent.h"
 #include "normalize.h"
 #undef REAL
 #undef LEARN_EXP_OF
@@ -118,6 +119,7 @@ static inline float learn_erf(float x) {
 #include "rollout.h"
 #include "gradient.h"
 #include "update.h"
+#include "descent.h"
 #include "normalize.h"
 #undef REAL
 #endif

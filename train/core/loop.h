@@ -210,7 +210,7 @@ static size_t learner_lay(Learner *l, char *memory) {
         size_t bytes;
     } all[] = {{&l->parameters, l->count * real},
                {&l->good, (l->count + 2 * seen) * real},
-               {&l->gradient, l->count * real},
+               {&l->gradient, (l->count + 1) * real},
                {&l->mean, l->count * real},
                {&l->square, l->count * real},
                {&l->packed, learn_packed_float(net) * real},
@@ -441,22 +441,6 @@ static void learner_estimate(Learner *l) {
         l->advantage[i] = (l->advantage[i] - middle) / deviation;
 }
 
-/* A minibatch: `index` of n samples, or with memory of rows. */
-static double learner_descend(Learner *l, const learn_batch_float *batch, const int64_t *index, size_t n, double rate) {
-    const learn_net_float *net = &l->net;
-    size_t offset[LEARN_STRANDS + 1];
-    double root, change;
-    learn_pack_float(net, l->parameters, l->packed);
-    learn_deal_float(n, index, net->memory ? NULL : l->weight, NULL, l->rows, 0, l->rows, l->strand, l->dealt, NULL,
-                     offset);
-    learn_gradient_float(net, l->packed, batch, l->dealt, NULL, offset, 0, LEARN_STRANDS, l->gradients, l->sums,
-                         l->room);
-    learn_collect_float(net, LEARN_STRANDS, l->gradients, l->sums, l->gradient);
-    learn_factors(++l->steps, rate, &root, &change);
-    return learn_descend_float(l->count, l->parameters, l->gradient, l->mean, l->square, (float)l->sums[LEARN_SUMS - 1],
-                               l->settings.max_grad_norm, root, change);
-}
-
 static double learner_learn(Learner *l, double rate, double entropy, double *sums) {
     const LearnSettings *s = &l->settings;
     const uint64_t seed = (uint64_t)s->seed_high << 32 | s->seed;
@@ -477,20 +461,36 @@ static double learner_learn(Learner *l, double rate, double entropy, double *sum
                                .entropy_weight = (float)entropy};
     for (uint32_t g = 0; g < ENV_GROUPS; g++)
         batch.obs[g] = l->obs[g];
+    learn_descent_float descent = {.net = &l->net,
+                                   .batch = &batch,
+                                   .all_rows = l->rows,
+                                   .count = LEARN_STRANDS,
+                                   .strand = l->strand,
+                                   .numbers = l->count,
+                                   .parameters = l->parameters,
+                                   .packed = l->packed,
+                                   .mean = l->mean,
+                                   .square = l->square,
+                                   .gradient = l->gradient,
+                                   .gradients = l->gradients,
+                                   .room = l->room,
+                                   .sums = l->sums,
+                                   .dealt = l->dealt,
+                                   .max_norm = s->max_grad_norm,
+                                   .steps = l->steps};
     size_t all = l->net.memory ? l->rows : l->batch, per_epoch = l->batch / s->minibatch, each = all / per_epoch;
     double times = s->epochs * (double)per_epoch, norm = 0;
     size_t count = (size_t)((times + 0x1p52) - 0x1p52); /* rounded, halves to the even one */
     count = count ? count : 1;
-    for (size_t i = 0; i < count; i++) {
-        size_t place = i % per_epoch;
-        if (place == 0 && (l->net.memory || per_epoch > 1))
+    for (size_t i = 0; i < count; i += per_epoch) {
+        size_t some = count - i < per_epoch ? count - i : per_epoch;
+        if (l->net.memory || per_epoch > 1)
             learn_order(seed, l->index, (uint32_t)(i / per_epoch), all, l->order);
         for (size_t k = 0; per_epoch == 1 && !l->net.memory && k < all; k++)
             l->order[k] = (int64_t)k;
-        norm += learner_descend(l, &batch, l->order + place * each, each, rate);
-        for (size_t k = 0; k < LEARN_SUMS; k++)
-            sums[k] += l->sums[k];
+        norm += learn_minibatches_float(&descent, some, each, l->order, NULL, rate, sums);
     }
+    l->steps = descent.steps;
     return norm / (double)count;
 }
 

@@ -148,12 +148,12 @@ static void FN(learn_spread)(const FN(learn_net) * net, size_t n, const REAL *fr
 }
 
 /* What the network makes of at most a tile's samples, those of obs, arrays of its groups, at `first` and there at
- * index[...] or, where that is NULL, all n, into head [n][width]. With memory, hidden and (LSTM) cell [...][hidden] are
+ * index[...] or, where that is NULL, all n, into the tile's head. With memory, hidden and (LSTM) cell [...][hidden] are
  * what it holds for each, cleared first where resets [...], unless NULL, is 1; where `keep` they become what it holds
  * after. */
 static void FN(learn_see)(const FN(learn_net) * net, const REAL *packed, size_t n, const void *const *obs, size_t first,
                           const int64_t *index, const uint8_t *resets, REAL *hidden, REAL *cell, bool keep,
-                          const FN(learn_tile) * tile, REAL *head) {
+                          const FN(learn_tile) * tile) {
     const learn_places places = {.first = first, .n = n, .index = index};
     size_t size = net->hidden, row = FN(learn_stride)(size);
     FN(learn_take)(net, packed, obs, &places, n, tile);
@@ -170,7 +170,7 @@ static void FN(learn_see)(const FN(learn_net) * net, const REAL *packed, size_t 
                 memcpy(cell + at, tile->cell + r * row, size * sizeof *y);
         }
     }
-    FN(learn_tell)(net, packed, n, y, tile, head);
+    FN(learn_tell)(net, packed, n, y, tile);
 }
 
 /* Samples that acting takes at once. */
@@ -185,7 +185,11 @@ LEARN_API void FN(learn_forward)(const FN(learn_net) * net, const REAL *packed, 
                                  REAL *hidden, REAL *cell, REAL *head, REAL *room) {
     FN(learn_tile) tile = FN(learn_tile_in)(net, room);
     size_t width = FN(learn_width)(net), each = FN(learn_at_once)(net), size = net->hidden;
-    for (size_t i = 0; i < n; i += each)
-        FN(learn_see)(net, packed, n - i < each ? n - i : each, obs, i, NULL, NULL, hidden ? hidden + i * size : NULL,
-                      cell ? cell + i * size : NULL, true, &tile, head + i * width);
+    for (size_t i = 0; i < n; i += each) {
+        size_t m = n - i < each ? n - i : each;
+        FN(learn_see)(net, packed, m, obs, i, NULL, NULL, hidden ? hidden + i * size : NULL,
+                      cell ? cell + i * size : NULL, true, &tile);
+        for (size_t r = 0; r < m; r++)
+            memcpy(head + (i + r) * width, tile.head + r * tile.head_row, width * sizeof *head);
+    }
 }

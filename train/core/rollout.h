@@ -26,20 +26,20 @@ LEARN_API void FN(learn_act)(const FN(learn_net) * net, const REAL *packed, cons
 
 /* Acts in step t for rows `first` to `last` - 1; in the step after the last one tells their values alone. */
 static void FN(learn_act_in)(const FN(learn_net) * net, const REAL *packed, const FN(learn_world) * world, size_t t,
-                             size_t first, size_t last, const FN(learn_tile) * tile, REAL *room) {
-    size_t each = FN(learn_at_once)(net), width = FN(learn_width)(net), size = net->hidden, heads = net->heads;
+                             size_t first, size_t last, const FN(learn_tile) * tile) {
+    size_t each = FN(learn_at_once)(net), value = FN(learn_width)(net) - 1, size = net->hidden, heads = net->heads;
     for (size_t row = first; row < last; row += each) {
         size_t n = last - row < each ? last - row : each, at = t * world->rows + row;
         FN(learn_see)(net, packed, n, world->obs, at, NULL, world->resets + at,
                       world->hidden ? world->hidden + row * size : NULL, world->cell ? world->cell + row * size : NULL,
-                      t < world->steps, tile, tile->head);
+                      t < world->steps, tile);
         for (size_t r = 0; r < n; r++)
-            world->value[at + r] = tile->head[(r + 1) * width - 1];
+            world->value[at + r] = tile->head[r * tile->head_row + value];
         if (t < world->steps)
-            FN(learn_sample)(net, n, tile->head, world->mask ? world->mask + at * net->choices : NULL,
-                             world->noise + at * heads,
-                             (char *)world->action + at * heads * (net->choices ? sizeof(int64_t) : sizeof(REAL)),
-                             (char *)world->told + at * heads * 4, world->log_prob + at, room);
+            FN(learn_draw)(net, n, tile->head, tile->head_row, world->mask ? world->mask + at * net->choices : NULL,
+                           world->noise + at * heads,
+                           (char *)world->action + at * heads * (net->choices ? sizeof(int64_t) : sizeof(REAL)),
+                           (char *)world->told + at * heads * 4, world->log_prob + at, tile->scratch);
     }
 }
 
@@ -47,16 +47,15 @@ static void FN(learn_act_in)(const FN(learn_net) * net, const REAL *packed, cons
 static void FN(learn_cut)(const FN(learn_net) * net, const REAL *packed, const FN(learn_world) * world, size_t t,
                           size_t first, size_t last, const FN(learn_tile) * tile) {
     int64_t places[LEARN_TILE];
-    size_t each = FN(learn_at_once)(net), width = FN(learn_width)(net), at = t * world->rows, n = 0;
+    size_t each = FN(learn_at_once)(net), value = FN(learn_width)(net) - 1, at = t * world->rows, n = 0;
     for (size_t row = first; row < last; row++) {
         if (world->truncated[at + row])
             places[n++] = (int64_t)row;
         if (!n || (n < each && row + 1 < last))
             continue;
-        FN(learn_see)(net, packed, n, world->final_obs, at, places, NULL, world->hidden, world->cell, false, tile,
-                      tile->head);
+        FN(learn_see)(net, packed, n, world->final_obs, at, places, NULL, world->hidden, world->cell, false, tile);
         for (size_t i = 0; i < n; i++)
-            world->final_value[at + (size_t)places[i]] = tile->head[(i + 1) * width - 1];
+            world->final_value[at + (size_t)places[i]] = tile->head[i * tile->head_row + value];
         n = 0;
     }
 }
@@ -72,10 +71,10 @@ LEARN_API void FN(learn_act)(const FN(learn_net) * net, const REAL *packed, cons
         size_t row = first * world->block, after = end * world->block;
         after = after < world->rows ? after : world->rows;
         for (size_t t = 0; t < world->steps; t++) {
-            FN(learn_act_in)(net, packed, world, t, row, after, &tile, room);
+            FN(learn_act_in)(net, packed, world, t, row, after, &tile);
             world->step(world->envs, world->buffers[t], (uint32_t)first, (uint32_t)end, scratch);
             FN(learn_cut)(net, packed, world, t, row, after, &tile);
         }
-        FN(learn_act_in)(net, packed, world, world->steps, row, after, &tile, room);
+        FN(learn_act_in)(net, packed, world, world->steps, row, after, &tile);
     }
 }

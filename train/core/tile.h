@@ -43,8 +43,9 @@ typedef struct FN(learn_tile) {
     REAL *d[2];                         /* gradients of layers */
     REAL *d_x;                          /* of what went into an encoder */
     REAL *d_stem[2];                    /* of a stem's layers, of a few samples */
-    REAL *head;                         /* [samples][width] */
-    REAL *scratch;                      /* [2][choices][LEARN_TILE] */
+    REAL *head;                         /* [samples][head_row]; `made`, where each output is a logit or the value */
+    size_t head_row;
+    REAL *scratch; /* [2][choices][LEARN_TILE] */
     /* With memory, rows being a step's after those of the one before: the gates' sums by the input and by what is held;
      * what is held before and after; and gradients by these, of one step. */
     REAL *given, *held, *before, *cell_before, *hidden, *cell, *d_before, *d_cell;
@@ -118,7 +119,9 @@ static size_t FN(learn_lay_tile)(const FN(learn_net) * net, REAL *room, FN(learn
     tile->d[0] = FN(learn_lay)(room, &at, wide);
     tile->d[1] = FN(learn_lay)(room, &at, wide);
     tile->made = FN(learn_lay)(room, &at, rows * FN(learn_layer_of)(net, plan.heads).out_row);
-    tile->head = FN(learn_lay)(room, &at, samples * FN(learn_width)(net));
+    tile->head = FN(learn_lay)(room, &at, samples * FN(learn_width)(net)), tile->head_row = FN(learn_width)(net);
+    if (net->choices && !net->parts)
+        tile->head = tile->made, tile->head_row = FN(learn_layer_of)(net, plan.heads).out_row;
     tile->scratch = FN(learn_lay)(room, &at, 2 * (size_t)net->choices * LEARN_TILE);
     tile->given = FN(learn_lay)(room, &at, gates);
     tile->held = FN(learn_lay)(room, &at, gates);
@@ -135,7 +138,7 @@ static FN(learn_tile) FN(learn_tile_in)(const FN(learn_net) * net, REAL *room) {
     FN(learn_lay_tile)(net, room, &tile);
     return tile;
 }
-LEARN_API size_t FN(learn_room)(const FN(learn_net) * net) { /* numbers that one caller needs */
+LEARN_API size_t FN(learn_room)(const FN(learn_net) * net) { /* numbers that one caller needs, 0 at first */
     FN(learn_tile) tile;
     return FN(learn_lay_tile)(net, NULL, &tile);
 }

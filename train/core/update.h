@@ -28,10 +28,10 @@ LEARN_API void FN(learn_advantages)(size_t horizon, size_t rows, const REAL *rew
         carry[n] = 0;
     for (size_t t = horizon; t-- > 0;) {
         const REAL *next = t + 1 < horizon ? value + (t + 1) * rows : last_value;
-        for (size_t n = 0; n < rows; n++) {
+        LEARN_APART for (size_t n = 0; n < rows; n++) {
             size_t i = t * rows + n;
-            REAL following = terminated[i] ? 0 : truncated[i] ? final_value[i] : next[n];
-            REAL decay = terminated[i] || truncated[i] ? 0 : gamma * lambda;
+            bool over = terminated[i], cut = truncated[i];
+            REAL following = over ? 0 : cut ? final_value[i] : next[n], decay = over | cut ? 0 : gamma * lambda;
             REAL delta = reward[i] + gamma * following - value[i];
             if (ratio) {
                 delta *= ratio[i] < clip_delta ? ratio[i] : clip_delta;
@@ -74,9 +74,13 @@ LEARN_API void FN(learn_moments)(size_t horizon, size_t rows, const uint8_t *str
                                  const REAL *x, const REAL *weight, double *sums, double mean) {
     memset(sums, 0, 3 * LEARN_STRANDS * sizeof *sums);
     for (size_t t = 0; t < horizon; t++, x += rows, weight += rows)
-        for (size_t r = 0; r < rows; r++) {
-            double *of = sums + 3 * (strand[r] - first), off = (double)x[r] - mean, w = (double)weight[r];
-            of[0] += w, of[1] += w * off, of[2] += w * off * off;
+        for (size_t r = 0; r < rows;) { /* strands lie one behind the other */
+            double *of = sums + 3 * (strand[r] - first), a = of[0], b = of[1], c = of[2];
+            for (uint8_t same = strand[r]; r < rows && strand[r] == same; r++) {
+                double off = (double)x[r] - mean, w = (double)weight[r];
+                a += w, b += w * off, c += w * off * off;
+            }
+            of[0] = a, of[1] = b, of[2] = c;
         }
     FN(learn_join_sums)(count, 3, sums);
 }
@@ -88,12 +92,14 @@ LEARN_API void FN(learn_normalise)(size_t n, const REAL *x, REAL *normal, double
         normal[i] = (x[i] - off) / by;
 }
 
-/* The caller's sample, t x rows + row, at place t x all_rows + row of all; SIZE_MAX: another's, or without weight. */
-static inline size_t FN(learn_mine)(int64_t place, const REAL *weight, size_t all_rows, size_t first_row, size_t rows) {
+/* The caller's sample, t x rows + row, at place t x all_rows + row of all, and its row; SIZE_MAX: another's, or without
+ * weight. */
+static inline size_t FN(learn_mine)(int64_t place, const REAL *weight, size_t all_rows, size_t first_row, size_t rows,
+                                    size_t *row) {
     uint32_t t = (uint32_t)place / (uint32_t)all_rows;
-    size_t row = (size_t)((uint32_t)place - t * (uint32_t)all_rows) - first_row;
-    size_t found = (size_t)t * rows + row;
-    return row >= rows || (weight && weight[found] == 0) ? SIZE_MAX : found;
+    *row = (size_t)((uint32_t)place - t * (uint32_t)all_rows) - first_row;
+    size_t found = (size_t)t * rows + *row;
+    return *row >= rows || (weight && weight[found] == 0) ? SIZE_MAX : found;
 }
 
 /* Deals the samples among the n at index, places t x all_rows + row, less than 2^32, to strands by their rows; those of
@@ -102,22 +108,20 @@ static inline size_t FN(learn_mine)(int64_t place, const REAL *weight, size_t al
 LEARN_API void FN(learn_deal)(size_t n, const int64_t *index, const REAL *weight, const REAL *importance,
                               size_t all_rows, size_t first_row, size_t rows, const uint8_t *strand, int64_t *dealt,
                               REAL *dealt_importance, size_t *offset) {
-    size_t next[LEARN_STRANDS] = {0};
-    for (size_t i = 0; i < n; i++) {
-        size_t mine = FN(learn_mine)(index[i], weight, all_rows, first_row, rows);
-        if (mine != SIZE_MAX)
-            next[strand[(uint32_t)mine % (uint32_t)rows]]++;
-    }
+    size_t next[LEARN_STRANDS] = {0}, row;
+    for (size_t i = 0; i < n; i++)
+        if (FN(learn_mine)(index[i], weight, all_rows, first_row, rows, &row) != SIZE_MAX)
+            next[strand[row]]++;
     offset[0] = 0;
     for (size_t s = 0; s < LEARN_STRANDS; s++) {
         offset[s + 1] = offset[s] + next[s];
         next[s] = offset[s];
     }
     for (size_t i = 0; i < n; i++) {
-        size_t mine = FN(learn_mine)(index[i], weight, all_rows, first_row, rows);
+        size_t mine = FN(learn_mine)(index[i], weight, all_rows, first_row, rows, &row);
         if (mine == SIZE_MAX)
             continue;
-        size_t at = next[strand[(uint32_t)mine % (uint32_t)rows]]++;
+        size_t at = next[strand[row]]++;
         dealt[at] = (int64_t)mine;
         if (importance)
             dealt_importance[at] = importance[i];
