@@ -13,8 +13,8 @@ from typing import Any
 
 from minnow import envs
 from minnow.bench import Measured, Say, processors
+from minnow.bench.keep import Keep
 from minnow.cinfer.errors import MinnowError
-from minnow.cinfer.files import write_atomic
 from minnow.train import config as configs
 
 FAR = 0.9  # of the median: below it a seed is a bad one
@@ -41,20 +41,11 @@ def measure(options: Options, say: Say) -> Measured:
     """Passed if every seed reached the environment's bar."""
     place = envs.place(options.env)
     bar = configs.needed_bar(place)
-    if options.seeds < 1:
-        raise MinnowError(f"--seeds is {options.seeds}: it must be 1 or more.")
-    if not 0 <= options.first <= configs.MAX_SEED - options.seeds:
-        raise MinnowError(f"--first is {options.first}: seeds are 0 .. 2^63 - 1.")
-    kept = read(options.out) if options.out else []
-    settings, found = fingerprint(place), []
+    check_seeds(options.seeds, options.first)
+    kept, settings, found = Keep(options.out, "seeds"), fingerprint(place), []
     for seed in range(options.first, options.first + options.seeds):
         asked = {"env": place.name, "seed": seed, "episodes": options.episodes, "settings": settings}
-        row = next((row for row in kept if asked.items() <= row.items()), None)
-        if row is None:
-            row = asked | trained(place, seed, options.episodes, bar)
-            kept.append(row)
-            if options.out:
-                write_atomic(options.out, ("[\n" + ",\n".join(map(json.dumps, kept)) + "\n]\n").encode())
+        row = kept.row(asked, lambda seed=seed: trained(place, seed, options.episodes, bar))
         found.append(row)
         words = "seed {seed}: {seconds:.1f} s, {steps:,} steps, ".format(**row)
         say(f"{words}{bar.key} {row[bar.key]:.3f}")
@@ -62,17 +53,12 @@ def measure(options: Options, say: Say) -> Measured:
     return Measured(found, all(row["reached"] for row in found))
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The seeds that a file holds; none where there is no file."""
-    if not path.exists():
-        return []
-    try:
-        rows = json.loads(path.read_text("utf-8"))
-        if isinstance(rows, list) and all({"env", "seed", "episodes", "settings"} <= row.keys() for row in rows):
-            return rows
-    except (ValueError, AttributeError, TypeError):
-        pass
-    raise MinnowError(f"{path} is not what minnow bench seeds --out writes: choose another file.")
+def check_seeds(seeds: int, first: int) -> None:
+    """Raises MinnowError unless there are so many from the first one on."""
+    if seeds < 1:
+        raise MinnowError(f"--seeds is {seeds}: it must be 1 or more.")
+    if not 0 <= first <= configs.MAX_SEED - seeds:
+        raise MinnowError(f"--first is {first}: seeds are 0 .. 2^63 - 1.")
 
 
 def summary(found: list[dict[str, Any]], bar: configs.Bar) -> str:

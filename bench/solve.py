@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from minnow import envs
 from minnow.bench import Measured, Say
+from minnow.bench.keep import Keep
+from minnow.bench.seeds import check_seeds, fingerprint
 from minnow.bench.train import check_processes
 from minnow.cinfer.errors import MinnowError
 from minnow.train import config as configs
@@ -29,7 +34,9 @@ class Options:
     env: str
     """The environment."""
     seeds: int = 5
-    """Seeds 0 .. N - 1."""
+    """How many."""
+    first: int = 0
+    """The first of them; the others follow it."""
     score: float | None = None
     """What counts as solved (default: the bar of train.toml, if that is a score)."""
     core: Core | None = None
@@ -38,6 +45,9 @@ class Options:
     """Processes that train together, one thread each; as many as there are cores by default."""
     device: str = "cpu"
     """Where it learns: cpu, cuda or cuda:N; see --train.device of minnow train."""
+    out: Path | None = None
+    """Keep what is measured in this JSON file after every seed, and leave out what it has already of the same settings,
+    score, processes and device: so it may be interrupted, and extended. Not of other trainers."""
     peers: float = 0.0
     """Measure other trainers too, on as many seeds, each for at most so many seconds; 0: do not."""
 
@@ -48,19 +58,35 @@ def measure(options: Options, say: Say) -> Measured:
     bar = known.least if options.score is None and known and known.key == "score_mean" else options.score
     if bar is None:
         raise MinnowError(f"no score is known that solves {options.env}: give --score.")
-    if options.seeds < 1:
-        raise MinnowError(f"--seeds is {options.seeds}: it must be 1 or more.")
+    check_seeds(options.seeds, options.first)
     check_processes(options.processes)
-    found = []
-    for seed in range(options.seeds):
-        found.append(group.together(options.processes, solved, options.env, seed, bar, options.core, options.device))
+    kept, found = Keep(options.out, "solve"), []
+    asked = {"env": envs.place(options.env).name, "bar": bar, "processes": options.processes, "device": options.device}
+    asked |= {"core": options.core, "settings": fingerprint(envs.place(options.env))}
+    for seed in range(options.first, options.first + options.seeds):
+        given = (options.env, seed, bar, options.core, options.device)
+        found.append(
+            kept.row(asked | {"seed": seed}, lambda given=given: group.together(options.processes, solved, *given))
+        )
         took = found[-1]["seconds"]
         line = f"seed {seed}: " + (f"{took:.2f} s, {found[-1]['steps']:,} steps" if took is not None else "not reached")
         say(f"{line}, score {found[-1]['score']:.2f}")
+    say(summary(found))
     rows = list(found)
     if options.peers > 0:
         rows += others(options.env, options.seeds, bar, options.peers, say)
     return Measured(rows, all(row["seconds"] is not None for row in found))
+
+
+def summary(found: list[dict[str, Any]]) -> str:
+    """How soon the seeds came there."""
+    words = []
+    for key, unit in (("seconds", "s"), ("cpu_seconds", "processor seconds")):
+        took = [row[key] for row in found if row[key] is not None]
+        if took:
+            words.append(f"worst {max(took):.2f}, median {statistics.median(took):.2f}, best {min(took):.2f} {unit}")
+    missed = sum(row["seconds"] is None for row in found)
+    return f"{len(found)} seeds: " + "; ".join([*words, f"{missed} did not reach it"])
 
 
 def others(name: str, seeds: int, bar: float, budget: float, say: Say) -> list[dict[str, Any]]:

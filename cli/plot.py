@@ -91,10 +91,10 @@ def _spread(path: Path) -> Any:
     """A dot a seed, the lowest first, and the bar: a place for each environment."""
     from matplotlib.figure import Figure
 
-    from minnow.bench import seeds
+    from minnow.bench import keep
     from minnow.train import config as configs
 
-    rows = seeds.read(path)
+    rows = keep.read(path, "seeds")
     names = list(dict.fromkeys(row["env"] for row in rows))
     if not names:
         raise MinnowError(f"{path} holds no seeds: measure some by minnow bench seeds ENV --out {path}.")

@@ -49,11 +49,16 @@ def test_training_is_measured(capsys, env, net, backend, processes):
     assert share["environment"] > 0 and share["act"] > 0 and share["learn"] > 0
 
 
-def test_solving_takes_the_first_of_three_in_a_row(capsys, monkeypatch):
+def test_solving_takes_the_first_of_three_in_a_row(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(solve, "EPISODES", 20)
-    assert main(["bench", "solve", "cartpole", "--seeds", "1", "--score", "100", "--processes", "2", "--json"]) == 0
+    out = tmp_path / "solve.json"
+    argv = ["bench", "solve", "cartpole", "--first", "3", "--seeds", "1", "--score", "100", "--out", str(out), "--json"]
+    assert main([*argv, "--processes", "2"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert row["seed"] == 0 and row["seconds"] > 0 and row["steps"] > 0 and row["score"] >= 100
+    assert row["seed"] == 3 and row["seconds"] > 0 and row["steps"] > 0 and row["score"] >= 100
+    monkeypatch.setattr(solve, "solved", None)
+    assert main([*argv, "--processes", "2"]) == 0  # from the file
+    assert [row] == json.loads(capsys.readouterr().out) == json.loads(out.read_text())
 
 
 def test_seeds_are_trained_and_judged(capsys, monkeypatch, tmp_path):
