@@ -150,7 +150,7 @@ class Peer:
             gamma=train.gamma,
             policy_kwargs={"net_arch": [policy.hidden] * policy.layers},
             device="cpu",
-            seed=0,
+            seed=0 if config.place.kind == "gym" else None,  # which SuperSuit lacks
         )
 
     def pids(self) -> list[int]:

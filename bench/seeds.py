@@ -65,7 +65,8 @@ def summary(found: list[dict[str, Any]], bar: configs.Bar) -> str:
     """How seeds are spread."""
     scores = [row[bar.key] for row in found]
     middle = statistics.median(scores)
-    below, far = sum(not row["reached"] for row in found), sum(score < FAR * middle for score in scores)
+    least = middle - (1 - FAR) * abs(middle)
+    below, far = sum(not row["reached"] for row in found), sum(score < least for score in scores)
     spread = f"worst {min(scores):.4g}, median {middle:.4g}, best {max(scores):.4g}"
     return f"{len(found)} seeds: {spread}; {below} below the bar ({bar.least:g}), {far} below 90 % of the median"
 

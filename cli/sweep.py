@@ -232,9 +232,9 @@ def _apply(base: Any, argv: list[str]) -> int:
             raise MinnowError(f"--score is {chosen.score:g}, but the best trial reached {best[-1].score:g}.")
     result = picked[0]
     config = settings(base, study.axes, result.params)
-    path = envs.settings(base.place)
+    before, path = envs.settings(base.place), envs.written(base.place)
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = path.read_text("utf-8") if path.exists() else ""
+    text = before.read_text("utf-8") if before.exists() else ""
     for axis in study.axes:
         group, _, key = axis.name.rpartition(".")
         value = config.env[key] if group == "env" else getattr(getattr(config, group) if group else config, key)

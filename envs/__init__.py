@@ -7,12 +7,13 @@ from typing import Any
 
 from minnow.cinfer.errors import MinnowError
 
-from .find import Foreign, Place, folder, folders, is_env, names, ours, place, recall, remember, settings
+from .find import OURS, Foreign, Place, folder, folders, is_env, names, ours, place, recall, remember, settings, written
 from .spec import Group, Spec, forget, library, source, source_hash, spec
 from .vector import ABSENT, RECORD, Buffers, Obs, Rows, Vector
 
 __all__ = [
     "ABSENT",
+    "OURS",
     "RECORD",
     "Buffers",
     "Foreign",
@@ -39,6 +40,7 @@ __all__ = [
     "source",
     "source_hash",
     "spec",
+    "written",
 ]
 
 

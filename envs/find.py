@@ -58,6 +58,14 @@ def settings(place: Place) -> Path:
     return next((file for file in files if file.is_file()), files[0])
 
 
+def written(place: Place) -> Path:
+    """The file that new settings go into: that of `settings`; where that is ours, of a foreign environment, one in
+    ./envs, which comes first from then on."""
+    file = settings(place)
+    ours = isinstance(place, Foreign) and file.is_relative_to(OURS / "foreign")
+    return shelves()[0] / place.shelf / "train.toml" if ours else file
+
+
 def folder(env: str | Place) -> Path:
     """The folder of an environment, absolute. Raises MinnowError where there is none, or where a name finds several.
 

@@ -93,6 +93,12 @@ def test_spreads_are_drawn(tmp_path, capsys):
     assert "holds no seeds" in capsys.readouterr().err
 
 
+def test_a_bad_seed_is_far_from_the_others():
+    for sign in (1, -1):
+        rows = [{"score_mean": sign * score, "reached": True} for score in (100, 100, 100 - 5 * sign, 100 - 15 * sign)]
+        assert "1 below 90 % of the median" in seeds.summary(rows, configs.Bar("score_mean", 0.0))
+
+
 def test_other_settings_are_other_seeds(monkeypatch):
     place = envs.folder("cartpole")
     first = seeds.fingerprint(place)

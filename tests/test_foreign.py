@@ -62,6 +62,18 @@ def test_a_reference_is_read_and_written(name: str) -> None:
     assert Config(name).place == found == envs.recall(name, envs.remember(found), Path("runs"))
 
 
+def test_settings_of_ours_give_way_to_yours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    place, mine = sure(reference("gym:Pendulum-v1")), tmp_path / "envs" / "gym-Pendulum-v1" / "train.toml"
+    assert envs.written(place) == mine and envs.settings(place).is_file()
+    assert configs.defaults(place).train.gamma == 0.9 and sure(configs.bar(place)).least == -230
+    mine.parent.mkdir(parents=True)
+    mine.write_text("[train]\ngamma = 0.5")
+    assert envs.written(place) == envs.settings(place) == mine and configs.defaults(place).train.gamma == 0.5
+    for path in envs.OURS.glob("foreign/*/train.toml"):
+        configs.merge(Config("any"), configs.parse(path.read_text(), str(path)), str(path))
+
+
 def test_what_is_no_reference_is_refused_or_left_alone() -> None:
     assert reference("pong") is None and reference("./odd:folder") is None
     for name in ("gym:", "pettingzoo:function", "vector:f", "gym:a b:f"):
