@@ -63,10 +63,10 @@ class CorePPO(PPO):
         self.value, self.last_value = values[:steps], values[steps]
         self._prepare()
         # Past networks, starts and the dead ask for a step at a time, and so do environments that are not of C.
-        alone_ = (
+        alone = (
             self.rivals is None and self.starts is None and not self.spec.lives and config.train.env_threads <= threads
         )
-        self.rollout = self._rollout(values) if alone_ and isinstance(self.vector, envs.Vector) else None
+        self.rollout = self._rollout(values) if alone and isinstance(self.vector, envs.Vector) else None
 
     def _prepare(self) -> None:
         """What is learned from, in the same memory each time, and the calls by which it comes there."""
