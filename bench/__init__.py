@@ -34,6 +34,7 @@ KINDS = {
     "solve": Kind("ENV", "seconds of training until a score is reached"),
     "page": Kind("ENV", "seconds of learning in a page until a score is reached"),
     "seeds": Kind("ENV", "scores of several seeds, trained with the settings of train.toml"),
+    "curve": Kind("ENV", "what a curve's points say of trainings that end there"),
     "foreign": Kind("ENV", "training's steps a second on an environment of others, beside Stable-Baselines3"),
     "ablate": Kind("[options]", "what each switch of training is worth"),
 }
