@@ -12,7 +12,8 @@ uint32_t learned(uint32_t memory, uint32_t activation) {
     static _Alignas(64) char block[1 << 22];
     LearnSettings settings;
     learner_defaults(&settings);
-    settings.steps = 4 * 16 * 12 * 3, settings.envs = 12, settings.minibatch = 64, settings.epochs = 2;
+    settings.steps = 4 * 16 * 12 * 3, settings.envs = 12, settings.horizon = 16, settings.minibatch = 64,
+    settings.epochs = 2;
     settings.agents = 1, settings.seed = 7, settings.randomize = 0.1f, settings.learning_rate = 0.02;
     settings.memory = memory, settings.activation = activation, settings.hidden = 20;
     settings.normalize = memory % 2, settings.cosine = activation % 2;

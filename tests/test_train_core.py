@@ -213,7 +213,10 @@ class Whole:
     def expected(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The same by autograd."""
         trainer = PPO.__new__(PPO)
-        trainer.train = TrainConfig(clip=0.2, value_clip=0.1, value_weight=0.7)
+        trainer.train, trainer.value_weight = (
+            TrainConfig(clip=0.2, value_clip=0.1),
+            torch.tensor(0.7, dtype=self.flat.dtype),
+        )
         trainer.policy, trainer.space, trainer.bucket = self.policy, self.space, torch.zeros(1, dtype=self.flat.dtype)
         trainer.spec = dataclasses.make_dataclass("Spec", ["masked"])(self.mask is not None)
         none = torch.zeros(len(index))

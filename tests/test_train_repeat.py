@@ -34,7 +34,7 @@ def test_the_discount_goes_by_the_tick(backend: Backend) -> None:
     trainer.collect()
     found = trainer.advantages().clone()
     given = (trainer.learned_reward, trainer.value, trainer.final_value, trainer.terminated, trainer.truncated)
-    expected = advantage.estimate(*given, trainer.last_value, 0.9**3, 0.95, None, 1.0, 1.0)
+    expected = advantage.estimate(*given, trainer.last_value, 0.9**3, trainer.train.gae_lambda, None, 1.0, 1.0)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert dataclasses.replace(rare(), policy=PolicyConfig()).discount == 0.9
 

@@ -176,6 +176,7 @@ SWITCHES = {
     "muon": {"optimizer": "muon"},
     "half": {"epochs": 0.5},
     "reward": {"normalize_reward": True},
+    "value": {"normalize_value": False},
     "cosine": {"anneal": "cosine"},
 }
 
@@ -213,7 +214,8 @@ def test_the_gradient_is_that_of_the_mean_loss(core):
     out, value, _ = trainer.policy.unroll(trainer.obs[:-1].double(), trainer.start, trainer.resets[:-1])
     log_prob, entropy = trainer.space.log_prob(out, trainer.action)
     ratio = (log_prob - log_prob.detach()).exp()
-    loss = -(ratio * advantage).mean() + 0.5 * 0.5 * (value - returns).square().mean() - 0.1 * entropy.mean()
+    error = (value - returns) / advantage.square().mean().sqrt()
+    loss = -(ratio * advantage).mean() + 0.5 * 0.5 * error.square().mean() - 0.1 * entropy.mean()
     expected = torch.autograd.grad(loss, trainer.parameters)
     trainer.learn(advantage, measure=False)
     for found, right in zip(trainer.parameters, expected, strict=True):

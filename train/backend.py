@@ -17,7 +17,7 @@ from minnow.train.learn import Core
 from minnow.train.native import REALS
 from minnow.train.observation import Obs, each
 from minnow.train.policy import State
-from minnow.train.ppo import PPO, Minibatch
+from minnow.train.ppo import LEAST, PPO, Minibatch
 from minnow.train.rollout import Rollout
 
 
@@ -180,14 +180,18 @@ class CorePPO(PPO):
         """In the same memory each time."""
         train = self.train
         self._outcome()
-        if train.normalize_advantage:
+        if train.normalize_advantage or train.normalize_value:
             moments = self.core.moment[0]
             self._moments(0.0)
             total, off, _ = self.group.sum_(moments).tolist()
             mean = off / max(total, 1.0)
             self._moments(mean)
             square = self.group.sum_(moments)[2].item()
-            self._normalise(mean, math.sqrt(square / max(total, 1.0)) + 1e-8)
+            variance = square / max(total, 1.0)
+            if train.normalize_value:
+                self.core.batch.value_weight = train.value_weight / max(mean * mean + variance, LEAST)
+            if train.normalize_advantage:
+                self._normalise(mean, math.sqrt(variance) + 1e-8)
         self.core.point(self.core.batch, dict(zip(("hidden", "cell"), self.start or (), strict=False)))
         return self.whole
 

@@ -55,21 +55,21 @@ class TrainConfig:
     """Agent-steps of the whole schedule."""
     stop: int = 0
     """Stop after so many agent-steps, before the schedule ends; 0: at its end."""
-    envs: int = 512
+    envs: int = 128
     """Environments stepped side by side."""
     agents: int = 0
     """Sides of each environment that the network plays, the first ones; the script plays the others. 0: as many as the
     environment says."""
-    horizon: int = 16
+    horizon: int = 32
     """Steps of each rollout."""
     epochs: float = 1.0
     """Replay ratio: samples learned from for each one collected; 0.5 leaves half of each rollout unused."""
-    minibatch: int = 4096
+    minibatch: int = 1024
     """Samples of one gradient; divides envs x agents x horizon, and is a multiple of the horizon with memory or
     priorities."""
     optimizer: Literal["adam", "muon"] = "adam"
     """Adam; or Muon for the matrices between layers and Adam for the rest."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 6e-3
     """The optimiser's step at the start."""
     learning_rate_end: float = 0.0
     """The optimiser's step at the end of the schedule."""
@@ -88,7 +88,7 @@ class TrainConfig:
     """Segments are drawn in proportion to their summed |advantage| to this power; 0: each once an epoch."""
     priority_weight: float = 0.2
     """Power of the importance weights that take that bias out, at the start of the schedule; 1 at its end."""
-    gae_lambda: float = 0.95
+    gae_lambda: float = 0.9
     """Generalised advantage estimation: 0 trusts the value function, 1 the returns."""
     clip: float = 0.2
     """The policy's ratio is clipped to 1 - clip .. 1 + clip."""
@@ -104,6 +104,9 @@ class TrainConfig:
     """Gradients longer than this are shortened to it; 0: never."""
     normalize_advantage: bool = True
     """Give the advantages of each rollout mean 0 and deviation 1."""
+    normalize_value: bool = True
+    """Measure the value's errors in the root mean square of each rollout's advantages, so that `value_weight` suits
+    rewards of any size."""
     normalize_reward: bool = False
     """Divide rewards by the running deviation of their discounted sums."""
     reward_scale: float = 1.0
@@ -248,8 +251,10 @@ def foreign_train() -> TrainConfig:
         epochs=10.0,
         minibatch=256,
         learning_rate=1e-3,
+        gae_lambda=0.95,
         entropy=0.0,
         max_grad_norm=0.5,
+        normalize_value=False,
         normalize_reward=True,
         env_threads=cores(),
     )

@@ -37,6 +37,7 @@ from minnow.train.space import Categorical, Gaussian, Space
 
 CPU = torch.device("cpu")
 DRAW, SEATS, STARTS = 3, 4, 5  # streams of random numbers; those of noise, order and weights are core/random.h's
+LEAST = 1e-8  # mean square of advantages by which errors of the value are divided
 MEASURED = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction")
 
 
@@ -132,6 +133,7 @@ class PPO:
             self.policy.products = functools.partial(torch.autocast, device.type, torch.bfloat16, cache_enabled=False)
         self.reward_scale = RewardScale(rows, device) if train.normalize_reward else None
         self.update_index = 0
+        self.value_weight = torch.full((), train.value_weight, dtype=self.type, device=device)  # see `samples`
         self.norm = torch.zeros(())  # of the gradients of the last update, summed over its minibatches
         self.batch = train.horizon * self.all_rows  # of all processes
         self.updates = math.ceil(train.steps / self.batch)  # of the whole schedule
@@ -475,8 +477,11 @@ class PPO:
         horizon = self.train.horizon
         weight = (self.alive[:horizon] & self.learns).to(self.type)
         returns = advantage + self.value
+        mean, deviation = self.spread(advantage, weight)
+        if self.train.normalize_value:  # the errors of the value are the advantages, before it learns
+            square = mean.square() + deviation.square()
+            self.value_weight.copy_(self.train.value_weight / square.clamp_min(LEAST))
         if self.train.normalize_advantage:
-            mean, deviation = self.spread(advantage, weight)
             advantage = (advantage - mean) / (deviation + 1e-8)
         return Minibatch(
             self._seen(each(lambda leaf: leaf[:horizon], self.obs)),
@@ -596,7 +601,7 @@ class PPO:
             error = torch.maximum(error, (near - part.returns).square())
         weight = part.weight
         policy_loss, value_loss, bonus = -(gain * weight).sum(), 0.5 * (error * weight).sum(), (entropy * weight).sum()
-        (policy_loss + train.value_weight * value_loss - entropy_weight * bonus).backward()
+        (policy_loss + self.value_weight * value_loss - entropy_weight * bonus).backward()
         with torch.no_grad():
             total = weight.sum()
             self.bucket[-1] += total

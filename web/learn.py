@@ -35,6 +35,7 @@ RANGES = {
     "epochs": (0.01, 100),
     "minibatch": (1, 1e9),
     "normalize_advantage": (0, 1),
+    "normalize_value": (0, 1),
     "shaping": (0, 2),
     "randomize": (0, 1),
 }

@@ -45,6 +45,7 @@ static LearnSettings tutor_settings(const TutorSettings *s) {
     to.seed = (uint32_t)(uint64_t)s->seed, to.seed_high = (uint32_t)((uint64_t)s->seed >> 32);
     to.envs = (uint32_t)s->envs, to.agents = (uint32_t)s->agents, to.horizon = (uint32_t)s->horizon;
     to.minibatch = (uint32_t)s->minibatch, to.normalize_advantage = s->normalize_advantage != 0;
+    to.normalize_value = s->normalize_value != 0;
     to.hidden = (uint32_t)s->hidden, to.layers = (uint32_t)s->layers, to.activation = (uint32_t)s->activation;
     to.memory = LEARN_NO_MEMORY, to.shaping = (uint32_t)s->shaping, to.randomize = (float)s->randomize;
     return to;

@@ -21,7 +21,7 @@ typedef struct TutorSettings {
     double seed; /* a whole number, 0 to 2^53 - 1 */
     double steps, hidden, layers, activation, envs, agents, horizon, epochs, minibatch;
     double learning_rate, learning_rate_end, gamma, gae_lambda, clip, value_clip, value_weight, entropy, entropy_end;
-    double max_grad_norm, normalize_advantage, reward_scale, shaping, randomize;
+    double max_grad_norm, normalize_advantage, normalize_value, reward_scale, shaping, randomize;
 } TutorSettings;
 
 typedef struct Tutor Tutor;

@@ -24,8 +24,7 @@ int main(int count, char **words) {
     settings.seed = count > 1 ? (uint32_t)strtoul(words[1], NULL, 10) : 0;
     settings.steps = count > 2 ? strtod(words[2], NULL) : 200000;
     settings.memory = LEARN_NO_MEMORY; /* the rest is cartpole's train.toml */
-    settings.hidden = 64, settings.layers = 2;
-    settings.envs = 64, settings.horizon = 32, settings.minibatch = 512, settings.epochs = 4;
+    settings.layers = 2;
     settings.reward_scale = 0.1;
 
     const char *why = learner_refuses(&settings);

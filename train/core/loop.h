@@ -27,7 +27,7 @@ typedef struct LearnSettings { /* names, units and defaults are those of train/c
     uint32_t seed, seed_high; /* the low and the high 32 bits */
     uint32_t envs;
     uint32_t agents; /* 0: as many as the environment says */
-    uint32_t horizon, minibatch, cosine, normalize_advantage;
+    uint32_t horizon, minibatch, cosine, normalize_advantage, normalize_value;
     uint32_t hidden, layers;
     uint32_t activation, memory; /* LEARN_RELU ...; LEARN_NO_MEMORY ... */
     uint32_t remember, normalize, parts;
@@ -71,6 +71,7 @@ struct Learner {
     size_t rows, numbers, batch, updates, count; /* numbers: of observations that have statistics */
     uint32_t index, steps, spoilt;               /* updates; Adam's steps; whether it has ended for good */
     float *parameters, *good, *gradient, *mean, *square, *packed, *gradients, *room;
+    double value_weight;         /* of the rollout */
     double *sums, *seen;         /* [strands][LEARN_SUMS]; [strands][1 + 2 numbers] */
     double number[ENV_GROUPS];   /* of observations: see learn_normalize */
     double *total, *squares;     /* [numbers] */
@@ -94,18 +95,19 @@ struct Learner {
 LEARN_API void learner_defaults(LearnSettings *settings) {
     *settings = (LearnSettings){.steps = 4000000,
                                 .epochs = 1,
-                                .learning_rate = 3e-3,
+                                .learning_rate = 6e-3,
                                 .gamma = 0.99,
-                                .gae_lambda = 0.95,
+                                .gae_lambda = 0.9,
                                 .clip = 0.2,
                                 .value_weight = 0.5,
                                 .entropy = 0.003,
                                 .max_grad_norm = 1,
                                 .reward_scale = 1,
-                                .envs = 512,
-                                .horizon = 16,
-                                .minibatch = 4096,
+                                .envs = 128,
+                                .horizon = 32,
+                                .minibatch = 1024,
                                 .normalize_advantage = 1,
+                                .normalize_value = 1,
                                 .hidden = 64,
                                 .layers = 1,
                                 .activation = LEARN_RELU,
@@ -431,13 +433,17 @@ static void learner_estimate(Learner *l) {
                            l->advantage);
     for (size_t i = 0; i < l->batch; i++)
         l->returns[i] = l->advantage[i] + l->value[i];
-    if (!s->normalize_advantage)
+    l->value_weight = s->value_weight;
+    if (!s->normalize_advantage && !s->normalize_value)
         return;
     learn_moments_float(s->horizon, l->rows, l->strand, 0, LEARN_STRANDS, l->advantage, l->weight, sums, 0);
     double total = sums[0] < 1 ? 1 : sums[0], mean = sums[1] / total;
     learn_moments_float(s->horizon, l->rows, l->strand, 0, LEARN_STRANDS, l->advantage, l->weight, sums, mean);
-    float middle = (float)mean, deviation = (float)(__builtin_sqrt(sums[2] / total) + 1e-8);
-    for (size_t i = 0; i < l->batch; i++)
+    double variance = sums[2] / total, square = mean * mean + variance;
+    float middle = (float)mean, deviation = (float)(__builtin_sqrt(variance) + 1e-8);
+    if (s->normalize_value)
+        l->value_weight /= square < 1e-8 ? 1e-8 : square;
+    for (size_t i = 0; s->normalize_advantage && i < l->batch; i++)
         l->advantage[i] = (l->advantage[i] - middle) / deviation;
 }
 
@@ -457,7 +463,7 @@ static double learner_learn(Learner *l, double rate, double entropy, double *sum
                                .rows = l->rows,
                                .clip = (float)s->clip,
                                .value_clip = (float)s->value_clip,
-                               .value_weight = (float)s->value_weight,
+                               .value_weight = (float)l->value_weight,
                                .entropy_weight = (float)entropy};
     for (uint32_t g = 0; g < ENV_GROUPS; g++)
         batch.obs[g] = l->obs[g];
