@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import multiprocessing
 import statistics
 import sys
@@ -134,8 +135,9 @@ class Peer:
             from stable_baselines3 import PPO
         except ImportError:
             raise missing("Stable-Baselines3, with which minnow bench foreign compares,", "importers") from None
-        before = set(multiprocessing.active_children())
-        self.vector = vectored(config)
+        ref, before = config.place, set(multiprocessing.active_children())
+        assert isinstance(ref, envs.Foreign)
+        self.vector = vectored(ref, config.train)
         self.processes = [one for one in multiprocessing.active_children() if one not in before]
         train, policy = config.train, config.policy
         many = isinstance(self.vector.observation_space, gymnasium.spaces.Dict)
@@ -150,7 +152,7 @@ class Peer:
             gamma=train.gamma,
             policy_kwargs={"net_arch": [policy.hidden] * policy.layers},
             device="cpu",
-            seed=0 if config.place.kind == "gym" else None,  # which SuperSuit lacks
+            seed=0 if ref.kind == "gym" else None,  # which SuperSuit lacks
         )
 
     def pids(self) -> list[int]:
@@ -164,22 +166,20 @@ class Peer:
         self.vector.close()
 
 
-def vectored(config: configs.Config) -> Any:
+def vectored(ref: envs.Foreign, train: configs.TrainConfig) -> Any:
     """The environment in processes, as Stable-Baselines3 has it."""
-    ref, processes = config.place, config.train.env_threads
-    assert isinstance(ref, envs.Foreign)
     if ref.kind == "gym":
         from stable_baselines3.common.vec_env import SubprocVecEnv
 
-        return SubprocVecEnv([functools.partial(monitored, ref)] * processes)
+        return SubprocVecEnv([functools.partial(monitored, ref)] * train.env_threads)
     try:
-        import supersuit
+        supersuit = importlib.import_module("supersuit")
     except ImportError:
         raise MinnowError(
             "Stable-Baselines3 takes PettingZoo's environments by SuperSuit: pip install supersuit."
         ) from None
     one = supersuit.pettingzoo_env_to_vec_env_v1(made(ref, {}))
-    return supersuit.concat_vec_envs_v1(one, config.train.envs, processes, base_class="stable_baselines3")
+    return supersuit.concat_vec_envs_v1(one, train.envs, train.env_threads, base_class="stable_baselines3")
 
 
 def monitored(ref: envs.Foreign) -> gymnasium.Env:

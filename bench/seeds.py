@@ -46,7 +46,7 @@ def measure(options: Options, say: Say) -> Measured:
     for seed in range(options.first, options.first + options.seeds):
         asked = {"env": place.name, "seed": seed, "episodes": options.episodes, "settings": settings}
         row = kept.row(asked, lambda seed=seed: trained(place, seed, options.episodes, bar))
-        found.append(row)
+        found.append(row | {"reached": bar.reached(row)})  # by the bar of today
         words = "seed {seed}: {seconds:.1f} s, {steps:,} steps, ".format(**row)
         say(f"{words}{bar.key} {row[bar.key]:.3f}")
     say(summary(found, bar))

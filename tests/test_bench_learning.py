@@ -76,6 +76,9 @@ def test_seeds_are_trained_and_judged(capsys, monkeypatch, tmp_path):
     assert "2 seeds: worst" in said.err and "0 below the bar (475), 0 below 90 %" in said.err
     monkeypatch.setattr(seeds, "trained", lambda *given: pytest.fail("what is there was measured again"))
     assert main([*argv, "--seeds", "2"]) == 0
+    monkeypatch.setattr(configs, "bar", lambda place: configs.Bar("score_mean", 501.0))
+    assert main([*argv, "--seeds", "2"]) == 1
+    monkeypatch.undo()
     out.write_text("{}")
     assert main(argv) == 1
     assert "is not what minnow bench seeds --out writes" in capsys.readouterr().err
@@ -169,7 +172,7 @@ def test_a_foreign_environment_is_measured_beside_another_trainer(capsys, monkey
     from stable_baselines3.common.vec_env import DummyVecEnv
 
     small(monkeypatch, tmp_path, "gym-CartPole-v1")
-    made = lambda config: DummyVecEnv([lambda: foreign.monitored(config.place)] * 2)  # noqa: E731
+    made = lambda ref, train: DummyVecEnv([lambda: foreign.monitored(ref)] * 2)  # noqa: E731
     monkeypatch.setattr(foreign, "vectored", made)  # in this process, which SubprocVecEnv is not
     argv = ["bench", "foreign", "gym:CartPole-v1", "--rounds", "1", "--seconds", "0.01", "--processes", "1", "--json"]
     assert main(argv) == 0
