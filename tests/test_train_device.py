@@ -142,6 +142,7 @@ def test_bfloat16_is_float32_but_for_rounding(case, name):
 def test_a_device_learns_cartpole(name):
     config = configs.defaults("cartpole")
     config.seed, config.train.steps = 1, 80_000
+    config.train.envs, config.train.minibatch, config.train.epochs = 64, 512, 4.0
     trainer = DevicePPO(config, device=torch.device(name))
     while trainer.update_index < trainer.updates:
         trainer.update(measure=False)
