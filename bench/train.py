@@ -24,7 +24,6 @@ NETS = {  # core, width, layers
     "lstm64": ("lstm", 64, 1),
     "lstm128": ("lstm", 128, 1),
 }
-SIZES = 512, 16, 2048  # Pong's environments, horizon and minibatch
 TRY = 0.002  # seconds of a try of the multiply-add rate: short enough for other processes to stay away from some
 PARTS = {  # where a training step's time goes, by the functions of the trainer, or of what it has, that spend it
     "environment": [("vector", "step")],
@@ -37,8 +36,7 @@ PARTS = {  # where a training step's time goes, by the functions of the trainer,
 @dataclass
 class Options:
     """Measure training on an environment with its tuned settings but the networks below: steps a second, where the time
-    goes, and the limit that the machine's rate of multiply-adds sets, measured in the same run. Pong has minibatches of
-    2,048 here, as it had when its figures were first taken."""
+    goes, and the limit that the machine's rate of multiply-adds sets, measured in the same run."""
 
     env: str = "pong"
     """The environment, by name or path."""
@@ -84,8 +82,6 @@ def speed(
     config = dataclasses.replace(
         config, policy=dataclasses.replace(config.policy, core=core, hidden=hidden, layers=layers)
     )
-    if env == "pong":
-        config.train.envs, config.train.horizon, config.train.minibatch = SIZES
     config.train.backend = by
     run.prepare(config)
     everyone = dataclasses.replace(everyone)  # whose functions are timed below

@@ -128,7 +128,7 @@ def test_the_first_steps_leave_units_alive() -> None:
     """While values began at random, Pong's seed 3682831841 lost 26 of 64 units of its second layer in 25 updates, and
     stalled for good."""
     config = configs.defaults("pong")
-    config.seed, config.train.value_weight, config.train.normalize_value = 3682831841, 40.0, False
+    config.seed, config.train.value_weight = 3682831841, 40.0
     trainer = backend.trainer(config)
     trainer.update(measure=False)
     assert trainer.value.abs().max() < 0.05

@@ -331,7 +331,7 @@ BAD_FLAGS = [
     (["pong", "--train.envs", "0"], "train.envs is 0"),
     (
         ["pong", "--train.minibatch", "4095"],
-        "does not divide a rollout of 128 rows x 32 steps = 4096 samples: try --train",
+        "does not divide a rollout of 512 rows x 16 steps = 8192 samples: try --train",
     ),
     (["pong", "--policy.core", "lsmt"], "unknown value of --policy.core 'lsmt': did you mean lstm?"),
     (

@@ -156,7 +156,7 @@ def test_connect4_gets_stronger(tmp_path):
         (["cartpole", "--selfplay.on"], "cartpole has one side only"),
         (["pong", "--selfplay.share", "2"], "selfplay.share is 2.0, outside 0 .. 1"),
         (["pong", "--selfplay.pool", "0"], "selfplay.pool is 0"),
-        (["pong", "--selfplay.on", "--train.envs", "3", "--train.minibatch", "128"], "6 rows x 32 steps"),
+        (["pong", "--selfplay.on", "--train.envs", "3", "--train.minibatch", "64"], "6 rows x 16 steps"),
     ],
 )
 def test_bad_input(argv, words, capsys, monkeypatch, tmp_path):

@@ -17,7 +17,7 @@ from minnow.cli.main import main
 from minnow.train import tracker
 from minnow.train.config import Config
 
-SHORT = ["--steps", "4096", "--train.checkpoints", "1", "--train.logs", "2", "--seed", "1", "--no-export"]
+SHORT = ["--steps", "8192", "--train.checkpoints", "1", "--train.logs", "2", "--seed", "1", "--no-export"]
 
 
 def test_wandb_gets_every_line(tmp_path):
@@ -28,7 +28,7 @@ def test_wandb_gets_every_line(tmp_path):
     home["MINNOW_CACHE"] = str(compile.cache())
     done = subprocess.run([*command, *SHORT, "--json"], capture_output=True, text=True, env=home, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["steps"] == 4096  # wandb's words go elsewhere
+    assert json.loads(done.stdout)["steps"] == 8192  # wandb's words go elsewhere
     (file,) = run.glob(f"wandb/offline-run-*/run-{(run / 'track-id').read_text()}.wandb")
     kept = file.read_bytes()
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -62,7 +62,7 @@ def test_what_a_tracker_is_told(kind, monkeypatch, tmp_path):
         assert told[0] == ("minnow", "cartpole/7", "cartpole", "allow", {"id": own, "dir": str(run)})
     else:
         assert told[0] == ("minnow", f"cartpole/7-{own}", "cartpole", "allow", {})
-    assert [told[1][0], told[2][0], told[3:]] == [2048, 4096, ["finished"]] and "entropy" in told[1][1]
+    assert [told[1][0], told[2][0], told[3:]] == [4096, 8192, ["finished"]] and "entropy" in told[1][1]
     assert main(["train", "--resume", str(run), "--track", kind, "--no-export"]) == 0
     assert told[4] == told[0], "a resumed run goes on under its id"
 
