@@ -321,7 +321,8 @@ class PPO:
             lives = self.alive[: self.train.horizon]
             deviation = self.reward_scale.update(self.learned_reward, lives, self.resets[1:], self.gamma, self.group)
             self.learned_reward /= deviation
-        self.ratio.fill_(1)
+        if self.train.advantage == "vtrace":
+            self.ratio.fill_(1)
 
     def ended(self, ended: Tensor, record: Tensor) -> None:
         """Keeps the records [T, N, 4] of lives that ended [T, N], in episodes that began ordinarily."""

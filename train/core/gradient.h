@@ -80,6 +80,25 @@ static void FN(learn_differentiate)(const FN(learn_net) * net, const REAL *packe
     FN(learn_give_back)(net, packed, false, rows, tile, gradient);
 }
 
+/* Calls for what n samples at index[...] will want, which lies scattered beyond the nearest caches. */
+static void FN(learn_fetch)(const FN(learn_net) * net, const FN(learn_batch) * batch, size_t n, const int64_t *index) {
+    for (size_t g = 0; g < net->groups; g++) {
+        const FN(learn_group) *group = &net->group[g];
+        size_t bytes = (size_t)group->count * group->inputs * (group->bytes ? 1 : sizeof(float));
+        for (size_t i = 0; i < n; i++)
+            for (size_t at = 0; at < bytes && at < LEARN_FETCHED; at += 64)
+                __builtin_prefetch((const char *)batch->obs[g] + (size_t)index[i] * bytes + at);
+    }
+    for (size_t i = 0; i < n; i++) {
+        __builtin_prefetch((const int64_t *)batch->action + (size_t)index[i] * net->heads);
+        __builtin_prefetch(batch->log_prob + index[i]);
+        __builtin_prefetch(batch->value + index[i]);
+        __builtin_prefetch(batch->returns + index[i]);
+        __builtin_prefetch(batch->advantage + index[i]);
+        __builtin_prefetch(batch->weight + index[i]);
+    }
+}
+
 /* The gradients of the objective, summed over the samples, or with memory the rows, of strands `first` to `last` - 1:
  * strand i has those at index[offset[i] ... offset[i + 1]), with importance[...] unless that is NULL; its gradient
  * becomes gradient[i - first][gradients], and what is measured sums[i - first][LEARN_SUMS]. */
@@ -92,7 +111,9 @@ LEARN_API void FN(learn_gradient)(const FN(learn_net) * net, const REAL *packed,
         memset(gradient, 0, numbers * sizeof *gradient);
         memset(sums, 0, LEARN_SUMS * sizeof *sums);
         for (size_t i = offset[strand]; i < offset[strand + 1]; i += each) {
-            size_t n = offset[strand + 1] - i < each ? offset[strand + 1] - i : each;
+            size_t left = offset[strand + 1] - i, n = left < each ? left : each;
+            if (!net->memory)
+                FN(learn_fetch)(net, batch, left - n < each ? left - n : each, index + i + n);
             FN(learn_differentiate)(net, packed, batch, n, index + i, importance ? importance + i : NULL, &tile,
                                     gradient, sums);
         }

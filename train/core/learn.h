@@ -48,6 +48,8 @@ enum { LEARN_NO_ACTIVATION = 0, LEARN_RELU = 1, LEARN_TANH = 2, LEARN_GELU = 3, 
  * many; and entities pass through theirs by these numbers. */
 enum { LEARN_ENTITIES = 1536, LEARN_LEAST = 12, LEARN_ENTITIES_AT_ONCE = 192, LEARN_POOLED = 16 };
 
+enum { LEARN_FETCHED = 256 }; /* bytes of an observation, at most, that are called for before they are read */
+
 #include "schedule.h"
 
 /* Some samples of a rollout: the i-th is at first + i / n x stride + index[i % n], or + i % n where index is NULL. */
