@@ -163,7 +163,8 @@ def test_a_curve_is_held_against_shorter_trainings(capsys):
     assert main(["bench", "curve", "cartpole", "--steps", "32768", "--seeds", "2", "--episodes", "4", "--json"]) == 0
     out, err = capsys.readouterr()
     rows = json.loads(out)
-    assert [row["steps"] for row in rows] == [8192, 16384, 24576, 32768] and err.count("the curve of 32,768 scores") == 4
+    assert [row["steps"] for row in rows] == [8192, 16384, 24576, 32768]
+    assert err.count("the curve of 32,768 scores") == 4
     assert all(len(row["curve"]) == len(row["trained"]) == 2 for row in rows)
     assert rows[-1]["curve"] == rows[-1]["trained"] and any(row["curve"] != row["trained"] for row in rows[:-1])
 
