@@ -80,6 +80,8 @@ class Game:
         drawn = self.env.render()
         if not isinstance(drawn, np.ndarray) or drawn.ndim != 3:
             raise MinnowError("this environment draws no picture: its render_mode rgb_array gave none.")
+        if drawn.dtype.kind == "f" and drawn.max() <= 1:  # colours of 0 to 1, which MinAtar has
+            drawn = drawn * 255
         return np.ascontiguousarray(drawn[..., :3], np.uint8)
 
     def _life(self, agent: int) -> None:
