@@ -34,12 +34,12 @@ def measure(options: Options, say: Say) -> Measured:
     base = configs.defaults(envs.place(options.env))
     if options.seeds < 1:
         raise MinnowError(f"--seeds is {options.seeds}: it must be 1 or more.")
-    steps = options.steps or base.train.steps
+    steps, many = options.steps or base.train.steps, base.train.checkpoints
+    points = [steps * i // many for i in range(1, many + 1)]
     curves: list[list[float]] = []
     ends: list[list[float]] = []
     for seed in range(options.seeds):
         whole = _settings(base, seed, steps)
-        points = [steps * i // whole.train.checkpoints for i in range(1, whole.train.checkpoints + 1)]
         curves.append(_scores(whole, points, options.episodes))
         ends.append([_scores(_settings(base, seed, point), [point], options.episodes)[0] for point in points[:-1]])
         ends[-1].append(curves[-1][-1])

@@ -123,7 +123,7 @@ def learned(page: Any, seed: int, bar: float | None, options: Options) -> dict[s
 
 
 class _Quiet(WSGIRequestHandler):
-    def log_request(self, *told: Any) -> None:
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
 

@@ -62,8 +62,9 @@ def written(place: Place) -> Path:
     """The file that new settings go into: that of `settings`; where that is ours, of a foreign environment, one in
     ./envs, which comes first from then on."""
     file = settings(place)
-    ours = isinstance(place, Foreign) and file.is_relative_to(OURS / "foreign")
-    return shelves()[0] / place.shelf / "train.toml" if ours else file
+    if isinstance(place, Foreign) and file.is_relative_to(OURS / "foreign"):
+        return shelves()[0] / place.shelf / "train.toml"
+    return file
 
 
 def folder(env: str | Place) -> Path:

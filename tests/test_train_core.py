@@ -14,7 +14,7 @@ from sure import sure
 from minnow.cinfer.errors import MinnowError
 from minnow.train import backend, device, group, learn
 from minnow.train.backend import CorePPO
-from minnow.train.config import Config, PolicyConfig, TrainConfig
+from minnow.train.config import Activation, Config, PolicyConfig, TrainConfig
 from minnow.train.native import pointed
 from minnow.train.observation import Input, Obs, each, inputs
 from minnow.train.policy import Policy
@@ -161,7 +161,7 @@ class Whole:
     def __init__(self, case: str, type_: torch.dtype, hidden: int = 33, threads: int = 1, fused: bool = True) -> None:
         torch.manual_seed(0)
         self.space, shape = SPACES[case]
-        smooth = {"several": "tanh", "smooth groups": "silu", "bare groups": "tanh"}
+        smooth: dict[str, Activation] = {"several": "tanh", "smooth groups": "silu", "bare groups": "tanh"}
         normalize = case in ("several", "groups", "bare groups", "set")
         layers = 0 if case == "bare groups" else 2
         settings = PolicyConfig("mlp", hidden, layers, smooth.get(case, "relu"), normalize)

@@ -67,7 +67,7 @@ def test_a_file_is_played_as_its_policy_was_trained(tmp_path: Path) -> None:
     chance = evaluation.RandomPlayer(envs.spec("pong"))
     with pytest.raises(MinnowError, match=f"one player acts every {REPEAT} ticks, the other every {OWN}"):
         match.match(players[0], chance, "pong", 2)
-    assert match.match(*players, "pong", 2).games == 2
+    assert match.match(players[0], players[1], "pong", 2).games == 2
 
 
 def test_steps_that_are_another_authors() -> None:
