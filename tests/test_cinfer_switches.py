@@ -35,6 +35,13 @@ def built(folder: Path, command: str, name: str = "library.so") -> Path:
     return path
 
 
+def careless(folder: Path, compiler: str) -> Path:
+    """Compiled with -ffast-math. Linked without, or this whole process would take tiny numbers for zero."""
+    command = COMPILERS[compiler].replace("-shared", "-c")
+    unit = built(folder, f"{command} -DMINNOW_ONLY_FAST -ffast-math", "unit.o")
+    return built(folder, f"{compiler} -shared {unit}")
+
+
 def steps(policy: Policy, *, exact: bool, isa: str | None = None) -> list[np.ndarray]:
     """Outputs of some agents over some steps."""
     rng = np.random.default_rng(5)
@@ -47,10 +54,7 @@ def steps(policy: Policy, *, exact: bool, isa: str | None = None) -> list[np.nda
     "compiler", ["gcc", "clang++", *(pytest.param(name, marks=pytest.mark.full) for name in ("clang", "g++"))]
 )
 def test_fast_only_may_be_compiled_with_fast_math(compiler: str, tmp_path: Path) -> None:
-    fast = COMPILERS[compiler].replace("-shared", "-c")
-    unit = built(tmp_path, f"{fast} -DMINNOW_ONLY_FAST -ffast-math", "unit.o")
-    # Linked with -ffast-math too, it would make this whole process take tiny numbers for zero.
-    path = built(tmp_path, f"{compiler} -shared {unit}")
+    path = careless(tmp_path, compiler)
     for net in NETS.values():
         for exact in (True, False):  # a session that asks for nothing is fast too
             for x, y in zip(steps(load(net()), exact=False), steps(load(net(), build=path), exact=exact), strict=True):
@@ -77,7 +81,7 @@ def test_both_at_once_are_refused(tmp_path: Path) -> None:
 def test_what_is_not_a_number_is_seen_in_spite_of_fast_math(tmp_path: Path) -> None:
     """An index that is not a number means the first row, and the step tells; nothing outside the table is read."""
     (case,) = [case for case in CASES if case.kind == "embedding"][:1]
-    path = built(tmp_path, f"{COMPILERS['clang']} -DMINNOW_ONLY_FAST -ffast-math")
+    path = careless(tmp_path, "clang")
     file = format.read(case.file)
     table = file.graph.tensors[0]
     bad = {np.nan: 0, -np.nan: 0, np.inf: -1, -np.inf: 0, -1: 0, 1e30: -1, len(table): -1}
