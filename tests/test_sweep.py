@@ -323,7 +323,8 @@ def test_a_sweep_survives(tmp_path: Path) -> None:
         "if __name__ == '__main__':\n"
         "    sweep(plan(pathlib.Path(sys.argv[1]), 40, 60), 2, [])\n"
     )
-    process = subprocess.Popen([sys.executable, str(tmp_path / "main.py"), str(tmp_path)])
+    where = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}  # of what tests share
+    process = subprocess.Popen([sys.executable, str(tmp_path / "main.py"), str(tmp_path)], env=where)
     job, chance, kills = plan(tmp_path, 40, 60), random.Random(5), 0
     journal = Path(job.storage)
     while kills < 10:
