@@ -17,6 +17,7 @@ from minnow.train.records import Record
 
 SUMMARY = "draw learning curves against steps and seconds"
 ENDINGS = (".png", ".svg", ".html")
+ACROSS = 4  # places in a row
 
 
 @dataclass
@@ -88,7 +89,7 @@ def _figure(curves: list[list[dict[str, float]]], labels: list[str], metric: str
 
 
 def _spread(path: Path) -> Any:
-    """A dot a seed, the lowest first, and the bar: a place for each environment."""
+    """A dot a seed, the lowest first, and the bar: a place for each environment, four in a row."""
     from matplotlib.figure import Figure
 
     from minnow.bench import keep
@@ -98,13 +99,17 @@ def _spread(path: Path) -> Any:
     names = list(dict.fromkeys(row["env"] for row in rows))
     if not names:
         raise MinnowError(f"{path} holds no seeds: measure some by minnow bench seeds ENV --out {path}.")
-    figure = Figure(figsize=(3.2 * len(names), 2.8), layout="constrained")
-    for name, place in zip(names, figure.subplots(1, len(names), squeeze=False)[0], strict=True):
+    across, down = min(len(names), ACROSS), -(-len(names) // ACROSS)
+    figure = Figure(figsize=(2.8 * across, 2.5 * down), layout="constrained")
+    places = figure.subplots(down, across, squeeze=False).flatten()
+    for place in places[len(names) :]:
+        place.set_axis_off()
+    for name, place in zip(names, places[: len(names)], strict=True):
         bar = configs.needed_bar(name)
         scores = sorted(row[bar.key] for row in rows if row["env"] == name)
         place.plot(range(1, len(scores) + 1), scores, ".", ms=4)
         place.axhline(bar.least, color="crimson", lw=1)
-        place.set(title=f"{name}, {len(scores)} seeds", xlabel="seeds by score", ylabel=bar.key)
+        place.set(title=f"{name}, {len(scores)} seeds", ylabel=bar.key, xticks=[])
         place.grid(alpha=0.3)
     return figure
 
