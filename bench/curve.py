@@ -10,7 +10,7 @@ from typing import Any
 
 from minnow import envs
 from minnow.bench import Measured, Say
-from minnow.cinfer.errors import MinnowError
+from minnow.bench.seeds import check_seeds
 from minnow.train import config as configs
 from minnow.train.config import Config
 
@@ -32,8 +32,7 @@ class Options:
 
 def measure(options: Options, say: Say) -> Measured:
     base = configs.defaults(envs.place(options.env))
-    if options.seeds < 1:
-        raise MinnowError(f"--seeds is {options.seeds}: it must be 1 or more.")
+    check_seeds(options.seeds, 0)
     steps, many = options.steps or base.train.steps, base.train.checkpoints
     points = [steps * i // many for i in range(1, many + 1)]
     curves: list[list[float]] = []

@@ -13,8 +13,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from minnow import envs
 from minnow.bench import Measured, Say, hosts
+from minnow.bench.seeds import check_seeds, wanted
 from minnow.cinfer.errors import MinnowError
-from minnow.train import config as configs
 from minnow.web import learn, server, site
 
 HELD = 3  # successive exams that must reach the score
@@ -60,14 +60,12 @@ class Options:
 def measure(options: Options, say: Say) -> Measured:
     """Passed if every seed reached the score, or with `long`, if none collapsed."""
     place = envs.folder(options.env)
-    known = configs.bar(options.env)
-    bar = known.least if options.score is None and known and known.key == "score_mean" else options.score
+    bar = wanted(options.env, options.score)
     if bar is None and not options.long:
         raise MinnowError(f"no score is known that solves {options.env}: give --score.")
     if not learn.suits(place):
         raise MinnowError(f"{options.env} cannot be learned in a page: docs/learning.md says what can.")
-    if options.seeds < 1:
-        raise MinnowError(f"--seeds is {options.seeds}: it must be 1 or more.")
+    check_seeds(options.seeds, options.first)
     found = []
     with tempfile.TemporaryDirectory() as folder:
         site.build(Path(folder) / "site", [site.Demo(place, site.shipped_policy(place))])
@@ -103,10 +101,9 @@ def learned(page: Any, seed: int, bar: float | None, options: Options) -> dict[s
     end, exams, reached = time.monotonic() + options.seconds, [], None
     while time.monotonic() < end:
         page.wait_for_timeout(100)
-        if fault := page.evaluate("window.fault"):
+        fault, ended, exams = page.evaluate("[window.fault ?? '', Boolean(window.ended), window.exams]")
+        if fault:
             raise MinnowError(f"seed {seed}: {fault}")
-        ended = page.evaluate("Boolean(window.ended)")
-        exams = page.evaluate("window.exams")
         held = [i for i in range(len(exams) - HELD + 1) if bar is not None and _least(exams[i : i + HELD]) >= bar]
         reached = exams[held[0]]["at"] if held else None
         if ended or (held and not options.long):

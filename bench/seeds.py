@@ -61,6 +61,13 @@ def check_seeds(seeds: int, first: int) -> None:
         raise MinnowError(f"--first is {first}: seeds are 0 .. 2^63 - 1.")
 
 
+def wanted(env: str, score: float | None) -> float | None:
+    """The score to reach: what was asked for, or else train.toml's bar, if that is a score. Refuses what is not an
+    environment."""
+    known = configs.bar(env)
+    return known.least if score is None and known and known.key == "score_mean" else score
+
+
 def summary(found: list[dict[str, Any]], bar: configs.Bar) -> str:
     """How seeds are spread."""
     scores = [row[bar.key] for row in found]

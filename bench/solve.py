@@ -15,7 +15,7 @@ import torch
 from minnow import envs
 from minnow.bench import Measured, Say
 from minnow.bench.keep import Keep
-from minnow.bench.seeds import check_seeds, fingerprint
+from minnow.bench.seeds import check_seeds, fingerprint, wanted
 from minnow.bench.train import check_processes
 from minnow.cinfer.errors import MinnowError
 from minnow.train import config as configs
@@ -54,8 +54,7 @@ class Options:
 
 def measure(options: Options, say: Say) -> Measured:
     """Passed if every seed reached the score."""
-    known = configs.bar(options.env)  # refuses what is not an environment
-    bar = known.least if options.score is None and known and known.key == "score_mean" else options.score
+    bar = wanted(options.env, options.score)
     if bar is None:
         raise MinnowError(f"no score is known that solves {options.env}: give --score.")
     check_seeds(options.seeds, options.first)
