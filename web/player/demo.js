@@ -96,7 +96,7 @@ class MinnowDemo extends HTMLElement {
     controls.watch(canvas);
     gestures(spec, picture, (event) => store.game?.event(store.shown, event));
 
-    const panels = PANELS.map((make) => make(store));
+    const panels = Object.values(PANELS).map((make) => make(store));
     const places = { stage, main, panel, demo: frame };
     for (const { element, place } of panels) places[place ?? "panel"].append(element);
     stage.append(veil.element); // it covers what was added

@@ -1,5 +1,6 @@
 /**
- * The panels of the page, in their order. To add one, write its file and its line here.
+ * The panels of the page by their names, in their order. To add one, write its file and its line here. Names are for good: pages that
+ * embed a demo and links to lessons say by them which panels are seen.
  *
  * A panel is made with the store, which is all that it shares with the others. It changes its element when something changes:
  *
@@ -23,8 +24,8 @@ import { timeline } from "./panels/timeline.js";
 import { toolbar } from "./panels/toolbar.js";
 import { world } from "./panels/world.js";
 
-/** @type {((store: import("./store.js").Store) => Panel)[]} */
-export const PANELS = [
+/** @type {Record<string, (store: import("./store.js").Store) => Panel>} */
+export const PANELS = {
   foot, // of the picture: who plays, paused, keys
   timeline,
   toolbar,
@@ -36,4 +37,4 @@ export const PANELS = [
   policy,
   share,
   help,
-];
+};
