@@ -31,9 +31,9 @@ minnow play NAME --help lists the options."""
 SPEEDS = (0.25, 0.5, 1, 2, 4, 8, 16)
 LONGEST_GAP = 0.1  # s of real time that one frame may stand for
 TURN = 20  # presses from one end of a parameter's range to the other
-SCRIPT, POLICY, PERSON = range(3)  # game.h
+SCRIPT, POLICY, PERSON, RANDOM = range(4)  # game.h
 EVENT = 4
-DRIVERS = ("The script", "The policy", "You")
+DRIVERS = ("The script", "The policy", "You", "Chance")
 HELP = (
     ("SPACE", "play or pause"),
     (".", "one tick"),
@@ -233,7 +233,7 @@ class Table:
 
     def next_driver(self) -> None:
         """Script, policy and person in turn, as far as there are such."""
-        offered = [SCRIPT] * self.spec.has_script + [POLICY] * self.policy + [PERSON]
+        offered = [SCRIPT] * self.spec.has_script + [POLICY] * self.policy + [PERSON, RANDOM]
         at = offered.index(self.drivers[self.focus])
         self.drive(self.focus, offered[(at + 1) % len(offered)])
 

@@ -227,7 +227,7 @@ def test_what_readers_refuse_is_what_the_page_says(reader: Any) -> None:
         32: tail(3 << 3 | 6, 0, 4),
         33: tail(6 << 3 | 3, 0, 4),
         34: tail(3 << 3 | 3, 0x80, 0x20, 4),
-        36: tail(3 << 3 | 2, 0, 1, 3),
+        36: tail(3 << 3 | 2, 0, 1, 4),
         35: tail(3 << 3 | 1, 0, 1, 1),
         37: tail(3 << 3 | 4, 0, 15, 0),
         38: tail(3 << 3 | 5, 2),

@@ -20,7 +20,7 @@ from minnow.cinfer.policy import messages
 from minnow.export import Box, Discrete, MultiDiscrete, export, format
 from minnow.export.graph import Graph, Input, Op, Output, Value
 from minnow.web.game import HERE as WEB
-from minnow.web.game import PERSON, POLICY, Game, shared
+from minnow.web.game import PERSON, POLICY, RANDOM, Game, shared
 
 HERE = Path(__file__).resolve().parent
 AGENTS = 4
@@ -99,6 +99,22 @@ def test_a_snapshot_is_a_fork(env: str) -> None:
     assert game.hash() == hash_later != hash_then
     with pytest.raises(MinnowError, match="a snapshot of this game has"):
         game.state = saved[:-1]
+
+
+@pytest.mark.parametrize("env", minnow.envs.names())
+def test_chance_plays_what_is_possible(env: str) -> None:
+    """By the seed alone, otherwise with another, and now and then another action."""
+    games = [Game(env, seed=seed) for seed in (4, 4, 5)]
+    ticks = 60 * games[0].spec.action_repeat
+    seen: list[list[tuple[float, ...]]] = []
+    for game in games:
+        game.drive(0, RANDOM)
+        seen.append([(game.tick(), game.action())[1] for _ in range(ticks)])
+    assert games[0].hash() == games[1].hash() and seen[0] == seen[1] != seen[2]
+    for index, head in enumerate(games[0].spec.head):
+        values = {action[index] for action in seen[0]}
+        low, high = (0, head.size - 1) if head.size else (head.low, head.high)
+        assert len(values) > 1 and all(low <= value <= high for value in values)
 
 
 def test_a_snapshot_holds_the_policy_s_memory_and_luck(policy: bytes) -> None:

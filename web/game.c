@@ -10,6 +10,7 @@
 #include GAME_ENV
 
 enum { NO_SEAT = 0 };
+static const uint32_t session_flags = ENV_SLOTS <= GAME_MOST_SHOWN ? MINNOW_KEEP : 0;
 
 typedef struct Play { /* all that changes as the game goes on; what policies remember follows it in memory */
     State env;
@@ -192,7 +193,7 @@ static uint32_t game_repeat(const minnow_policy *policy) {
 }
 
 static void game_seat_at(Seat *seat, const minnow_policy *policy, void *block, size_t size) {
-    seat->session = minnow_session_init(policy, ENV_SLOTS, 0, 0, block, size, NULL);
+    seat->session = minnow_session_init(policy, ENV_SLOTS, session_flags, 0, block, size, NULL);
     seat->repeat = game_repeat(policy);
     seat->inputs = minnow_inputs(policy);
     for (uint32_t i = 0; i < seat->inputs; i++) {
@@ -218,7 +219,7 @@ static size_t game_lay(Game *game, const minnow_policy *const *policies, uint32_
         game->obs[group] = wanted ? game_take(block, &used, ENV_SLOTS * env_group_bytes(group)) : NULL;
     }
     for (uint32_t i = 0; i < count; i++) {
-        const size_t size = minnow_session_size(policies[i], ENV_SLOTS, 0);
+        const size_t size = minnow_session_size(policies[i], ENV_SLOTS, session_flags);
         void *at = game_take(block, &used, size);
         if (block) {
             game_seat_at(&game->seat[i], policies[i], at, size);
@@ -303,7 +304,7 @@ static int game_takes(const Game *game, uint32_t kind, uint32_t slot, const uint
     case GAME_SEAT:
     case GAME_DRIVE:
         return slot < ENV_SLOTS && values[0] - 1 < ENV_SLOTS - slot &&
-               values[1] <= (kind == GAME_SEAT ? game->seats : (uint32_t)GAME_PERSON);
+               values[1] <= (kind == GAME_SEAT ? game->seats : (uint32_t)GAME_RANDOM);
     case GAME_ACT:
         return slot < ENV_SLOTS && game_finite(values, ENV_HEADS);
     case GAME_EVENT:
@@ -439,6 +440,37 @@ static void game_obey(Game *game, uint32_t slot) {
 #endif
 }
 
+/* Each possible choice is as likely as the others. The stream is one that env_noise has not. */
+static void game_wander(Game *game, uint32_t slot) {
+    Play *play = game->play;
+    const EnvBase *base = (const EnvBase *)&play->env;
+    const uint32_t moment = (uint32_t)base->tick[0] + (uint32_t)base->episode[0] * 0x9e3779b9u;
+    uint8_t *mask = game->mask + slot * (size_t)env_choices();
+    if (base->tick[0] % env.spec.action_repeat) {
+        return;
+    }
+    env_mask(&play->env, 0, slot, mask);
+    for (uint32_t head = 0; head < ENV_HEADS; mask += env.spec.head[head].size, head++) {
+        const uint32_t bits =
+            env_threefry(base->key[0][0], base->key[1][0], moment, 0xc0000000u + slot * ENV_HEADS + head).a;
+#ifdef ENV_CONTINUOUS
+        const float low = env.spec.head[head].low, high = env.spec.head[head].high;
+        play->action[slot][head] = env_possible(low + (high - low) * env_unit(bits), (int)head);
+#else
+        uint32_t possible = 0, skip;
+        for (int32_t choice = 0; choice < env.spec.head[head].size; choice++) {
+            possible += mask[choice];
+        }
+        skip = (uint32_t)((uint64_t)bits * possible >> 32);
+        for (int32_t choice = env.spec.head[head].size; choice-- > 0;) {
+            if (mask[choice] && skip-- == 0) {
+                play->action[slot][head] = choice;
+            }
+        }
+#endif
+    }
+}
+
 /* Lives that ended in the last tick are over, whoever is born in their place. Returns whether the episode goes on. */
 static int game_live(Game *game) {
     Play *play = game->play;
@@ -470,8 +502,10 @@ uint32_t game_tick(Game *game) {
             env_script(&play->env, 0, slot, -1.0f, play->action[slot]);
         } else if (driver == GAME_POLICY) {
             memcpy(play->action[slot], play->chosen[slot], sizeof play->chosen[slot]);
-        } else {
+        } else if (driver == GAME_PERSON) {
             game_obey(game, slot);
+        } else {
+            game_wander(game, slot);
         }
     }
     int32_t terminated = 0, truncated = 0;
@@ -548,6 +582,15 @@ const void *game_chosen(const Game *game, uint32_t slot) {
 }
 const void *game_action(const Game *game, uint32_t slot) {
     return slot < ENV_SLOTS ? game->play->action[slot] : NULL;
+}
+
+const void *game_observation(const Game *game, uint32_t slot, uint32_t group) {
+    const int known = slot < ENV_SLOTS && group < ENV_GROUPS && game->obs[group];
+    return known ? (const uint8_t *)game->obs[group] + slot * env_group_bytes(group) : NULL;
+}
+const float *game_activation(const Game *game, uint32_t slot, const char *name, uint32_t *size) {
+    const minnow_session *session = game_session(game, slot);
+    return session ? minnow_activation(session, slot, name, size) : NULL;
 }
 
 uint32_t game_draw(Game *game, uint32_t slot, float aspect) {

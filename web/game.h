@@ -23,15 +23,16 @@
  * Ticks. A policy observes for every player seated at it at the ticks that are a multiple of the action_repeat it was
  * trained with, which is the environment's unless its metadata says otherwise, counted from the episode's start, and
  * advances its recurrent state whoever drives, so that a player can be handed over at any time. What it remembers of a
- * player is cleared where a life of the player begins, and nowhere else. Script and persons act at each tick. When an
- * episode ends the next begins within the same tick.
+ * player is cleared where a life of the player begins, and nowhere else. Script and persons act at each tick; at random
+ * a player acts when the environment's action_repeat says, each possible choice as likely as the others, by numbers
+ * that follow from the game's seed. When an episode ends the next begins within the same tick.
  */
 #ifndef MINNOW_GAME_H
 #define MINNOW_GAME_H
 #include <stdint.h>
 
 /* cffi: begin */
-enum { GAME_SCRIPT = 0, GAME_POLICY = 1, GAME_PERSON = 2 }; /* who drives a slot */
+enum { GAME_SCRIPT = 0, GAME_POLICY = 1, GAME_PERSON = 2, GAME_RANDOM = 3 }; /* who drives a slot */
 enum { GAME_START = 0, GAME_SEAT = 1, GAME_DRIVE = 2, GAME_ACT = 3, GAME_EVENT = 4, GAME_SAMPLE = 5 }; /* kinds */
 enum { GAME_MOST_POLICIES = 16 };
 enum { GAME_TERMINATED = 1, GAME_TRUNCATED = 2, GAME_ACTED = 4 }; /* bits of what game_tick returns */
@@ -89,6 +90,12 @@ uint32_t game_probability_count(const Game *game, uint32_t slot); /* choices, or
 float game_value(const Game *game, uint32_t slot);
 const void *game_chosen(const Game *game, uint32_t slot); /* what it would do: int32 or float, [heads] */
 const void *game_action(const Game *game, uint32_t slot); /* in force, whoever drives; of the same form */
+/* What it was made of. A group of the player's observation, [numbers] of its type; NULL: it is for the critic alone, or
+ * there is no policy. A value of the network by its name in the policy's file, [*size]; NULL: there is none, or more
+ * than GAME_MOST_SHOWN players. */
+enum { GAME_MOST_SHOWN = 64 };
+const void *game_observation(const Game *game, uint32_t slot, uint32_t group);
+const float *game_activation(const Game *game, uint32_t slot, const char *name, uint32_t *size);
 
 /* Makes the draw list of what is in focus; returns how many EnvShapes it has. game_shapes() holds at most as many as
  * the environment declares: a longer list is a fault of the environment, which the host reports. */

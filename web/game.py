@@ -22,7 +22,7 @@ from minnow.export.ops import KINDS
 
 HERE = Path(__file__).resolve().parent
 CINFER = Path(compile.__file__).resolve().parent
-SCRIPT, POLICY, PERSON = 0, 1, 2  # who drives a slot
+SCRIPT, POLICY, PERSON, RANDOM = range(4)  # who drives a slot
 START, SEAT, DRIVE, ACT, EVENT, SAMPLE = range(6)  # kinds of input
 
 

@@ -227,7 +227,7 @@ static inline int32_t replay_read(const Replay *replay, ReplayCursor *cursor, Ga
         values[1] = replay_count(replay, &at, &fault);
         if (!fault && kind == GAME_SEAT && values[1] > replay->policies) {
             fault = REPLAY_POLICY;
-        } else if (!fault && kind == GAME_DRIVE && values[1] > GAME_PERSON) {
+        } else if (!fault && kind == GAME_DRIVE && values[1] > GAME_RANDOM) {
             fault = REPLAY_DRIVER;
         }
     } else if (kind == GAME_ACT) {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import minnow.envs
 from minnow.cinfer.errors import MinnowError
-from minnow.web.game import ACT, DRIVE, EVENT, HERE, PERSON, SAMPLE, SEAT, START, Game, GameInput, floats, words
+from minnow.web.game import ACT, DRIVE, EVENT, HERE, RANDOM, SAMPLE, SEAT, START, Game, GameInput, floats, words
 
 MAGIC = b"\x89MNR\r\n\x1a\n"
 VERSION = 1
@@ -117,7 +117,7 @@ class _Reader:
         value = self.count()
         if kind == SEAT and value > len(replay.policies):
             raise _Fault(35)
-        if kind == DRIVE and value > PERSON:
+        if kind == DRIVE and value > RANDOM:
             raise _Fault(36)
         return GameInput(tick, kind, slot, (count, value))
 

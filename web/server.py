@@ -113,16 +113,19 @@ class Workshop:
                     paths[f"{demo.env}.minnow"] = demo.policy
                 paths |= {f"{demo.env}-{steps}.minnow": path for steps, path in demo.stages.items()}
                 if demo.learns:
-                    wanted = ("../player/learn/panel.js", "../player/learn/worker.js", f"{demo.env}-learn.wasm")
+                    wanted = ("../player/learn/worker.js", f"{demo.env}-learn.wasm")
                     made[f"{demo.env}-learn.json"] = demo.kit(*wanted)
             here = {name: f"made/{name}" for name in (*made, *paths, *(f"{demo.env}-whole.wasm" for demo in demos))}
             here |= {name: f"site/{name}" for name in ("page.css", "live.js", "icon.svg")} | {
                 "demo.js": "player/demo.js",
                 "solids.js": "player/solids.js",
             }
+            here |= {f"{name}.js": f"player/{name}/panel.js" for name in site.parts()}
             for name, text in site.pages(demos, here, "live.js").items():
                 made[name] = text.encode()
-            made[site.MANIFEST] = json.dumps({"demos": site.manifest_of(demos, here)}).encode()
+            made[site.MANIFEST] = json.dumps(
+                {"demos": site.manifest_of(demos, here), "parts": site.parts_of(here)}
+            ).encode()
             fault = None
         except MinnowError as error:
             fault = str(error)

@@ -90,9 +90,9 @@ class Demo:
         """A module that learns it."""
         return learn.wasm(self.place)
 
-    def kit(self, panel: str, worker: str, wasm: str) -> bytes:
+    def kit(self, worker: str, wasm: str) -> bytes:
         """What the panel for learning is made of; addresses are relative to where this lies."""
-        return json.dumps(learn.kit(self.place) | {"panel": panel, "worker": worker, "wasm": wasm}).encode()
+        return json.dumps(learn.kit(self.place) | {"worker": worker, "wasm": wasm}).encode()
 
     def json(self) -> bytes:
         """What the environment declares, and how its draw lists are read."""
@@ -177,6 +177,16 @@ def pages(demos: list[Demo], files: dict[str, str], script: str) -> dict[str, st
     return made
 
 
+def parts() -> dict[str, Path]:
+    """What a page loads when a panel is opened, by the name of its folder: player/NAME/panel.js."""
+    return {path.parent.name: path for path in sorted((HERE / "player").glob("*/panel.js"))}
+
+
+def parts_of(files: dict[str, str]) -> dict[str, str]:
+    """The parts of the manifest, which the player reads."""
+    return {name: files[f"{name}.js"] for name in parts()}
+
+
 def manifest_of(demos: Iterable[Demo], files: dict[str, str]) -> dict[str, dict[str, Any]]:
     """The demos' part of the manifest, which the player reads."""
     return {
@@ -244,8 +254,9 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
     writer.asset("page.js", bundle(HERE / "site" / "page.js"))
     writer.asset("page.css", minify_css((HERE / "site" / "page.css").read_text("utf-8")))
     writer.asset("icon.svg", (HERE / "site" / "icon.svg").read_bytes())
+    for name, path in parts().items():
+        writer.asset(f"{name}.js", bundle(path))
     if any(demo.learns for demo in demos):
-        writer.asset("learn.js", bundle(HERE / "player" / "learn" / "panel.js"))
         writer.asset("learn-worker.js", bundle(HERE / "player" / "learn" / "worker.js"))
     for demo in demos:
         progress(f"{demo.env}: compiling to WebAssembly, {demo.policy or 'no policy, the script plays'}")
@@ -259,9 +270,7 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
             writer.asset(f"{demo.env}-{steps}.minnow", path.read_bytes())
         if demo.learns:
             writer.asset(f"{demo.env}-learn.wasm", demo.learner().read_bytes())
-            beside = [
-                writer.files[name].split("/")[1] for name in ("learn.js", "learn-worker.js", f"{demo.env}-learn.wasm")
-            ]
+            beside = [writer.files[name].split("/")[1] for name in ("learn-worker.js", f"{demo.env}-learn.wasm")]
             writer.asset(f"{demo.env}-learn.json", demo.kit(*beside))
     for name, text in pages(demos, writer.files, "page.js").items():
         writer.plain(name, text.encode())
@@ -275,6 +284,7 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
         "generator": GENERATOR,
         "version": version,
         "demos": manifest_of(demos, writer.files),
+        "parts": parts_of(writer.files),
         "files": {address: size for address, size in sorted(writer.sizes.items()) if address != "sw.js"},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")

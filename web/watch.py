@@ -79,12 +79,12 @@ def watching(place: str | Path, feed: Feed) -> Flask:
         "page.css": "site/page.css",
         "icon.svg": "site/icon.svg",
         "watch.js": "site/watch.js",
-    }
+    } | {f"{name}.js": f"player/{name}/panel.js" for name in site.parts()}
     template = site.TEMPLATES.get_template("watch.html")
     page = template.render(env=env, demo=demo, demos=[], files=files, script="watch.js")
     made = {
         "index.html": page.encode(),
-        "manifest.json": json.dumps({"demos": site.manifest_of([demo], files)}).encode(),
+        "manifest.json": json.dumps({"demos": site.manifest_of([demo], files), "parts": site.parts_of(files)}).encode(),
         "game.json": demo.json(),
         "game.wasm": demo.whole().read_bytes(),
     }

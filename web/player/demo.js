@@ -49,8 +49,8 @@ class MinnowDemo extends HTMLElement {
     const env = this.getAttribute("env") ?? "";
     const manifest = new URL(this.getAttribute("manifest") ?? new URL("../manifest.json", import.meta.url).href, document.baseURI);
     try {
-      const { spec, module, whole, learn, flatten, policy, policyName, stages } = await load(manifest, env, veil.loading(env));
-      const store = (this.store = new Store(spec, module, whole, learn));
+      const { parts, spec, module, whole, learn, flatten, policy, policyName, stages } = await load(manifest, env, veil.loading(env));
+      const store = (this.store = new Store(spec, module, whole, learn, parts));
       this.#build(store, flatten, signal);
       await store.open(policy ? [policy] : [], policyName);
       if (policy && store.game) {

@@ -9,6 +9,7 @@ import { sha256 } from "./sha256.js";
 export const SCRIPT = 0; // who drives a player; the numbers of game.h
 export const POLICY = 1;
 export const PERSON = 2;
+export const RANDOM = 3;
 
 const PAGE = 65536;
 const ROOM = 4096; // bytes, of which a file's place is a multiple
@@ -324,7 +325,7 @@ export class Game {
 
   /**
    * @param {number} slot
-   * @param {number} driver SCRIPT, POLICY or PERSON
+   * @param {number} driver SCRIPT, POLICY, PERSON or RANDOM
    */
   drive(slot, driver) {
     this.input(DRIVE, slot, [1, driver]);

@@ -41,10 +41,10 @@ async function bytes(url, received) {
  * @param {URL} manifest the site's manifest.json
  * @param {string} env
  * @param {(kilobytes: number) => void} progress
- * @returns {Promise<{spec: Spec, module: WebAssembly.Module, whole: URL | null, learn: URL | null, flatten: import("./canvas.js").Flatten | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
+ * @returns {Promise<{parts: Record<string, string>, spec: Spec, module: WebAssembly.Module, whole: URL | null, learn: URL | null, flatten: import("./canvas.js").Flatten | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
  */
 export async function load(manifest, env, progress) {
-  const { demos } = /** @type {{demos: Record<string, Demo>}} */ (await (await request(manifest)).json());
+  const { demos, parts = {} } = /** @type {{demos: Record<string, Demo>, parts?: Record<string, string>}} */ (await (await request(manifest)).json());
   if (!(env in demos)) throw new Error(`there is no demo "${env}" here; known: ${Object.keys(demos).join(", ")}.`);
   const demo = demos[env];
   let total = 0;
@@ -61,7 +61,8 @@ export async function load(manifest, env, progress) {
     fetch: () => bytes(new URL(stage.policy, manifest), () => {}),
   }));
   const learn = demo.learn ? new URL(demo.learn, manifest) : null;
-  return { spec, module: await compiled(wasm), whole, learn, flatten: solids?.flatten ?? null, policy, policyName: `${env}.minnow`, stages };
+  for (const name of Object.keys(parts)) parts[name] = new URL(parts[name], manifest).href;
+  return { parts, spec, module: await compiled(wasm), whole, learn, flatten: solids?.flatten ?? null, policy, policyName: `${env}.minnow`, stages };
 }
 
 /** @param {Uint8Array} wasm */

@@ -1,5 +1,6 @@
 /** The replay file, which docs/replay.md specifies, encoded and decoded. */
 
+import { RANDOM } from "./game.js";
 import { ACT, DRIVE, EVENT, SAMPLE, SEAT, START } from "./journal.js";
 
 /** @typedef {import("./journal.js").GameInput} GameInput */
@@ -167,7 +168,7 @@ class Reader {
     hold(slots >= 1 && slots <= MOST_SLOTS - slot, 34);
     const value = this.count();
     hold(kind !== SEAT || value <= policies.length, 35);
-    hold(kind !== DRIVE || value <= 2, 36);
+    hold(kind !== DRIVE || value <= RANDOM, 36);
     return { tick, kind, slot, values: [slots, value] };
   }
 }

@@ -43,12 +43,14 @@ export class Store {
    * @param {WebAssembly.Module} module
    * @param {URL | null} whole the module that knows all operations
    * @param {URL | null} learn what the panel for learning is made of
+   * @param {Record<string, string>} parts addresses of what is loaded when its panel is opened: later.js
    */
-  constructor(spec, module, whole, learn = null) {
+  constructor(spec, module, whole, learn = null, parts = {}) {
     this.spec = spec;
     this.module = module;
     this.whole = whole;
     this.learn = learn;
+    this.parts = parts;
     this.clock = new Clock(spec.tick_rate);
   }
 

@@ -1,4 +1,4 @@
-/** The panel in which a policy learns while it plays in the page. Loaded when it is opened: panels/learn.js. */
+/** The panel in which a policy learns while it plays in the page. Loaded when it is opened: later.js. */
 
 import { icon, make, put, save } from "../dom.js";
 import { capital, number } from "../spec.js";
@@ -339,7 +339,7 @@ class LearnPanel {
 /**
  * @param {Store} store
  * @param {Kit} kit
- * @returns {import("../panels/learn.js").Loaded}
+ * @returns {import("../later.js").Loaded}
  */
 export function open(store, kit) {
   const panel = new LearnPanel(store, kit);
