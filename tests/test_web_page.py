@@ -460,7 +460,7 @@ def test_gamepad(visit: Callable[..., Visit], host: Host) -> None:
     until(page, "demo.game.driver(0) === 2")
     page.wait_for_timeout(700)
     assert paddle(page) != start
-    assert demo(page, "return [...game.action(0)]") == demo(page, "return [demo.controls.action()[0]]")
+    assert demo(page, "return [...game.action(0)]") == demo(page, "return [demo.hands.action()[0]]")
 
 
 def test_subfolder(visit: Callable[..., Visit], built: Path) -> None:

@@ -11,6 +11,7 @@ export class Clock {
   #last = 0;
   #owed = 0; // ticks
   #request = 0;
+  #beat = (/** @type {number} */ _now) => {};
 
   /** @param {number} rate ticks a second at speed 1 */
   constructor(rate) {
@@ -25,15 +26,21 @@ export class Clock {
    * @param {() => void} drawn called once a frame, after them
    */
   start(tick, frame, drawn) {
-    const beat = (/** @type {number} */ now) => {
-      this.#request = requestAnimationFrame(beat);
+    this.#beat = (now) => {
+      this.#request = requestAnimationFrame(this.#beat);
       const gap = Math.min((now - this.#last) / 1000, LONGEST_GAP);
       this.#last = now;
       frame();
       if (this.running) this.#advance(gap, tick);
       drawn();
     };
-    this.#request = requestAnimationFrame(beat); // browsers call none while the page is hidden
+    this.wake();
+  }
+
+  /** Goes on after `stop`. */
+  wake() {
+    this.stop();
+    this.#request = requestAnimationFrame(this.#beat); // browsers call none while the page is hidden
   }
 
   /**

@@ -1,40 +1,58 @@
 /**
- * <minnow-demo env="pong">: one environment with its policy, to watch and to play.
+ * <minnow-demo env="pong" controls>: one environment with its policy, to watch and to play. docs/web.md tells of it.
  *
- * Attributes: `env`, a name in the manifest; `manifest`, its address (default: beside the player's folder).
- * Properties for scripts: `ready`, a promise; `game` (game.js); `journal` (journal.js); `store` (store.js); `open(policy, name)`,
- * `pause()`, `play()`, `step()`, `reset(seed)`, `seek(tick)`; `replay()`, the bytes of a replay, and `follow(bytes, files)`.
+ * Attributes, which are obeyed whenever they change:
+ * - `env`, a name in the manifest; `manifest`, its address (default: beside this module's folder);
+ * - `policy`, the address of a .minnow file, or "script" (default: the manifest's policy);
+ * - `seed`, a whole number, 0 to 2^53 - 1; `replay`, the address of a replay's file, or a link that carries one;
+ * - `controls`: panels, keys, touch and dropped files; without it there is the picture alone, and a click on it pauses;
+ * - `panels`, names of panels.js with a space between: only these are seen;
+ * - `standalone`: the page is this demo's own. It has the keys at once, loads at once, and plays what the page's address carries.
+ *
+ * Events: events.js. Properties for scripts: `ready`, a promise; `game` (game.js); `journal` (journal.js); `store` (store.js);
+ * `open(policy, name)`, `pause()`, `play()`, `step()`, `reset(seed)`, `seek(tick)`; `replay()`, the bytes of a replay, and
+ * `follow(bytes, files)`.
  */
 
+import { Attributes, follow, seed } from "./attributes.js";
 import { Canvas } from "./canvas.js";
 import { Controls } from "./controls.js";
-import { make } from "./dom.js";
+import { takeFiles } from "./drop.js";
+import { Herald, say } from "./events.js";
+import { Furniture, rooms } from "./furniture.js";
 import { gestures } from "./gestures.js";
-import { listen } from "./keyboard.js";
+import { holds, listen } from "./keyboard.js";
 import { fromLink } from "./link.js";
 import { load } from "./loader.js";
-import { PANELS } from "./panels.js";
 import { Store } from "./store.js";
 import { sheet } from "./style.js";
 import { Veil } from "./veil.js";
 
+const NEAR = "300px"; // to the window, at which a demo loads
+
 class MinnowDemo extends HTMLElement {
+  static observedAttributes = ["env", "manifest", "policy", "seed", "replay", "controls", "panels"];
   /** @type {Store | null} null until what the demo is made of is there */
   store = null;
+  /** @type {Promise<void>} */
+  ready = Promise.resolve();
+  /** @type {Attributes | null} */
+  #attributes = null;
+
+  /** @type {HTMLCanvasElement | null} */
+  canvas = null;
 
   connectedCallback() {
     this.listeners?.abort(); // of a first try
-    this.listeners = new AbortController();
-    this.veil = new Veil();
-    this.canvas = make("canvas", { role: "img", style: "aspect-ratio: 4 / 3" });
-    this.stage = make("div", { className: "stage" }, this.canvas, this.veil.element);
-    this.main = make("div", { className: "main" }, this.stage);
-    this.panel = make("div", { className: "panel" });
-    this.frame = make("div", { className: "demo" }, this.main, this.panel);
+    const { signal } = (this.listeners = new AbortController());
+    this.store = this.#attributes = null;
+    const [places, veil] = [rooms(), new Veil()];
+    this.canvas = places.canvas;
+    places.stage.append(veil.element);
     const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sheet];
-    root.replaceChildren(this.frame);
-    this.ready = this.#load(this.veil, this.listeners.signal);
+    root.replaceChildren(places.demo);
+    this.ready = this.#near(signal).then(() => this.#load(places, veil, signal));
   }
 
   disconnectedCallback() {
@@ -42,74 +60,109 @@ class MinnowDemo extends HTMLElement {
   }
 
   /**
-   * @param {Veil} veil
-   * @param {AbortSignal} signal of the end
+   * @param {string} name
+   * @param {string | null} before
+   * @param {string | null} now
    */
-  async #load(veil, signal) {
-    const env = this.getAttribute("env") ?? "";
-    const manifest = new URL(this.getAttribute("manifest") ?? new URL("../manifest.json", import.meta.url).href, document.baseURI);
-    try {
-      const { parts, spec, module, whole, learn, flatten, policy, policyName, stages } = await load(manifest, env, veil.loading(env));
-      const store = (this.store = new Store(spec, module, whole, learn, parts));
-      this.#build(store, flatten, signal);
-      await store.open(policy ? [policy] : [], policyName);
-      if (policy && store.game) {
-        store.stages = [...stages, { steps: store.game.meta().steps ?? 0, fetch: async () => policy }];
-        store.changed();
-      }
-      window.addEventListener("hashchange", () => void this.#follow(store).then(() => store.fault ?? store.play()), { signal });
-      await this.#follow(store);
-      if (!store.fault && !matchMedia("(prefers-reduced-motion: reduce)").matches) store.play();
-    } catch (error) {
-      veil.tell({ error, ways: [["Try again", () => this.connectedCallback()]] });
-    }
+  attributeChangedCallback(name, before, now) {
+    if (!this.listeners || this.listeners.signal.aborted || before === now) return;
+    if (name === "env" || name === "manifest") this.connectedCallback();
+    else this.ready = this.ready.then(() => this.#attributes?.obey(name));
   }
 
   /**
-   * Plays the replay in the page's address, if there is one.
+   * The moment at which this comes near the window. From then on frames are drawn while it is there.
    *
-   * @param {Store} store
+   * @param {AbortSignal} signal of the end
+   * @returns {Promise<void>}
    */
-  async #follow(store) {
+  #near(signal) {
+    return new Promise((resolve) => {
+      if (this.hasAttribute("standalone")) resolve();
+      const eye = new IntersectionObserver(
+        (entries) => {
+          const seen = entries[entries.length - 1].isIntersecting;
+          if (seen) resolve();
+          if (seen) this.store?.clock.wake();
+          else this.store?.clock.stop();
+        },
+        { rootMargin: NEAR },
+      );
+      eye.observe(this);
+      signal.addEventListener("abort", () => eye.disconnect());
+    });
+  }
+
+  /**
+   * @param {import("./furniture.js").Rooms} places
+   * @param {Veil} veil
+   * @param {AbortSignal} signal of the end
+   */
+  async #load(places, veil, signal) {
+    if (signal.aborted) return;
+    const env = this.getAttribute("env") ?? "";
+    const manifest = new URL(this.getAttribute("manifest") ?? new URL("../manifest.json", import.meta.url).href, document.baseURI);
     try {
-      const replay = fromLink(location.hash);
-      if (replay) await store.follow(replay);
+      const { parts, spec, module, whole, learn, flatten, own, policy, policyName, stages } = await load(manifest, env, this.getAttribute("policy"), veil.loading(env));
+      if (signal.aborted) return;
+      const store = (this.store = new Store(spec, module, whole, learn, parts));
+      store.seed = seed(this) ?? store.seed;
+      const furniture = this.#build(store, flatten, places, veil, signal);
+      const attributes = (this.#attributes = new Attributes(this, store, furniture, own, stages));
+      await store.open(policy ? [policy] : [], policyName);
+      await attributes.obey("panels");
+      attributes.offerStages();
+      if (this.hasAttribute("replay")) await attributes.obey("replay");
+      if (this.hasAttribute("standalone")) {
+        const obey = () => follow(store, () => fromLink(location.hash));
+        window.addEventListener("hashchange", () => void obey().then(() => store.fault ?? store.play()), { signal });
+        await obey();
+      }
+      if (!store.fault && !matchMedia("(prefers-reduced-motion: reduce)").matches) store.play();
+      say(this, "ready", { env });
     } catch (error) {
-      store.fail(error, [["Play without it", () => ((store.fault = null), store.play())]]);
+      veil.tell({ error, ways: [["Try again", () => this.connectedCallback()]] });
+      say(this, "fault", { env, message: error instanceof Error ? error.message : String(error) });
     }
   }
 
   /**
    * @param {Store} store
    * @param {import("./canvas.js").Flatten | null} flatten of an environment in space
+   * @param {import("./furniture.js").Rooms} places
+   * @param {Veil} veil
    * @param {AbortSignal} signal
    */
-  #build(store, flatten, signal) {
+  #build(store, flatten, places, veil, signal) {
     const { spec } = store;
-    const { canvas, stage, main, panel, frame, veil } = this;
-    if (!canvas || !stage || !main || !panel || !frame || !veil) return;
-    canvas.style.aspectRatio = `${spec.view_width} / ${spec.view_height}`;
-    frame.style.setProperty("--aspect", String(spec.view_width / spec.view_height));
+    const { canvas, stage, demo } = places;
+    demo.style.setProperty("--aspect", String(spec.view_width / spec.view_height));
     canvas.setAttribute("aria-label", `${spec.title}: ${spec.description}`);
     const picture = new Canvas(canvas, spec, flatten);
-    const controls = (this.controls = new Controls(spec, () => store.takeOver(store.shown)));
+    const controls = (this.hands = new Controls(spec, () => store.takeOver(store.shown)));
     controls.watch(canvas);
     gestures(spec, picture, (event) => store.game?.event(store.shown, event));
 
-    const panels = Object.values(PANELS).map((make) => make(store));
-    const places = { stage, main, panel, demo: frame };
-    for (const { element, place } of panels) places[place ?? "panel"].append(element);
-    stage.append(veil.element); // it covers what was added
+    const furniture = new Furniture(store, places);
+    const herald = new Herald(this, store);
+    /** @type {unknown} */
+    let told = null;
     store.watch(() => {
+      if (stage.lastChild !== veil.element) stage.append(veil.element); // it covers what was added
       if (store.person < 0) controls.release();
       if (store.fault) veil.tell(store.fault);
       else if (store.game) veil.cover();
-      for (const { settle } of panels) if (store.game) settle?.(store.game);
+      if (store.fault && store.fault !== told) say(this, "fault", { env: spec.name, message: String(Reflect.get(Object(store.fault.error), "message")) });
+      told = store.fault;
+      for (const { settle } of furniture.shown) if (store.game) settle?.(store.game);
     });
     store.clock.start(
-      () => store.tick(),
       () => {
-        controls.poll();
+        store.tick();
+        if (store.game) herald.tick(store.game);
+      },
+      () => {
+        if (holds(this)) controls.poll();
         if (store.person >= 0) store.hold(controls.action());
       },
       () => {
@@ -119,34 +172,14 @@ class MinnowDemo extends HTMLElement {
         } catch (error) {
           if (!store.fault) store.fail(error, [["Go on", () => ((store.fault = null), store.play())]]);
         }
-        for (const { frame } of panels) frame?.(store.game);
+        for (const { frame } of furniture.shown) frame?.(store.game);
+        herald.frame(store.game);
       },
     );
     signal.addEventListener("abort", () => store.clock.stop());
     listen(this, store, controls, signal);
-    this.#takeFiles(store, frame, signal);
-  }
-
-  /**
-   * A policy's file that is dropped anywhere on the demo plays.
-   *
-   * @param {Store} store
-   * @param {HTMLElement} frame
-   * @param {AbortSignal} signal
-   */
-  #takeFiles(store, frame, signal) {
-    this.addEventListener("dragover", (event) => (event.preventDefault(), frame.classList.add("drop")), { signal });
-    this.addEventListener("dragleave", () => frame.classList.remove("drop"), { signal });
-    this.addEventListener(
-      "drop",
-      (event) => {
-        event.preventDefault();
-        frame.classList.remove("drop");
-        const file = event.dataTransfer?.files[0];
-        if (file) void store.take(() => file.arrayBuffer(), file.name);
-      },
-      { signal },
-    );
+    takeFiles(this, store, demo, signal);
+    return furniture;
   }
 
   // For scripts.

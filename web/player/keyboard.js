@@ -4,8 +4,15 @@ import { SPEEDS } from "./clock.js";
 
 /** @typedef {import("./store.js").Store} Store @typedef {import("./controls.js").Controls} Controls */
 
-/** @type {HTMLElement | null} of several demos in a page, the one that the keyboard belongs to */
+/** @type {HTMLElement | null} of several demos in a page, the one that keys and gamepads belong to */
 let active = null;
+
+/**
+ * Whether keys and gamepads are for this demo: it was touched last, or the page is its own.
+ *
+ * @param {HTMLElement} demo
+ */
+export const holds = (demo) => active === demo && demo.hasAttribute("controls");
 
 /**
  * @param {Store} store
@@ -38,13 +45,18 @@ function commands(store) {
  */
 export function listen(demo, store, controls, signal) {
   const own = commands(store);
-  active ??= demo;
-  for (const kind of ["pointerdown", "focusin"]) demo.addEventListener(kind, () => (active = demo), { signal });
+  const standalone = demo.hasAttribute("standalone");
+  if (standalone) active ??= demo;
+  const turn = (/** @type {Event} */ event) => {
+    if (event.composedPath().includes(demo)) active = demo;
+    else if (active === demo && !standalone) active = null; // the page's keys are its own again
+  };
+  for (const kind of ["pointerdown", "focusin"]) window.addEventListener(kind, turn, { signal });
   signal.addEventListener("abort", () => (active = active === demo ? null : active));
   window.addEventListener(
     "keydown",
     (event) => {
-      if (active !== demo || event.ctrlKey || event.metaKey || event.altKey || store.helping || !store.game) return;
+      if (!holds(demo) || event.ctrlKey || event.metaKey || event.altKey || store.helping || !store.game) return;
       const target = /** @type {HTMLElement} */ (event.composedPath()[0]);
       if (target.matches?.("input, select, textarea, [contenteditable]")) return;
       if (target.matches?.("button, a, summary") && (event.code === "Space" || event.code === "Enter")) return;

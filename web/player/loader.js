@@ -15,7 +15,9 @@ async function request(url) {
   try {
     response = await fetch(url);
   } catch {
-    throw new Error(`${name} could not be fetched: the network or the server does not answer.`);
+    const elsewhere = url.origin !== location.origin;
+    const cors = ` Or ${url.origin} does not let this page have it: it must send "Access-Control-Allow-Origin: *", or the demo's folder must be copied to ${location.origin}.`;
+    throw new Error(`${name} could not be fetched: the network or the server does not answer.${elsewhere ? cors : ""}`);
   }
   if (!response.ok) throw new Error(`${name} could not be fetched: the server answers ${response.status}.`);
   return response;
@@ -23,9 +25,9 @@ async function request(url) {
 
 /**
  * @param {URL} url
- * @param {(bytes: number) => void} received called with the size of each piece as it arrives
+ * @param {(bytes: number) => void} [received] called with the size of each piece as it arrives
  */
-async function bytes(url, received) {
+export async function bytes(url, received = () => {}) {
   const response = await request(url);
   if (!response.body) return new Uint8Array(await response.arrayBuffer());
   const reader = response.body.getReader();
@@ -38,31 +40,48 @@ async function bytes(url, received) {
 }
 
 /**
+ * Where the policy lies that plays, and how it is called; null: the script plays.
+ *
+ * @param {URL | null} own the environment's
+ * @param {string} env
+ * @param {string | null} chosen an address, relative to the page, or "script"; null: the environment's own
+ */
+export function choose(own, env, chosen) {
+  if (chosen === "script") return null;
+  if (chosen === null) return own && { url: own, name: `${env}.minnow` };
+  const url = new URL(chosen, document.baseURI);
+  return { url, name: url.pathname.split("/").pop() ?? "" };
+}
+
+/**
  * @param {URL} manifest the site's manifest.json
  * @param {string} env
+ * @param {string | null} chosen see `choose`
  * @param {(kilobytes: number) => void} progress
- * @returns {Promise<{parts: Record<string, string>, spec: Spec, module: WebAssembly.Module, whole: URL | null, learn: URL | null, flatten: import("./canvas.js").Flatten | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
+ * @returns {Promise<{parts: Record<string, string>, spec: Spec, module: WebAssembly.Module, whole: URL | null, learn: URL | null, flatten: import("./canvas.js").Flatten | null, own: URL | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
  */
-export async function load(manifest, env, progress) {
+export async function load(manifest, env, chosen, progress) {
   const { demos, parts = {} } = /** @type {{demos: Record<string, Demo>, parts?: Record<string, string>}} */ (await (await request(manifest)).json());
-  if (!(env in demos)) throw new Error(`there is no demo "${env}" here; known: ${Object.keys(demos).join(", ")}.`);
+  if (!Object.hasOwn(demos, env)) throw new Error(`there is no demo "${env}" here; known: ${Object.keys(demos).join(", ")}.`);
   const demo = demos[env];
   let total = 0;
   const received = (/** @type {number} */ size) => progress((total += size) / 1024);
+  const own = demo.policy ? new URL(demo.policy, manifest) : null;
+  const place = choose(own, env, chosen);
   const [spec, wasm, policy, solids] = await Promise.all([
     request(new URL(demo.spec, manifest)).then((response) => response.json()),
     bytes(new URL(demo.wasm, manifest), received),
-    demo.policy ? bytes(new URL(demo.policy, manifest), received) : null,
+    place && bytes(place.url, received),
     demo.solids ? import(new URL(demo.solids, manifest).href) : null,
   ]);
   const whole = demo.whole ? new URL(demo.whole, manifest) : null;
   const stages = (demo.stages ?? []).map((stage) => ({
     steps: stage.steps,
-    fetch: () => bytes(new URL(stage.policy, manifest), () => {}),
+    fetch: () => bytes(new URL(stage.policy, manifest)),
   }));
   const learn = demo.learn ? new URL(demo.learn, manifest) : null;
   for (const name of Object.keys(parts)) parts[name] = new URL(parts[name], manifest).href;
-  return { parts, spec, module: await compiled(wasm), whole, learn, flatten: solids?.flatten ?? null, policy, policyName: `${env}.minnow`, stages };
+  return { parts, spec, module: await compiled(wasm), whole, learn, flatten: solids?.flatten ?? null, own, policy, policyName: place?.name ?? "", stages };
 }
 
 /** @param {Uint8Array} wasm */
@@ -79,4 +98,4 @@ async function compiled(wasm) {
  *
  * @param {URL} url
  */
-export const fetchModule = async (url) => compiled(await bytes(url, () => {}));
+export const fetchModule = async (url) => compiled(await bytes(url));

@@ -12,10 +12,10 @@ const text = `
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .demo { display: grid; gap: 16px; align-items: start; }
 @container (min-width: 820px) {
-  .demo { grid-template-columns: minmax(0, calc(max(62vh, 340px) * var(--aspect))) minmax(280px, 1fr); } }
+  .demo:not(:has(> .panel[hidden])) { grid-template-columns: minmax(0, calc(max(62vh, 340px) * var(--aspect))) minmax(280px, 1fr); } }
 .main { display: grid; gap: 10px; min-width: 0; container-type: inline-size; }
 .stage { position: relative; border-radius: 12px; overflow: hidden; background: #000; box-shadow: 0 1px 2px #0003, 0 10px 30px #0002; }
-canvas { display: block; width: 100%; user-select: none; -webkit-user-select: none; }
+canvas { display: block; width: 100%; aspect-ratio: var(--aspect, 1.33); user-select: none; -webkit-user-select: none; }
 .foot { display: flex; justify-content: space-between; align-items: center; gap: 10px; min-height: 38px; padding: 5px 12px; font-size: 14px; color: #c3d0d6;
   background: #0a1014; }
 .chip.you { margin-left: -6px; padding: 2px 11px; border-radius: 99px; background: #2dd4bf; color: #04211d; font-weight: 600; }
@@ -28,6 +28,9 @@ canvas { display: block; width: 100%; user-select: none; -webkit-user-select: no
 .veil strong { font-size: 17px; color: #ff9d8f; }
 .veil progress { width: min(240px, 60%); height: 6px; accent-color: #2dd4bf; }
 .veil div { display: flex; flex-wrap: wrap; gap: 8px; justify-content: center; }
+.toggle { position: absolute; inset: 0; width: 100%; height: 100%; border: 0; border-radius: inherit; background: none; }
+.toggle svg { width: 56px; height: 56px; padding: 14px 12px 14px 16px; border-radius: 50%; color: #fff; background: #0b1213c0; }
+.toggle:focus-visible { outline-offset: -4px; }
 .row { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
 button, select, input[type=text] { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 8px;
   height: 38px; padding: 0 12px; }
@@ -90,7 +93,7 @@ kbd { font: 600 12px/1 ui-monospace, Menlo, Consolas, monospace; background: var
 @container (max-width: 660px) { .row > button.small span, .field.small > span { display: none; } }
 @container (max-width: 480px) { .row > button:not(.primary) span { display: none; } .field > span { position: absolute; width: 1px; height: 1px;
   overflow: hidden; clip-path: inset(50%); } }
-@media (pointer: coarse) { button, select, input[type=text], .foot button { height: 44px; } }
+@media (pointer: coarse) { button, select, input[type=text], .foot button { height: 44px; } .toggle { height: 100%; } }
 `;
 
 export const sheet = new CSSStyleSheet();

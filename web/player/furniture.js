@@ -1,0 +1,57 @@
+/** Which panels are seen, and where they stand. */
+
+import { make } from "./dom.js";
+import { PANELS } from "./panels.js";
+import { toggle } from "./toggle.js";
+
+/** @typedef {import("./panels.js").Panel} Panel @typedef {import("./store.js").Store} Store */
+/** @typedef {ReturnType<typeof rooms>} Rooms */
+
+/** The picture, and where panels have their place. */
+export function rooms() {
+  const canvas = make("canvas", { role: "img", part: "picture" });
+  const stage = make("div", { className: "stage", part: "stage" }, canvas);
+  const main = make("div", { className: "main", part: "main" }, stage);
+  const panel = make("div", { className: "panel", part: "panels", hidden: true });
+  return { canvas, stage, main, panel, demo: make("div", { className: "demo" }, main, panel) };
+}
+
+export class Furniture {
+  /** @type {Map<string, Panel>} that were made */
+  #made = new Map();
+  /** @type {Panel[]} that are seen */
+  shown = [];
+
+  /**
+   * @param {Store} store
+   * @param {Rooms} rooms
+   */
+  constructor(store, rooms) {
+    this.store = store;
+    this.rooms = rooms;
+  }
+
+  /**
+   * Shows these panels and no others.
+   *
+   * @param {string | null} wanted names with a space between; "": all; null: none, the picture alone
+   */
+  show(wanted) {
+    const all = wanted === null ? { toggle } : PANELS;
+    const named = (wanted ?? "").split(/\s+/).filter(Boolean);
+    const unknown = named.find((name) => !Object.hasOwn(all, name));
+    if (unknown) throw new Error(`there is no panel "${unknown.slice(0, 40)}"; there are: ${Object.keys(all).join(", ")}.`);
+    for (const { element } of this.#made.values()) element.remove();
+    this.shown = [];
+    for (const [name, panelOf] of Object.entries(all)) {
+      if (named.length && !named.includes(name)) continue;
+      const panel = this.#made.get(name) ?? panelOf(this.store);
+      panel.element.setAttribute("part", `panel ${name}`);
+      this.#made.set(name, panel);
+      this.shown.push(panel);
+      this.rooms[panel.place ?? "panel"].append(panel.element);
+    }
+    this.rooms.panel.hidden = !this.rooms.panel.childElementCount;
+    this.store.changed();
+  }
+}
