@@ -18,7 +18,20 @@ from minnow.web import site
 from minnow.web.watch import Feed, watching
 
 PLAYER = site.HERE / "player"
-CARDS = {"foot", "toolbar", "state", "players", "thoughts", "world", "policy", "help", "timeline", "share", "learn"}
+CARDS = {
+    "foot",
+    "toolbar",
+    "state",
+    "players",
+    "thoughts",
+    "world",
+    "policy",
+    "help",
+    "timeline",
+    "share",
+    "learn",
+    "meter",
+}
 ONE_MORE = """
 import { make } from "../dom.js";
 

@@ -19,6 +19,7 @@ typedef struct Play { /* all that changes as the game goes on; what policies rem
     uint8_t seat[ENV_SLOTS];  /* NO_SEAT, or 1 + the policy that it follows */
     uint8_t fresh[ENV_SLOTS]; /* 1: its next observation begins a life, or its stay at a policy */
     float final_score[ENV_SLOTS];
+    float success[ENV_SLOTS], final_success[ENV_SLOTS];
     float held[ENV_SLOTS][ENV_HEADS];        /* by a person */
     env_action chosen[ENV_SLOTS][ENV_HEADS]; /* by the policy, in force until it acts again */
     env_action action[ENV_SLOTS][ENV_HEADS]; /* in the last tick */
@@ -232,6 +233,7 @@ static void game_begin_episode(Game *game) {
     Play *play = game->play;
     env_reset(&play->env, 0);
     memset(play->fresh, 1, ENV_SLOTS);
+    memset(play->success, 0, sizeof play->success);
     for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {
         for (int head = 0; head < ENV_HEADS; head++) {
             play->chosen[slot][head] = (env_action)env.spec.idle[head];
@@ -512,6 +514,9 @@ uint32_t game_tick(Game *game) {
     memset(game->left, 0, ENV_SLOTS);
     env_tick(&play->env, play->action, game->reward, &terminated, &truncated, game->left, game->scratch);
     play->ticks++;
+    for (uint32_t slot = 0; env.success && slot < ENV_SLOTS; slot++) {
+        play->success[slot] = env_max(play->success[slot], env_success(&play->env, 0, slot));
+    }
     if (!terminated && !truncated && !game_live(game)) {
         terminated = 1; /* nobody lives, and nobody will be born */
     }
@@ -520,6 +525,7 @@ uint32_t game_tick(Game *game) {
         for (uint32_t slot = 0; slot < ENV_SLOTS; slot++) {
             play->final_score[slot] = env_score(&play->env, 0, slot);
         }
+        memcpy(play->final_success, play->success, sizeof play->success);
         play->episodes++;
         game_begin_episode(game);
     }
@@ -537,6 +543,9 @@ float game_score(const Game *game, uint32_t slot) {
 }
 float game_final_score(const Game *game, uint32_t slot) {
     return slot < ENV_SLOTS ? game->play->final_score[slot] : 0.0f;
+}
+float game_final_success(const Game *game, uint32_t slot) {
+    return slot < ENV_SLOTS ? game->play->final_success[slot] : 0.0f;
 }
 
 void game_hash(const Game *game, uint32_t out[2]) {

@@ -77,7 +77,8 @@ uint32_t game_tick(Game *game);
 uint32_t game_ticks(const Game *game);    /* since game_start */
 uint32_t game_episodes(const Game *game); /* finished since game_start */
 float game_score(const Game *game, uint32_t slot);
-float game_final_score(const Game *game, uint32_t slot); /* of the episode that ended last */
+float game_final_score(const Game *game, uint32_t slot);   /* of the episode that ended last */
+float game_final_success(const Game *game, uint32_t slot); /* likewise, at any tick, 0 to 1; 0 without such a thing */
 
 /* FNV-1a 64 over the environment and what policies remember: out[0] the low word, out[1] the high one. */
 void game_hash(const Game *game, uint32_t out[2]);

@@ -80,13 +80,11 @@ def settings(env: str | Path) -> dict[str, float]:
 
 def kit(env: str | Path) -> dict[str, Any]:
     """What the panel is to know, beside the addresses of its files."""
-    bar = configs.bar(env)
     ranges = {name: RANGES.get(name) or configs.RANGES[f"train.{name}"] for name in order()}
     return {
         "order": order(),
         "settings": settings(env),
         "ranges": ranges,
-        "bar": dataclasses.asdict(bar) if bar else None,
     }
 
 

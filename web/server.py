@@ -120,7 +120,7 @@ class Workshop:
                 "demo.js": "player/demo.js",
                 "solids.js": "player/solids.js",
             }
-            here |= {f"{name}.js": f"player/{name}/panel.js" for name in site.parts()}
+            here |= {f"{name}.js": path for name, path in site.parts().items()}
             for name, text in site.pages(demos, here, "live.js").items():
                 made[name] = text.encode()
             made[site.MANIFEST] = json.dumps(

@@ -21,6 +21,7 @@ import jinja2
 import minnow.envs
 from minnow.cinfer.errors import MinnowError, unknown
 from minnow.envs.shapes import layout
+from minnow.train import config as configs
 from minnow.web import learn, picture
 from minnow.web.game import wasm
 from minnow.web.shipped import POLICIES, run_place
@@ -95,8 +96,10 @@ class Demo:
         return json.dumps(learn.kit(self.place) | {"worker": worker, "wasm": wasm}).encode()
 
     def json(self) -> bytes:
-        """What the environment declares, and how its draw lists are read."""
-        return json.dumps(self.spec.to_json() | {"abi": layout()}, separators=(",", ":")).encode()
+        """What the environment declares, its bar, and how its draw lists are read."""
+        bar = configs.bar(self.place)
+        told = {"abi": layout(), "bar": {"key": bar.key, "least": bar.least} if bar else None}
+        return json.dumps(self.spec.to_json() | told, separators=(",", ":")).encode()
 
     def svg(self) -> str:
         """A picture of the game."""
@@ -177,9 +180,12 @@ def pages(demos: list[Demo], files: dict[str, str], script: str) -> dict[str, st
     return made
 
 
-def parts() -> dict[str, Path]:
-    """What a page loads when a panel is opened, by the name of its folder: player/NAME/panel.js."""
-    return {path.parent.name: path for path in sorted((HERE / "player").glob("*/panel.js"))}
+def parts() -> dict[str, str]:
+    """What a page loads when a panel is opened, relative to HERE: NAME is player/NAME/panel.js, NAME-worker its
+    worker."""
+    found = [*(HERE / "player").glob("*/panel.js"), *(HERE / "player").glob("*/worker.js")]
+    names = {path.parent.name + "-worker" * (path.stem == "worker"): path for path in found}
+    return {name: names[name].relative_to(HERE).as_posix() for name in sorted(names)}
 
 
 def parts_of(files: dict[str, str]) -> dict[str, str]:
@@ -255,9 +261,7 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
     writer.asset("page.css", minify_css((HERE / "site" / "page.css").read_text("utf-8")))
     writer.asset("icon.svg", (HERE / "site" / "icon.svg").read_bytes())
     for name, path in parts().items():
-        writer.asset(f"{name}.js", bundle(path))
-    if any(demo.learns for demo in demos):
-        writer.asset("learn-worker.js", bundle(HERE / "player" / "learn" / "worker.js"))
+        writer.asset(f"{name}.js", bundle(HERE / path))
     for demo in demos:
         progress(f"{demo.env}: compiling to WebAssembly, {demo.policy or 'no policy, the script plays'}")
         writer.asset(f"{demo.env}.wasm", demo.wasm().read_bytes())

@@ -79,7 +79,7 @@ def watching(place: str | Path, feed: Feed) -> Flask:
         "page.css": "site/page.css",
         "icon.svg": "site/icon.svg",
         "watch.js": "site/watch.js",
-    } | {f"{name}.js": f"player/{name}/panel.js" for name in site.parts()}
+    } | {f"{name}.js": path for name, path in site.parts().items()}
     template = site.TEMPLATES.get_template("watch.html")
     page = template.render(env=env, demo=demo, demos=[], files=files, script="watch.js")
     made = {

@@ -1,7 +1,7 @@
 /** One game: the WebAssembly module of web/game.c and the memory it plays in. */
 
 import { words } from "./errors.js";
-import { ACT, DRIVE, EVENT, EVENT_PARAM, Journal, SAMPLE, SEAT, START } from "./journal.js";
+import { ACT, DRIVE, EVENT, EVENT_PARAM, EVENT_RANDOMIZE, Journal, RANDOMIZED, SAMPLE, SEAT, START } from "./journal.js";
 import { sha256 } from "./sha256.js";
 
 /** @typedef {import("./spec.js").Spec} Spec @typedef {import("./journal.js").GameInput} GameInput */
@@ -51,6 +51,7 @@ export class PolicyError extends Error {
  * @property {(game: number) => number} game_episodes
  * @property {(game: number, slot: number) => number} game_score
  * @property {(game: number, slot: number) => number} game_final_score
+ * @property {(game: number, slot: number) => number} game_final_success
  * @property {(game: number, out: number) => void} game_hash
  * @property {(game: number) => number} game_state
  * @property {(game: number) => number} game_state_size
@@ -256,8 +257,9 @@ export class Game {
     const slots = Array.from({ length: this.spec.slots }, (_, slot) => slot);
     const [seats, drivers] = [slots.map((slot) => this.seat(slot)), slots.map((slot) => this.driver(slot))];
     const { lasting } = this.journal;
+    const { randomized } = this;
     this.journal = new Journal();
-    this.input(START, 0, [seed >>> 0, Math.floor(seed / 2 ** 32), 0]);
+    this.input(START, 0, [seed >>> 0, Math.floor(seed / 2 ** 32), randomized]);
     this.journal.keep(this);
     this.#each(SEAT, seats);
     this.#each(DRIVE, drivers);
@@ -397,6 +399,19 @@ export class Game {
   }
 
   /**
+   * From the next episode on.
+   *
+   * @param {number} fraction 0 to 1, by which physical parameters are drawn around their values
+   */
+  randomize(fraction) {
+    this.input(EVENT, 0, [EVENT_RANDOMIZE, 0, 0, 0, 0, 0, 0, 0, fraction]);
+  }
+
+  get randomized() {
+    return this.journal.setting(EVENT, RANDOMIZED)?.values[8] ?? this.journal.inputs[0]?.values[2] ?? 0;
+  }
+
+  /**
    * What a visitor does to the world.
    *
    * @param {number} slot
@@ -427,6 +442,15 @@ export class Game {
    */
   finalScore(slot) {
     return this.core.game_final_score(this.at, slot);
+  }
+
+  /**
+   * Whether that episode was a success at any tick, 0 to 1; 0 where there is no such thing.
+   *
+   * @param {number} slot
+   */
+  finalSuccess(slot) {
+    return this.core.game_final_success(this.at, slot);
   }
 
   /** Of environment and recurrent state: 16 hexadecimal digits, equal to the native library's. */

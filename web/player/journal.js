@@ -14,6 +14,8 @@ export const ACT = 3;
 export const EVENT = 4;
 export const SAMPLE = 5;
 export const EVENT_PARAM = 0; // the first value of an EVENT that turns the parameter `slot`
+export const EVENT_RANDOMIZE = 1; // and of one that sets how much is drawn at random
+export const RANDOMIZED = -1; // in place of a parameter's index: what such an event set
 
 const SNAPSHOTS = 64; // at most, one each `gap` ticks
 const MEMORY = 1 << 26; // bytes that they may take
@@ -26,7 +28,8 @@ const FIRST_GAP = 32; // ticks; doubled whenever they grow too many
  */
 function setting({ kind, slot, values }) {
   if (kind === ACT || kind === SAMPLE) return `${kind} ${slot}`;
-  return kind === EVENT && values[0] === EVENT_PARAM ? `${kind} ${slot}` : null;
+  if (kind !== EVENT || values[0] > EVENT_RANDOMIZE) return null;
+  return `${kind} ${values[0] === EVENT_PARAM ? slot : RANDOMIZED}`;
 }
 
 export class Journal {
@@ -94,16 +97,16 @@ export class Journal {
   /**
    * The input that set what is in force.
    *
-   * @param {number} kind ACT, SAMPLE, or EVENT for a parameter
+   * @param {number} kind ACT, SAMPLE, or EVENT for a parameter or RANDOMIZED
    * @param {number} slot
    */
   setting(kind, slot) {
     return this.#settings.get(`${kind} ${slot}`);
   }
 
-  /** How the world was turned, and whether choices are drawn: what outlives a start. */
+  /** How the world was turned, and whether choices are drawn: what outlives a start, which tells how much is randomized. */
   get lasting() {
-    return [...this.#settings.values()].filter(({ kind }) => kind !== ACT);
+    return [...this.#settings.values()].filter(({ kind, values }) => kind !== ACT && !(kind === EVENT && values[0] === EVENT_RANDOMIZE));
   }
 
   /**

@@ -15,6 +15,7 @@
 import { foot } from "./panels/foot.js";
 import { help } from "./panels/help.js";
 import { learn } from "./panels/learn.js";
+import { meter } from "./panels/meter.js";
 import { players } from "./panels/players.js";
 import { policy } from "./panels/policy.js";
 import { share } from "./panels/share.js";
@@ -34,6 +35,7 @@ export const PANELS = {
   learn,
   thoughts,
   world,
+  meter,
   policy,
   share,
   help,

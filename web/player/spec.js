@@ -30,6 +30,9 @@
  * @property {number} shapes the longest draw list
  * @property {Abi} abi
  * @property {string} source_hash
+ * @property {{key: "score_mean" | "success_rate", least: number} | null} bar what the mean of scores or successes must reach
+ * @property {boolean} has_success
+ * @property {boolean} masked whether some choices may be impossible
  *
  * What the site's manifest says of one demo; paths are relative to the manifest.
  * @typedef {object} Demo

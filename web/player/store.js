@@ -89,6 +89,7 @@ export class Store {
         game.drive(slot, better.find((driver) => this.offers(driver, slot, game)) ?? PERSON);
       }
       for (const { kind, slot, values } of this.game?.journal.lasting ?? []) game.input(kind, slot, values);
+      game.randomize(this.game?.randomized ?? 0);
       this.game = game;
       this.person = -1;
       this.fault = null;

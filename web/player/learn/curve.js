@@ -1,22 +1,11 @@
 /** The curve of score against steps: of this training, and fainter of those before. */
 
+import { svg } from "../dom.js";
+
 /** @typedef {import("./protocol.js").Exam} Exam */
 
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [340, 190, 34, 10, 12, 34];
-const SVG = "http://www.w3.org/2000/svg";
 const LINES = 4; // across, at most
-
-/**
- * @param {string} tag
- * @param {Record<string, string | number>} attributes
- * @param {...(Node | string)} children
- */
-export function svg(tag, attributes, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
-  element.append(...children);
-  return element;
-}
 
 /** @param {number} value */
 export const short = (value) =>

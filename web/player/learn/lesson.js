@@ -1,8 +1,8 @@
 /** What happens while it learns, in four pictures, for somebody of sixteen; and what to try. */
 
-import { make } from "../dom.js";
+import { make, svg } from "../dom.js";
 import { capital } from "../spec.js";
-import { short, svg } from "./curve.js";
+import { short } from "./curve.js";
 import { batch } from "./settings.js";
 
 /** @typedef {import("./tutor.js").Settings} Settings @typedef {import("../spec.js").Spec} Spec */

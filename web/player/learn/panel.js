@@ -45,7 +45,8 @@ class LearnPanel {
     this.shipped = game?.hasPolicy ? { file: game.files[0], name: store.policy.name } : null;
     this.#follow();
     this.params = this.#params();
-    this.bar = kit.bar?.key === "score_mean" ? kit.bar.least : null;
+    const { bar } = store.spec;
+    this.bar = bar?.key === "score_mean" ? bar.least : null;
     this.curve = new Curve(spec.score_name);
     this.parts = this.#build();
     this.show();

@@ -8,7 +8,6 @@
  * @property {string[]} order of the settings in tutor.h
  * @property {Settings} settings the environment's own, train.toml's
  * @property {Record<string, [number, number]>} ranges of settings
- * @property {{key: string, least: number} | null} bar
  */
 /**
  * @typedef {object} Plan
