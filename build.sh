@@ -148,7 +148,7 @@ announce_pip() {
 }
 
 setup() {
-    local level=run extra=. system=(python3-venv gcc libc6-dev emscripten nodejs esbuild) absent size key
+    local level=run extra=. system=(python3-venv gcc libc6-dev emscripten nodejs esbuild npm) absent size key
     if [[ ${1-} == --test ]]; then
         level=test extra='.[test]'
         system+=(git g++ ffmpeg cmake make cargo rustc librust-cc-dev qemu-user qemu-system-arm gcc-aarch64-linux-gnu

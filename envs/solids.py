@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from .shapes import (
     Cylinder3,
     Ground3,
     Light,
+    Point,
     Point3,
     Polygon,
     Renderer,
@@ -32,6 +33,7 @@ RINGS = 4  # from a sphere's equator to its pole
 SQUARES = 64  # of a ground, along each side at most: more are drawn larger
 AMBIENT = 0.4
 SUN = Light(0xFFFFFFFF, 0, (0.48, 0.36, -0.8), 0.6)  # where a list has no light
+STEEP = 0.7  # a camera that looks down so steeply drags along the ground, others along an upright plane
 NEAR = 0.01  # m: what is nearer to the eye is cut off
 SEAM = 0.0015  # of the picture's width: the line around each face, so that none shows between two
 
@@ -206,3 +208,30 @@ def flatten(shapes: list[Shape], width: float, height: float) -> list[Shape]:
             places = middle + points[:, :2] / points[:, 2:] * [scale, -scale]
             flat.append(Polygon(face.color, face.id, tuple(map(tuple, places.tolist())), SEAM * width))
     return flat + list(shapes)
+
+
+def plane(shapes: list[Shape], id: int, width: float, height: float) -> Callable[[Point], Point3] | None:
+    """Where in space places of the picture, width x height, are: in a plane through the middle of the body with this id
+    (0: where the camera looks), upright and across the eye's way, or level where the camera looks down steeply. None
+    where nothing lies in space. web/player/space.js does the same."""
+    camera = next((shape for shape in shapes if isinstance(shape, Camera3)), None)
+    if not camera:
+        return None
+    body = next((shape for shape in reversed(shapes) if id and shape.id == id), camera)
+    if isinstance(body, Capsule3):
+        middle = (np.array(body.start) + body.end) / 2
+    else:
+        middle = np.array(body.centre if isinstance(body, Solid) else camera.target)
+    eye, axes = np.array(camera.eye), _axes(camera)
+    normal = np.array([0.0, 0.0, 1.0]) if axes[2, 2] < -STEEP else axes[2] * [1.0, 1.0, 0.0]
+    scale, last = height / 2 / math.tan(camera.field / 2), middle
+
+    def place(at: Point) -> Point3:
+        nonlocal last
+        way = np.array([(at[0] - width / 2) / scale, (height / 2 - at[1]) / scale, 1.0]) @ axes
+        ahead = float(way @ normal)
+        far = float((middle - eye) @ normal) / ahead if ahead else 0.0
+        last = eye + far * way if far > 0 else last
+        return (float(last[0]), float(last[1]), float(last[2]))
+
+    return place

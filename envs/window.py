@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,11 +27,12 @@ from .shapes import (
     pick,
     render,
 )
-from .solids import NEAR, Scene, flatten, scene
+from .solids import NEAR, Scene, flatten, plane, scene
 from .spec import Control, Spec
 
 DEAD_ZONE = 0.35  # of a gamepad's stick
 DRAG = 8  # pixels of way that make a click a drag
+PIECE = 0.05  # s: what is dragged in space follows in steps of so long at least
 FOOT = 56  # pixels below the picture, for words
 # KeyboardEvent codes that are not a letter, a digit or an arrow; the numbers of GLFW, which raylib has too.
 CODES = {"Space": 32, "Comma": 44, "Minus": 45, "Period": 46, "Slash": 47, "Enter": 257, "Backspace": 259}
@@ -212,10 +213,10 @@ class Gestured(NamedTuple):
     value: float = 0.0
 
 
-def gestured(spec: Spec, drag: bool, target: int, at: Point, to: Point, seconds: float) -> Gestured | None:
+def gestured(spec: Spec, drag: bool, target: int, at: Point3, to: Point3, seconds: float) -> Gestured | None:
     """The gesture, with what it uses, that a click or a drag from a place of the world to another one is; None where
     the environment knows none such. One that uses a target is none where there is no target."""
-    all_of_it = Gestured(0, target, (*at, 0.0), (to[0] - at[0], to[1] - at[1], 0.0), seconds)
+    all_of_it = Gestured(0, target, at, (to[0] - at[0], to[1] - at[1], to[2] - at[2]), seconds)
     for gesture in spec.gesture:
         if gesture.pointer == ("drag" if drag else "click") and (target or "target" not in gesture.uses):
             return Gestured(gesture.kind)._replace(**{name: getattr(all_of_it, name) for name in gesture.uses})
@@ -223,25 +224,37 @@ def gestured(spec: Spec, drag: bool, target: int, at: Point, to: Point, seconds:
 
 
 class Pointer:
-    """The mouse, read once a frame: clicks and drags on the picture as gestures, as the page reads them."""
+    """The mouse, read once a frame: clicks and drags on the picture as gestures, as the page reads them. In space what
+    is dragged follows: a drag comes in pieces."""
 
     def __init__(self, spec: Spec, window: Window) -> None:
         self.spec, self.window = spec, window
         self.start: tuple[float, float] | None = None  # pixels
-        self.at: Point = (0.0, 0.0)
-        self.target, self.time = 0, 0.0  # what was there when it was pressed, and when that was
+        self.at: Point3 = (0.0, 0.0, 0.0)
+        self.target, self.time, self.drag = 0, 0.0, False  # what was there when it was pressed, and when that was
+        self.plane: Callable[[Point], Point3] | None = None  # of what lies in space
+
+    def _place(self, here: tuple[float, float]) -> Point3:
+        x, y = self.window.world(*here)
+        return self.plane((x, y)) if self.plane else (x, y, 0.0)
 
     def read(self) -> Gestured | None:
         rl, window = self.window.rl, self.window
         here = (rl.get_mouse_x(), rl.get_mouse_y())
         if rl.is_mouse_button_pressed(0):
-            self.start, self.at, self.time = here, window.world(*here), rl.get_time()
-            self.target = window.pick(*self.at)
-        if not self.start or not rl.is_mouse_button_released(0):
+            self.start, self.time, self.drag = here, rl.get_time(), False
+            self.target = window.pick(*window.world(*here))
+            self.plane = plane(window.shapes, self.target, *window.view)
+            self.at = self._place(here)
+        end, now = rl.is_mouse_button_released(0), rl.get_time()
+        if not self.start:
             return None
-        drag = math.dist(self.start, here) >= DRAG
-        self.start = None
-        return gestured(self.spec, drag, self.target, self.at, window.world(*here), rl.get_time() - self.time)
+        self.drag |= math.dist(self.start, here) >= DRAG
+        if not end and not (self.plane and self.drag and now - self.time >= PIECE):
+            return None
+        at, to, seconds = self.at, self._place(here), now - self.time
+        self.at, self.time, self.start = to, now, None if end else self.start
+        return gestured(self.spec, self.drag, self.target, at, to, seconds)
 
 
 class Hands:

@@ -98,10 +98,10 @@ def turn(page: Page, scene: int, fault: int = 0) -> None:
 
 # A canvas of its own, of the size of the other pictures.
 CANVAS = """
-const { Canvas } = await import("/player/canvas.js"), { flatten } = await import("/player/solids.js");
+const { Canvas } = await import("/player/canvas.js"), { Space } = await import("/player/space.js");
 const element = Object.assign(document.createElement("canvas"), { style: "width: 640px; height: 480px" });
 document.body.append(element);
-const picture = new Canvas(element, demo.spec, flatten);
+const picture = new Canvas(element, demo.spec, new Space(demo.spec, null));
 picture.draw(game.draw(0, 4 / 3));
 """
 
@@ -181,6 +181,57 @@ def test_all_renderers_draw_one_picture(page: Page, browser: Browser, screen: st
     assert white.min() > 250
 
 
+# The same in a canvas by three.js, as pixels [480][640][4]; `shot` waits until it is drawn so, or by flat faces.
+STAGE = """
+const { Stage } = await import("/made/stage.js");
+const solid = Object.assign(document.createElement("canvas"), { style: "width: 640px; height: 480px" });
+document.body.append(solid);
+const space = new Space(demo.spec, Stage), seen = new Canvas(solid, demo.spec, space);
+const shot = async (ready) => {
+  let clear; // the canvas, where three.js draws below it
+  do {
+    await new Promise(requestAnimationFrame);
+    seen.draw(game.draw(0, 4 / 3));
+    clear = !seen.context.getImageData(2, 2, 1, 1).data[3];
+  } while (clear !== ready);
+  const copy = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
+  const context = copy.getContext("2d");
+  if (ready) context.drawImage(space.stage.element, 0, 0, 640, 480);
+  context.drawImage(solid, 0, 0);
+  return copy.toDataURL();
+};
+"""
+
+
+def test_three_draws_what_flat_faces_show(page: Page) -> None:
+    """Every solid of the gallery lies where flat faces show it, in its colour; a lost context is no loss; and without
+    WebGL there are flat faces."""
+    if site.stage() is None:
+        pytest.skip("three.js cannot be had: npm or the network is missing")
+    turn(page, SPACE)
+    script = """
+    const shots = [element.toDataURL(), await shot(true)];
+    const lose = space.stage.renderer.getContext().getExtension("WEBGL_lose_context");
+    lose.loseContext();
+    shots.push(await shot(false));
+    lose.restoreContext();
+    shots.push(await shot(true));
+    const kinds = Object.values(demo.spec.abi.kinds).filter((kind) => /3$|^light$/.test(kind));
+    const unknown = [...kinds, "camera3"].filter((kind) => !Stage.prototype[kind]);
+    const without = new Space(demo.spec, class { constructor() { throw new Error("no WebGL"); } });
+    return [shots, unknown, without.stage];
+    """
+    shots, unknown, without = in_page(page, STAGE + script)
+    assert unknown == [] and without is None
+    flat, lit, lost, again = (pixels(base64.b64decode(shot.split(",")[1])) for shot in shots)
+    assert np.array_equal(lost, flat) and np.abs(again - lit).mean() < 1 < np.abs(lit - flat).mean()
+    squares = [shot.reshape(30, 16, 40, 16, 3).mean((1, 3)) for shot in (flat, lit)]
+    there = squares[0].max(2) > 20  # not the background
+    hues = [square[there] - square[there].mean(1, keepdims=True) for square in squares]
+    hues = [hue / np.maximum(np.linalg.norm(hue, axis=1, keepdims=True), 1e-6) for hue in hues]
+    assert there.sum() > 300 and ((hues[0] * hues[1]).sum(1) > 0.9).mean() > 0.9
+
+
 @pytest.mark.parametrize("fault", range(1, 5))
 def test_a_list_that_breaks_the_contract_is_refused_in_words(page: Page, fault: int) -> None:
     words = FAULTS[fault - 1]
@@ -218,11 +269,30 @@ def test_what_lies_where(page: Page, scene: int) -> None:
 
 def test_gestures_say_what_they_use() -> None:
     spec = envs.spec(GALLERY)
-    place, to = (3.0, 3.0), (5.0, 2.5)
+    place, to = (3.0, 3.0, 0.0), (5.0, 2.5, 0.0)
     assert window.gestured(spec, False, DISC, place, place, 0.1) == (POKE, DISC, (3, 3, 0), (0, 0, 0), 0)
     assert window.gestured(spec, True, DISC, place, to, 0.1) == (PUSH, DISC, (3, 3, 0), (2, -0.5, 0), 0)
     assert window.gestured(spec, True, 0, place, to, 0.1) == (MOVE, 0, (3, 3, 0), (2, -0.5, 0), 0.1)
     assert window.gestured(spec, False, 0, place, place, 0.1) is None  # it uses a target
+
+
+def test_places_in_space(page: Page) -> None:
+    """Python and the page lead a pointer along one plane, through the body's middle; a body follows the pointer."""
+    shown = listed(SPACE)
+    turn(page, SPACE)
+    places = [(2.0, 3.0), (8.0, 6.0), (12.0, 9.0)]
+    for id in (0, BALL):
+        found = solids.plane(shown, id, *WORLD)
+        assert found and not solids.plane(listed(FLAT), id, *WORLD)
+        there = [found(place) for place in places]
+        script = f"""
+        const plane = picture.space.plane(picture.shapes, {id});
+        return {json.dumps(places)}.map(([x, y]) => plane({{ x, y }}));"""
+        assert np.allclose(in_page(page, script), there, atol=1e-5)
+    (ball,) = (shape for shape in shown if isinstance(shape, shapes.Sphere3))
+    moved = ball._replace(centre=there[2])
+    drawn = solids.flatten([moved if shape is ball else shape for shape in shown], *WORLD)
+    assert shapes.pick(drawn, *places[2]) == BALL
 
 
 def test_a_body_is_picked_and_dragged_in_the_window(screen: str, tmp_path: Path) -> None:

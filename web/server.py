@@ -118,7 +118,8 @@ class Workshop:
             here = {name: f"made/{name}" for name in (*made, *paths, *(f"{demo.env}-whole.wasm" for demo in demos))}
             here |= {name: f"site/{name}" for name in ("page.css", "live.js", "icon.svg")} | {
                 "demo.js": "player/demo.js",
-                "solids.js": "player/solids.js",
+                "space.js": "player/space.js",
+                "stage.js": "made/stage.js",
             }
             here |= {f"{name}.js": path for name, path in site.parts().items()}
             for name, text in site.pages(demos, here, "live.js").items():
@@ -183,6 +184,8 @@ def developing(find: Callable[[], list[site.Demo]], runs: Path) -> Flask:
         if place and kind in ("whole.wasm", "learn.wasm"):
             found = wasm(place, whole=True) if kind == "whole.wasm" else learn.wasm(place)  # when it is wanted
             return file_below(found.parent, found.name)
+        if name == "stage.js" and (drawn := site.stage()):
+            return Response(drawn, content_type=TYPES[".js"])
         if name in shop.paths:
             return file_below(shop.paths[name].parent, shop.paths[name].name)
         if name not in shop.made:

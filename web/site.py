@@ -22,7 +22,7 @@ import minnow.envs
 from minnow.cinfer.errors import MinnowError, unknown
 from minnow.envs.shapes import layout
 from minnow.train import config as configs
-from minnow.web import learn, picture
+from minnow.web import learn, npm, picture
 from minnow.web.game import wasm
 from minnow.web.shipped import POLICIES, run_place
 from minnow.web.shipped import policy as shipped_policy
@@ -32,7 +32,13 @@ MANIFEST = "manifest.json"
 GENERATOR = "minnow"
 WASM_LIMIT = 17 * 1024  # bytes, gzip, of the module that a page begins with
 WASM_LIMIT_3D = 24 * 1024  # likewise, of a game in space
-PLAYER_LIMIT = 40 * 1024  # bytes, gzip, of a page's HTML, CSS and JavaScript
+PLAYER_LIMIT = 40 * 1024  # bytes, gzip, of a page's HTML, CSS and JavaScript, three.js apart
+STAGE_LIMIT = 145 * 1024  # bytes, gzip, of the module that draws by three.js
+THREE = (
+    "three",
+    "0.187.0",
+    "sha512-Qiu7R+Cmh8CstZsY1uJOSWnVlfo7ZtNLV7mF8Jltk3LB3AtDu9cRZlcnRKkAk8Y4z6KKw35z7Y7Urd7jWY8etA==",
+)
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(HERE / "site"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
 )
@@ -201,7 +207,8 @@ def manifest_of(demos: Iterable[Demo], files: dict[str, str]) -> dict[str, dict[
             "wasm": files[f"{demo.env}.wasm"],
             "whole": files.get(f"{demo.env}-whole.wasm"),
             "policy": files[f"{demo.env}.minnow"] if demo.policy else None,
-            "solids": files["solids.js"] if demo.spec.three_d else None,
+            "space": files["space.js"] if demo.spec.three_d else None,
+            "stage": files.get("stage.js") if demo.spec.three_d else None,
             "learn": files.get(f"{demo.env}-learn.json"),
             "stages": [{"steps": steps, "policy": files[f"{demo.env}-{steps}.minnow"]} for steps in demo.stages],
         }
@@ -209,8 +216,8 @@ def manifest_of(demos: Iterable[Demo], files: dict[str, str]) -> dict[str, dict[
     }
 
 
-def bundle(source: Path) -> bytes:
-    """A module with all that it imports, minified by esbuild."""
+def bundle(source: Path, packages: Path | None = None) -> bytes:
+    """A module with all that it imports, minified by esbuild; packages of npm from a folder `node_modules`."""
     program = shutil.which("esbuild")
     if program is None:
         raise MinnowError(
@@ -218,10 +225,21 @@ def bundle(source: Path) -> bytes:
             "`minnow serve` works without it, from the sources as they are"
         )
     command = [program, str(source), "--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8"]
-    done = subprocess.run(command, capture_output=True)
+    around = os.environ | ({"NODE_PATH": str(packages)} if packages else {})
+    done = subprocess.run(command, capture_output=True, env=around)
     if done.returncode:
         raise MinnowError(f"esbuild could not bundle {source}:\n{done.stderr.decode()}")
     return done.stdout
+
+
+def stage(progress: Progress = lambda words: None) -> bytes | None:
+    """The module that draws by three.js, which npm fetches. None, and told, where that cannot be had: pages draw flat
+    faces then."""
+    try:
+        return bundle(HERE / "player" / "stage.js", npm.package(*THREE).parent)
+    except MinnowError as error:
+        progress(f"pages in space go without three.js and draw flat faces: {error}")
+        return None
 
 
 def minify_css(text: str) -> bytes:
@@ -256,7 +274,9 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
     progress("bundling the player")
     writer.asset("demo.js", bundle(HERE / "player" / "demo.js"))
     if any(demo.spec.three_d for demo in demos):
-        writer.asset("solids.js", bundle(HERE / "player" / "solids.js"))
+        writer.asset("space.js", bundle(HERE / "player" / "space.js"))
+        if drawn := stage(progress):
+            writer.asset("stage.js", drawn)
     writer.asset("page.js", bundle(HERE / "site" / "page.js"))
     writer.asset("page.css", minify_css((HERE / "site" / "page.css").read_text("utf-8")))
     writer.asset("icon.svg", (HERE / "site" / "icon.svg").read_bytes())
@@ -373,15 +393,20 @@ def check(site: Path) -> list[dict]:
         named, faults = _links(site, page)
         loaded = {page, *(link for link in named if link.endswith((".js", ".css")))}
         player = sum(compressed(site / address) for address in loaded)
-        wasm = policy = spec = 0
+        wasm = policy = spec = drawn = 0
         three_d = False
-        if demo and all((site / demo[part]).is_file() for part in ("spec", "wasm", "policy", "solids") if demo[part]):
+        if demo and all(
+            (site / demo[part]).is_file() for part in ("spec", "wasm", "policy", "space", "stage") if demo[part]
+        ):
             three_d = json.loads((site / demo["spec"]).read_text("utf-8"))["three_d"]
             wasm, spec = compressed(site / demo["wasm"]), compressed(site / demo["spec"])
             policy = compressed(site / demo["policy"]) if demo["policy"] else 0
-            player += compressed(site / demo["solids"]) if demo["solids"] else 0
+            player += compressed(site / demo["space"]) if demo["space"] else 0
+            drawn = compressed(site / demo["stage"]) if demo["stage"] else 0
         if player > PLAYER_LIMIT:
             faults.append(f"the player takes {player} bytes gzip, more than {PLAYER_LIMIT}")
+        if drawn > STAGE_LIMIT:
+            faults.append(f"three.js and what draws by it take {drawn} bytes gzip, more than {STAGE_LIMIT}")
         limit = WASM_LIMIT_3D if three_d else WASM_LIMIT
         if wasm > limit:
             faults.append(f"the .wasm takes {wasm} bytes gzip, more than {limit}")
@@ -389,7 +414,7 @@ def check(site: Path) -> list[dict]:
             {
                 "page": page,
                 "env": env if demo else None,
-                "gzip_bytes": player + wasm + spec,
+                "gzip_bytes": player + drawn + wasm + spec,
                 "policy_gzip_bytes": policy,
                 "three_d": three_d,
                 "faults": faults + strangers,

@@ -75,11 +75,14 @@ def watching(place: str | Path, feed: Feed) -> Flask:
         f"{env}.wasm": "made/game.wasm",
         f"{env}.json": "made/game.json",
         "demo.js": "player/demo.js",
-        "solids.js": "player/solids.js",
+        "space.js": "player/space.js",
         "page.css": "site/page.css",
         "icon.svg": "site/icon.svg",
         "watch.js": "site/watch.js",
     } | {f"{name}.js": path for name, path in site.parts().items()}
+    stage = site.stage() if demo.spec.three_d else None
+    if stage:
+        files["stage.js"] = "made/stage.js"
     template = site.TEMPLATES.get_template("watch.html")
     page = template.render(env=env, demo=demo, demos=[], files=files, script="watch.js")
     made = {
@@ -88,6 +91,8 @@ def watching(place: str | Path, feed: Feed) -> Flask:
         "game.json": demo.json(),
         "game.wasm": demo.whole().read_bytes(),
     }
+    if stage:
+        made["stage.js"] = stage
     app = Flask("minnow", static_folder=None)
 
     @app.after_request

@@ -17,13 +17,14 @@ import numpy as np
 
 from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
+from minnow.web import npm
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
 HERE = Path(__file__).resolve().parent
 TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm"}
-WEB = "onnxruntime-web@1.30.0"
+WEB = "1.30.0"  # of onnxruntime-web
 PAGE = b"""<!doctype html><title>bench</title><script type="module">
 import { Measure } from "/measure.mjs";
 const read = async (name) => new Uint8Array(await (await fetch("/" + name)).arrayBuffer());
@@ -46,26 +47,7 @@ def loops() -> Path:
 
 def onnxruntime_web() -> Path:
     """The folder of onnxruntime-web's distribution, fetched by npm into the cache if it is not there."""
-    home = compile.cache() / WEB.replace("@", "-")
-    dist = home / "node_modules" / "onnxruntime-web" / "dist"
-    if dist.is_dir():
-        return dist
-    npm = shutil.which("npm")
-    if not npm:
-        raise MinnowError(f"npm was not found, and {WEB} is not in {home}: apt-get install npm (as root).")
-    making = home.with_name(f".{home.name}-{os.getpid()}")
-    making.mkdir(parents=True, exist_ok=True)
-    (making / "package.json").write_text("{}")
-    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(making), WEB]
-    try:
-        done = subprocess.run(command, cwd=making, capture_output=True, text=True)
-        if done.returncode:
-            raise MinnowError(f"npm could not fetch {WEB} (is there a network?): {done.stderr.strip()[-300:]}")
-        if not dist.is_dir():
-            making.replace(home)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
-    return dist
+    return npm.package("onnxruntime-web", WEB) / "dist"
 
 
 class Host(ABC):

@@ -5,8 +5,7 @@
 
 enum { ARM_SHAPES = 16 }; /* of the camera, the light, the table and the arm */
 
-/* The camera looks from the front left. At its target a unit of the view is a metre, so that what is dragged follows
- * the pointer. */
+/* The camera looks from the front left. At its target a unit of the view is a metre. */
 #define ARM_EYE_X 0.62f
 #define ARM_EYE_Y -0.95f
 #define ARM_EYE_Z 0.78f
@@ -15,12 +14,11 @@ enum { ARM_SHAPES = 16 }; /* of the camera, the light, the table and the arm */
 #define ARM_VIEW_WIDTH 1.32f
 #define ARM_VIEW_HEIGHT 1.0f
 
-/* The world's way of a way in the picture, right and down, in the upright plane that faces the camera. */
-static inline void arm_dragged(const float seen[3], float way[3]) {
-    const float x = ARM_LOOK_X - ARM_EYE_X, y = -ARM_EYE_Y, size = env_sqrt(x * x + y * y);
-    way[0] = seen[0] * y / size;
-    way[1] = -seen[0] * x / size;
-    way[2] = -seen[1];
+/* What is dragged follows the pointer: ways of drags are the world's. */
+static inline void arm_dragged(const float dragged[3], float way[3]) {
+    for (int k = 0; k < 3; k++) {
+        way[k] = dragged[k];
+    }
 }
 
 /* A place in the hand's frame, in the world. */

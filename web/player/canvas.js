@@ -3,19 +3,23 @@
 import { decode, pick, render } from "./shapes.js";
 
 /** @typedef {import("./shapes.js").Shape} Shape @typedef {import("./spec.js").Spec} Spec */
-/** @typedef {typeof import("./solids.js").flatten} Flatten */
+/** @typedef {import("./space.js").Space} Space @typedef {{x: number, y: number}} Place of the world */
+/**
+ * A pointer's hold on the world: the id of what it began at, or 0, whether that lies in space, and where the pointer is now.
+ * @typedef {{target: number, solid: boolean, to: (pointer: {clientX: number, clientY: number}) => number[]}} Hold
+ */
 
 export class Canvas {
   /**
    * @param {HTMLCanvasElement} element
    * @param {Spec} spec
-   * @param {Flatten | null} flatten which draws what lies in space
+   * @param {Space | null} space of an environment that lies there
    */
-  constructor(element, spec, flatten) {
+  constructor(element, spec, space) {
     this.element = element;
     this.spec = spec;
-    this.flatten = flatten;
-    this.context = /** @type {CanvasRenderingContext2D} */ (element.getContext("2d", { alpha: false }));
+    this.space = space;
+    this.context = /** @type {CanvasRenderingContext2D} */ (element.getContext("2d", { alpha: Boolean(space?.stage) }));
     this.view = new DOMMatrix();
     this.field = document.createElement("canvas"); // of tiles, one pixel each
     /** @type {Shape[]} those of the picture drawn last */
@@ -47,10 +51,21 @@ export class Canvas {
   /**
    * The id of the topmost shape at a place of the world that has one, in the picture drawn last; or 0.
    *
-   * @param {{x: number, y: number}} place
+   * @param {Place} place
    */
   pick(place) {
-    return pick(this.shapes, place);
+    return pick([...(this.space?.flatten(this.shapes) ?? []), ...this.shapes], place);
+  }
+
+  /**
+   * @param {{clientX: number, clientY: number}} pointer
+   * @returns {Hold}
+   */
+  hold(pointer) {
+    const target = this.pick(this.world(pointer));
+    const plane = this.space?.plane(this.shapes, target);
+    const to = plane ?? ((/** @type {Place} */ { x, y }) => [x, y, 0]);
+    return { target, solid: Boolean(plane), to: (now) => to(this.world(now)) };
   }
 
   /**
@@ -67,11 +82,14 @@ export class Canvas {
     context.fillRect(0, 0, width, height);
     this.shapes = [];
     this.shapes = decode(list, spec);
+    if (this.space) this.shapes = this.space.seen(this.shapes);
     const [x, y, w, h] = this.shapes.find(({ kind }) => kind === "camera")?.f ?? [wide / 2, high / 2, wide, high];
     const scale = Math.min(width / w, height / h);
     this.view = new DOMMatrix([scale, 0, 0, scale, width / 2 - x * scale, height / 2 - y * scale]);
+    const below = this.space?.draw(this.shapes, width, height, h * scale);
+    if (below) context.clearRect(0, 0, width, height);
     context.setTransform(this.view);
-    if (this.flatten) this.shapes.unshift(...this.flatten(this.shapes, wide, high));
+    if (this.space && !below) render(this.space.flatten(this.shapes), this);
     render(this.shapes, this);
   }
 

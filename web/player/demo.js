@@ -20,7 +20,7 @@ import { Controls } from "./controls.js";
 import { takeFiles } from "./drop.js";
 import { Herald, say } from "./events.js";
 import { Furniture, rooms } from "./furniture.js";
-import { gestures } from "./gestures.js";
+import { gestures, known } from "./gestures.js";
 import { holds, listen } from "./keyboard.js";
 import { fromLink } from "./link.js";
 import { load } from "./loader.js";
@@ -103,11 +103,11 @@ class MinnowDemo extends HTMLElement {
     const env = this.getAttribute("env") ?? "";
     const manifest = new URL(this.getAttribute("manifest") ?? new URL("../manifest.json", import.meta.url).href, document.baseURI);
     try {
-      const { parts, spec, module, whole, learn, flatten, own, policy, policyName, stages } = await load(manifest, env, this.getAttribute("policy"), veil.loading(env));
+      const { parts, spec, module, whole, learn, space, stage, own, policy, policyName, stages } = await load(manifest, env, this.getAttribute("policy"), veil.loading(env));
       if (signal.aborted) return;
       const store = (this.store = new Store(spec, module, whole, learn, parts));
       store.seed = seed(this) ?? store.seed;
-      const furniture = this.#build(store, flatten, places, veil, signal);
+      const furniture = this.#build(store, space && new space.Space(spec, stage?.Stage ?? null), places, veil, signal);
       const attributes = (this.#attributes = new Attributes(this, store, furniture, own, stages));
       await store.open(policy ? [policy] : [], policyName);
       await attributes.obey("panels");
@@ -128,17 +128,19 @@ class MinnowDemo extends HTMLElement {
 
   /**
    * @param {Store} store
-   * @param {import("./canvas.js").Flatten | null} flatten of an environment in space
+   * @param {import("./space.js").Space | null} space of an environment that lies there
    * @param {import("./furniture.js").Rooms} places
    * @param {Veil} veil
    * @param {AbortSignal} signal
    */
-  #build(store, flatten, places, veil, signal) {
+  #build(store, space, places, veil, signal) {
     const { spec } = store;
     const { canvas, stage, demo } = places;
     demo.style.setProperty("--aspect", String(spec.view_width / spec.view_height));
     canvas.setAttribute("aria-label", `${spec.title}: ${spec.description}`);
-    const picture = new Canvas(canvas, spec, flatten);
+    const picture = (this.picture = new Canvas(canvas, spec, space));
+    if (space?.stage) stage.append(space.stage.element);
+    space?.listen(canvas, (pointer) => !known(spec, "drag", picture.hold(pointer).target));
     const controls = (this.hands = new Controls(spec, () => store.takeOver(store.shown)));
     controls.watch(canvas);
     gestures(spec, picture, (event) => store.game?.event(store.shown, event));
@@ -176,8 +178,8 @@ class MinnowDemo extends HTMLElement {
         herald.frame(store.game);
       },
     );
-    signal.addEventListener("abort", () => store.clock.stop());
-    listen(this, store, controls, signal);
+    signal.addEventListener("abort", () => (store.clock.stop(), space?.stage?.renderer.dispose()));
+    listen(this, store, controls, space, signal);
     takeFiles(this, store, demo, signal);
     return furniture;
   }

@@ -8,8 +8,19 @@
 const DRAG = 8; // pixels of way that make a click a drag
 const NOTHING = { target: 0, at: [0, 0, 0], way: [0, 0, 0], value: 0 };
 
+const PIECE = 50; // ms: in space what is dragged follows, and the drag is told in pieces of so long at least
+
 /**
- * Tells of each gesture, with what it uses; one that uses a target is none where the pointer began at none.
+ * The gesture that a click or a drag from here is; one that uses a target is none where the pointer began at none.
+ *
+ * @param {Spec} spec
+ * @param {"click" | "drag"} pointer
+ * @param {number} target
+ */
+export const known = (spec, pointer, target) => spec.gesture.find((one) => one.pointer === pointer && (target || !one.uses.includes("target")));
+
+/**
+ * Tells of each gesture, with what it uses.
  *
  * @param {Spec} spec
  * @param {Canvas} picture
@@ -18,30 +29,33 @@ const NOTHING = { target: 0, at: [0, 0, 0], way: [0, 0, 0], value: 0 };
 export function gestures(spec, picture, done) {
   const { element } = picture;
   const touchPlays = spec.control.some((control) => control.touch); // then only the mouse makes gestures
-  /** @type {{pointer: PointerEvent, from: DOMPoint, target: number} | null} */
+  /** @type {{pointer: PointerEvent, hold: import("./canvas.js").Hold, from: number[], time: number, long: boolean} | null} */
   let start = null;
-  element.addEventListener("pointerdown", (pointer) => {
-    const from = picture.world(pointer);
-    const target = picture.pick(from); // of the picture that was seen
-    start = touchPlays && pointer.pointerType !== "mouse" ? null : { pointer, from, target };
-  });
-  element.addEventListener("pointerup", (event) => {
+  /** @param {PointerEvent} event @param {boolean} end */
+  const tell = (event, end) => {
     if (!start || start.pointer.pointerId !== event.pointerId) return;
-    const { pointer, from, target } = start;
-    start = null;
-    const long = Math.hypot(event.clientX - pointer.clientX, event.clientY - pointer.clientY) >= DRAG;
-    const gesture = spec.gesture.find(
-      (known) => known.pointer === (long ? "drag" : "click") && (target || !known.uses.includes("target")),
-    );
-    if (!gesture) return;
-    const to = picture.world(event);
+    const { pointer, hold, from, time } = start;
+    start.long ||= Math.hypot(event.clientX - pointer.clientX, event.clientY - pointer.clientY) >= DRAG;
+    const gesture = known(spec, start.long ? "drag" : "click", hold.target);
+    if (!end && !(hold.solid && start.long && event.timeStamp - time >= PIECE)) return;
+    const to = hold.to(event);
     /** @type {Omit<Event, "kind">} */
     const all = {
-      target,
-      at: [from.x, from.y, 0],
-      way: [to.x - from.x, to.y - from.y, 0],
-      value: (event.timeStamp - pointer.timeStamp) / 1000, // s that it was held
+      target: hold.target,
+      at: from,
+      way: to.map((value, k) => value - from[k]),
+      value: (event.timeStamp - time) / 1000, // s that it was held
     };
-    done({ kind: gesture.kind, ...NOTHING, ...Object.fromEntries(gesture.uses.map((member) => [member, all[member]])) });
+    Object.assign(start, { from: to, time: event.timeStamp });
+    if (end) start = null;
+    if (gesture) done({ kind: gesture.kind, ...NOTHING, ...Object.fromEntries(gesture.uses.map((member) => [member, all[member]])) });
+  };
+  element.addEventListener("pointerdown", (pointer) => {
+    const hold = picture.hold(pointer); // on the picture that was seen
+    const gesture = pointer.button === 0 && !(touchPlays && pointer.pointerType !== "mouse");
+    start = gesture ? { pointer, hold, from: hold.to(pointer), time: pointer.timeStamp, long: false } : null;
+    if (gesture && known(spec, "drag", hold.target)) element.setPointerCapture(pointer.pointerId);
   });
+  element.addEventListener("pointermove", (event) => tell(event, false));
+  element.addEventListener("pointerup", (event) => tell(event, true));
 }

@@ -41,9 +41,10 @@ function commands(store) {
  * @param {HTMLElement} demo
  * @param {Store} store
  * @param {Controls} controls
+ * @param {import("./space.js").Space | null} space
  * @param {AbortSignal} signal of the end
  */
-export function listen(demo, store, controls, signal) {
+export function listen(demo, store, controls, space, signal) {
   const own = commands(store);
   const standalone = demo.hasAttribute("standalone");
   if (standalone) active ??= demo;
@@ -60,6 +61,7 @@ export function listen(demo, store, controls, signal) {
       const target = /** @type {HTMLElement} */ (event.composedPath()[0]);
       if (target.matches?.("input, select, textarea, [contenteditable]")) return;
       if (target.matches?.("button, a, summary") && (event.code === "Space" || event.code === "Enter")) return;
+      if (space?.key(event)) return event.preventDefault();
       const control = controls.down(event);
       const command = event.key in own ? own[event.key] : null;
       if (control || command) event.preventDefault(); // arrows would scroll the page

@@ -58,7 +58,7 @@ export function choose(own, env, chosen) {
  * @param {string} env
  * @param {string | null} chosen see `choose`
  * @param {(kilobytes: number) => void} progress
- * @returns {Promise<{parts: Record<string, string>, spec: Spec, module: WebAssembly.Module, whole: URL | null, learn: URL | null, flatten: import("./canvas.js").Flatten | null, own: URL | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
+ * @returns {Promise<{parts: Record<string, string>, spec: Spec, module: WebAssembly.Module, whole: URL | null, learn: URL | null, space: typeof import("./space.js") | null, stage: typeof import("./stage.js") | null, own: URL | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
  */
 export async function load(manifest, env, chosen, progress) {
   const { demos, parts = {} } = /** @type {{demos: Record<string, Demo>, parts?: Record<string, string>}} */ (await (await request(manifest)).json());
@@ -68,11 +68,12 @@ export async function load(manifest, env, chosen, progress) {
   const received = (/** @type {number} */ size) => progress((total += size) / 1024);
   const own = demo.policy ? new URL(demo.policy, manifest) : null;
   const place = choose(own, env, chosen);
-  const [spec, wasm, policy, solids] = await Promise.all([
+  const [spec, wasm, policy, space, stage] = await Promise.all([
     request(new URL(demo.spec, manifest)).then((response) => response.json()),
     bytes(new URL(demo.wasm, manifest), received),
     place && bytes(place.url, received),
-    demo.solids ? import(new URL(demo.solids, manifest).href) : null,
+    demo.space ? import(new URL(demo.space, manifest).href) : null,
+    demo.stage ? import(new URL(demo.stage, manifest).href).catch(() => null) : null, // without it there are flat faces
   ]);
   const whole = demo.whole ? new URL(demo.whole, manifest) : null;
   const stages = (demo.stages ?? []).map((stage) => ({
@@ -81,7 +82,7 @@ export async function load(manifest, env, chosen, progress) {
   }));
   const learn = demo.learn ? new URL(demo.learn, manifest) : null;
   for (const name of Object.keys(parts)) parts[name] = new URL(parts[name], manifest).href;
-  return { parts, spec, module: await compiled(wasm), whole, learn, flatten: solids?.flatten ?? null, own, policy, policyName: place?.name ?? "", stages };
+  return { parts, spec, module: await compiled(wasm), whole, learn, space, stage, own, policy, policyName: place?.name ?? "", stages };
 }
 
 /** @param {Uint8Array} wasm */

@@ -15,9 +15,9 @@ const SUN = { ways: [-0.48, -0.36, 0.8], color: [1, 1, 1], strength: 0.6 }; // w
 const NEAR = 0.01; // m: what is nearer to the eye is cut off
 const SEAM = 0.0015; // of the picture's width: the line around each face, so that none shows between two
 
-const dot = (/** @type {Point} */ a, /** @type {Point} */ b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-const minus = (/** @type {Point} */ a, /** @type {Point} */ b) => a.map((value, i) => value - b[i]);
-const scaled = (/** @type {Point} */ a, /** @type {number} */ by) => a.map((value) => value * by);
+export const dot = (/** @type {Point} */ a, /** @type {Point} */ b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+export const minus = (/** @type {Point} */ a, /** @type {Point} */ b) => a.map((value, i) => value - b[i]);
+export const scaled = (/** @type {Point} */ a, /** @type {number} */ by) => a.map((value) => value * by);
 const unit = (/** @type {Point} */ a) => scaled(a, 1 / Math.max(Math.hypot(...a), 1e-12));
 const cross = (/** @type {Point} */ a, /** @type {Point} */ b) => [
   a[1] * b[2] - a[2] * b[1],
@@ -78,6 +78,21 @@ const CUBE = ["0231", "4576", "0154", "2673", "0462", "1375"].map((side) =>
 );
 
 /**
+ * What a camera sees: from where, along which axes (to the right, up, forwards), and how large a metre is at a metre's distance in a
+ * picture of this height.
+ *
+ * @param {number[]} camera the numbers of a camera3
+ * @param {number} height
+ */
+export function sight(camera, height) {
+  const [eye, target] = [camera.slice(0, 3), camera.slice(3, 6)];
+  const forwards = unit(minus(target, eye));
+  const side = cross(forwards, [0, 0, 1]);
+  const right = Math.hypot(...side) > 1e-6 ? unit(side) : [1, 0, 0]; // straight up or down
+  return { eye, axes: [right, cross(right, forwards), forwards], scale: height / 2 / Math.tan(camera[6] / 2) };
+}
+
+/**
  * What lies in space, as polygons of the whole picture, width x height, the furthest first. Empty without a camera there.
  *
  * @param {Shape[]} shapes
@@ -88,12 +103,7 @@ const CUBE = ["0231", "4576", "0154", "2673", "0462", "1375"].map((side) =>
 export function flatten(shapes, width, height) {
   const camera = shapes.find(({ kind }) => kind === "camera3")?.f;
   if (!camera) return [];
-  const [eye, target] = [camera.slice(0, 3), camera.slice(3, 6)];
-  const forwards = unit(minus(target, eye));
-  const side = cross(forwards, [0, 0, 1]);
-  const right = Math.hypot(...side) > 1e-6 ? unit(side) : [1, 0, 0]; // straight up or down
-  const axes = [right, cross(right, forwards), forwards];
-  const scale = height / 2 / Math.tan(camera[6] / 2);
+  const { eye, axes, scale } = sight(camera, height);
   /** @type {{ways: Point, color: number[], strength: number}[]} */
   const lights = [];
   /** @type {{ground: boolean, far: number, shape: Shape}[]} */

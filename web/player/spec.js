@@ -27,6 +27,7 @@
  * @property {Param[]} param
  * @property {Control[]} control
  * @property {Gesture[]} gesture
+ * @property {boolean} three_d
  * @property {number} shapes the longest draw list
  * @property {Abi} abi
  * @property {string} source_hash
@@ -40,7 +41,8 @@
  * @property {string} wasm a module that runs the policy
  * @property {string | null} whole one that runs any
  * @property {string | null} policy
- * @property {string | null} solids the module that draws what lies in space
+ * @property {string | null} space the module for what lies in space
+ * @property {string | null} stage the one that draws it by three.js; null: it is drawn by flat faces
  * @property {string | null} learn what the panel for learning is made of (learn/settings.js); null: it is not for this one
  * @property {{steps: number, policy: string}[]} [stages] policies of earlier stages of its training, earliest first
  */

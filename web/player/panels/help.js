@@ -14,6 +14,12 @@ const PLAYER_KEYS = [
   ["? F1", "this help"],
 ];
 
+const CAMERA = [
+  ["drag", "beside what can be dragged: turns the camera; the wheel or two fingers bring it nearer"],
+  ["Shift+↑↓←→ Shift+PageUp Shift+PageDown", "turn the camera, nearer, further"],
+  ["Shift+Home", "the camera where it was"],
+];
+
 const PAD = ["A", "B", "X", "Y", "LB", "RB", "LT", "RT", "Back", "Start", "L3", "R3", "D-pad ↑", "D-pad ↓", "D-pad ←", "D-pad →"];
 
 /**
@@ -56,7 +62,7 @@ export function help(store) {
   dialog.append(
     make("h2", { id: "help-title" }, "Keys"),
     make("p", { className: "note" }, "Press or touch a control and you play in the policy's place. It goes on watching, and takes over again when you hand back."),
-    make("dl", { style: "margin-top: 14px" }, ...own, ...gestures, ...PLAYER_KEYS.flatMap(([keys, words]) => entry(keys.split(" "), words))),
+    make("dl", { style: "margin-top: 14px" }, ...own, ...gestures, ...[...(spec.three_d ? CAMERA : []), ...PLAYER_KEYS].flatMap(([keys, words]) => entry(keys.split(" "), words))),
     make("button", { type: "button", className: "primary", onclick: () => dialog.close() }, "Close"),
   );
   return {
