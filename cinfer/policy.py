@@ -334,10 +334,13 @@ class Session:
         if code:
             raise fault(code)
 
-    def activation(self, name: str, agent: int = 0) -> Array:
-        """A value by its name in the file, flat; only in a session made with keep=True."""
+    def activation(self, name: str | int, agent: int = 0) -> Array:
+        """A value by its name or its place in the file, flat; only in a session made with keep=True."""
         size = ffi().new("uint32_t *")
-        found = self.c.minnow_activation(self.at, agent, name.encode(), size)
+        if isinstance(name, int):
+            found = self.c.minnow_activation_at(self.at, agent, name, size)
+        else:
+            found = self.c.minnow_activation(self.at, agent, name.encode(), size)
         if not found:
             raise MinnowError(
                 f"there is no value {name!r}, no agent {agent}, or the session was made without keep=True."

@@ -280,7 +280,8 @@ def test_reading_intermediate_values() -> None:
     assert np.array_equal(session.activation("v7", 19), sure(out.logits)[19])
     weight, bias = format.read(made.data).graph.tensors[:2]
     assert np.abs(session.activation("v4", 3) - np.tanh(weight @ x[3] + bias)).max() < 1e-6
-    for wrong, name in ((made.session(20), "v4"), (session, "nothing")):
+    assert np.array_equal(session.activation(7, 19), session.activation("v7", 19))
+    for wrong, name in ((made.session(20), "v4"), (session, "nothing"), (session, 1000)):
         with pytest.raises(MinnowError, match="no value"):
             wrong.activation(name)
 

@@ -12,16 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 from werkzeug.serving import make_server
 
+from minnow.cinfer import load
 from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
 from minnow.cli.replay import find
 from minnow.envs.shapes import Circle, Rect
 from minnow.export import Discrete, export
+from minnow.export.format import read
 from minnow.web import server, site
 from minnow.web.game import PERSON, POLICY, Game
 
@@ -330,6 +333,31 @@ def test_sliders_turn_parameters(visit: Callable[..., Visit], host: Host) -> Non
     assert demo(page, "for (let i = 0; i < 300; i += 1) game.tick(); return game.hash()") != high
 
 
+def test_what_the_policy_sees_and_makes_of_it(visit: Callable[..., Visit], host: Host, policy: bytes) -> None:
+    """Loaded when it is opened; its numbers are those of the library."""
+    page = visit(service_workers="block", strict=False).open(f"{host.address}pong.html")
+    paused(page)
+    demo(page, "for (let i = 0; i < 41; i += 1) game.tick()")
+    wanted = demo(page, "return Object.values(demo.store.parts).map((each) => new URL(each).pathname)")
+    assert wanted and not set(wanted) & set(
+        page.evaluate("performance.getEntriesByType('resource').map((e) => new URL(e.name).pathname)")
+    )
+    page.get_by_text("Inside the policy", exact=True).press("Enter")
+    expect(page.get_by_text("own y", exact=True)).to_be_visible()
+    page.get_by_text("Layers", exact=True).press("Enter")
+    expect(page.get_by_role("img", name=re.compile("^linear")).first).to_be_visible()
+    made = load(policy)
+    graph = read(policy).graph
+    values = [i for i, value in enumerate(graph.values) if value.dtype == "f32" and i >= len(graph.inputs)]
+    obs, found = demo(
+        page, "return [[...game.observation(0, 0)], args[0].map((i) => [...game.activation(0, i)])]", values
+    )
+    session = made.session(1, keep=True)
+    session.step(np.array([obs], np.float32))
+    for value, numbers in zip(values, found, strict=True):
+        assert np.array_equal(session.activation(value), np.array(numbers, np.float32)), value
+
+
 def test_back_and_forth_in_time(visit: Callable[..., Visit], host: Host) -> None:
     """By key, by the bar, and on from there as it was played."""
     page = visit().open(f"{host.address}pong.html")
@@ -515,7 +543,6 @@ def broken(policy: bytes) -> dict[str, bytes]:
 def test_refused_policies_are_numbered(
     visit: Callable[..., Visit], host: Host, policy: bytes, how: str, tmp_path: Path
 ) -> None:
-    from minnow.cinfer import load
     from minnow.cinfer.errors import MinnowError
 
     data = broken(policy)[how]

@@ -14,6 +14,8 @@ from page_scripts import node
 from playwright.sync_api import Browser, expect
 from werkzeug.serving import make_server
 
+from minnow.export.format import read
+from minnow.export.ops import KINDS
 from minnow.web import site
 from minnow.web.watch import Feed, watching
 
@@ -31,6 +33,7 @@ CARDS = {
     "share",
     "learn",
     "meter",
+    "insight",
 }
 ONE_MORE = """
 import { make } from "../dom.js";
@@ -63,6 +66,28 @@ def test_the_list_of_panels_holds_every_card(tmp_path: Path) -> None:
     names = json.loads(node(tmp_path, script))
     assert not CARDS - set(names) and len(names) == len(set(names))
     assert set(names) == {path.stem for path in (PLAYER / "panels").glob("*.js")}  # a file each, and none beside
+
+
+NETWORK = """
+import { readFileSync } from "node:fs";
+import { OPERATIONS, network } from "./player/insight/network.js";
+const nets = process.argv.slice(2).map((file) => network(readFileSync(file)));
+console.log(JSON.stringify([OPERATIONS, nets]));
+"""
+
+
+def test_the_page_reads_networks(tmp_path: Path) -> None:
+    """Names of operations are those of the register; layers and states of every shipped policy have their shapes."""
+    shutil.copytree(PLAYER, tmp_path / "player")
+    files = sorted((site.HERE / "policies").glob("*.minnow"))
+    operations, nets = json.loads(node(tmp_path, NETWORK, *map(str, files)))
+    assert operations == {str(KINDS[name].code): name for name in operations.values()}
+    for file, net in zip(files, nets, strict=True):
+        graph = read(file.read_bytes()).graph
+        shapes = [list(graph.values[layer["value"]].shape) for layer in net["layers"]]
+        assert shapes == [layer["shape"] for layer in net["layers"]] and len(shapes) >= 2, file
+        assert [state["words"] for state in net["states"]] == [state.name for state in graph.states]
+        assert [state["value"] for state in net["states"]] == [state.after for state in graph.states]
 
 
 def test_the_element_is_small() -> None:

@@ -597,9 +597,9 @@ const void *game_observation(const Game *game, uint32_t slot, uint32_t group) {
     const int known = slot < ENV_SLOTS && group < ENV_GROUPS && game->obs[group];
     return known ? (const uint8_t *)game->obs[group] + slot * env_group_bytes(group) : NULL;
 }
-const float *game_activation(const Game *game, uint32_t slot, const char *name, uint32_t *size) {
+const float *game_activation(const Game *game, uint32_t slot, uint32_t value, uint32_t *size) {
     const minnow_session *session = game_session(game, slot);
-    return session ? minnow_activation(session, slot, name, size) : NULL;
+    return session ? minnow_activation_at(session, slot, value, size) : NULL;
 }
 
 uint32_t game_draw(Game *game, uint32_t slot, float aspect) {

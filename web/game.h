@@ -92,11 +92,11 @@ float game_value(const Game *game, uint32_t slot);
 const void *game_chosen(const Game *game, uint32_t slot); /* what it would do: int32 or float, [heads] */
 const void *game_action(const Game *game, uint32_t slot); /* in force, whoever drives; of the same form */
 /* What it was made of. A group of the player's observation, [numbers] of its type; NULL: it is for the critic alone, or
- * there is no policy. A value of the network by its name in the policy's file, [*size]; NULL: there is none, or more
- * than GAME_MOST_SHOWN players. */
+ * there is no policy. A value of the network by its place in the policy's file, [*size]; NULL: there is no such one in
+ * float32, or there are more than GAME_MOST_SHOWN players. */
 enum { GAME_MOST_SHOWN = 64 };
 const void *game_observation(const Game *game, uint32_t slot, uint32_t group);
-const float *game_activation(const Game *game, uint32_t slot, const char *name, uint32_t *size);
+const float *game_activation(const Game *game, uint32_t slot, uint32_t value, uint32_t *size);
 
 /* Makes the draw list of what is in focus; returns how many EnvShapes it has. game_shapes() holds at most as many as
  * the environment declares: a longer list is a fault of the environment, which the host reports. */

@@ -184,6 +184,9 @@ MINNOW_API const float *minnow_action_box(const minnow_session *session);    /* 
 /* A value by its name in the file, for one agent: [*size]. NULL if there is none, or without MINNOW_KEEP. */
 MINNOW_API const float *minnow_activation(const minnow_session *session, uint32_t agent, const char *name,
                                           uint32_t *size);
+/* The same by the value's place in the file, whether or not it has a name; NULL if it is not MINNOW_F32. */
+MINNOW_API const float *minnow_activation_at(const minnow_session *session, uint32_t agent, uint32_t value,
+                                             uint32_t *size);
 
 /* Clears one agent's recurrent state (when its episode ends). Returns MINNOW_OK or MINNOW_E_AGENT. */
 MINNOW_API int32_t minnow_reset(minnow_session *session, uint32_t agent);

@@ -144,12 +144,20 @@ MINNOW_API const float *minnow_action_box(const minnow_session *session) {
 MINNOW_API const float *minnow_activation(const minnow_session *session, uint32_t agent, const char *name,
                                           uint32_t *size) {
     const minnow_policy *p = session->policy;
-    for (uint32_t i = 0; i < p->values && (session->flags & MINNOW_KEEP) && agent < session->agents; i++)
-        if (p->value[i].dtype == MINNOW_F32 && name[0] && strcmp(name, p->value[i].name) == 0) {
-            *size = p->value[i].shape.elements;
-            return mnw_at(session, i, agent);
-        }
-    return NULL;
+    uint32_t value = 0;
+    while (value < p->values && (!name[0] || strcmp(name, p->value[value].name) != 0))
+        value++;
+    return minnow_activation_at(session, agent, value, size);
+}
+
+MINNOW_API const float *minnow_activation_at(const minnow_session *session, uint32_t agent, uint32_t value,
+                                             uint32_t *size) {
+    const minnow_policy *p = session->policy;
+    if (!(session->flags & MINNOW_KEEP) || agent >= session->agents || value >= p->values ||
+        p->value[value].dtype != MINNOW_F32)
+        return NULL;
+    *size = p->value[value].shape.elements;
+    return mnw_at(session, value, agent);
 }
 
 MINNOW_API int32_t minnow_reset(minnow_session *session, uint32_t agent) {

@@ -60,6 +60,8 @@ export class PolicyError extends Error {
  * @property {(game: number, slot: number) => number} game_value
  * @property {(game: number, slot: number) => number} game_action
  * @property {(game: number, slot: number) => number} game_chosen
+ * @property {(game: number, slot: number, group: number) => number} game_observation
+ * @property {(game: number, slot: number, value: number, size: number) => number} game_activation
  * @property {(game: number, slot: number, aspect: number) => number} game_draw
  * @property {(game: number) => number} game_shapes
  */
@@ -506,6 +508,32 @@ export class Game {
     return this.spec.action_type === "box"
       ? new Float32Array(buffer, at, this.spec.head.length)
       : new Int32Array(buffer, at, this.spec.head.length);
+  }
+
+  /**
+   * What a player's policy observed last; empty without a policy, and of what is for the critic alone.
+   *
+   * @param {number} slot
+   * @param {number} group of the specification
+   */
+  observation(slot, group) {
+    const at = this.core.game_observation(this.at, slot, group);
+    const { type, shape } = this.spec.group[group];
+    const size = at ? shape.reduce((all, one) => all * one, 1) : 0;
+    const { buffer } = this.core.memory;
+    return type === "u8" ? new Uint8Array(buffer, at, size) : new Float32Array(buffer, at, size);
+  }
+
+  /**
+   * A value of a player's network, as it was computed last; empty where there is none in float32, and with very many players.
+   *
+   * @param {number} slot
+   * @param {number} value its place in the policy's file
+   */
+  activation(slot, value) {
+    const { core, at, scratch } = this;
+    const found = core.game_activation(at, slot, value, scratch);
+    return new Float32Array(core.memory.buffer, found, found ? new Uint32Array(core.memory.buffer, scratch, 1)[0] : 0);
   }
 
   /**

@@ -14,6 +14,7 @@
 
 import { foot } from "./panels/foot.js";
 import { help } from "./panels/help.js";
+import { insight } from "./panels/insight.js";
 import { learn } from "./panels/learn.js";
 import { meter } from "./panels/meter.js";
 import { players } from "./panels/players.js";
@@ -34,6 +35,7 @@ export const PANELS = {
   players,
   learn,
   thoughts,
+  insight,
   world,
   meter,
   policy,

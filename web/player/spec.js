@@ -7,7 +7,9 @@
  * @typedef {{kind: number, name: string, doc: string, pointer: string, uses: ("target" | "at" | "way" | "value")[]}} Gesture
  * @typedef {{kinds: Record<number, string>, size: number, at: Record<string, number>}} Abi how a draw list is read: names
  *   of kinds, bytes of a shape, offsets of its members
- * @typedef {{name: string, type: "f32" | "u8", shape: number[]}} Group of an observation
+ * @typedef {{name: string, low: number, high: number}} Field
+ * @typedef {{name: string, type: "f32" | "u8", kind: string, shape: number[], critic: boolean, fields: Field[]}} Group of an observation;
+ *   `kind`: "fields", "planes", "set", or "present", which of a set are there; `critic`: for training alone
  * @typedef {object} Spec
  * @property {string} name
  * @property {string} title
