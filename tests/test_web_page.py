@@ -543,8 +543,6 @@ def broken(policy: bytes) -> dict[str, bytes]:
 def test_refused_policies_are_numbered(
     visit: Callable[..., Visit], host: Host, policy: bytes, how: str, tmp_path: Path
 ) -> None:
-    from minnow.cinfer.errors import MinnowError
-
     data = broken(policy)[how]
     with pytest.raises(MinnowError) as python:
         load(data)
