@@ -1,11 +1,13 @@
 """Other trainers on the same environment, through its Gymnasium adapter, for `minnow bench solve ENV --peers`:
-Stable-Baselines3's PPO, and one in plain torch as CleanRL's single files write it (Huang et al., 2022). Each runs with
-its authors' settings on one thread."""
+Stable-Baselines3's PPO, one in plain torch as CleanRL's single files write it (Huang et al., 2022), and, where JAX is
+installed, one in JAX (jaxed.py). Each runs with its authors' settings; torch on one thread."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import gymnasium
@@ -16,7 +18,7 @@ from torch import nn
 from minnow.cinfer.errors import MinnowError, missing
 from minnow.envs.gym import GymEnv, GymVectorEnv
 
-Snapshot = tuple[float, float, int, dict[str, torch.Tensor]]  # seconds, the processor's, steps, weights
+Snapshot = tuple[float, float, int, Any]  # seconds, the processor's, steps, weights
 STEPS = 500_000  # of a schedule, where its authors name none
 SNAPSHOTS = 50
 
@@ -34,22 +36,41 @@ class Player:
         return self.greedy(obs).astype(np.int32).reshape(len(obs), 1)
 
 
-class Clock:
-    """Collects a snapshot of a module each 50th of the schedule, and says when the time is up."""
+@dataclass
+class Peer:
+    """What a trainer left: snapshots in order, who plays, and what gives the player a snapshot's weights."""
 
-    def __init__(self, module: nn.Module, steps: int, budget: float) -> None:
-        self.module, self.every, self.budget = module, steps // SNAPSHOTS, budget
+    snapshots: list[Snapshot]
+    player: Player
+    load: Callable[[Any], Any]
+
+
+class Clock:
+    """Collects what `weights` gives each 50th of the schedule, and says when the time is up."""
+
+    def __init__(self, weights: Callable[[], Any], steps: int, budget: float) -> None:
+        self.weights, self.every, self.budget = weights, steps // SNAPSHOTS, budget
         self.start, self.processor, self.snapshots = time.perf_counter(), time.process_time(), list[Snapshot]()
 
     def goes_on(self, steps: int) -> bool:
         passed = time.perf_counter() - self.start
         if passed >= self.budget or steps // self.every > len(self.snapshots):
-            weights = {name: leaf.clone() for name, leaf in self.module.state_dict().items()}
-            self.snapshots.append((passed, time.process_time() - self.processor, steps, weights))
+            self.snapshots.append((passed, time.process_time() - self.processor, steps, self.weights()))
         return passed < self.budget
 
 
-def stable_baselines3(name: str, seed: int, budget: float) -> tuple[list[Snapshot], Player, nn.Module]:
+def discrete(name: str, vector: GymVectorEnv) -> int:
+    """How many choices its one discrete action has."""
+    if not isinstance(vector.single_action_space, gymnasium.spaces.Discrete):
+        raise MinnowError(f"--peers needs an environment with one discrete action, which {name} does not have.")
+    return int(vector.single_action_space.n)
+
+
+def _copy(module: nn.Module) -> Callable[[], dict[str, torch.Tensor]]:
+    return lambda: {name: leaf.clone() for name, leaf in module.state_dict().items()}
+
+
+def stable_baselines3(name: str, seed: int, budget: float) -> Peer:
     """With the settings of RL Zoo for CartPole, else the library's own for eight environments."""
     try:
         from stable_baselines3 import PPO
@@ -71,9 +92,10 @@ def stable_baselines3(name: str, seed: int, budget: float) -> tuple[list[Snapsho
 
     vector = DummyVecEnv([lambda i=i: Monitor(GymEnv(name, seed=seed, first_index=i)) for i in range(8)])
     model = PPO("MlpPolicy", vector, seed=seed, device="cpu", **settings)
-    clock = Clock(model.policy, steps, budget)
+    clock = Clock(_copy(model.policy), steps, budget)
     model.learn(steps, callback=Watch())
-    return clock.snapshots, Player(lambda obs: model.policy.predict(obs, deterministic=True)[0]), model.policy
+    player = Player(lambda obs: model.policy.predict(obs, deterministic=True)[0])
+    return Peer(clock.snapshots, player, model.policy.load_state_dict)
 
 
 class Plain(nn.Module):
@@ -96,18 +118,17 @@ class Plain(nn.Module):
         self.critic, self.actor = body(1, 1.0), body(choices, 0.01)
 
 
-def plain(name: str, seed: int, budget: float) -> tuple[list[Snapshot], Player, nn.Module]:
+def plain(name: str, seed: int, budget: float) -> Peer:
     """One file's worth of PPO: 4 environments, 128 steps, 4 epochs of 4 minibatches, learning rate 2.5e-4 falling to 0,
     gamma 0.99, lambda 0.95, entropy 0.01."""
     torch.manual_seed(seed)
     count, horizon, rate = 4, 128, 2.5e-4
     vector = GymVectorEnv(name, count, seed=seed)
-    if not isinstance(vector.single_action_space, gymnasium.spaces.Discrete):
-        raise MinnowError(f"--peers needs an environment with one discrete action, which {name} does not have.")
+    choices = discrete(name, vector)
     size = int(np.prod(vector.single_observation_space.shape or ()))
-    agent = Plain(size, int(vector.single_action_space.n))
+    agent = Plain(size, choices)
     optimizer = torch.optim.Adam(agent.parameters(), lr=rate, eps=1e-5)
-    clock = Clock(agent, STEPS, budget)
+    clock = Clock(_copy(agent), STEPS, budget)
     obs, actions = torch.zeros(horizon, count, size), torch.zeros(horizon, count, dtype=torch.int64)
     log_probs, rewards, dones, values = (torch.zeros(horizon, count) for _ in range(4))
     now, done = _flat(vector.reset(seed=seed)[0]), torch.zeros(count)
@@ -141,7 +162,7 @@ def plain(name: str, seed: int, budget: float) -> tuple[list[Snapshot], Player, 
         with torch.no_grad():
             return agent.actor(_flat(seen)).argmax(-1).numpy()
 
-    return clock.snapshots, Player(act), agent
+    return Peer(clock.snapshots, Player(act), agent.load_state_dict)
 
 
 def _flat(obs: np.ndarray) -> torch.Tensor:
@@ -177,4 +198,17 @@ def _learn(
     optimizer.step()
 
 
-PEERS = {"stable-baselines3": stable_baselines3, "plain torch": plain}
+def jaxed(name: str, seed: int, budget: float) -> Peer | None:
+    """None where JAX is not installed."""
+    if not all(find_spec(package) for package in ("jax", "optax")):
+        return None
+    from minnow.bench import jaxed
+
+    return jaxed.measure(name, seed, budget)
+
+
+PEERS: dict[str, Callable[[str, int, float], Peer | None]] = {
+    "stable-baselines3": stable_baselines3,
+    "plain torch": plain,
+    "jax": jaxed,
+}

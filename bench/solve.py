@@ -17,7 +17,7 @@ from minnow.bench import Measured, Say
 from minnow.bench.keep import Keep
 from minnow.bench.seeds import check_seeds, fingerprint, wanted
 from minnow.bench.train import check_processes
-from minnow.cinfer.errors import MinnowError
+from minnow.cinfer.errors import MinnowError, install
 from minnow.train import config as configs
 from minnow.train import device, evaluation, group, run
 from minnow.train.config import Core
@@ -96,9 +96,12 @@ def others(name: str, seeds: int, bar: float, budget: float, say: Say) -> list[d
     found = []
     for peer, measure in PEERS.items():
         for seed in range(seeds):
-            snapshots, player, module = measure(name, seed, budget)
-            speed = round(snapshots[-1][2] / snapshots[-1][0])
-            row = {"trainer": peer, "seed": seed} | held(snapshots, name, bar, player, module.load_state_dict)
+            left = measure(name, seed, budget)
+            if left is None:
+                say(f"{peer}: left out: it is not installed: {install('jax')}")
+                break
+            speed = round(left.snapshots[-1][2] / left.snapshots[-1][0])
+            row = {"trainer": peer, "seed": seed} | held(left.snapshots, name, bar, left.player, left.load)
             found.append(row | {"steps_per_second": speed})
             took = f"{row['seconds']:.2f} s" if row["seconds"] is not None else f"not in {budget:g} s"
             say(f"{peer}, seed {seed}: {took}, score {row['score']:.2f}, {speed:,} steps/s")
