@@ -17,6 +17,7 @@ import tyro
 from minnow import envs
 from minnow.cinfer.errors import MinnowError, missing
 from minnow.cli import flags
+from minnow.cli.eval import player_of
 from minnow.cli.replay import find
 from minnow.web import shipped
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "record a game as GIF, PNG, MP4 or replay"
 USAGE = """usage: minnow record NAME -o FILE.gif|FILE.png|FILE.mp4|FILE.replay [options]
+       minnow record RUN|FILE.minnow --on SIMULATOR -o FILE.gif|FILE.png|FILE.mp4 [options]
        minnow record --replay FILE -o FILE.gif|FILE.png|FILE.mp4 [options]
 
 NAME is an environment's name, or the path of its folder: pong, ./orchard.
@@ -42,6 +44,8 @@ class Flags:
     env: Any
     out: Annotated[str, tyro.conf.arg(aliases=["-o"])] = ""
     """The file to write, .gif, .png, .mp4 or .replay."""
+    on: str = ""
+    """Of a run or a file in NAME's place: the simulator in which it plays, such as maniskill/PickCube-v1."""
     policy: str = ""
     """A .minnow file. Empty: the one that the game comes with, if there is one; `none`: the script."""
     replay: str = ""
@@ -69,12 +73,20 @@ def main(argv: list[str]) -> int:
         return 0 if argv and argv[0] in ("-h", "--help") else 2
     file, policy = (flags.value_of(flag, argv) for flag in ("--replay", "--policy"))
     found = find(file, *name[:1], policies=[policy] if policy else ()) if file else None
-    place = found.place if found else envs.place(name[0])
+    player: Any = None
+    if on := flags.value_of("--on", argv):
+        if len(name) != 1:
+            raise MinnowError(f"--on {on} needs a run or a file first: minnow record RUN --on {on} -o FILM.mp4")
+        player, place, _ = player_of(name[0], on=on)
+    else:
+        place = found.place if found else envs.place(name[0])
     spec = envs.spec(place)
     verb = " ".join(["minnow record", *name[:1]])
     chosen = flags.parse(Flags, [*name[1:], *rest], verb, Flags(flags.parameters(spec, {})))
     if isinstance(place, envs.Foreign):
-        return _foreign(place, chosen)
+        return _foreign(place, chosen, player)
+    if player is not None:
+        raise MinnowError(f"--on {on} is no simulator: name it in the run's place, and the policy by --policy.")
     whole = found.replay.ticks / spec.tick_rate if found else 6.0
     seconds = min(whole, 600.0) if chosen.seconds is None else chosen.seconds
     out = Path(chosen.out)
@@ -127,8 +139,8 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _foreign(ref: envs.Foreign, chosen: Flags) -> int:
-    """Films an environment that is not in C, as it draws itself, one picture a step."""
+def _foreign(ref: envs.Foreign, chosen: Flags, player: Any) -> int:
+    """Films an environment that is not in C, as it draws itself, one picture a step. player: None: that of --policy."""
     from minnow import cinfer
     from minnow.envs.foreign.vector import ForeignVector
     from minnow.train.evaluation import EVALUATION, FilePlayer
@@ -136,11 +148,16 @@ def _foreign(ref: envs.Foreign, chosen: Flags) -> int:
     out, seconds = Path(chosen.out), 6.0 if chosen.seconds is None else chosen.seconds
     if out.suffix not in KINDS[:-1]:
         raise MinnowError(f"-o is {chosen.out!r}: the file's name must end in {', '.join(KINDS[:-1])}.")
-    if ref.kind == "vector" or not chosen.policy or not 0 <= seconds <= 600 or not 16 <= chosen.width <= 4096:
+    if (
+        ref.kind == "vector"
+        or not (chosen.policy or player)
+        or not 0 <= seconds <= 600
+        or not 16 <= chosen.width <= 4096
+    ):
         raise MinnowError(
             f"{ref}: give --policy FILE.minnow, --seconds 0 to 600 and --width 16 to 4096, of gym: or pettingzoo:."
         )
-    player, spec = FilePlayer(cinfer.load(chosen.policy)), envs.spec(ref)
+    player, spec = player or FilePlayer(cinfer.load(chosen.policy)), envs.spec(ref)
     params = flags.changed(spec, chosen.env)
     vector = ForeignVector(ref, 1, seed=EVALUATION | chosen.seed, params=params, render=True)
     buffers = vector.buffers()

@@ -232,6 +232,8 @@ def evaluate(
     together = max(1, min(FOREIGN if spec.foreign else GROUP, ROWS // agents))
     if spec.foreign:
         threads = max(threads, cores())
+        if isinstance(place := envs.place(name), envs.Foreign) and place.simulator:
+            together = threads  # each has a scene of its own, which takes long to build
         together = math.ceil(episodes / math.ceil(episodes / together))
     from minnow.train.foreign import rows
 

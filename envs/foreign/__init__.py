@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .reference import KINDS, Foreign, reference
+from .reference import AT_END, KINDS, Foreign, reference
 
-__all__ = ["KINDS", "Foreign", "reference"]
+__all__ = ["AT_END", "KINDS", "Foreign", "reference"]

@@ -21,7 +21,7 @@ from gymnasium.envs.registration import load_env_creator
 from minnow.cinfer.errors import MinnowError, missing, unknown
 
 from ..spec import Param
-from .reference import Foreign
+from .reference import AT_END, Foreign
 from .spaces import GROUPS, MASK, Acts, Part, acts, parts
 
 SUCCESS = ("is_success", "success")  # what others call it in `info`
@@ -55,12 +55,14 @@ class Game:
     agents = 1
     masked = False
     success = False
+    at_end = False  # whether the score is success in the last step, rather than the return
+    progress: tuple[str, float] | None = None  # how `potential` is added to rewards, and by which gamma
     pauses = False  # whether a row is dead for a step between its episodes
     env: Any
 
     def attach(self, rows: Slice) -> None:
         self.rows = rows
-        self.sums = [[0.0, 0, 0.0] for _ in range(self.agents)]  # return, length, success of each life
+        self.sums = [[0.0, 0, 0.0, 0.0] for _ in range(self.agents)]  # return, length, success and last success
         self.obs = [(part, rows.array[f"obs.{part.group.name}"]) for part in self.parts]
         self.final = [(part, rows.array[f"final_obs.{part.group.name}"]) for part in self.parts]
         self.mask = rows.array["mask"]
@@ -86,19 +88,20 @@ class Game:
 
     def _life(self, agent: int) -> None:
         self.rows.alive[agent] = self.rows.reset[agent] = True
-        self.sums[agent] = [0.0, 0, 0.0]
+        self.sums[agent] = [0.0, 0, 0.0, 0.0]
 
     def _earn(self, agent: int, reward: float, info: Mapping[str, Any]) -> None:
         self.rows.reward[agent] = reward
         sums = self.sums[agent]
         sums[0] += reward
         sums[1] += 1
-        if self.success and not sums[2]:
-            sums[2] = float(any(np.any(info.get(key, False)) for key in SUCCESS))
+        if self.success:
+            sums[3] = float(any(np.any(info.get(key, False)) for key in SUCCESS))
+            sums[2] = max(sums[2], sums[3])
 
     def _end(self, agent: int, obs: Any, terminated: bool) -> None:
-        total, length, success = self.sums[agent]
-        self.rows.record[agent] = (total, total, length, success)
+        total, length, success, last = self.sums[agent]
+        self.rows.record[agent] = (last if self.at_end else total, total, length, success)
         self.rows.terminated[agent], self.rows.truncated[agent] = terminated, not terminated
         for part, array in self.final:
             part.put(part.find(obs), array[agent])
@@ -111,10 +114,12 @@ class Game:
 
 
 class Single(Game):
-    """An environment of Gymnasium."""
+    """An environment of Gymnasium. One whose attribute `potential` says how far the last state has come can have the
+    change of that added to its rewards."""
 
     def __init__(self, env: Any, name: str) -> None:
-        self.env = env
+        self.env, self.bare = env, getattr(env, "unwrapped", env)
+        self.at_end = getattr(self.bare, "score_name", "") == AT_END
         self.parts, self.acts = parts(env.observation_space, name), acts(env.action_space, name)
 
     def probe(self, seed: int) -> None:
@@ -128,18 +133,29 @@ class Single(Game):
     def begin(self, seed: int | None) -> None:
         obs, info = self.env.reset(seed=seed)
         self.rows.episodes[0] += 1
+        self.before = self.bare.potential if self.progress else 0.0
         self._life(0)
         self._see(0, obs, info)
 
     def step(self, actions: list[list]) -> None:
         obs, reward, terminated, truncated, info = self.env.step(self.acts.take(actions[0]))
         self._earn(0, float(reward), info)
+        if self.progress:
+            self.rows.reward[0] += self._gained(bool(terminated))
         if terminated or truncated:
             self._end(0, obs, bool(terminated))
             self.rows.over[0] = True
             self.begin(None)
         else:
             self._see(0, obs, info)
+
+    def _gained(self, terminated: bool) -> float:
+        """What the last step's progress pays, as rows.h has it."""
+        shaping, gamma = self.progress or ("none", 1.0)
+        before, self.before = self.before, self.bare.potential
+        if shaping == "difference":
+            return self.before - before
+        return (0.0 if terminated else gamma * self.before) - before
 
 
 class Many(Game):
@@ -244,10 +260,13 @@ def _any(given: Acts, mask: np.ndarray | None) -> list:
     return [0] * len(given.head) if mask is None else [int(part.argmax()) for part in np.split(mask, ends)]
 
 
-def game(ref: Foreign, params: Mapping[str, float], render: bool) -> Game:
+def game(ref: Foreign, params: Mapping[str, float], render: bool, randomize: float = 0.0) -> Game:
     """A new environment. Raises MinnowError where it cannot be had."""
-    given = {"render_mode": "rgb_array"} if render else {"num_envs": 2} if ref.kind == "vector" else {}
-    return {"gym": Single, "pettingzoo": Parallel, "vector": Many}[ref.kind](made(ref, params, **given), ref.name)
+    given: dict[str, Any] = {"render_mode": "rgb_array"} if render else {"num_envs": 2} if ref.kind == "vector" else {}
+    if randomize:
+        given["randomize"] = randomize
+    kind = {"pettingzoo": Parallel, "vector": Many}.get(ref.kind, Single)
+    return kind(made(ref, params, **given), ref.name)
 
 
 def made(ref: Foreign, params: Mapping[str, float], **given: Any) -> Any:
@@ -255,7 +274,8 @@ def made(ref: Foreign, params: Mapping[str, float], **given: Any) -> Any:
     creator, settings = _creator(ref)
     for found in parameters(creator, settings):
         if found.name in params:
-            kind = bool if found.high == 1 else int if found.scale == "integer" else float
+            whole = found.scale == "integer"
+            kind = bool if whole and found.high == 1 else int if whole else float
             settings[found.name] = kind(params[found.name])
     return creator(**settings | given)
 
@@ -286,6 +306,8 @@ def described(ref: Foreign, example: Game) -> dict[str, Any]:
         "masked": example.masked,
         "tick_rate": float(metadata.get("render_fps") or 30),
         "has_success": example.success,
+        "has_potential": hasattr(getattr(env, "unwrapped", env), "potential"),
+        "score_name": AT_END if example.at_end else "return",
         "param": parameters(creator, settings),
         "source_hash": digest.hexdigest(),
         "threshold": getattr(known, "reward_threshold", None),
@@ -293,8 +315,11 @@ def described(ref: Foreign, example: Game) -> dict[str, Any]:
 
 
 def parameters(creator: Callable[..., Any], settings: Mapping[str, Any]) -> list[Param]:
-    """The numbers that may be given to whoever makes the environment: its keywords with a number as default."""
+    """The numbers that may be given to whoever makes the environment: its keywords with a number as default, or what
+    its function `params` says."""
     found = []
+    if callable(told := getattr(creator, "params", None)):
+        return list(told())
     try:
         keywords = inspect.signature(creator).parameters
     except (TypeError, ValueError):
@@ -312,6 +337,10 @@ def parameters(creator: Callable[..., Any], settings: Mapping[str, Any]) -> list
 
 def _creator(ref: Foreign) -> tuple[Callable[..., Any], dict[str, Any]]:
     """What makes the environment, with the signature that shows its parameters, and what it is given already."""
+    if ref.simulator:
+        from ..simulators import creator
+
+        return creator(ref.kind, ref.target), {}
     if ref.kind == "pettingzoo":
         try:
             import pettingzoo  # noqa: F401

@@ -61,9 +61,7 @@ def declared(told: Mapping[str, Any]) -> ForeignSpec:
         shapes=0,
         idle=(0,) * len(head),
         action_repeat=1,
-        has_potential=False,
         has_script=False,
-        score_name="return",
         score_low=-np.inf,
         score_high=np.inf,
         view_width=0.0,
@@ -107,7 +105,7 @@ class Process:
         theirs.close()
         path = [str(Path.cwd()), *filter(None, sys.path)]
         common = {"name": ref.name, "memory": memory, "path": path, "first": first, "count": count}
-        text = {"params": {}, "render": False} | told | common
+        text = {"params": {}, "render": False, "randomize": 0.0} | told | common
         worker.send(self.channel, worker.SAID, json.dumps(text).encode())
 
     def answer(self) -> bytes:
@@ -181,6 +179,9 @@ class ForeignVector(Rows):
             "seed": secrets.randbits(63) if seed is None else seed,
             "params": dict(params or {}),
             "render": render,
+            "randomize": randomize,
+            "shaping": shaping,
+            "gamma": gamma,
         }
         count = max(1, min(threads, num_envs))
         ends = [num_envs * i // count for i in range(count + 1)]
@@ -261,21 +262,21 @@ def _close(workers: list[Process], memory: int) -> None:
 def _described(spec: ForeignSpec) -> dict[str, Any]:
     """What `declared` takes."""
     told = spec.to_json()
-    derived = ("slots", "shapes", "idle", "action_repeat", "has_potential", "has_script", "score_name", "score_low",
-               "score_high", "view_width", "view_height", "three_d", "control", "gesture")  # fmt: skip
+    derived = ("slots", "shapes", "idle", "action_repeat", "has_script", "score_low", "score_high", "view_width",
+               "view_height", "three_d", "control", "gesture")  # fmt: skip
     return {name: value for name, value in told.items() if name not in derived}
 
 
 def check(spec: Spec, agents: int | None, randomize: float, shaping: str, params: Mapping[str, float]) -> None:
-    """Raises MinnowError for what only environments in C can do."""
+    """Raises MinnowError for what this environment cannot do."""
     if agents not in (None, spec.agents):
         raise MinnowError(f"{spec.name} has {spec.agents} agents, and all are driven: there is no script for others.")
-    if randomize:
+    if randomize and not any(param.kind == "physics" for param in spec.param):
         raise MinnowError(
             f"{spec.name} is not in C, so Minnow cannot draw its parameters anew at each reset: leave out --randomize, "
             "or let the environment do it."
         )
-    if shaping != "none":
+    if shaping != "none" and not spec.has_potential:
         raise MinnowError(f"{spec.name} has no potential that could be added to rewards: leave out --train.shaping.")
     for name, value in params.items():
         spec.check(name, value)

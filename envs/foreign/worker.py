@@ -65,7 +65,7 @@ def serve(channel: socket.socket) -> None:
     doing = "could not be made"
     try:
         first, count = told["first"], told["count"]
-        made = [game(ref, told["params"], told["render"]) for _ in range(count)]
+        made = [game(ref, told["params"], told["render"], told["randomize"]) for _ in range(count)]
         if told["memory"] is None:
             doing = "failed in its first step"
             made[0].probe(0)
@@ -76,6 +76,7 @@ def serve(channel: socket.socket) -> None:
         array = Shared(Frame(spec, told["num_envs"]), told["memory"]).array
         for i, one in enumerate(made, first):
             one.masked, one.success = spec.masked, spec.has_success
+            one.progress = (told["shaping"], told["gamma"]) if told["shaping"] != "none" else None
             one.attach(Slice(array, i, spec.agents))
         rows = slice(first * spec.agents, (first + count) * spec.agents)
         cleared = [array[name][rows] for name in ("reward", "terminated", "truncated", "reset")]
