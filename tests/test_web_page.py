@@ -26,7 +26,7 @@ from minnow.envs.shapes import Circle, Rect
 from minnow.export import Discrete, export
 from minnow.export.format import read
 from minnow.web import server, site
-from minnow.web.game import PERSON, POLICY, Game
+from minnow.web.game import PERSON, POLICY, RANDOM, Game
 
 SEED = 77
 
@@ -356,6 +356,57 @@ def test_what_the_policy_sees_and_makes_of_it(visit: Callable[..., Visit], host:
     session.step(np.array([obs], np.float32))
     for value, numbers in zip(values, found, strict=True):
         assert np.array_equal(session.activation(value), np.array(numbers, np.float32)), value
+
+
+def test_two_games_side_by_side(visit: Callable[..., Visit], host: Host, policy: bytes) -> None:
+    """Chance beside the policy on one seed; then this game with one action changed. The library plays each of them."""
+    page = visit().open(f"{host.address}pong.html")
+    paused(page)
+    page.get_by_text("Side by side", exact=True).press("Enter")
+    page.get_by_label("Policy beside it").select_option("chance")
+    page.get_by_role("button", name="Play both from the start").press("Enter")
+    expect(page.get_by_role("img", name="The game beside it: chance")).to_be_visible()
+    hashes = "return [...demo.store.twins, { game }].map((each) => each.game.hash())"
+    ticks = lambda count: demo(page, f"for (let i = 0; i < args[0]; i += 1) demo.store.tick(); {hashes}", count)  # noqa: E731
+    games = [Game("pong", policy, seed=SEED) for _ in range(4)]
+    games[0].drive(0, RANDOM)
+    for game in games[:2]:
+        game.tick(300)
+    assert ticks(300) == [games[0].hash(), games[1].hash()]
+    demo(page, "demo.seek(40)")
+    until(page, "[...demo.store.twins][0].game.ticks === 40")
+
+    demo(page, "demo.seek(100)")
+    games[2].tick(100)
+    instead = int(games[2].chosen()[0] + 1) % 3
+    page.get_by_text("Change one action here", exact=True).press("Enter")
+    page.get_by_label("move", exact=True).select_option(str(instead))
+    page.get_by_role("button", name="Branch off here").press("Enter")
+    expect(page.get_by_text(re.compile("From tick 100 on Player 1 does"))).to_be_visible()
+    until(page, "[...demo.store.twins][0].game.ticks === 100")
+    games[2].drive(0, PERSON)
+    games[2].act(0, instead)
+    games[2].tick(games[2].spec.action_repeat)
+    games[2].drive(0, POLICY)
+    games[2].tick(192)
+    games[3].tick(300)
+    for game in games[2:]:
+        game.tick(20 - game.ticks % 20)
+    apart = ticks(games[2].ticks - 100)
+    assert apart == [games[2].hash(), games[3].hash()] and apart[0] != apart[1]
+    expect(page.get_by_text(re.compile("The games part at tick 10[1-9]"))).to_be_visible()
+    # A turn of the world here is one there too.
+    demo(page, "game.turn(1, 1.5)")
+    for game in games[2:]:
+        game.event(0, 1, value=1.5)
+        game.tick(50)
+    assert ticks(50) == [games[2].hash(), games[3].hash()]
+    page.get_by_role("button", name="End").press("Enter")
+    assert demo(page, "return demo.store.twins.size") == 0
+
+    # Each player follows whom it is given.
+    page.get_by_label("Player 2").select_option("Random")
+    assert demo(page, "return [0, 1].map((slot) => game.driver(slot))") == [POLICY, RANDOM]
 
 
 def test_back_and_forth_in_time(visit: Callable[..., Visit], host: Host) -> None:

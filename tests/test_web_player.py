@@ -34,6 +34,7 @@ CARDS = {
     "learn",
     "meter",
     "insight",
+    "compare",
 }
 ONE_MORE = """
 import { make } from "../dom.js";

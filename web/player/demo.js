@@ -107,6 +107,7 @@ class MinnowDemo extends HTMLElement {
       if (signal.aborted) return;
       const store = (this.store = new Store(spec, module, whole, learn, parts));
       store.seed = seed(this) ?? store.seed;
+      store.paint = (canvas) => new Canvas(canvas, spec, space && new space.Space(spec, null));
       const furniture = this.#build(store, space && new space.Space(spec, stage?.Stage ?? null), places, veil, signal);
       const attributes = (this.#attributes = new Attributes(this, store, furniture, own, stages));
       await store.open(policy ? [policy] : [], policyName);

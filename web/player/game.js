@@ -292,7 +292,7 @@ export class Game {
   /**
    * Begins what was recorded, and goes on following it.
    *
-   * @param {import("./replay.js").Replay} replay of this environment and these policies
+   * @param {Pick<import("./replay.js").Replay, "inputs" | "ticks">} replay of this environment and these policies
    */
   follow({ inputs, ticks }) {
     this.put(inputs[0]);

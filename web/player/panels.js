@@ -12,6 +12,7 @@
  * @property {(game: import("./game.js").Game) => void} [frame] called after the ticks of a frame
  */
 
+import { compare } from "./panels/compare.js";
 import { foot } from "./panels/foot.js";
 import { help } from "./panels/help.js";
 import { insight } from "./panels/insight.js";
@@ -36,6 +37,7 @@ export const PANELS = {
   learn,
   thoughts,
   insight,
+  compare,
   world,
   meter,
   policy,

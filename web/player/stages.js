@@ -5,7 +5,7 @@ import { make } from "./dom.js";
 /** @typedef {{steps: number, fetch: () => Promise<Uint8Array>}} Stage */
 
 /** @param {number} steps */
-const words = (steps) => (steps >= 1e6 ? `${(steps / 1e6).toFixed(1)} M steps` : `${Math.round(steps / 1e3)} k steps`);
+export const stepsInWords = (steps) => (steps >= 1e6 ? `${(steps / 1e6).toFixed(1)} M steps` : `${Math.round(steps / 1e3)} k steps`);
 
 /**
  * @param {Stage[]} stages earliest first, the finished policy last
@@ -16,7 +16,7 @@ export function stageSlider(stages, chosen) {
   const last = stages.length - 1;
   const input = make("input", { type: "range", min: 0, max: last, step: 1, value: last, id: "stage" });
   const show = () => {
-    figure.textContent = words(stages[input.valueAsNumber].steps);
+    figure.textContent = stepsInWords(stages[input.valueAsNumber].steps);
     input.setAttribute("aria-valuetext", figure.textContent);
   };
   input.addEventListener("input", show);

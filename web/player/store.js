@@ -4,7 +4,7 @@
  */
 
 import { Clock } from "./clock.js";
-import { Game, PERSON, POLICY, PolicyError, SCRIPT } from "./game.js";
+import { Game, PERSON, POLICY, PolicyError, RANDOM, SCRIPT } from "./game.js";
 import { fetchModule } from "./loader.js";
 import { decode, encode, misfit } from "./replay.js";
 import { sha256 } from "./sha256.js";
@@ -13,6 +13,9 @@ import { sha256 } from "./sha256.js";
 /** @typedef {{error: unknown, ways: [string, () => void][]}} Fault what went wrong, and the ways out of it */
 
 const LEFT_OUT = [60, 80]; // error numbers: an operation or a kind of action that a module may lack
+
+/** @param {Uint8Array[]} files */
+const called = (files) => files.map((_, i) => (i ? `policy ${i + 1}` : "policy"));
 
 export class Store {
   /** @type {Game | null} */
@@ -25,10 +28,18 @@ export class Store {
   seed = 1;
   /** The policy's file. */
   policy = { name: "", size: 0 };
+  /** @type {string[]} what the game's policies are called where a player is given one */
+  names = [];
   /** @type {Stage[]} of the policy's training, earliest first */
   stages = [];
   message = "";
   wrong = false;
+  /** @type {Set<{follow: (game: Game) => void}>} games beside this one, which go where it goes: compare/twin.js */
+  twins = new Set();
+  /** @type {(canvas: HTMLCanvasElement) => import("./canvas.js").Canvas} a further picture */
+  paint = () => {
+    throw new Error("there is no picture");
+  };
   /** Whether the list of keys is open. */
   helping = false;
   /** @type {Fault | null} */
@@ -83,7 +94,7 @@ export class Store {
   async open(files, name) {
     const { spec } = this;
     try {
-      const game = await this.#create(files);
+      const game = await this.create(files);
       for (let slot = 0; slot < spec.slots; slot += 1) {
         const better = slot < spec.agents ? [POLICY, SCRIPT] : [SCRIPT, POLICY];
         game.drive(slot, better.find((driver) => this.offers(driver, slot, game)) ?? PERSON);
@@ -94,6 +105,7 @@ export class Store {
       this.person = -1;
       this.fault = null;
       this.policy = { name, size: files[0]?.length ?? 0 };
+      this.names = called(files);
       this.reset();
     } catch (error) {
       if (this.game) return this.#goOn(error);
@@ -146,7 +158,7 @@ export class Store {
    *
    * @param {Uint8Array[]} files
    */
-  async #create(files) {
+  async create(files) {
     try {
       return await Game.create(this.module, this.spec, files);
     } catch (error) {
@@ -165,7 +177,7 @@ export class Store {
    * @param {Game | null} game
    */
   offers(driver, slot, game = this.game) {
-    return driver === PERSON || (driver === POLICY ? Boolean(game?.seat(slot)) : this.spec.has_script);
+    return driver === PERSON || driver === RANDOM || (driver === POLICY ? Boolean(game?.seat(slot)) : this.spec.has_script);
   }
 
   /**
@@ -175,6 +187,38 @@ export class Store {
   seat(slot, policy) {
     this.game?.sit(slot, policy);
     this.changed();
+  }
+
+  /**
+   * Lets a slot follow a policy that need not be in the game yet; where it is not, the game begins afresh.
+   *
+   * @param {number} slot
+   * @param {() => Promise<Uint8Array>} fetch
+   * @param {string} name shown
+   */
+  async join(slot, fetch, name) {
+    const { game, spec } = this;
+    if (!game) return;
+    try {
+      const file = await fetch();
+      const hash = sha256(file);
+      const known = game.files.findIndex((each) => sha256(each) === hash) + 1;
+      if (!known) {
+        const more = await this.create([...game.files, file]);
+        for (let each = 0; each < spec.slots; each += 1) {
+          more.sit(each, game.seat(each));
+          more.drive(each, game.driver(each));
+        }
+        for (const { kind, slot, values } of game.journal.lasting) more.input(kind, slot, values);
+        this.names = [...this.names, name];
+        this.game = more;
+        this.reset();
+      }
+      this.seat(slot, known || game.files.length + 1);
+      this.drive(slot, POLICY);
+    } catch (error) {
+      this.#goOn(error);
+    }
   }
 
   /** @param {number} slot */
@@ -253,6 +297,7 @@ export class Store {
     const { game } = this;
     const entered = game?.journal.entered;
     game?.tick();
+    for (const twin of this.twins) if (game) twin.follow(game);
     if (game && game.journal === this.#replay.journal && game.ticks === this.#replay.ticks) {
       this.tell("The replay is over. Play on, or take over.", false);
       this.pause();
@@ -298,9 +343,10 @@ export class Store {
     }
     const fault = misfit(replay, this.spec, hashes);
     if (fault) throw new Error(fault);
-    const game = await this.#create(replay.policies.map((hash) => files[hashes.indexOf(hash)]));
+    const game = await this.create(replay.policies.map((hash) => files[hashes.indexOf(hash)]));
     game.follow(replay);
     this.#replay = { journal: game.journal, ticks: replay.ticks };
+    this.names = called(game.files);
     this.game = game;
     this.fault = null;
     this.message = "";

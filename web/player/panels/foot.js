@@ -1,8 +1,9 @@
 /** The foot of the picture: who plays and how to take over, whether the game is paused, and the way to the keys. */
 
 import { make } from "../dom.js";
-import { POLICY } from "../game.js";
 import { keyName, playerName } from "../spec.js";
+
+const WHO = ["The script plays", "The policy plays", "You play", "Chance plays"];
 
 /**
  * @param {import("../store.js").Store} store
@@ -20,7 +21,7 @@ export function foot(store) {
     settle(game) {
       const mine = store.person >= 0;
       const touch = matchMedia("(pointer: coarse)").matches && spec.control.some((control) => control.touch);
-      const who = game.driver(store.shown) === POLICY ? "The policy plays" : "The script plays";
+      const who = WHO[game.driver(store.shown)];
       chip.textContent = mine
         ? `You play${spec.slots > 1 ? ` ${playerName(spec, store.shown)}` : ""}${touch ? "" : " · Esc hands back"}`
         : `${who} · ${touch ? "touch" : names.join(" ")} to take over`;

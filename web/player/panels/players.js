@@ -1,12 +1,40 @@
 /** Who plays, the score, and the stages of the policy's training. */
 
 import { make, put } from "../dom.js";
-import { PERSON, POLICY, SCRIPT } from "../game.js";
+import { PERSON, POLICY, RANDOM, SCRIPT } from "../game.js";
 import { capital, number, playerName } from "../spec.js";
 import { MANY } from "./state.js";
-import { stageSlider } from "../stages.js";
+import { stageSlider, stepsInWords } from "../stages.js";
 
-const NAMES = ["Script", "Policy", "You"];
+/** @typedef {import("../store.js").Store} Store @typedef {import("../game.js").Game} Game */
+/** @typedef {{name: string, now: boolean, choose: () => void}} Choice `now`: it is the one in force */
+
+/**
+ * Whom a player may be driven by; of several players each may follow a policy of its own.
+ *
+ * @param {Store} store
+ * @param {Game} game
+ * @param {number} slot
+ * @returns {Choice[]}
+ */
+function choices(store, game, slot) {
+  const driver = game.driver(slot);
+  const follow = (/** @type {number} */ policy) => (game.seat(slot) === policy || store.seat(slot, policy), store.drive(slot, POLICY));
+  const policies = store.names.map((name, i) => ({
+    name: capital(name),
+    now: driver === POLICY && game.seat(slot) === i + 1,
+    choose: () => follow(i + 1),
+  }));
+  const others = /** @type {[string, number][]} */ ([["Script", SCRIPT], ["You", PERSON], ["Random", RANDOM]])
+    .filter(([, each]) => store.offers(each, slot))
+    .map(([name, each]) => ({ name, now: driver === each, choose: () => store.drive(slot, each) }));
+  const stages = store.spec.slots > 1 ? store.stages : [];
+  const joining = stages
+    .map(({ steps, fetch }) => ({ name: `policy, ${stepsInWords(steps)}`, fetch }))
+    .filter(({ name }) => !store.names.includes(name))
+    .map(({ name, fetch }) => ({ name: `${capital(name)}: new game`, now: false, choose: () => void store.join(slot, fetch, name) }));
+  return [...policies, ...others, ...joining];
+}
 
 /**
  * @param {import("../store.js").Store} store
@@ -16,7 +44,7 @@ export function players(store) {
   const { spec } = store;
   const many = spec.slots > MANY; // then one at a time is shown
   const drivers = Array.from({ length: many ? 1 : spec.slots }, (_, slot) => {
-    const chosen = () => store.drive(many ? store.shown : slot, Number(select.value));
+    const chosen = () => store.game && choices(store, store.game, many ? store.shown : slot)[select.selectedIndex].choose();
     const select = make("select", { id: `driver-${slot}`, onchange: chosen });
     return select;
   });
@@ -47,10 +75,8 @@ export function players(store) {
     settle(game) {
       seats.value = String(store.shown);
       drivers.forEach((select, index) => {
-        const slot = many ? store.shown : index;
-        const offered = [POLICY, SCRIPT, PERSON].filter((driver) => store.offers(driver, slot));
-        select.replaceChildren(...offered.map((driver) => new Option(NAMES[driver], String(driver))));
-        select.value = String(game.driver(slot));
+        const offered = choices(store, game, many ? store.shown : index);
+        select.replaceChildren(...offered.map(({ name, now }) => new Option(name, name, now, now)));
       });
       if (staged === store.stages) return;
       staged = store.stages;

@@ -3,7 +3,7 @@
 import { make, put } from "../dom.js";
 import { capital, number, playerName } from "../spec.js";
 
-const DRIVERS = ["the script", "the policy", "you"];
+const DRIVERS = ["the script", "the policy", "you", "chance"];
 export const MANY = 4; // players; of more, one at a time is shown and told of
 const PAUSE = 1000; // ms between two changes, so that a screen reader can follow
 
