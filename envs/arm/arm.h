@@ -13,122 +13,7 @@
  * policy of its 8 actions moves across unchanged. */
 #ifndef MINNOW_ENV_ARM_H
 #define MINNOW_ENV_ARM_H
-#include "../env.h"
-
-/* Where a difference of products stands beside a sum of products, as in every turn, gcc 12 fuses both in straight-line
- * code (vfmaddsub), whatever -ffp-contract says. */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-tree-slp-vectorize")
-#endif
-
-enum { ARM_JOINTS = 7, ARM_FINGERS = 2, ARM_MOVING = ARM_JOINTS + ARM_FINGERS, ARM_HEADS = ARM_JOINTS + 1 };
-enum { ARM_MOST_SUBSTEPS = 20 };
-
-#define ARM_BASE_X (-0.615f)
-#define ARM_TCP 0.1034f       /* from the hand's frame along its z to the point between the fingertips */
-#define ARM_TIP 0.112f        /* to the fingers' ends */
-#define ARM_FINGER_WIDE 0.01f /* half, along the hand's x */
-#define ARM_FINGER_THICK 0.014f
-#define ARM_OPEN 0.04f    /* of one finger, from the middle */
-#define ARM_SHUT (-0.01f) /* the gripper's lower target: fingers that meet press */
-#define ARM_SPEED 20.0f   /* no joint is faster, rad/s: for what breaks, not for what works */
-
-typedef struct Arm {
-    float q[ARM_MOVING][ENV_LANES], v[ARM_MOVING][ENV_LANES]; /* joints, then fingers */
-    float target[ARM_MOVING][ENV_LANES];
-    float hand[3][ENV_LANES], turn[4][ENV_LANES]; /* the hand's frame */
-} Arm;
-
-/* Where the joints are: what a Jacobian is made of. */
-typedef struct ArmChain {
-    float at[ARM_JOINTS][3][ENV_LANES], axis[ARM_JOINTS][3][ENV_LANES];
-} ArmChain;
-
-#define EACH_LANE(l) for (int l = 0; l < ENV_LANES; l++)
-#define ARM_PARAM(base, name) ((base)->param[P_##name])
-
-/* Of each joint: a and d of Denavit and Hartenberg, the sine of alpha, its limits, and its entry of the mass matrix's
- * diagonal at the rest position, gripper included. */
-typedef struct ArmJoint {
-    float a, d, bend, low, high, inertia, rest;
-} ArmJoint;
-static const ArmJoint arm_joint[ARM_JOINTS] = {
-    {0.0f, 0.333f, 0.0f, -2.8973f, 2.8973f, 1.9702f, 0.0f},
-    {0.0f, 0.0f, -1.0f, -1.7628f, 1.7628f, 2.3390f, 0.392699082f},
-    {0.0f, 0.316f, 1.0f, -2.8973f, 2.8973f, 1.4585f, 0.0f},
-    {0.0825f, 0.0f, 1.0f, -3.0718f, -0.0698f, 1.0343f, -1.96349541f},
-    {-0.0825f, 0.384f, -1.0f, -2.8973f, 2.8973f, 0.0271f, 0.0f},
-    {0.0f, 0.0f, 1.0f, -0.0175f, 3.7525f, 0.0545f, 2.35619449f},
-    {0.088f, 0.0f, 1.0f, -2.8973f, 2.8973f, 0.0067f, 0.785398163f},
-};
-#define ARM_FLANGE 0.107f      /* from the last joint to the hand, along z */
-#define ARM_FINGER_MASS 0.015f /* kg */
-#define ARM_EIGHTH 0.38268343f /* the hand is turned by -pi/4: sine and cosine of half of that */
-#define ARM_EIGHTH_C 0.92387953f
-
-/* a += scale times the z axis (k = 2) or the x axis (k = 0) of a turn. */
-static inline void arm_along(float a[3][ENV_LANES], float turn[4][ENV_LANES], int k, float scale) {
-    EACH_LANE(l) {
-        float w = turn[0][l], x = turn[1][l], y = turn[2][l], z = turn[3][l];
-        a[0][l] += scale * (k ? 2.0f * (x * z + w * y) : 1.0f - 2.0f * (y * y + z * z));
-        a[1][l] += scale * (k ? 2.0f * (y * z - w * x) : 2.0f * (x * y + w * z));
-        a[2][l] += scale * (k ? 1.0f - 2.0f * (x * x + y * y) : 2.0f * (x * z - w * y));
-    }
-}
-
-/* The hand's frame for joints q [7]; what the Jacobian needs, too, where chain is not NULL. */
-static void arm_place(const EnvBase *base, float q[ARM_MOVING][ENV_LANES], float at[3][ENV_LANES],
-                      float turn[4][ENV_LANES], ArmChain *chain) {
-    EACH_LANE(l) {
-        float half = 0.5f * ARM_PARAM(base, base_turn)[l];
-        at[0][l] = ARM_BASE_X + ARM_PARAM(base, base_x)[l];
-        at[1][l] = ARM_PARAM(base, base_y)[l];
-        at[2][l] = 0.0f;
-        turn[0][l] = env_cos(half);
-        turn[1][l] = turn[2][l] = 0.0f;
-        turn[3][l] = env_sin(half);
-    }
-    for (int i = 0; i < ARM_JOINTS; i++) {
-        const ArmJoint *joint = &arm_joint[i];
-        if (joint->a != 0.0f) {
-            arm_along(at, turn, 0, joint->a);
-        }
-        const float c = joint->bend == 0.0f ? 1.0f : 0.707106781f, s = joint->bend * 0.707106781f;
-        EACH_LANE(l) {
-            float half = 0.5f * q[i][l], cos = env_cos(half), sin = env_sin(half);
-            float w = turn[0][l] * c - turn[1][l] * s, x = turn[1][l] * c + turn[0][l] * s;
-            float y = turn[2][l] * c + turn[3][l] * s, z = turn[3][l] * c - turn[2][l] * s;
-            turn[0][l] = w * cos - z * sin;
-            turn[1][l] = x * cos + y * sin;
-            turn[2][l] = y * cos - x * sin;
-            turn[3][l] = z * cos + w * sin;
-        }
-        if (joint->d != 0.0f) {
-            arm_along(at, turn, 2, joint->d);
-        }
-        if (chain) {
-            memcpy(chain->at[i], at, sizeof chain->at[i]);
-            memset(chain->axis[i], 0, sizeof chain->axis[i]);
-            arm_along(chain->axis[i], turn, 2, 1.0f);
-        }
-    }
-    arm_along(at, turn, 2, ARM_FLANGE);
-    EACH_LANE(l) {
-        float w = turn[0][l], x = turn[1][l], y = turn[2][l], z = turn[3][l];
-        turn[0][l] = w * ARM_EIGHTH_C + z * ARM_EIGHTH;
-        turn[1][l] = x * ARM_EIGHTH_C - y * ARM_EIGHTH;
-        turn[2][l] = y * ARM_EIGHTH_C + x * ARM_EIGHTH;
-        turn[3][l] = z * ARM_EIGHTH_C - w * ARM_EIGHTH;
-    }
-}
-
-/* The point between the fingertips. */
-static inline void arm_tcp(const Arm *arm, int l, float tcp[3]) {
-    float w = arm->turn[0][l], x = arm->turn[1][l], y = arm->turn[2][l], z = arm->turn[3][l];
-    tcp[0] = arm->hand[0][l] + ARM_TCP * 2.0f * (x * z + w * y);
-    tcp[1] = arm->hand[1][l] + ARM_TCP * 2.0f * (y * z - w * x);
-    tcp[2] = arm->hand[2][l] + ARM_TCP * (1.0f - 2.0f * (x * x + y * y));
-}
+#include "dynamics.h"
 
 /* The exact answer of inertia I to a drive of stiffness k and damping d, for a time: (x, v) becomes (a x + b v,
  * c x + e v), x being measured from the target. Also where the drive is weakly damped, and swings. */
@@ -192,20 +77,34 @@ static inline float arm_pull(float gap, float v, float k, float d, float most, f
     return (env_clamp(free * k - d * v, -most, most) + d * v) / k;
 }
 
+/* Joints that move each other: the factored matrix of their implicit stages, and torques against them. */
+typedef struct ArmCoupled {
+    float a[ARM_JOINTS][ARM_MOST_UNKNOWNS][ENV_LANES], bias[ARM_JOINTS][ENV_LANES];
+} ArmCoupled;
+
 /* One control step on its way. */
 typedef struct ArmStep {
     float time[ENV_LANES];    /* of each part */
     int32_t parts[ENV_LANES]; /* how many, by lane */
     int32_t live[ENV_LANES];  /* whether the present part is one of the lane's */
     int most;                 /* parts of any lane */
+    int part, levels;         /* the present part; by bits, the levels of fidelity that there are in the block */
     float target[ARM_MOVING][ENV_LANES], goal[ARM_MOVING][ENV_LANES]; /* in this part, and once the delay is over */
     ArmResponse response[ARM_HEADS];                                  /* of the joints, and of a free finger */
+    float sag[ARM_JOINTS][ENV_LANES]; /* level 0: by which the arm's own weight shifts the drives' targets */
+    ArmLoad load;                     /* what arm/cube.h says that the hand carries */
+    ArmCoupled coupled[2];            /* of levels 1 and 2 */
     ArmChain chain;
 } ArmStep;
 
 static void arm_begin(State *s, EnvBase *base, const Arm *arm, const env_action (*action)[ENV_LANES], ArmStep *step) {
     step->most = arm_parts(s, base, step->time, step->parts);
     arm_aim(base, arm, action, step->goal);
+    memset(&step->load, 0, sizeof step->load);
+    step->levels = 0;
+    EACH_LANE(l) {
+        step->levels |= 1 << (int32_t)ARM_PARAM(base, level)[l];
+    }
     for (int i = 0; i < ARM_HEADS; i++) {
         const int finger = i == ARM_JOINTS;
         float inertia[ENV_LANES];
@@ -220,6 +119,7 @@ static void arm_begin(State *s, EnvBase *base, const Arm *arm, const env_action 
 
 /* Begins a part: which lanes it belongs to, and what the drives aim at. */
 static void arm_part(const EnvBase *base, const Arm *arm, int part, ArmStep *step) {
+    step->part = part;
     EACH_LANE(l) {
         step->live[l] = part < step->parts[l];
     }
@@ -242,12 +142,134 @@ static void arm_move(const EnvBase *base, Arm *arm, int i, const ArmStep *step) 
     EACH_LANE(l) {
         float friction = finger ? 0.0f : ARM_PARAM(base, joint_friction)[l];
         float q = arm->q[i][l], v = arm->v[i][l];
-        float x = -arm_pull(step->target[i][l] - q, v, k[l], d[l], most[l], friction);
+        float sag = finger ? 0.0f : step->sag[i][l];
+        float x = sag - arm_pull(step->target[i][l] - q, v, k[l], d[l], most[l], friction);
         float moved = q + (r->a[l] * x + r->b[l] * v - x), speed = r->c[l] * x + r->e[l] * v;
         float held = env_clamp(moved, low, high);
         speed = held == moved ? env_clamp(speed, -ARM_SPEED, ARM_SPEED) : 0.0f;
         arm->q[i][l] = step->live[l] ? held : q;
         arm->v[i][l] = step->live[l] ? speed : v;
+    }
+}
+
+/* The weight that level 0's drives carry, as it is at the step's beginning. */
+static void arm_sag(const EnvBase *base, const Arm *arm, ArmStep *step) {
+    int any = 0;
+    EACH_LANE(l) {
+        any |= ARM_PARAM(base, sag)[l] != 0.0f;
+    }
+    memset(step->sag, 0, sizeof step->sag);
+    if (any) {
+        float q[ARM_MOVING][ENV_LANES], hand[3][ENV_LANES], turn[4][ENV_LANES], still[ARM_JOINTS][ENV_LANES];
+        ArmBodies bodies;
+        memcpy(q, arm->q, sizeof q);
+        memset(still, 0, sizeof still);
+        arm_place(base, q, hand, turn, &step->chain);
+        arm_bodies(base, &step->chain, &step->load, &bodies);
+        arm_bias(&bodies, still, step->sag);
+        for (int i = 0; i < ARM_JOINTS; i++) {
+            EACH_LANE(l) {
+                step->sag[i][l] /= ARM_PARAM(base, stiffness)[l];
+            }
+        }
+    }
+}
+
+#define ARM_STAGE 0.292893219f /* 1 - 1 / sqrt 2 of a part */
+
+/* The accelerations at the end of an implicit stage that begins at q, v [7]; aim: what the drives seem to pull to. */
+static void arm_stage(const EnvBase *base, const ArmStep *step, ArmCoupled *c, float aim[ARM_JOINTS][ENV_LANES],
+                      float (*q)[ENV_LANES], float (*v)[ENV_LANES], float out[ARM_JOINTS][ENV_LANES]) {
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        EACH_LANE(l) {
+            float gap = aim[i][l] - q[i][l] - ARM_STAGE * step->time[l] * v[i][l];
+            out[i][l] = ARM_PARAM(base, stiffness)[l] * gap - ARM_PARAM(base, damping)[l] * v[i][l] - c->bias[i][l];
+        }
+    }
+    arm_back(ARM_JOINTS, c->a, out);
+}
+
+/* The matrix and the torques of a step (level 1), or of a part's middle (level 2). */
+static void arm_weigh(const EnvBase *base, Arm *arm, const ArmStep *step, int level, float aim[ARM_JOINTS][ENV_LANES],
+                      ArmCoupled *c) {
+    float q[ARM_MOVING][ENV_LANES], v[ARM_JOINTS][ENV_LANES], hand[3][ENV_LANES], turn[4][ENV_LANES];
+    ArmChain chain;
+    ArmBodies bodies;
+    memcpy(q, arm->q, sizeof q);
+    memset(v, 0, sizeof v);
+    for (int i = 0; level == 2 && i < ARM_JOINTS; i++) {
+        EACH_LANE(l) {
+            q[i][l] += 0.5f * step->time[l] * arm->v[i][l];
+        }
+    }
+    arm_place(base, q, hand, turn, &chain);
+    arm_bodies(base, &chain, &step->load, &bodies);
+    arm_mass(&bodies, c->a);
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        EACH_LANE(l) {
+            float t = ARM_STAGE * step->time[l];
+            c->a[i][i][l] += t * (ARM_PARAM(base, damping)[l] + t * ARM_PARAM(base, stiffness)[l]);
+        }
+    }
+    arm_factor(ARM_JOINTS, c->a);
+    if (level == 2) { /* speeds in the middle, by torques at the beginning's */
+        arm_bias(&bodies, arm->v, c->bias);
+        arm_stage(base, step, c, aim, arm->q, arm->v, v);
+        for (int i = 0; i < ARM_JOINTS; i++) {
+            EACH_LANE(l) {
+                v[i][l] = arm->v[i][l] + 0.5f * step->time[l] * v[i][l];
+            }
+        }
+    }
+    arm_bias(&bodies, v, c->bias);
+}
+
+/* Where joints that move each other, of level 1 or 2, get to in one part, and how fast: by two implicit stages, of
+ * second order and stiffly accurate (Alexander, 1977), so that no drive is too stiff. */
+static void arm_couple(const EnvBase *base, Arm *arm, ArmStep *step, int level, float to[ARM_JOINTS][ENV_LANES],
+                       float speed[ARM_JOINTS][ENV_LANES]) {
+    float aim[ARM_JOINTS][ENV_LANES], q[ARM_JOINTS][ENV_LANES], v[ARM_JOINTS][ENV_LANES], by[ARM_JOINTS][ENV_LANES];
+    ArmCoupled *c = &step->coupled[level - 1];
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        EACH_LANE(l) {
+            float gap = step->target[i][l] - arm->q[i][l];
+            aim[i][l] =
+                arm->q[i][l] + arm_pull(gap, arm->v[i][l], ARM_PARAM(base, stiffness)[l], ARM_PARAM(base, damping)[l],
+                                        ARM_PARAM(base, torque)[l], ARM_PARAM(base, joint_friction)[l]);
+        }
+    }
+    if (level == 2 || step->part == 0) {
+        arm_weigh(base, arm, step, level, aim, c);
+    }
+    arm_stage(base, step, c, aim, arm->q, arm->v, by);
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        EACH_LANE(l) {
+            float t = step->time[l], rest = (1.0f - ARM_STAGE) * t;
+            q[i][l] = arm->q[i][l] + rest * (arm->v[i][l] + ARM_STAGE * t * by[i][l]);
+            v[i][l] = arm->v[i][l] + rest * by[i][l];
+        }
+    }
+    arm_stage(base, step, c, aim, q, v, by);
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        EACH_LANE(l) {
+            float t = ARM_STAGE * step->time[l];
+            speed[i][l] = v[i][l] + t * by[i][l];
+            to[i][l] = q[i][l] + t * speed[i][l];
+        }
+    }
+}
+
+/* Moves the joints of the lanes that are of this level. */
+static void arm_take(const EnvBase *base, Arm *arm, const ArmStep *step, int level, float to[ARM_JOINTS][ENV_LANES],
+                     float speed[ARM_JOINTS][ENV_LANES]) {
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        EACH_LANE(l) {
+            int32_t takes = step->live[l] & ((int32_t)ARM_PARAM(base, level)[l] == level);
+            float held = env_clamp(to[i][l], arm_joint[i].low, arm_joint[i].high);
+            float v = held == to[i][l] ? env_clamp(speed[i][l], -ARM_SPEED, ARM_SPEED) : 0.0f;
+            arm->q[i][l] = takes ? held : arm->q[i][l];
+            arm->v[i][l] = takes ? v : arm->v[i][l];
+        }
     }
 }
 
@@ -293,8 +315,24 @@ static int arm_rest(const EnvBase *base, Arm *arm, const ArmChain *chain) {
 
 /* The arm goes through one part, fingers apart. */
 static void arm_swing(const EnvBase *base, Arm *arm, ArmStep *step) {
-    for (int i = 0; i < ARM_JOINTS; i++) {
-        arm_move(base, arm, i, step);
+    float q[3][ARM_JOINTS][ENV_LANES], v[3][ARM_JOINTS][ENV_LANES]; /* of levels 1 and 2 */
+    for (int level = 1; level < 3; level++) {
+        if (step->levels >> level & 1) {
+            arm_couple(base, arm, step, level, q[level], v[level]);
+        }
+    }
+    if (step->levels & 1) {
+        if (step->part == 0) {
+            arm_sag(base, arm, step);
+        }
+        for (int i = 0; i < ARM_JOINTS; i++) {
+            arm_move(base, arm, i, step);
+        }
+    }
+    for (int level = 1; level < 3; level++) {
+        if (step->levels >> level & 1) {
+            arm_take(base, arm, step, level, q[level], v[level]);
+        }
     }
     arm_place(base, arm->q, arm->hand, arm->turn, &step->chain);
     if (arm_rest(base, arm, &step->chain)) {

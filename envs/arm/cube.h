@@ -9,7 +9,7 @@
  * all. */
 #ifndef MINNOW_ENV_ARM_CUBE_H
 #define MINNOW_ENV_ARM_CUBE_H
-#include "solve.h"
+#include "arm.h"
 
 typedef struct Cube {
     float at[3][ENV_LANES], turn[4][ENV_LANES]; /* its middle */
@@ -135,7 +135,8 @@ static void cube_begin(const EnvBase *base, const Arm *arm, Cube *cube, const Ar
 }
 
 /* The table under the eight corners. */
-static void cube_on_table(const EnvBase *base, const Cube *cube, const ArmStep *step, CubeSystem *s) {
+ARM_APART static void cube_on_table(const EnvBase *restrict base, const Cube *restrict cube,
+                                    const ArmStep *restrict step, CubeSystem *restrict s) {
     for (int corner = 0; corner < 8; corner++) {
         const float x = corner & 1 ? 1.0f : -1.0f, y = corner & 2 ? 1.0f : -1.0f, z = corner & 4 ? 1.0f : -1.0f;
         EACH_LANE(l) {
@@ -228,8 +229,8 @@ static void cube_choose(const EnvBase *base, CubeTouch *touch) {
     }
 }
 
-static void cube_press(const EnvBase *base, const float open[ENV_LANES], const ArmStep *step, const CubeSystem *s,
-                       CubeTouch *touch) {
+ARM_APART static void cube_press(const EnvBase *restrict base, const float *restrict open, const ArmStep *restrict step,
+                                 const CubeSystem *restrict s, CubeTouch *restrict touch) {
     EACH_LANE(l) {
         float t = step->time[l], k = ARM_PARAM(base, hardness)[l], half = ARM_PARAM(base, cube_size)[l];
         float gap = touch->gap[l], x = touch->at[0][l] / half, y = touch->at[1][l] / half, z = touch->at[2][l] / half;
@@ -387,12 +388,26 @@ static void cube_move(const EnvBase *base, Cube *cube, const ArmStep *step, Cube
     }
 }
 
+/* A cube that both fingers hold is part of the hand for an arm whose joints move each other. */
+static void cube_load(const EnvBase *base, const Cube *cube, ArmStep *step) {
+    EACH_LANE(l) {
+        int32_t felt = (cube->squeeze[0][l] >= CUBE_GRASP) & (cube->squeeze[1][l] >= CUBE_GRASP);
+        float mass = felt & (ARM_PARAM(base, level)[l] > 0.0f) ? ARM_PARAM(base, cube_mass)[l] : 0.0f;
+        step->load.mass[l] = mass;
+        step->load.weight[l] = mass * ARM_PARAM(base, gravity)[l];
+        for (int k = 0; k < 3; k++) {
+            step->load.at[k][l] = cube->at[k][l];
+        }
+    }
+}
+
 /* Arm, fingers and cube go through one part together. */
 static void cube_swing(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step) {
     float before[3][ENV_LANES], before_turn[4][ENV_LANES];
     CubeSystem system;
     memcpy(before, arm->hand, sizeof before);
     memcpy(before_turn, arm->turn, sizeof before_turn);
+    cube_load(base, cube, step);
     arm_swing(base, arm, step);
     cube_begin(base, arm, cube, step, before, before_turn, &system);
     cube_on_table(base, cube, step, &system);

@@ -3,7 +3,7 @@
  * positions. */
 #ifndef MINNOW_ENV_ARM_INVERSE_H
 #define MINNOW_ENV_ARM_INVERSE_H
-#include "solve.h"
+#include "arm.h"
 
 /* Actions of the seven joints that bring the tcp to `place`, the hand looking straight down and turned about that by
  * `yaw`, as fast as the arm goes. */

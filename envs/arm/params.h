@@ -22,7 +22,9 @@
     P(base_turn, 0.0f, -0.1f, 0.1f, ENV_PHYSICS, ENV_LINEAR, "rad", "The base is turned so far to the left.")          \
     P(table, 0.0f, -0.05f, 0.05f, ENV_PHYSICS, ENV_LINEAR, "m", "Height of the table.")                                \
     P(noise, 0.0f, 0.0f, 0.05f, ENV_PHYSICS, ENV_LINEAR, "", "Deviation of what is added to each number observed.")    \
-    P(substeps, 5.0f, 1.0f, 20.0f, ENV_FIDELITY, ENV_INTEGER, "", "Parts in which a step is reckoned.")
+    P(sag, 0.0f, -0.3f, 0.3f, ENV_PHYSICS, ENV_LINEAR, "", "Share of the arm's weight that its drives must carry.")    \
+    P(substeps, 5.0f, 1.0f, 20.0f, ENV_FIDELITY, ENV_INTEGER, "", "Parts in which a step is reckoned.")                \
+    P(level, 0.0f, 0.0f, 2.0f, ENV_FIDELITY, ENV_INTEGER, "", "Joints: 0 each alone, 1 coupled, 2 full dynamics.")
 
 /* And those of a cube that it handles. */
 #define CUBE_PARAMS(P)                                                                                                 \

@@ -1,26 +1,53 @@
 /* solve.h: small systems of equations, one in each lane. */
 #ifndef MINNOW_ENV_ARM_SOLVE_H
 #define MINNOW_ENV_ARM_SOLVE_H
-#include "arm.h"
+#include "../env.h"
+
+/* Where a difference of products stands beside a sum of products, as in every turn, gcc 12 fuses both in straight-line
+ * code (vfmaddsub), whatever -ffp-contract says. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-tree-slp-vectorize")
+#endif
+
+#define EACH_LANE(l) for (int l = 0; l < ENV_LANES; l++)
 
 enum { ARM_MOST_UNKNOWNS = 8 };
 
-/* Solves a [n][n] x = b for a symmetric, positive definite a, of which the lower half is read; a and b are
- * overwritten, b by x. By L D L^T. */
-static inline void arm_solve(int n, float (*a)[ARM_MOST_UNKNOWNS][ENV_LANES], float (*b)[ENV_LANES]) {
+/* Of functions whose loops are unrolled where n is known. */
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
+#define ARM_UNROLLED __attribute__((always_inline))
+#define ARM_APART __attribute__((noinline))
+#else
+#define ARM_UNROLLED
+#define ARM_APART
+#endif
+
+/* Factors a symmetric, positive definite a [n][n], of which the lower half is read, as L D L^T. L and D take the lower
+ * half's place, L D the upper half's. */
+static inline ARM_UNROLLED void arm_factor(int n, float (*a)[ARM_MOST_UNKNOWNS][ENV_LANES]) {
     for (int j = 0; j < n; j++) {
-        for (int i = j + 1; i < n; i++) { /* a[j][i], of the upper half, keeps l d */
+        for (int i = j + 1; i < n; i++) {
             float share[ENV_LANES];
             EACH_LANE(l) {
                 share[l] = a[i][j][l] / a[j][j][l];
                 a[j][i][l] = a[i][j][l];
                 a[i][j][l] = share[l];
-                b[i][l] -= share[l] * b[j][l];
             }
             for (int k = j + 1; k <= i; k++) {
                 EACH_LANE(l) {
                     a[i][k][l] -= share[l] * a[j][k][l];
                 }
+            }
+        }
+    }
+}
+
+/* b becomes the x of a x = b, for a factored a. */
+static inline ARM_UNROLLED void arm_back(int n, float (*a)[ARM_MOST_UNKNOWNS][ENV_LANES], float (*b)[ENV_LANES]) {
+    for (int j = 0; j < n; j++) {
+        for (int i = j + 1; i < n; i++) {
+            EACH_LANE(l) {
+                b[i][l] -= a[i][j][l] * b[j][l];
             }
         }
     }
@@ -36,5 +63,11 @@ static inline void arm_solve(int n, float (*a)[ARM_MOST_UNKNOWNS][ENV_LANES], fl
         }
         memcpy(b[j], sum, sizeof sum);
     }
+}
+
+/* Both. */
+static inline ARM_UNROLLED void arm_solve(int n, float (*a)[ARM_MOST_UNKNOWNS][ENV_LANES], float (*b)[ENV_LANES]) {
+    arm_factor(n, a);
+    arm_back(n, a, b);
 }
 #endif
