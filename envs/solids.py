@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ from .shapes import (
 # web/player/solids.js draws the same: what changes here changes there.
 SEGMENTS = 16  # around a sphere, a cylinder or a capsule
 RINGS = 4  # from a sphere's equator to its pole
+PIECES = 6  # of a cylinder's or a capsule's length, none longer than its radius unless these are too few
 SQUARES = 64  # of a ground, along each side at most: more are drawn larger
 AMBIENT = 0.4
 SUN = Light(0xFFFFFFFF, 0, (0.48, 0.36, -0.8), 0.6)  # where a list has no light
@@ -75,7 +77,13 @@ def _cap() -> tuple[tuple[float, float], ...]:
 
 
 def _revolved(profile: list[tuple[float, float]]) -> np.ndarray:
-    """[faces][4][3]: a line of (height, radius), from below, turned around z."""
+    """[faces][4][3]: a line of (height, radius), from below, turned around z; what is long in pieces, since faces lie
+    over each other as wholes."""
+    whole, profile = profile, profile[:1]
+    for (low, inner), (high, outer) in pairwise(whole):
+        pieces = max(1, min(math.ceil((high - low) / max(inner, outer, 1e-9)), PIECES))
+        for k in range(1, pieces + 1):
+            profile.append((low + (high - low) * k / pieces, inner + (outer - inner) * k / pieces))
     turn = 2 * math.pi * np.arange(SEGMENTS + 1) / SEGMENTS
     ring = np.stack([np.cos(turn), np.sin(turn)], axis=1)
     points = np.array([[(*(r * xy), h) for xy in ring] for h, r in profile])  # [heights][segments + 1][3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 from sure import sure
 
 from minnow import envs
+from minnow.envs import shapes
 from minnow.train import evaluation
+from minnow.web.game import PERSON, Game
 
 REST = np.array([0, np.pi / 8, 0, -5 * np.pi / 8, 0, 3 * np.pi / 4, np.pi / 4])
 # a, d, alpha of Denavit and Hartenberg in Craig's form: Franka Emika, "Robot and interface specifications".
@@ -218,3 +221,37 @@ def test_nothing_breaks_at_the_corners(name: str) -> None:
             vector.step(b)
             assert np.isfinite(b.obs).all() and np.abs(b.obs).max() <= 30, corner
             assert np.isfinite(b.reward).all(), corner
+
+
+def test_a_person_moves_the_hand_in_space() -> None:
+    """Right, away and up as the camera looks, and round, with the hand looking down; the gripper stays as it was."""
+    game = Game("pick_cube", None, seed=3)
+    camera = next(shape for shape in game.draw(0, 1.32) if isinstance(shape, shapes.Camera3))
+    away = np.subtract(camera.target, camera.eye) * [1, 1, 0]
+    away /= np.linalg.norm(away)
+    axes = np.array([[away[1], -away[0], 0], away, [0, 0, 1]])
+
+    def hand() -> tuple[np.ndarray, float, np.ndarray]:
+        """The point between the pads, how far these are from each other, and how the hand is turned."""
+        boxes = [shape for shape in game.draw(0, 1.32) if isinstance(shape, shapes.Box3)]
+        left, right = (box for box in boxes if box.color == 0xF6885FFF)
+        middle = (np.array(left.centre) + right.centre) / 2
+        return middle, math.dist(left.centre, right.centre), np.array(left.turn)
+
+    game.drive(0, PERSON)
+    game.act(0, 0, 0, 0, 0, 0, 0, 0, -1)
+    game.tick(6)
+    for axis in range(3):
+        before, shut, _ = hand()
+        game.act(0, *np.eye(8)[axis].tolist())
+        game.tick(8)
+        after, width, turn = hand()
+        moved = axes @ (after - before)
+        assert 0.06 < moved[axis] < 0.16 and np.abs(np.delete(moved, axis)).max() < 0.02, (axis, moved)
+        assert width == pytest.approx(shut, abs=1e-3) and shut < 0.03
+        assert 2 * (turn[0] ** 2 + turn[3] ** 2) - 1 < -0.99  # its z is down
+    game.act(0, 0, 0, 0, 1, 0, 0, 0, 1)
+    _, _, before = hand()
+    game.tick(8)
+    _, width, turn = hand()
+    assert width > 0.08 and 0.2 < 2 * (np.arctan2(turn[2], turn[1]) - np.arctan2(before[2], before[1])) < 1.2

@@ -423,9 +423,16 @@ static void game_think(Game *game, uint32_t number) {
 /* What a person holds, as a possible action. */
 static void game_obey(Game *game, uint32_t slot) {
     Play *play = game->play;
+#ifdef ENV_HANDS
+    env_action meant[ENV_HEADS][ENV_LANES];
+    ENV_HANDS(&play->env, slot, play->held[slot], meant);
+#endif
     for (int head = 0; head < ENV_HEADS; head++) {
         const float held = play->held[slot][head];
-#ifdef ENV_CONTINUOUS
+#if defined(ENV_HANDS)
+        (void)held;
+        play->action[slot][head] = env_possible(meant[head][0], head);
+#elif defined(ENV_CONTINUOUS)
         play->action[slot][head] = env_possible(held, head);
 #else
         const int32_t size = env.spec.head[head].size, idle = env.spec.idle[head];

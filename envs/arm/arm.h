@@ -417,12 +417,4 @@ static inline void arm_see(const Arm *arm, int l, float *moving, float *pose) {
     {"joint1", 0, -1.0f, 1.0f, 0}, {"joint2", 0, -1.0f, 1.0f, 0}, {"joint3", 0, -1.0f, 1.0f, 0},                       \
         {"joint4", 0, -1.0f, 1.0f, 0}, {"joint5", 0, -1.0f, 1.0f, 0}, {"joint6", 0, -1.0f, 1.0f, 0},                   \
         {"joint7", 0, -1.0f, 1.0f, 0}, {"gripper", 0, -1.0f, 1.0f, 0}
-#define ARM_CONTROLS                                                                                                   \
-    {"Turn left", "KeyA,ArrowLeft", "button14,axis0-", 0, 0, 1.0f},                                                    \
-        {"Turn right", "KeyD,ArrowRight", "button15,axis0+", 0, 0, -1.0f},                                             \
-        {"Lean forwards", "KeyW", "axis1-", 0, 1, 1.0f}, {"Lean back", "KeyS", "axis1+", 0, 1, -1.0f},                 \
-        {"Stretch", "ArrowUp", "button12,axis3-", 0, 3, 1.0f}, {"Bend", "ArrowDown", "button13,axis3+", 0, 3, -1.0f},  \
-        {"Hand up", "KeyI", "button5", 0, 5, 1.0f}, {"Hand down", "KeyK", "button7", 0, 5, -1.0f},                     \
-        {"Turn hand left", "KeyJ", "axis2-", 0, 6, -1.0f}, {"Turn hand right", "KeyL", "axis2+", 0, 6, 1.0f},          \
-        {"Grip", "KeyG", "button0", 0, 7, -1.0f}, {"Let go", "KeyH", "button1", 0, 7, 1.0f}
 #endif

@@ -3,8 +3,6 @@
 #define MINNOW_ENV_ARM_PICTURE_H
 #include "arm.h"
 
-enum { ARM_SHAPES = 16 }; /* of the camera, the light, the table and the arm */
-
 /* The camera looks from the front left. At its target a unit of the view is a metre. */
 #define ARM_EYE_X 0.62f
 #define ARM_EYE_Y -0.95f
@@ -42,40 +40,94 @@ static void arm_draw_room(const EnvBase *base, int lane, EnvList *list) {
         far += (eye[k] - look[k]) * (eye[k] - look[k]);
     }
     env_camera3(list, eye, look, 2.0f * env_atan2(0.5f * ARM_VIEW_HEIGHT, env_sqrt(far)));
-    env_light(list, (const float[]){-0.3f, 0.5f, -0.8f}, 0.6f, 0xffffffff);
-    env_ground3(list, table, 0.8f, 0.7f, 0.1f, 0x22303eff, 0x283a4aff);
+    env_light(list, (const float[]){-0.35f, 0.45f, -0.8f}, 0.6f, 0xffffffff);
+    env_ground3(list, table, 0.8f, 0.7f, 0.1f, 0x55656fff, 0x5e6f7aff);
 }
 
+/* A disc or drum around an axis, a unit vector. */
+static void arm_drum(EnvList *list, const float at[3], const float axis[3], float radius, float half, uint32_t color) {
+    const float w = 1.0f + axis[2], size = env_sqrt(w * w + axis[0] * axis[0] + axis[1] * axis[1]);
+    const float turn[4] = {w / size, -axis[1] / size, axis[0] / size, 0.0f}; /* takes z to the axis */
+    const float down[4] = {0.0f, 1.0f, 0.0f, 0.0f};
+    env_cylinder3(list, at, radius, half, size > 1e-3f ? turn : down, color);
+}
+
+/* Links, joints at their ends and within them, the hand and its fingers. */
 static void arm_draw(const EnvBase *base, const Arm *arm, int lane, EnvList *list) {
-    const uint32_t shell = 0xe8ecefff, joint = 0x8fa3b3ff, dark = 0x3d4a57ff, pad = 0xf6885fff;
-    static const float thick[ARM_JOINTS] = {0.06f, 0.06f, 0.055f, 0.05f, 0.045f, 0.05f, 0.045f};
-    float q[ARM_MOVING][ENV_LANES], hand[3][ENV_LANES], turn[4][ENV_LANES], before[3];
+    const uint32_t shell = 0xeef2f4ff, joint = 0x33454fff, ring = 0x12a594ff, dark = 0x27323aff, pad = 0xf6885fff;
+    static const float thick[ARM_JOINTS] = {0.06f, 0.058f, 0.055f, 0.05f, 0.045f, 0.045f, 0.042f};
+    float q[ARM_MOVING][ENV_LANES], hand[3][ENV_LANES], turn[4][ENV_LANES], before[3], place[3];
     ArmChain chain;
     memcpy(q, arm->q, sizeof q);
     arm_place(base, q, hand, turn, &chain);
     before[0] = chain.at[0][0][lane];
     before[1] = chain.at[0][1][lane];
-    before[2] = 0.0f;
+    before[2] = 0.02f;
+    arm_drum(list, before, (const float[]){0.0f, 0.0f, 1.0f}, 0.1f, 0.02f, joint);
     for (int i = 1; i <= ARM_JOINTS; i++) {
-        float to[3];
+        float to[3], axis[3], middle[3];
         for (int k = 0; k < 3; k++) {
             to[k] = i < ARM_JOINTS ? chain.at[i][k][lane] : arm->hand[k][lane];
+            axis[k] = i < ARM_JOINTS ? chain.axis[i][k][lane] : 0.0f;
+            middle[k] = 0.5f * (before[k] + to[k]);
         }
         if (i != 5) { /* the sixth joint lies where the fifth does */
-            env_capsule3(list, before, to, thick[i - 1], i % 2 ? shell : joint);
+            env_capsule3(list, before, to, thick[i - 1], shell);
+        }
+        if (i == 1 || i == 3 || i == 5) { /* across the arm */
+            arm_drum(list, to, axis, thick[i - 1] + 0.006f, thick[i - 1] + 0.014f, joint);
+        } else if (i == 2) { /* along it: a seam */
+            arm_drum(list, middle, axis, thick[1] + 0.003f, 0.006f, ring);
+        } else if (i == ARM_JOINTS) {
+            for (int k = 0; k < 3; k++) {
+                axis[k] = chain.axis[ARM_JOINTS - 1][k][lane];
+            }
+            arm_drum(list, middle, axis, thick[6] + 0.003f, 0.006f, ring);
         }
         memcpy(before, to, sizeof before);
     }
     const float whole[4] = {arm->turn[0][lane], arm->turn[1][lane], arm->turn[2][lane], arm->turn[3][lane]};
-    float place[3];
-    arm_world(arm, lane, (const float[]){0.0f, 0.0f, 0.03f}, place);
-    env_box3(list, place, (const float[]){0.03f, 0.1f, 0.03f}, whole, shell);
+    arm_world(arm, lane, (const float[]){0.0f, 0.0f, 0.028f}, place);
+    env_box3(list, place, (const float[]){0.032f, 0.1f, 0.026f}, whole, shell);
+    arm_world(arm, lane, (const float[]){0.0f, 0.0f, 0.056f}, place);
+    env_box3(list, place, (const float[]){0.024f, 0.094f, 0.006f}, whole, dark);
     for (int side = 0; side < ARM_FINGERS; side++) {
         const float out = (arm->q[ARM_JOINTS + side][lane] + 0.5f * ARM_FINGER_THICK) * (side ? -1.0f : 1.0f);
         arm_world(arm, lane, (const float[]){0.0f, out, 0.075f}, place);
-        env_box3(list, place, (const float[]){ARM_FINGER_WIDE, 0.5f * ARM_FINGER_THICK, 0.017f}, whole, dark);
+        env_box3(list, place, (const float[]){ARM_FINGER_WIDE, 0.5f * ARM_FINGER_THICK, 0.017f}, whole, joint);
         arm_world(arm, lane, (const float[]){0.0f, out, 0.102f}, place);
         env_box3(list, place, (const float[]){ARM_FINGER_WIDE, 0.5f * ARM_FINGER_THICK, 0.01f}, whole, pad);
     }
+}
+
+/* How hard each finger is pressed, N [2], as arrows from outside: 2.5 mm for each newton. Nothing below 0.5 N. */
+static void arm_draw_grip(const Arm *arm, int lane, const float force[ARM_FINGERS], EnvList *list) {
+    const uint32_t color = 0xffc107ff;
+    for (int side = 0; side < ARM_FINGERS; side++) {
+        const float way = side ? -1.0f : 1.0f, length = 0.02f + 0.0025f * env_min(force[side], 40.0f);
+        const float tip = arm->q[ARM_JOINTS + side][lane] + ARM_FINGER_THICK + 0.006f;
+        float from[3], to[3], barb[3];
+        if (force[side] < 0.5f) {
+            continue;
+        }
+        arm_world(arm, lane, (const float[]){0.0f, way * (tip + length), 0.1f}, from);
+        arm_world(arm, lane, (const float[]){0.0f, way * tip, 0.1f}, to);
+        env_capsule3(list, from, to, 0.004f, color);
+        for (int up = -1; up <= 1; up += 2) {
+            arm_world(arm, lane, (const float[]){0.0f, way * (tip + 0.014f), 0.1f + 0.012f * (float)up}, barb);
+            env_capsule3(list, barb, to, 0.004f, color);
+        }
+    }
+}
+
+/* A goal in the air, and over which place of the table it is. */
+static void arm_draw_goal(const EnvBase *base, int lane, const float at[3], float radius, uint32_t color, uint32_t id,
+                          EnvList *list) {
+    const float foot[3] = {at[0], at[1], ARM_PARAM(base, table)[lane] + 0.001f};
+    const uint32_t faint = (color & 0xffffff00u) | 0x90u;
+    arm_drum(list, foot, (const float[]){0.0f, 0.0f, 1.0f}, radius, 0.001f, faint);
+    env_capsule3(list, foot, at, 0.0015f, faint);
+    env_sphere3(list, at, radius, color);
+    env_id(list, id);
 }
 #endif

@@ -8,7 +8,7 @@
 #define ENV_CONTINUOUS
 #define ENV_SLOTS 1
 #define ENV_HEADS 8
-#define ENV_SHAPES 20
+#define ENV_SHAPES 34
 #define ENV_OBS 42
 #include "../arm/params.h"
 #define ENV_PARAMS(P)                                                                                                  \
@@ -25,7 +25,7 @@
 #include "../env.h"
 #include "../arm/arm.h"
 #include "../arm/cube.h"
-#include "../arm/inverse.h"
+#include "../arm/hands.h"
 #include "../arm/picture.h"
 
 enum { GOAL = 1, CUBE = 2, MOVE = ENV_EVENT_CUSTOM };
@@ -163,8 +163,9 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
     cube_see(&s->cube, lane, pose);
     env_box3(list, pose, sides, pose + 3, cube_held(&s->cube, lane) ? 0xf2c14eff : 0xe4572eff);
     env_id(list, CUBE);
-    env_sphere3(list, (const float[]){s->goal[0][lane], s->goal[1][lane], s->goal[2][lane]}, 0.02f, 0x7bd389a0);
-    env_id(list, GOAL);
+    arm_draw_grip(&s->arm, lane, (const float[]){s->cube.squeeze[0][lane], s->cube.squeeze[1][lane]}, list);
+    arm_draw_goal(&s->base, lane, (const float[]){s->goal[0][lane], s->goal[1][lane], s->goal[2][lane]}, 0.02f,
+                  0x7bd389a0, GOAL, list);
 }
 
 static const EnvField fields[ENV_OBS] = {
@@ -190,7 +191,7 @@ static const EnvField fields[ENV_OBS] = {
 };
 static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fields}};
 static const EnvHead heads[ENV_HEADS] = {ARM_JOINT_HEADS};
-static const EnvControl controls[] = {ARM_CONTROLS};
+static const EnvControl controls[] = {HANDS_CONTROLS};
 static const EnvGesture gestures[] = {
     {MOVE, "Move", "Drag the goal elsewhere; drag the cube to kick it.", "drag", "target,at,way"}};
 

@@ -7,7 +7,7 @@
 #define ENV_CONTINUOUS
 #define ENV_SLOTS 1
 #define ENV_HEADS 8
-#define ENV_SHAPES 20
+#define ENV_SHAPES 28
 #define ENV_OBS 31
 #include "../arm/params.h"
 #define ENV_PARAMS(P)                                                                                                  \
@@ -22,7 +22,7 @@
     P(skill, 1.0f, 0.0f, 1.0f, ENV_WORLD, ENV_LINEAR, "", "Skill of the scripted player: how rarely it dozes.")
 #include "../env.h"
 #include "../arm/arm.h"
-#include "../arm/inverse.h"
+#include "../arm/hands.h"
 #include "../arm/picture.h"
 
 enum { GOAL = 1, MOVE_GOAL = ENV_EVENT_CUSTOM };
@@ -131,8 +131,7 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
     (void)view;
     arm_draw_room(&s->base, lane, list);
     arm_draw(&s->base, &s->arm, lane, list);
-    env_sphere3(list, goal, PARAM(near)[lane], s->reached[lane] ? 0x7bd389ff : 0xf2c14eff);
-    env_id(list, GOAL);
+    arm_draw_goal(&s->base, lane, goal, PARAM(near)[lane], s->reached[lane] ? 0x7bd389ff : 0xf2c14ec0, GOAL, list);
 }
 
 static const EnvField fields[ENV_OBS] = {
@@ -147,7 +146,7 @@ static const EnvField fields[ENV_OBS] = {
 };
 static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fields}};
 static const EnvHead heads[ENV_HEADS] = {ARM_JOINT_HEADS};
-static const EnvControl controls[] = {ARM_CONTROLS};
+static const EnvControl controls[] = {HANDS_CONTROLS};
 static const EnvGesture gestures[] = {
     {MOVE_GOAL, "Move the goal", "Drag the goal elsewhere.", "drag", "target,at,way"}};
 

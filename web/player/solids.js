@@ -9,6 +9,7 @@ import { css, render } from "./shapes.js";
 
 const SEGMENTS = 16; // around a sphere, a cylinder or a capsule
 const RINGS = 4; // from a sphere's equator to its pole
+const PIECES = 6; // of a cylinder's or a capsule's length, none longer than its radius unless these are too few
 const SQUARES = 64; // of a ground, along each side at most: more are drawn larger
 const AMBIENT = 0.4;
 const SUN = { ways: [-0.48, -0.36, 0.8], color: [1, 1, 1], strength: 0.6 }; // where a list has no light
@@ -46,17 +47,23 @@ function towards(way) {
 }
 
 /**
- * A line of heights and radii, from below, turned around z.
+ * A line of heights and radii, from below, turned around z; what is long in pieces, since faces lie over each other as wholes.
  *
  * @param {number[][]} profile
  */
 function revolved(profile) {
+  const line = profile.slice(0, 1);
+  for (const [i, [high, outer]] of profile.slice(1).entries()) {
+    const [low, inner] = profile[i];
+    const pieces = Math.max(1, Math.min(Math.ceil((high - low) / Math.max(inner, outer, 1e-9)), PIECES));
+    for (let k = 1; k <= pieces; k += 1) line.push([low + ((high - low) * k) / pieces, inner + ((outer - inner) * k) / pieces]);
+  }
   const ring = (/** @type {number} */ k, /** @type {number[]} */ [height, radius]) => {
     const angle = (2 * Math.PI * k) / SEGMENTS;
     return [radius * Math.cos(angle), radius * Math.sin(angle), height];
   };
-  return profile.slice(1).flatMap((above, i) =>
-    Array.from({ length: SEGMENTS }, (_, k) => [ring(k, profile[i]), ring(k + 1, profile[i]), ring(k + 1, above), ring(k, above)]),
+  return line.slice(1).flatMap((above, i) =>
+    Array.from({ length: SEGMENTS }, (_, k) => [ring(k, line[i]), ring(k + 1, line[i]), ring(k + 1, above), ring(k, above)]),
   );
 }
 

@@ -322,7 +322,7 @@ export class Stage {
   /** @param {number[]} f */
   #light(...[x, y, z, strength]) {
     this.#sun.userData.way = new Vector3(x, y, z).normalize();
-    this.#sun.intensity = 4 * strength;
-    this.#sky.intensity = 1.6;
+    this.#sun.intensity = 3.4 * strength;
+    this.#sky.intensity = 1.5;
   }
 }
