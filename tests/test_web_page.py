@@ -358,6 +358,22 @@ def test_what_the_policy_sees_and_makes_of_it(visit: Callable[..., Visit], host:
         assert np.array_equal(session.activation(value), np.array(numbers, np.float32)), value
 
 
+def test_a_policy_s_proof_speed_and_files(visit: Callable[..., Visit], host: Host, policy: bytes) -> None:
+    page = visit().open(f"{host.address}pong.html")
+    page.get_by_text("Policy file").press("Enter")
+    page.get_by_text("Proof, speed and files").press("Enter")
+    expect(page.get_by_text(re.compile("the largest difference from torch is .*e-"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"A step of all 2 players takes [\d.]+ µs here"))).to_be_visible()
+    found = {}
+    for name in ("Policy (.minnow)", "Card", "ONNX"):
+        with page.expect_download() as saved:
+            page.get_by_text(name, exact=True).click()
+        found[name] = Path(saved.value.path()).read_bytes()
+    assert found["Policy (.minnow)"] == policy
+    assert b"| Acts | move: stay, up, down |" in found["Card"] and b"\xc2\xb5s here" in found["Card"]
+    assert len(found["ONNX"]) > 1000
+
+
 def test_two_games_side_by_side(visit: Callable[..., Visit], host: Host, policy: bytes) -> None:
     """Chance beside the policy on one seed; then this game with one action changed. The library plays each of them."""
     page = visit().open(f"{host.address}pong.html")

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, expect
 from werkzeug.serving import make_server
 
 from minnow.export.format import read
+from minnow.export.header import header
 from minnow.export.ops import KINDS
 from minnow.web import site
 from minnow.web.watch import Feed, watching
@@ -89,6 +90,20 @@ def test_the_page_reads_networks(tmp_path: Path) -> None:
         assert shapes == [layer["shape"] for layer in net["layers"]] and len(shapes) >= 2, file
         assert [state["words"] for state in net["states"]] == [state.name for state in graph.states]
         assert [state["value"] for state in net["states"]] == [state.after for state in graph.states]
+
+
+HEADER = """
+import { readFileSync } from "node:fs";
+import { header } from "./player/proof/header.js";
+console.log(header(readFileSync(process.argv[2]), "swim", "swim.h", "A fish */ of\\nours"));
+"""
+
+
+def test_the_page_writes_the_same_c_header(tmp_path: Path) -> None:
+    shutil.copytree(PLAYER, tmp_path / "player")
+    file = site.HERE / "policies" / "cartpole.minnow"
+    made = node(tmp_path, HEADER, file)
+    assert made == header(file.read_bytes(), "swim", "swim.h", "A fish */ of\nours") + "\n"
 
 
 def test_the_element_is_small() -> None:

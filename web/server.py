@@ -28,6 +28,7 @@ TYPES = {
     ".svg": "image/svg+xml",
     ".wasm": "application/wasm",
     ".minnow": "application/octet-stream",
+    ".onnx": "application/octet-stream",
 }
 POLL = 0.5  # s between two looks at the sources
 
@@ -111,6 +112,8 @@ class Workshop:
                 paths[f"{demo.env}.wasm"] = demo.wasm()
                 if demo.policy:
                     paths[f"{demo.env}.minnow"] = demo.policy
+                if demo.onnx:
+                    paths[f"{demo.env}.onnx"] = demo.onnx
                 paths |= {f"{demo.env}-{steps}.minnow": path for steps, path in demo.stages.items()}
                 if demo.learns:
                     wanted = ("../player/learn/worker.js", f"{demo.env}-learn.wasm")

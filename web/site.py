@@ -77,6 +77,12 @@ class Demo:
         return {int(path.stem): path for path in sorted(folder.glob("*.minnow"), key=_steps)} if folder else {}
 
     @property
+    def onnx(self) -> Path | None:
+        """The policy's ONNX twin, where it lies beside the policy."""
+        twin = self.policy.with_suffix(".onnx") if self.policy else None
+        return twin if twin and twin.is_file() else None
+
+    @property
     def kilobytes(self) -> int:
         return round(self.policy.stat().st_size / 1024) if self.policy else 0
 
@@ -207,6 +213,7 @@ def manifest_of(demos: Iterable[Demo], files: dict[str, str]) -> dict[str, dict[
             "wasm": files[f"{demo.env}.wasm"],
             "whole": files.get(f"{demo.env}-whole.wasm"),
             "policy": files[f"{demo.env}.minnow"] if demo.policy else None,
+            "onnx": files.get(f"{demo.env}.onnx"),
             "space": files["space.js"] if demo.spec.three_d else None,
             "stage": files.get("stage.js") if demo.spec.three_d else None,
             "learn": files.get(f"{demo.env}-learn.json"),
@@ -290,6 +297,8 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
         writer.asset(f"{demo.env}.svg", demo.svg().encode())
         if demo.policy:
             writer.asset(f"{demo.env}.minnow", demo.policy.read_bytes())
+        if demo.onnx:
+            writer.asset(f"{demo.env}.onnx", demo.onnx.read_bytes())
         for steps, path in demo.stages.items():
             writer.asset(f"{demo.env}-{steps}.minnow", path.read_bytes())
         if demo.learns:

@@ -103,10 +103,11 @@ class MinnowDemo extends HTMLElement {
     const env = this.getAttribute("env") ?? "";
     const manifest = new URL(this.getAttribute("manifest") ?? new URL("../manifest.json", import.meta.url).href, document.baseURI);
     try {
-      const { parts, spec, module, whole, learn, space, stage, own, policy, policyName, stages } = await load(manifest, env, this.getAttribute("policy"), veil.loading(env));
+      const { parts, spec, module, whole, learn, space, stage, own, onnx, policy, policyName, stages } = await load(manifest, env, this.getAttribute("policy"), veil.loading(env));
       if (signal.aborted) return;
       const store = (this.store = new Store(spec, module, whole, learn, parts));
       store.seed = seed(this) ?? store.seed;
+      Object.assign(store, { onnx, own: policy });
       store.paint = (canvas) => new Canvas(canvas, spec, space && new space.Space(spec, null));
       const furniture = this.#build(store, space && new space.Space(spec, stage?.Stage ?? null), places, veil, signal);
       const attributes = (this.#attributes = new Attributes(this, store, furniture, own, stages));

@@ -58,7 +58,7 @@ export function choose(own, env, chosen) {
  * @param {string} env
  * @param {string | null} chosen see `choose`
  * @param {(kilobytes: number) => void} progress
- * @returns {Promise<{parts: Record<string, string>, spec: Spec, module: WebAssembly.Module, whole: URL | null, learn: URL | null, space: typeof import("./space.js") | null, stage: typeof import("./stage.js") | null, own: URL | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
+ * @returns {Promise<{parts: Record<string, string>, spec: Spec, module: WebAssembly.Module, whole: URL | null, learn: URL | null, space: typeof import("./space.js") | null, stage: typeof import("./stage.js") | null, own: URL | null, onnx: URL | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
  */
 export async function load(manifest, env, chosen, progress) {
   const { demos, parts = {} } = /** @type {{demos: Record<string, Demo>, parts?: Record<string, string>}} */ (await (await request(manifest)).json());
@@ -80,9 +80,10 @@ export async function load(manifest, env, chosen, progress) {
     steps: stage.steps,
     fetch: () => bytes(new URL(stage.policy, manifest)),
   }));
+  const onnx = demo.onnx && chosen === null ? new URL(demo.onnx, manifest) : null;
   const learn = demo.learn ? new URL(demo.learn, manifest) : null;
   for (const name of Object.keys(parts)) parts[name] = new URL(parts[name], manifest).href;
-  return { parts, spec, module: await compiled(wasm), whole, learn, space, stage, own, policy, policyName: place?.name ?? "", stages };
+  return { parts, spec, module: await compiled(wasm), whole, learn, space, stage, own, onnx, policy, policyName: place?.name ?? "", stages };
 }
 
 /** @param {Uint8Array} wasm */

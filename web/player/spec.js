@@ -45,6 +45,7 @@
  * @property {string | null} policy
  * @property {string | null} space the module for what lies in space
  * @property {string | null} stage the one that draws it by three.js; null: it is drawn by flat faces
+ * @property {string | null} [onnx] the policy as ONNX
  * @property {string | null} learn what the panel for learning is made of (learn/settings.js); null: it is not for this one
  * @property {{steps: number, policy: string}[]} [stages] policies of earlier stages of its training, earliest first
  */

@@ -40,6 +40,10 @@ export class Store {
   paint = () => {
     throw new Error("there is no picture");
   };
+  /** @type {URL | null} the site's policy as ONNX, where the site has that; and that policy's file */
+  onnx = null;
+  /** @type {Uint8Array | null} */
+  own = null;
   /** Whether the list of keys is open. */
   helping = false;
   /** @type {Fault | null} */

@@ -57,6 +57,7 @@ section, details { background: var(--card); border: 1px solid var(--line); borde
 h2, summary { font-size: 12px; font-weight: 650; letter-spacing: .04em; text-transform: uppercase; color: var(--soft); margin: 0 0 10px; }
 summary { cursor: pointer; margin: 0; border-radius: 4px; }
 details[open] > summary { margin-bottom: 10px; }
+details details { margin-top: 10px; padding: 10px 0 0; border: 0; border-top: 1px solid var(--line); border-radius: 0; }
 .players { display: grid; grid-template-columns: 1fr auto; gap: 8px; align-items: center; }
 .players select { min-width: 8.5em; }
 .score > span { display: block; }

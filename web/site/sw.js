@@ -15,7 +15,7 @@ const scope = /** @type {string} */ (worker.registration.scope);
 async function install() {
   const manifest = await (await fetch("manifest.json", { cache: "no-cache" })).json();
   const cache = await caches.open(`${scope} ${manifest.version}`);
-  const wanted = Object.keys(manifest.files).filter((address) => !address.includes("-whole-")); // few visits need those
+  const wanted = Object.keys(manifest.files).filter((address) => !/-whole-|\.onnx$/.test(address)); // few visits need those
   await cache.addAll(["./", "manifest.json", ...wanted]);
   await worker.skipWaiting();
   for (const name of await caches.keys()) {

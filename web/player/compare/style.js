@@ -6,7 +6,6 @@ const text = `
 .compare table { width: 100%; border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 .compare th, .compare td { padding: 3px 0 3px 8px; text-align: right; border-top: 1px solid var(--line); }
 .compare th:first-child { padding-left: 0; text-align: left; font-weight: normal; color: var(--soft); }
-.compare details { padding: 10px 0 0; border: 0; border-top: 1px solid var(--line); border-radius: 0; }
 .compare .row { margin-top: 10px; }
 .stage.beside .foot { min-height: 38px; }
 @container (min-width: 560px) {

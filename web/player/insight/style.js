@@ -2,7 +2,6 @@
 
 const text = `
 .insight { display: grid; gap: 10px; }
-.insight details { padding: 10px 0 0; border: 0; border-top: 1px solid var(--line); border-radius: 0; }
 .sight { display: grid; gap: 2px; max-height: 340px; overflow: auto; }
 .sight .bar { grid-template-columns: 8em 1fr 3.4em; font-size: 13px; }
 .sight .bar:last-child { margin: 0; padding: 2px 0; border: 0; }

@@ -18,8 +18,6 @@ const text = `
 .curve .now { stroke: var(--accent); }
 .curve .area { fill: var(--accent); opacity: .12; }
 .curve .dot { fill: var(--accent); stroke: var(--card); stroke-width: 2; }
-.learning details { padding: 10px 12px; }
-.learning details:not([open]) { padding-bottom: 10px; }
 .learning summary { margin: 0; }
 .learning details .players { margin-bottom: 10px; }
 .learning input[type=text] { width: 14ch; }

@@ -1,6 +1,7 @@
 /** The policy's file: what it says of its making, whether it is true to torch here, and the way to another one. */
 
 import { make } from "../dom.js";
+import { later } from "../later.js";
 import { number } from "../spec.js";
 
 /** @typedef {import("../game.js").Game} Game @typedef {import("../spec.js").Spec} Spec */
@@ -50,6 +51,7 @@ export function policy(store) {
   const file = make("input", { type: "file", accept: ".minnow", hidden: true, onchange: chosen });
   const drawn = () => store.game?.sample(mode.value === "sampled");
   const mode = make("select", { onchange: drawn }, new Option("likeliest", "greedy"), new Option("drawn", "sampled"));
+  const more = later(store, "proof", "Proof, speed and files");
   /** @type {Game | null} */
   let told = null;
   return {
@@ -65,8 +67,10 @@ export function policy(store) {
         make("label", { className: "field" }, "Action", mode),
         file,
       ),
+      more.element,
     ),
     settle(game) {
+      more.settle?.(game);
       mode.value = game.sampled ? "sampled" : "greedy";
       if (told === game) return;
       told = game;
