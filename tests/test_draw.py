@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import os
 import re
 import subprocess
@@ -219,10 +220,21 @@ def test_three_draws_what_flat_faces_show(page: Page) -> None:
     const kinds = Object.values(demo.spec.abi.kinds).filter((kind) => /3$|^light$/.test(kind));
     const unknown = [...kinds, "camera3"].filter((kind) => !Stage.prototype[kind]);
     const without = new Space(demo.spec, class { constructor() { throw new Error("no WebGL"); } });
-    return [shots, unknown, without.stage];
+    const eye = () => seen.shapes.find(({ kind }) => kind === "camera3").f.slice(0, 3);
+    const eyes = [eye()];
+    for (const code of ["ArrowLeft", "PageUp", "Home"]) {
+      space.key({ shiftKey: true, code });
+      seen.draw(game.draw(0, 4 / 3));
+      eyes.push(eye());
+    }
+    return [shots, unknown, without.stage, eyes];
     """
-    shots, unknown, without = in_page(page, STAGE + script)
+    shots, unknown, without, eyes = in_page(page, STAGE + script)
     assert unknown == [] and without is None
+    first, turned, nearer, home = (np.subtract(eye, (0, 0, 0.3)) for eye in eyes)  # from where the camera looks
+    far = np.linalg.norm(first)
+    assert np.linalg.norm(turned) == pytest.approx(far) and turned[2] == pytest.approx(first[2])
+    assert math.dist(turned, first) > 0.1 and np.linalg.norm(nearer) < 0.95 * far and (home == first).all()
     flat, lit, lost, again = (pixels(base64.b64decode(shot.split(",")[1])) for shot in shots)
     assert np.array_equal(lost, flat) and np.abs(again - lit).mean() < 1 < np.abs(lit - flat).mean()
     squares = [shot.reshape(30, 16, 40, 16, 3).mean((1, 3)) for shot in (flat, lit)]

@@ -34,7 +34,8 @@ const BEVEL = 0.12; // of a box's smallest side
 const SKY = { light: ["#f7fafb", "#d5dfe3"], dark: ["#27343b", "#0b1114"] }; // above, below
 const SUN = [0.48, 0.36, -0.8, 0.6]; // where a list has no light
 
-const SLOW = 50; // ms between frames, on average: then the picture is made of fewer pixels
+const SLOW = 90; // ms between frames, on average: then the picture is made of fewer pixels
+const STILL = 20; // frames without a change, after which the picture is made as fine as can be
 const FINENESS = [1, 0.75, 0.5]; // pixels of the picture for each of the canvas, each way
 
 const up = new Vector3(0, 0, 1);
@@ -94,10 +95,12 @@ export class Stage {
   #lit = { at: new Vector3(), around: 1 };
   #drawn = "";
   #fineness = 0;
+  #still = 0;
   #pace = 0;
   #last = 0;
   #ready = false;
-  #asked = false;
+  /** @type {WebGLSync | null} which tells when what draws is compiled: whoever asked for it earlier would wait */
+  #fence = null;
 
   /** @throws where there is no WebGL */
   constructor() {
@@ -105,7 +108,9 @@ export class Stage {
     this.element.style.cssText = "position: absolute; inset: 0 auto auto 0; z-index: -1";
     this.element.ariaHidden = "true";
     this.renderer = new WebGLRenderer({ canvas: this.element, antialias: true });
+    this.renderer.debug.checkShaderErrors = false; // it would wait for the compiler
     this.renderer.shadowMap.enabled = true;
+    this.gl = /** @type {WebGL2RenderingContext} */ (this.renderer.getContext());
     this.dark = matchMedia("(prefers-color-scheme: dark)");
     const { shadow } = this.#sun;
     this.#sun.castShadow = true;
@@ -117,8 +122,8 @@ export class Stage {
     this.skies = Object.fromEntries(Object.entries(SKY).map(([theme, colors]) => [theme, fading(colors)]));
     this.#sky.position.set(0, 0, 1);
     this.#scene.add(this.#sun, this.#sun.target, this.#sky);
-    this.element.addEventListener("webglcontextlost", () => (this.#ready = false));
-    this.element.addEventListener("webglcontextrestored", () => ((this.#ready = true), (this.#drawn = "")));
+    this.element.addEventListener("webglcontextlost", () => ([this.#ready, this.#fence] = [false, null]));
+    this.element.addEventListener("webglcontextrestored", () => (this.#drawn = ""));
   }
 
   /** Whether it draws now. */
@@ -134,23 +139,28 @@ export class Stage {
    * @returns {boolean} false: flat faces, this time
    */
   draw(shapes, width, height, high) {
-    if ((this.#asked && !this.#ready) || !shapes.some(({ kind }) => kind === "camera3")) return false;
+    if (this.#fence && this.gl.getSyncParameter(this.#fence, this.gl.SYNC_STATUS) === this.gl.SIGNALED) {
+      [this.#ready, this.#fence, this.#drawn] = [true, null, ""];
+    }
+    if (this.#fence || this.gl.isContextLost() || !shapes.some(({ kind }) => kind === "camera3")) return false;
     this.#adapt();
-    const now = JSON.stringify([width, height, high, this.#fineness, this.dark.matches, shapes.map(({ kind, color, n, f }) => [kind, color, n, f])]);
-    if (now === this.#drawn) return this.#ready;
+    const now = JSON.stringify([width, height, high, this.dark.matches, shapes.map(({ kind, color, n, f }) => [kind, color, n, f])]);
+    this.#still = now === this.#drawn ? this.#still + 1 : 0;
+    const fineness = this.#still ? 1 : FINENESS[this.#fineness];
+    if (this.#still && (this.#still !== STILL || !this.#fineness)) return true;
     this.#drawn = now;
     this.#taken.clear();
     this.#light(...SUN);
     render(shapes, this);
     for (const [kind, made] of this.#made) made.forEach((each, i) => (each.visible = i < (this.#taken.get(kind) ?? 0)));
-    const [wide, tall] = [width, height].map((size) => Math.ceil(size * FINENESS[this.#fineness]));
+    const [wide, tall] = [width, height].map((size) => Math.ceil(size * fineness));
     if (this.element.width !== wide || this.element.height !== tall) this.renderer.setSize(wide, tall, false);
     this.#scene.background = this.skies[this.dark.matches ? "dark" : "light"];
     this.#aim(width / height, height / high);
-    if (!this.#asked) {
-      this.#asked = true;
-      const compiled = this.renderer.extensions.has("KHR_parallel_shader_compile") && this.renderer.compileAsync(this.#scene, this.#camera);
-      void Promise.resolve(compiled).then(() => ((this.#ready = true), (this.#drawn = "")));
+    if (!this.#fence && !this.#ready) {
+      this.renderer.compile(this.#scene, this.#camera);
+      this.#fence = this.gl.fenceSync(this.gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+      this.gl.flush();
       return false;
     }
     this.renderer.render(this.#scene, this.#camera);
@@ -161,7 +171,7 @@ export class Stage {
   #adapt() {
     const [gap, now] = [performance.now() - this.#last, performance.now()];
     this.#last = now;
-    this.#pace += (Math.min(gap, 4 * SLOW) - this.#pace) / 30; // 2 s of good frames
+    this.#pace += (Math.min(gap, 2 * SLOW) - this.#pace) / 30; // 2 s of good frames
     if (this.#pace < SLOW || this.#fineness === FINENESS.length - 1) return;
     this.#fineness += 1;
     this.#pace = 0;

@@ -17,6 +17,8 @@ const LEFT_OUT = [60, 80]; // error numbers: an operation or a kind of action th
 /** @param {Uint8Array[]} files */
 const called = (files) => files.map((_, i) => (i ? `policy ${i + 1}` : "policy"));
 
+const SHORT = 5; // s that are too short an episode for a person
+
 export class Store {
   /** @type {Game | null} */
   game = null;
@@ -235,12 +237,27 @@ export class Store {
     if (this.former === PERSON) this.former = this.game.seat(slot) ? POLICY : SCRIPT;
     this.person = this.focus = slot;
     this.game.drive(slot, PERSON);
+    this.#last(true);
     this.changed();
+  }
+
+  /**
+   * Where a parameter `limit` ends episodes within a few seconds, too soon for a person, they last as long as may be while one plays.
+   *
+   * @param {boolean} long
+   */
+  #last(long) {
+    const at = this.spec.param.findIndex(({ name }) => name === "limit");
+    const limit = this.spec.param[at];
+    if (!this.game || !limit || limit.value >= SHORT * this.spec.tick_rate) return;
+    const [from, to] = long ? [limit.value, limit.high] : [limit.high, limit.value];
+    if ((this.game.turned(at) ?? limit.value) === from) this.game.turn(at, to); // unless somebody chose another
   }
 
   handBack() {
     if (!this.game || this.person < 0) return;
     this.game.drive(this.person, this.former);
+    this.#last(false);
     this.person = -1;
     this.changed();
   }
