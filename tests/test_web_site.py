@@ -75,7 +75,7 @@ def test_check(plain: Path, tmp_path: Path) -> None:
     done = subprocess.run([*CLI, "site", "check", str(plain), "--json"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     pages = {row["page"]: row for row in json.loads(done.stdout)["pages"]}
-    assert set(pages) == {"index.html", *(f"{env}.html" for env in minnow.envs.names())}
+    assert set(pages) == {"index.html", "lessons.html", *(f"{env}.html" for env in minnow.envs.names())}
     for row in pages.values():
         assert set(row) == {"page", "env", "gzip_bytes", "policy_gzip_bytes", "three_d", "faults"}
         limit = site.WASM_LIMIT_3D + site.STAGE_LIMIT if row["three_d"] else site.WASM_LIMIT

@@ -24,6 +24,7 @@ from minnow.envs.shapes import layout
 from minnow.train import config as configs
 from minnow.web import learn, npm, picture
 from minnow.web.game import wasm
+from minnow.web.lessons import lessons
 from minnow.web.shipped import POLICIES, run_place
 from minnow.web.shipped import policy as shipped_policy
 
@@ -185,8 +186,11 @@ def demos(
 
 def pages(demos: list[Demo], files: dict[str, str], script: str) -> dict[str, str]:
     """The HTML pages by name. `files` gives each source's address, `script` is the one that every page loads."""
-    common = {"demos": demos, "files": files, "script": script}
+    held = [lesson for lesson in lessons() if lesson.env in {demo.env for demo in demos}]
+    common = {"demos": demos, "files": files, "script": script, "lessons": held}
     made = {"index.html": TEMPLATES.get_template("index.html").render(env=None, **common)}
+    if held:
+        made["lessons.html"] = TEMPLATES.get_template("lessons.html").render(env=None, **common)
     for demo in demos:
         made[f"{demo.env}.html"] = TEMPLATES.get_template("demo.html").render(env=demo.env, demo=demo, **common)
     return made

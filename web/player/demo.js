@@ -9,9 +9,8 @@
  * - `panels`, names of panels.js with a space between: only these are seen;
  * - `standalone`: the page is this demo's own. It has the keys at once, loads at once, and plays what the page's address carries.
  *
- * Events: events.js. Properties for scripts: `ready`, a promise; `game` (game.js); `journal` (journal.js); `store` (store.js);
- * `open(policy, name)`, `pause()`, `play()`, `step()`, `reset(seed)`, `seek(tick)`; `replay()`, the bytes of a replay, and
- * `follow(bytes, files)`.
+ * Events: events.js. Properties for scripts: `ready`, a promise; `game` (game.js); `journal` (journal.js); `store` (store.js); `open(policy, name)`,
+ * `pause()`, `play()`, `step()`, `reset(seed)`, `seek(tick)`; `replay()`, the bytes of a replay, and `follow(bytes, files)`.
  */
 
 import { Attributes, follow, seed } from "./attributes.js";

@@ -17,11 +17,13 @@ import { foot } from "./panels/foot.js";
 import { help } from "./panels/help.js";
 import { insight } from "./panels/insight.js";
 import { learn } from "./panels/learn.js";
+import { lesson } from "./panels/lesson.js";
 import { meter } from "./panels/meter.js";
 import { players } from "./panels/players.js";
 import { policy } from "./panels/policy.js";
 import { share } from "./panels/share.js";
 import { state } from "./panels/state.js";
+import { teach } from "./panels/teach.js";
 import { thoughts } from "./panels/thoughts.js";
 import { timeline } from "./panels/timeline.js";
 import { toolbar } from "./panels/toolbar.js";
@@ -33,6 +35,7 @@ export const PANELS = {
   timeline,
   toolbar,
   state,
+  lesson,
   players,
   learn,
   thoughts,
@@ -42,5 +45,6 @@ export const PANELS = {
   meter,
   policy,
   share,
+  teach,
   help,
 };
