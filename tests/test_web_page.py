@@ -358,6 +358,19 @@ def test_what_the_policy_sees_and_makes_of_it(visit: Callable[..., Visit], host:
         assert np.array_equal(session.activation(value), np.array(numbers, np.float32)), value
 
 
+def test_the_whole_screen_by_key_and_button(visit: Callable[..., Visit], host: Host) -> None:
+    page = visit().open(f"{host.address}pong.html")
+    full = "document.fullscreenElement !== null"
+    page.keyboard.press("f")
+    until(page, full)
+    box = page.locator("minnow-demo canvas").first.bounding_box()
+    height = page.evaluate("innerHeight")
+    assert box and box["height"] > 0.6 * height and box["y"] + box["height"] < height
+    expect(page.get_by_role("button", name="Pause")).to_be_in_viewport()
+    page.get_by_role("button", name="Fullscreen").click()
+    until(page, f"!({full})")
+
+
 def test_a_policy_s_proof_speed_and_files(visit: Callable[..., Visit], host: Host, policy: bytes) -> None:
     page = visit().open(f"{host.address}pong.html")
     page.get_by_text("Policy file").press("Enter")

@@ -89,6 +89,7 @@ export class Game {
     this.spec = spec;
     this.files = files;
     this.hasPolicy = files.length > 0;
+    this.lead = this.hasPolicy ? spec.action_repeat : 0; // until policies have looked again
     /** Whether the first policy has changed since the start: then what was played is no replay of it. */
     this.renewed = false;
     /** What enters from now on, and what entered since the start. */

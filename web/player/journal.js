@@ -3,7 +3,8 @@
 /**
  * @typedef {{tick: number, kind: number, slot: number, values: number[]}} GameInput as docs/replay.md has it; it enters after `tick`
  *   ticks, before the next one
- * @typedef {{ticks: number, state: Uint8Array, put(input: GameInput): boolean, tick(): void}} Player what plays the list: game.js
+ * @typedef {{ticks: number, state: Uint8Array, lead?: number, put(input: GameInput): boolean, tick(): void}} Player what plays the list:
+ *   game.js. `lead`: ticks that it plays at least towards another one, so that what it shows beside its state is of that time too
  * @typedef {{tick: number, entered: number, state: Uint8Array}} Snapshot `entered`: inputs before it
  */
 
@@ -149,7 +150,8 @@ export class Journal {
    */
   seek(player, tick) {
     const to = Math.min(Math.max(Math.floor(tick), 0), this.last);
-    const snapshot = this.#snapshots.filter((each) => each.tick <= to).pop();
+    const from = Math.max(0, to - (player.lead ?? 0));
+    const snapshot = this.#snapshots.filter((each) => each.tick <= from).pop();
     if (snapshot && (to < player.ticks || snapshot.tick > player.ticks)) {
       player.state = snapshot.state;
       this.entered = snapshot.entered;

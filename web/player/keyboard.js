@@ -1,6 +1,7 @@
 /** The player's own keys; what they leave goes to the game's controls. */
 
 import { SPEEDS } from "./clock.js";
+import { canFill, fill } from "./fullscreen.js";
 
 /** @typedef {import("./store.js").Store} Store @typedef {import("./controls.js").Controls} Controls */
 
@@ -16,9 +17,10 @@ export const holds = (demo) => active === demo && demo.hasAttribute("controls");
 
 /**
  * @param {Store} store
+ * @param {HTMLElement} demo
  * @returns {Record<string, () => void>} by KeyboardEvent.key
  */
-function commands(store) {
+function commands(store, demo) {
   const faster = (/** @type {number} */ by) => {
     const at = SPEEDS.indexOf(store.clock.speed) + by;
     store.setSpeed(SPEEDS[Math.min(Math.max(at, 0), SPEEDS.length - 1)]);
@@ -31,6 +33,7 @@ function commands(store) {
     "+": () => faster(1),
     "=": () => faster(1),
     r: () => store.reset(),
+    f: () => canFill() && fill(demo.shadowRoot),
     Escape: () => store.handBack(),
     "?": () => store.help(true),
     F1: () => store.help(true),
@@ -45,7 +48,7 @@ function commands(store) {
  * @param {AbortSignal} signal of the end
  */
 export function listen(demo, store, controls, space, signal) {
-  const own = commands(store);
+  const own = commands(store, demo);
   const standalone = demo.hasAttribute("standalone");
   if (standalone) active ??= demo;
   const turn = (/** @type {Event} */ event) => {

@@ -31,6 +31,9 @@ canvas { display: block; width: 100%; aspect-ratio: var(--aspect, 1.33); user-se
 .toggle { position: absolute; inset: 0; width: 100%; height: 100%; border: 0; border-radius: inherit; background: none; }
 .toggle svg { width: 56px; height: 56px; padding: 14px 12px 14px 16px; border-radius: 50%; color: #fff; background: #0b1213c0; }
 .toggle:focus-visible { outline-offset: -4px; }
+.main:fullscreen { padding: 12px; background: var(--card); overflow: auto; align-content: center; justify-content: center;
+  grid-template-columns: minmax(0, min(100%, (100vh - 150px) * var(--aspect))); }
+.row > .bare span { display: none; }
 .row { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
 button, select, input[type=text] { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 8px;
   height: 38px; padding: 0 12px; }

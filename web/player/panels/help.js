@@ -10,6 +10,7 @@ const PLAYER_KEYS = [
   [", .", "back or on by exactly one tick"],
   ["− +", "slower, faster"],
   ["R", "reset: the same seed again"],
+  ["F", "the whole screen, and back"],
   ["Esc", "hand back to the policy"],
   ["? F1", "this help"],
 ];

@@ -2,12 +2,13 @@
 
 import { SPEEDS } from "../clock.js";
 import { icon, make } from "../dom.js";
+import { canFill, fill } from "../fullscreen.js";
 
 const LARGEST_SEED = Number.MAX_SAFE_INTEGER;
 const FRACTIONS = /** @type {Record<number, string>} */ ({ 0.125: "⅛", 0.25: "¼", 0.5: "½" });
 
 /**
- * @param {"play" | "step" | "reset" | "hand"} name
+ * @param {"play" | "step" | "reset" | "hand" | "full"} name
  * @param {string} label
  * @param {() => void} onclick
  */
@@ -45,6 +46,9 @@ export function toolbar(store) {
     button("reset", "Reset: the same seed again", () => store.reset()),
     make("label", { className: "field" }, make("span", {}, "Speed"), speed),
   ];
+  const full = button("full", "Fullscreen: F", () => fill(/** @type {ShadowRoot} */ (full.getRootNode())));
+  full.classList.add("bare");
+  full.hidden = !canFill();
   for (const part of small) part.classList.add("small");
   return {
     element: make(
@@ -54,6 +58,7 @@ export function toolbar(store) {
       play,
       ...small,
       make("label", { className: "field" }, make("span", {}, "Seed"), seed),
+      full,
     ),
     place: "main",
     settle() {
