@@ -107,10 +107,12 @@ export class Stage {
     this.element = document.createElement("canvas");
     this.element.style.cssText = "position: absolute; inset: 0 auto auto 0; z-index: -1";
     this.element.ariaHidden = "true";
-    this.renderer = new WebGLRenderer({ canvas: this.element, antialias: true });
+    const gl = this.element.getContext("webgl2", { antialias: true, alpha: false });
+    if (!gl) throw new Error("no WebGL here"); // three.js would complain in the console, too
+    this.gl = gl;
+    this.renderer = new WebGLRenderer({ canvas: this.element, context: gl });
     this.renderer.debug.checkShaderErrors = false; // it would wait for the compiler
     this.renderer.shadowMap.enabled = true;
-    this.gl = /** @type {WebGL2RenderingContext} */ (this.renderer.getContext());
     this.dark = matchMedia("(prefers-color-scheme: dark)");
     const { shadow } = this.#sun;
     this.#sun.castShadow = true;
