@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from minnow import envs
 from minnow.bench import Measured, Say, hosts
@@ -67,17 +65,15 @@ def measure(options: Options, say: Say) -> Measured:
         raise MinnowError(f"{options.env} cannot be learned in a page: docs/learning.md says what can.")
     check_seeds(options.seeds, options.first)
     found = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
         site.build(Path(folder) / "site", [site.Demo(place, site.shipped_policy(place))])
-        built = server.built(Path(folder) / "site")
-        host = make_server("127.0.0.1", 0, built, threaded=True, request_handler=_Quiet)
-        threading.Thread(target=host.serve_forever, daemon=True).start()
+        address = ends.enter_context(server.hosted(server.built(Path(folder) / "site")))
         playwright, browser = hosts.launched()
         try:
             for seed in range(options.first, options.first + options.seeds):
                 page = browser.new_page()
                 page.add_init_script(LISTEN)
-                page.goto(f"http://127.0.0.1:{host.server_port}/{place.name}.html")
+                page.goto(f"{address}{place.name}.html")
                 found.append({"env": place.name, "seed": seed} | learned(page, seed, bar, options))
                 page.close()
                 row = found[-1]
@@ -86,8 +82,6 @@ def measure(options: Options, say: Say) -> Measured:
         finally:
             browser.close()
             playwright.stop()
-            host.shutdown()
-            host.server_close()
     return Measured(found, all(not row["collapsed"] if options.long else row["seconds"] is not None for row in found))
 
 
@@ -117,11 +111,6 @@ def learned(page: Any, seed: int, bar: float | None, options: Options) -> dict[s
         "last": scores[-1],
         "collapsed": scores[-1] < max(scores) - FALLEN * (max(scores) - scores[0]),
     }
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
 
 
 def _least(exams: list[dict[str, float]]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -32,20 +33,27 @@ def build(
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("site"),
     policy: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
     runs: Path = Path("runs"),
+    url: str = "",
     json: bool = False,
 ) -> int:
-    """Builds the site: an index and a page for each environment.
+    """Builds the site: a gallery and a page for each environment.
 
     Args:
         env: environments to show, each a name or a path; by default all that names find, and those of the runs
         out: the folder to write; an older site there is replaced
         policy: policies to show, as ENVIRONMENT=FILE, once for each; by default the newest run's, or the shipped one
         runs: where training put its runs
+        url: the address at which the site will be, as https://name.github.io/demos/, for the pictures of links and the
+            sitemap; without it there is none
         json: print the pages and their sizes as JSON
     """
     from minnow.web import site
 
-    site.build(out, site.demos(policy_table(policy), runs, env), lambda words: print(words, file=sys.stderr))
+    if url and not re.fullmatch(r"https?://[\w.:-]+(/[\w.~%-]+)*/?", url):
+        raise MinnowError(f"--url got {url!r}; it takes a whole address, for example https://name.github.io/demos/")
+    demos = site.demos(policy_table(policy), runs, env)
+    where = f"{url.rstrip('/')}/" if url else None
+    site.build(out, demos, lambda words: print(words, file=sys.stderr), url=where)
     return _report(out, json)
 
 
@@ -61,9 +69,9 @@ def check(site: tyro.conf.Positional[Path] = Path("site"), json: bool = False) -
 
 def _report(folder: Path, as_json: bool) -> int:
     """Prints each page's sizes and faults; 1 if there are faults."""
-    from minnow.web import site
+    from minnow.web import check
 
-    pages = site.check(folder)
+    pages = check.check(folder)
     faulty = any(page["faults"] for page in pages)
     if as_json:
         print(json.dumps({"pages": pages}, indent=1))

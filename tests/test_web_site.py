@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ import minnow.envs
 from minnow.cinfer import compile
 from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
-from minnow.web import server, site
+from minnow.web import check, compress, server, site
 from minnow.web.game import wasm
 
 CLI = [sys.executable, "-m", "minnow.cli.main"]
@@ -40,8 +43,10 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_file_is_fingerprinted_and_listed(plain: Path) -> None:
     manifest = json.loads((plain / "manifest.json").read_text())
     files = {str(path.relative_to(plain)) for path in plain.rglob("*") if path.is_file()}
-    assert files == {*manifest["files"], "manifest.json", "sw.js"}
-    for name in files:
+    own = {*manifest["files"], "manifest.json", "sw.js"}
+    forms = {name for name in files - own if name.rpartition(".")[0] in own and name.endswith((".gz", ".br"))}
+    assert files == own | forms
+    for name in own:
         if name.startswith("assets/"):
             stem = name.rsplit(".", 1)[0]
             digest = __import__("hashlib").sha256((plain / name).read_bytes()).hexdigest()
@@ -67,19 +72,19 @@ def test_no_page_names_another_host(plain: Path) -> None:
 def test_wasm_is_small_and_stands_alone(env: str) -> None:
     module = wasm(env)
     assert compile.wasm_imports(module.read_bytes()) == []
-    limit = site.WASM_LIMIT_3D if minnow.envs.spec(env).three_d else site.WASM_LIMIT
-    assert site.compressed(module) <= limit
+    limit = check.WASM_LIMIT_3D if minnow.envs.spec(env).three_d else check.WASM_LIMIT
+    assert compress.compressed(module) <= limit
 
 
 def test_check(plain: Path, tmp_path: Path) -> None:
     done = subprocess.run([*CLI, "site", "check", str(plain), "--json"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     pages = {row["page"]: row for row in json.loads(done.stdout)["pages"]}
-    assert set(pages) == {"index.html", "lessons.html", *(f"{env}.html" for env in minnow.envs.names())}
+    own = {"index.html", "about.html", "lessons.html"}
+    assert set(pages) == own | {f"{env}.html" for env in minnow.envs.names()}
     for row in pages.values():
         assert set(row) == {"page", "env", "gzip_bytes", "policy_gzip_bytes", "three_d", "faults"}
-        limit = site.WASM_LIMIT_3D + site.STAGE_LIMIT if row["three_d"] else site.WASM_LIMIT
-        assert row["faults"] == [] and 0 < row["gzip_bytes"] <= min(limit + site.PLAYER_LIMIT, 250 * 1024)
+        assert row["faults"] == [] and 0 < row["gzip_bytes"] <= (250 * 1024 if row["three_d"] else check.PAGE_LIMIT)
     shutil.copytree(plain, tmp_path / "site")
     next((tmp_path / "site" / "assets").glob("pong-*.wasm")).unlink()
     page = tmp_path / "site" / "cartpole.html"
@@ -90,12 +95,70 @@ def test_check(plain: Path, tmp_path: Path) -> None:
     assert "missing" in faults["pong.html"] and "not a relative link" in faults["cartpole.html"]
 
 
-def test_check_sees_what_is_too_large(plain: Path, tmp_path: Path) -> None:
+def _spoil(site: Path, pattern: str, change: Callable[[bytes], bytes]) -> None:
+    (path,) = site.glob(pattern)
+    path.write_bytes(change(path.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "change", "words"),
+    [
+        ("assets/demo-*.js", lambda data: data + os.urandom(check.ELEMENT_LIMIT), "the element takes"),
+        ("assets/demo-*.js", lambda data: data + os.urandom(check.PAGE_LIMIT), "the page takes"),
+        ("assets/pong-??????????.wasm", lambda data: data + os.urandom(check.WASM_LIMIT), "the .wasm takes"),
+        ("assets/gallery-*.js", lambda data: data + b'fetch("https://example.org/x.js")', "names another host"),
+        ("assets/gallery-*.js.gz", lambda data: data[:-9], "does not hold"),
+        ("about.html", lambda data: data.replace(b"LICENSE.txt", b"LICENCE.txt"), "LICENCE.txt is missing"),
+        ("manifest.json", lambda data: data.replace(b"LICENSE.txt", b"LICENCE.txt"), "on which terms Minnow"),
+    ],
+)
+def test_check_sees(plain: Path, tmp_path: Path, pattern: str, change: Callable, words: str) -> None:
     shutil.copytree(plain, tmp_path / "site")
-    script = next((tmp_path / "site" / "assets").glob("demo-*.js"))
-    script.write_bytes(script.read_bytes() + os.urandom(site.PLAYER_LIMIT))
-    faults = [fault for row in site.check(tmp_path / "site") for fault in row["faults"]]
-    assert any("the player takes" in fault for fault in faults)
+    _spoil(tmp_path / "site", pattern, change)
+    faults = [fault for row in check.check(tmp_path / "site") for fault in row["faults"]]
+    assert any(words in fault for fault in faults), faults
+
+
+def test_forms_are_what_their_files_are(plain: Path) -> None:
+    """And are what a visitor gets who takes them."""
+    manifest = json.loads((plain / "manifest.json").read_text())
+    script = next(name for name in manifest["files"] if name.startswith("assets/demo-"))
+    client = server.built(plain).test_client()
+    whole = client.get("/" + script)
+    assert "Content-Encoding" not in whole.headers
+    packed = client.get("/" + script, headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip" and gzip.decompress(packed.data) == whole.data
+    assert packed.headers["Content-Type"] == whole.headers["Content-Type"]
+    short = client.get("/" + script, headers={"Accept-Encoding": "gzip, br"})
+    assert short.headers["Content-Encoding"] == "br" and len(short.data) < len(packed.data)
+
+
+def test_tags_come_from_what_is_declared() -> None:
+    found = {env: site.Demo(env, site.shipped_policy(env)).tags for env in ("pong", "snake", "maze", "reach", "2048")}
+    assert "multi-agent" in found["pong"] and "memory" not in found["pong"]
+    assert {"multi-agent", "self-play"} <= {*found["snake"]}
+    assert "memory" in found["maze"] and "robotics" in found["reach"] and "board" in found["2048"]
+    for tags in found.values():
+        assert [tag for tag in site.TAGS if tag in tags] == tags
+
+
+def test_an_address_makes_whole_links(tmp_path: Path) -> None:
+    address = "https://example.org/demos/"
+    site.build(tmp_path / "site", [site.Demo("pong", None)], url=address)
+    page = (tmp_path / "site" / "pong.html").read_text()
+    assert f'rel="canonical" href="{address}pong.html"' in page
+    (card,) = (tmp_path / "site" / "assets").glob("pong-card-*.png")
+    assert f'property="og:image" content="{address}assets/{card.name}"' in page
+    assert card.read_bytes()[16:24] == struct.pack(">II", 1200, 630)
+    places = re.findall("<loc>(.*)</loc>", (tmp_path / "site" / "sitemap.xml").read_text())
+    assert places == [address, f"{address}about.html", f"{address}pong.html"]
+    assert not any(row["faults"] for row in check.check(tmp_path / "site"))
+
+
+def test_a_page_of_the_sites_own_name_is_refused(tmp_path: Path) -> None:
+    assert main(["new", "about", "--into", str(tmp_path)]) == 0
+    with pytest.raises(MinnowError, match="Rename the game"):
+        site.demos({}, tmp_path, [tmp_path / "about"])
 
 
 def test_only_a_site_is_replaced(tmp_path: Path) -> None:
@@ -117,7 +180,7 @@ def test_a_failed_build_leaves_the_old_site(plain: Path, tmp_path: Path, monkeyp
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(MinnowError, match="apt-get install esbuild"):
         site.build(tmp_path / "site", [site.Demo("pong", None)])
-    assert site.check(tmp_path / "site") == site.check(plain)
+    assert check.check(tmp_path / "site") == check.check(plain)
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
 
 

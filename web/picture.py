@@ -1,4 +1,4 @@
-"""A draw list as SVG: the pictures of the index page, made by playing each game for a moment."""
+"""A draw list as SVG: the pictures of the gallery, made by playing each game for a moment."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from minnow.envs.shapes import (
 )
 from minnow.envs.solids import flatten
 from minnow.web.game import Game
+
+SECONDS = 3.0  # from the start of a game to its picture
 
 
 def _numbers(*values: float) -> str:
@@ -84,9 +86,8 @@ def drawn(shapes: list[Shape], width: float, height: float) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}">{"".join(svg.elements)}</svg>'
 
 
-def svg(env: str | Path, policy: bytes | None, *, seconds: float = 3.0) -> str:
+def moment(env: str | Path, policy: bytes | None) -> list[Shape]:
     """The game as it looks after some seconds."""
     game = Game(env, policy, seed=1)
-    game.tick(int(seconds * game.spec.tick_rate))
-    width, height = game.spec.view_width, game.spec.view_height
-    return drawn(game.draw(0, width / height), width, height)
+    game.tick(int(SECONDS * game.spec.tick_rate))
+    return game.draw(0, game.spec.view_width / game.spec.view_height)

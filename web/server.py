@@ -7,16 +7,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, abort, send_from_directory
+from flask import Flask, Response, abort, request, send_from_directory
+from werkzeug.security import safe_join
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import minnow.envs
 from minnow.cinfer.errors import MinnowError
 from minnow.envs.find import OURS
-from minnow.web import learn, site
+from minnow.web import compress, learn, site
 from minnow.web.game import CINFER, wasm
 
 HOST = "127.0.0.1"
@@ -29,6 +31,9 @@ TYPES = {
     ".wasm": "application/wasm",
     ".minnow": "application/octet-stream",
     ".onnx": "application/octet-stream",
+    ".png": "image/png",
+    ".txt": "text/plain; charset=utf-8",
+    ".xml": "application/xml",
 }
 POLL = 0.5  # s between two looks at the sources
 
@@ -57,6 +62,15 @@ def built(folder: Path) -> Flask:
     @app.get("/<path:path>")
     def file(path: str) -> Response:
         response = file_below(folder, path)
+        for suffix, coding in compress.FORMS.items():
+            if request.accept_encodings.quality(coding) > 0 and (form := safe_join(str(folder), path + suffix)):
+                if not Path(form).is_file():
+                    continue
+                kind = response.headers["Content-Type"]
+                response = send_from_directory(folder, path + suffix)
+                response.headers["Content-Type"], response.headers["Content-Encoding"] = kind, coding
+                break
+        response.headers["Vary"] = "Accept-Encoding"
         for_ever = path.startswith("assets/")  # the name holds the hash
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if for_ever else "no-cache"
         return response
@@ -83,7 +97,7 @@ class Workshop:
         folders = [site.HERE, CINFER, OURS, *self.places, *minnow.envs.folders()]
         paths = {path for folder in folders for pattern in ("*", "*/*") for path in folder.glob(pattern)}
         paths |= set(self.runs.glob("*/*/policy.minnow"))
-        wanted = {".c", ".h", ".js", ".css", ".html", ".svg", ".minnow"}
+        wanted = {".c", ".h", ".js", ".css", ".html", ".svg", ".toml", ".minnow"}
         return {str(path): path.stat().st_mtime_ns for path in paths if path.suffix in wanted and path.is_file()}
 
     def _watch(self) -> None:
@@ -109,7 +123,7 @@ class Workshop:
             for demo in demos:
                 made[f"{demo.env}.json"] = demo.json()
                 made[f"{demo.env}.svg"] = demo.svg().encode()
-                paths[f"{demo.env}.wasm"] = demo.wasm()
+                paths[f"{demo.env}.wasm"] = demo.wasm
                 if demo.policy:
                     paths[f"{demo.env}.minnow"] = demo.policy
                 if demo.onnx:
@@ -119,7 +133,7 @@ class Workshop:
                     wanted = ("../player/learn/worker.js", f"{demo.env}-learn.wasm")
                     made[f"{demo.env}-learn.json"] = demo.kit(*wanted)
             here = {name: f"made/{name}" for name in (*made, *paths, *(f"{demo.env}-whole.wasm" for demo in demos))}
-            here |= {name: f"site/{name}" for name in ("page.css", "live.js", "icon.svg")} | {
+            here |= {name: f"site/{name}" for name in ("page.css", "live.js", "gallery.js", "icon.svg")} | {
                 "demo.js": "player/demo.js",
                 "space.js": "player/space.js",
                 "stage.js": "made/stage.js",
@@ -217,6 +231,18 @@ def _socket(port: int) -> socket.socket:
         ) from None
     listener.listen()
     return listener
+
+
+@contextmanager
+def hosted(app: Flask) -> Iterator[str]:
+    """The address at which an app answers meanwhile, by threads of its own."""
+    host = make_server(HOST, 0, app, threaded=True, request_handler=_Quiet)
+    threading.Thread(target=host.serve_forever, daemon=True).start()
+    try:
+        yield f"http://{HOST}:{host.server_port}/"
+    finally:
+        host.shutdown()
+        host.server_close()
 
 
 def serve(app: Flask, port: int, ready: Callable[[str], None]) -> None:

@@ -1,8 +1,7 @@
-"""The static site generator: an index, one page an environment, every file with its hash in its name."""
+"""The static site generator: a gallery, one page an environment, every file with its hash in its name."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
@@ -11,8 +10,10 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,9 +21,10 @@ import jinja2
 
 import minnow.envs
 from minnow.cinfer.errors import MinnowError, unknown
-from minnow.envs.shapes import layout
+from minnow.envs.shapes import Shape, layout
+from minnow.export.format import read
 from minnow.train import config as configs
-from minnow.web import learn, npm, picture
+from minnow.web import card, compress, learn, npm, picture
 from minnow.web.game import wasm
 from minnow.web.lessons import lessons
 from minnow.web.shipped import POLICIES, run_place
@@ -31,10 +33,10 @@ from minnow.web.shipped import policy as shipped_policy
 HERE = Path(__file__).resolve().parent
 MANIFEST = "manifest.json"
 GENERATOR = "minnow"
-WASM_LIMIT = 17 * 1024  # bytes, gzip, of the module that a page begins with
-WASM_LIMIT_3D = 30 * 1024  # likewise, of a game in space
-PLAYER_LIMIT = 40 * 1024  # bytes, gzip, of a page's HTML, CSS and JavaScript, three.js apart
-STAGE_LIMIT = 145 * 1024  # bytes, gzip, of the module that draws by three.js
+LICENSE = "LICENSE.txt"
+COMPILERS = 2  # that run side by side
+TAGS = ("multi-agent", "self-play", "memory", "robotics", "board", "learns here")  # of the gallery, in its order
+OWN = ("index", "about", "lessons")  # pages that are no environment's
 THREE = (
     "three",
     "0.187.0",
@@ -43,6 +45,7 @@ THREE = (
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(HERE / "site"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
 )
+TEMPLATES.globals |= {"env": None, "page": "", "url": None, "lessons": ()}
 Progress = Callable[[str], None]
 T = TypeVar("T")
 
@@ -87,10 +90,34 @@ class Demo:
     def kilobytes(self) -> int:
         return round(self.policy.stat().st_size / 1024) if self.policy else 0
 
+    @property
+    def aspect(self) -> float:
+        """Width of the picture / its height."""
+        return round(self.spec.view_width / self.spec.view_height, 4)
+
+    @cached_property
+    def tags(self) -> list[str]:
+        """Those of TAGS that are true of the environment as it is declared, tuned, and played by the policy."""
+        spec, tuned = self.spec, configs.defaults(self.place)
+        file = self._made(lambda _, policy: read(policy) if policy else None)
+        recorded = file.meta.get("config") if file else None
+        rivals = recorded.get("selfplay", {}).get("on") if isinstance(recorded, dict) else tuned.selfplay.on
+        true = {
+            "multi-agent": spec.slots > 1,
+            "self-play": spec.agents > 1 or bool(rivals),
+            "memory": bool(file.graph.states) if file else tuned.policy.core != "mlp",
+            "robotics": spec.three_d and spec.action_type == "box",
+            "board": spec.masked and spec.action_type == "discrete" and not spec.lives,
+            "learns here": self.learns,
+        }
+        return [tag for tag in TAGS if true[tag]]
+
+    @cached_property
     def wasm(self) -> Path:
         """A module that runs the policy."""
         return self._made(wasm)
 
+    @cached_property
     def whole(self) -> Path:
         """A module that runs any policy."""
         return wasm(self.place, whole=True)
@@ -100,6 +127,7 @@ class Demo:
         """Whether the page can learn it."""
         return learn.suits(self.place)
 
+    @cached_property
     def learner(self) -> Path:
         """A module that learns it."""
         return learn.wasm(self.place)
@@ -114,9 +142,18 @@ class Demo:
         told = {"abi": layout(), "bar": {"key": bar.key, "least": bar.least} if bar else None}
         return json.dumps(self.spec.to_json() | told, separators=(",", ":")).encode()
 
+    @cached_property
+    def shapes(self) -> list[Shape]:
+        """The game as it looks after a moment."""
+        return self._made(picture.moment)
+
     def svg(self) -> str:
         """A picture of the game."""
-        return self._made(picture.svg)
+        return picture.drawn(self.shapes, self.spec.view_width, self.spec.view_height)
+
+    def compile(self) -> None:
+        """All modules that the page may load, and what plays the pictures: each is asked for once."""
+        _ = self.wasm, self.whole, self.learner if self.learns else None, self.shapes
 
     def _made(self, make: Callable[[str | Path, bytes | None], T]) -> T:
         """A policy that does not fit the environment is refused here, with its number."""
@@ -160,6 +197,10 @@ def places(named: Iterable[str | Path], runs: Path) -> list[Path]:
         found = [*minnow.envs.folders(), *filter(None, homes)]
     names: dict[str, Path] = {}
     for place in found:
+        if place.name in OWN:
+            raise MinnowError(
+                f"{place} cannot have a page: the site's own is called {place.name}.html. Rename the game."
+            )
         if names.setdefault(place.name, place) != place:
             raise MinnowError(
                 f"a site has one page for each name, and {place.name} is both {names[place.name]} and {place}: name "
@@ -184,15 +225,22 @@ def demos(
     return [Demo(place, given.get(place.name) or newest_policy(place, runs, shipped)) for place in found]
 
 
-def pages(demos: list[Demo], files: dict[str, str], script: str) -> dict[str, str]:
-    """The HTML pages by name. `files` gives each source's address, `script` is the one that every page loads."""
+def pages(
+    demos: list[Demo], files: dict[str, str], script: str, gallery: str = "gallery.js", url: str | None = None
+) -> dict[str, str]:
+    """The HTML pages by name. `files` gives each source's address; `script` is the one that every page loads, `gallery`
+    that of the gallery; `url` is the site's own address, where it is known."""
+    counts = {tag: sum(tag in demo.tags for demo in demos) for tag in TAGS}
+    tags = {tag: count for tag, count in counts.items() if 0 < count < len(demos)}
     held = [lesson for lesson in lessons() if lesson.env in {demo.env for demo in demos}]
-    common = {"demos": demos, "files": files, "script": script, "lessons": held}
-    made = {"index.html": TEMPLATES.get_template("index.html").render(env=None, **common)}
-    if held:
-        made["lessons.html"] = TEMPLATES.get_template("lessons.html").render(env=None, **common)
+    common = {"demos": demos, "files": files, "script": script, "gallery": gallery, "tags": tags, "url": url}
+    common |= {"lessons": held}
+    own = [name for name in OWN if name != "lessons" or held]
+    made = {f"{name}.html": TEMPLATES.get_template(f"{name}.html").render(**common) for name in own}
     for demo in demos:
-        made[f"{demo.env}.html"] = TEMPLATES.get_template("demo.html").render(env=demo.env, demo=demo, **common)
+        made[f"{demo.env}.html"] = TEMPLATES.get_template("demo.html").render(
+            **common | {"env": demo.env, "demo": demo}
+        )
     return made
 
 
@@ -280,43 +328,88 @@ class Writer:
         self.sizes[address] = len(data)
 
 
-def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
-    writer = Writer(folder)
-    progress("bundling the player")
-    writer.asset("demo.js", bundle(HERE / "player" / "demo.js"))
+def _compile(demos: list[Demo], progress: Progress) -> None:
+    """All modules, side by side: each compiler is a process of its own. What Python reads and keeps is read first, by
+    this thread."""
+    kinds = [" · ".join(demo.tags) for demo in demos]
+    with ThreadPoolExecutor(COMPILERS) as pool:
+        waiting = [pool.submit(demo.compile) for demo in demos]
+        try:
+            for demo, tags, done in zip(demos, kinds, waiting, strict=True):
+                done.result()
+                progress(f"{demo.env}: {tags or 'no kind'}, {demo.policy or 'no policy, the script plays'}")
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _shared(writer: Writer, demos: list[Demo], progress: Progress) -> None:
+    """What all pages load."""
+    player, own = HERE / "player", HERE / "site"
+    writer.asset("demo.js", bundle(player / "demo.js"))
     if any(demo.spec.three_d for demo in demos):
-        writer.asset("space.js", bundle(HERE / "player" / "space.js"))
+        writer.asset("space.js", bundle(player / "space.js"))
         if drawn := stage(progress):
             writer.asset("stage.js", drawn)
-    writer.asset("page.js", bundle(HERE / "site" / "page.js"))
-    writer.asset("page.css", minify_css((HERE / "site" / "page.css").read_text("utf-8")))
-    writer.asset("icon.svg", (HERE / "site" / "icon.svg").read_bytes())
+    writer.asset("page.js", bundle(own / "page.js"))
+    writer.asset("gallery.js", bundle(own / "gallery.js"))
+    writer.asset("page.css", minify_css((own / "page.css").read_text("utf-8")))
+    writer.asset("icon.svg", (own / "icon.svg").read_bytes())
     for name, path in parts().items():
         writer.asset(f"{name}.js", bundle(HERE / path))
+
+
+def _demo(writer: Writer, demo: Demo) -> None:
+    """What one environment's page loads."""
+    writer.asset(f"{demo.env}.wasm", demo.wasm.read_bytes())
+    writer.asset(f"{demo.env}-whole.wasm", demo.whole.read_bytes())
+    writer.asset(f"{demo.env}.json", demo.json())
+    writer.asset(f"{demo.env}.svg", demo.svg().encode())
+    if demo.policy:
+        writer.asset(f"{demo.env}.minnow", demo.policy.read_bytes())
+    if demo.onnx:
+        writer.asset(f"{demo.env}.onnx", demo.onnx.read_bytes())
+    for steps, path in demo.stages.items():
+        writer.asset(f"{demo.env}-{steps}.minnow", path.read_bytes())
+    if demo.learns:
+        writer.asset(f"{demo.env}-learn.wasm", demo.learner.read_bytes())
+        beside = [writer.files[name].split("/")[1] for name in ("learn-worker.js", f"{demo.env}-learn.wasm")]
+        writer.asset(f"{demo.env}-learn.json", demo.kit(*beside))
+
+
+def _cards(writer: Writer, demos: list[Demo], progress: Progress) -> None:
+    """The pictures that other sites show beside a link to a page."""
+    try:
+        card.pygame()
+    except MinnowError as error:
+        progress(f"no pictures for links: {error}")
+        return
     for demo in demos:
-        progress(f"{demo.env}: compiling to WebAssembly, {demo.policy or 'no policy, the script plays'}")
-        writer.asset(f"{demo.env}.wasm", demo.wasm().read_bytes())
-        writer.asset(f"{demo.env}-whole.wasm", demo.whole().read_bytes())
-        writer.asset(f"{demo.env}.json", demo.json())
-        writer.asset(f"{demo.env}.svg", demo.svg().encode())
-        if demo.policy:
-            writer.asset(f"{demo.env}.minnow", demo.policy.read_bytes())
-        if demo.onnx:
-            writer.asset(f"{demo.env}.onnx", demo.onnx.read_bytes())
-        for steps, path in demo.stages.items():
-            writer.asset(f"{demo.env}-{steps}.minnow", path.read_bytes())
-        if demo.learns:
-            writer.asset(f"{demo.env}-learn.wasm", demo.learner().read_bytes())
-            beside = [writer.files[name].split("/")[1] for name in ("learn-worker.js", f"{demo.env}-learn.wasm")]
-            writer.asset(f"{demo.env}-learn.json", demo.kit(*beside))
-    for name, text in pages(demos, writer.files, "page.js").items():
+        writer.asset(f"{demo.env}-card.png", card.png(demo.spec, demo.shapes))
+    writer.asset("index-card.png", card.sheet([(demo.spec, demo.shapes) for demo in demos]))
+
+
+def _write(folder: Path, demos: list[Demo], url: str | None, progress: Progress) -> None:
+    writer = Writer(folder)
+    _compile(demos, progress)
+    progress("bundling the player, drawing pictures")
+    _shared(writer, demos, progress)
+    for demo in demos:
+        _demo(writer, demo)
+    _cards(writer, demos, progress)
+    writer.plain(LICENSE, licences("stage.js" in writer.files))
+    made = pages(demos, writer.files | {LICENSE: LICENSE}, "page.js", url=url)
+    for name, text in made.items():
         writer.plain(name, text.encode())
+    if url:
+        writer.plain("sitemap.xml", TEMPLATES.get_template("sitemap.xml").render(url=url, pages=made).encode())
     # An address that stays, for pages elsewhere that embed a demo.
     writer.plain("minnow.js", f'import "./{writer.files["demo.js"]}";\n'.encode())
+    worker = bundle(HERE / "site" / "sw.js")
     version = hashlib.sha256(
-        b"".join((folder / address).read_bytes() for address in sorted(writer.sizes)) + bundle(HERE / "site" / "sw.js")
+        b"".join((folder / address).read_bytes() for address in sorted(writer.sizes)) + worker
     ).hexdigest()[:16]
-    writer.plain("sw.js", f"// {version}\n".encode() + bundle(HERE / "site" / "sw.js"))
+    writer.plain("sw.js", f"// {version}\n".encode() + worker)
     manifest = {
         "generator": GENERATOR,
         "version": version,
@@ -325,6 +418,21 @@ def _write(folder: Path, demos: list[Demo], progress: Progress) -> None:
         "files": {address: size for address, size in sorted(writer.sizes.items()) if address != "sw.js"},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+
+
+def licences(three: bool) -> bytes:
+    """Under which terms what the site is made of may be used; `three`: three.js too."""
+    own = HERE.parent / "LICENSE"
+    if not own.is_file():  # not in a checkout
+        kept = [file for file in metadata.files("minnow-rl") or () if file.name == "LICENSE"]
+        own = next((Path(str(file.locate())) for file in kept), own)
+    try:
+        found = own.read_bytes()
+    except OSError:
+        raise MinnowError(f"the licence, {own}, is not where it was installed: install Minnow anew, with pip") from None
+    if three:
+        found += b"\n\nthree.js\n\n" + (npm.package(*THREE) / "LICENSE").read_bytes()
+    return found
 
 
 def read_manifest(site: Path) -> dict:
@@ -340,8 +448,9 @@ def read_manifest(site: Path) -> dict:
     return manifest
 
 
-def build(out: Path, demos: list[Demo], progress: Progress = lambda words: None) -> None:
-    """Writes the site beside `out` and then puts it in its place, so that `out` is whole at every moment.
+def build(out: Path, demos: list[Demo], progress: Progress = lambda words: None, *, url: str | None = None) -> None:
+    """Writes the site beside `out` and then puts it in its place, so that `out` is whole at every moment. `url`: where
+    it will be, with a slash at its end, for what needs whole addresses: the sitemap and the pictures of links.
 
     A folder that holds something other than a site is not touched."""
     out = out.absolute()
@@ -357,80 +466,11 @@ def build(out: Path, demos: list[Demo], progress: Progress = lambda words: None)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as work:
             new, old = Path(work, "new"), Path(work, "old")
             new.mkdir()
-            _write(new, demos, progress)
+            _write(new, demos, url, progress)
+            progress("compressing")
+            compress.beside(new, out)
             if out.exists():
                 out.rename(old)
             new.rename(out)
     except OSError as error:
         raise MinnowError(f"the site could not be written to {out}: {error.strerror} ({error.filename})") from error
-
-
-def compressed(path: Path) -> int:
-    """Bytes of a file as a server sends it, gzip."""
-    return len(gzip.compress(path.read_bytes(), 9, mtime=0))
-
-
-def _links(site: Path, page: str) -> tuple[set[str], list[str]]:
-    """The files that a page names, and what is wrong with its links."""
-    text = (site / page).read_text("utf-8")
-    named, faults = set(), []
-    for link in re.findall(r'(?:src|href|manifest)="([^"#]*)"', text):
-        path = link or "."
-        if re.match(r"[a-z]+:|/", path):
-            faults.append(f"{path} is not a relative link")
-        elif path == "./":
-            continue
-        elif not (site / path).is_file():
-            faults.append(f"{path} is missing")
-        else:
-            named.add(path)
-    return named, faults
-
-
-def check(site: Path) -> list[dict]:
-    """For each page, in the form that `minnow site check --json` prints: sizes in bytes and what is wrong."""
-    manifest = read_manifest(site)
-    strangers = [
-        f"{address} {'is missing' if not (site / address).is_file() else 'is not what was built'}"
-        for address, size in manifest["files"].items()
-        if not (site / address).is_file() or (site / address).stat().st_size != size
-    ]
-    rows = []
-    for page in sorted(address for address in manifest["files"] if address.endswith(".html")):
-        if not (site / page).is_file():
-            rows.append({"page": page, "env": None, "gzip_bytes": 0, "policy_gzip_bytes": 0, "three_d": False})
-            rows[-1]["faults"] = [f"{page} is missing"]
-            continue
-        env = page.removesuffix(".html")
-        demo = manifest["demos"].get(env)
-        named, faults = _links(site, page)
-        loaded = {page, *(link for link in named if link.endswith((".js", ".css")))}
-        player = sum(compressed(site / address) for address in loaded)
-        wasm = policy = spec = drawn = 0
-        three_d = False
-        if demo and all(
-            (site / demo[part]).is_file() for part in ("spec", "wasm", "policy", "space", "stage") if demo[part]
-        ):
-            three_d = json.loads((site / demo["spec"]).read_text("utf-8"))["three_d"]
-            wasm, spec = compressed(site / demo["wasm"]), compressed(site / demo["spec"])
-            policy = compressed(site / demo["policy"]) if demo["policy"] else 0
-            player += compressed(site / demo["space"]) if demo["space"] else 0
-            drawn = compressed(site / demo["stage"]) if demo["stage"] else 0
-        if player > PLAYER_LIMIT:
-            faults.append(f"the player takes {player} bytes gzip, more than {PLAYER_LIMIT}")
-        if drawn > STAGE_LIMIT:
-            faults.append(f"three.js and what draws by it take {drawn} bytes gzip, more than {STAGE_LIMIT}")
-        limit = WASM_LIMIT_3D if three_d else WASM_LIMIT
-        if wasm > limit:
-            faults.append(f"the .wasm takes {wasm} bytes gzip, more than {limit}")
-        rows.append(
-            {
-                "page": page,
-                "env": env if demo else None,
-                "gzip_bytes": player + drawn + wasm + spec,
-                "policy_gzip_bytes": policy,
-                "three_d": three_d,
-                "faults": faults + strangers,
-            }
-        )
-    return rows

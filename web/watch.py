@@ -89,7 +89,7 @@ def watching(place: str | Path, feed: Feed) -> Flask:
         "index.html": page.encode(),
         "manifest.json": json.dumps({"demos": site.manifest_of([demo], files), "parts": site.parts_of(files)}).encode(),
         "game.json": demo.json(),
-        "game.wasm": demo.whole().read_bytes(),
+        "game.wasm": demo.whole.read_bytes(),
     }
     if stage:
         made["stage.js"] = stage

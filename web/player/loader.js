@@ -58,9 +58,10 @@ export function choose(own, env, chosen) {
  * @param {string} env
  * @param {string | null} chosen see `choose`
  * @param {(kilobytes: number) => void} progress
+ * @param {boolean} flat what lies in space is drawn as flat faces, without three.js
  * @returns {Promise<{parts: Record<string, string>, spec: Spec, module: WebAssembly.Module, whole: URL | null, learn: URL | null, space: typeof import("./space.js") | null, stage: typeof import("./stage.js") | null, own: URL | null, onnx: URL | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
  */
-export async function load(manifest, env, chosen, progress) {
+export async function load(manifest, env, chosen, progress, flat = false) {
   const { demos, parts = {} } = /** @type {{demos: Record<string, Demo>, parts?: Record<string, string>}} */ (await (await request(manifest)).json());
   if (!Object.hasOwn(demos, env)) throw new Error(`there is no demo "${env}" here; known: ${Object.keys(demos).join(", ")}.`);
   const demo = demos[env];
@@ -73,7 +74,7 @@ export async function load(manifest, env, chosen, progress) {
     bytes(new URL(demo.wasm, manifest), received),
     place && bytes(place.url, received),
     demo.space ? import(new URL(demo.space, manifest).href) : null,
-    demo.stage ? import(new URL(demo.stage, manifest).href).catch(() => null) : null, // without it there are flat faces
+    demo.stage && !flat ? import(new URL(demo.stage, manifest).href).catch(() => null) : null, // without it there are flat faces
   ]);
   const whole = demo.whole ? new URL(demo.whole, manifest) : null;
   const stages = (demo.stages ?? []).map((stage) => ({

@@ -10,12 +10,13 @@
  * @typedef {Event & {request: Request, respondWith: (answer: Promise<Response>) => void}} FetchEvent
  */
 const worker = /** @type {any} */ (self);
+const LEFT = /-whole-|\.onnx$|-card-|sitemap/; // few visits need the first two, none the others
 const scope = /** @type {string} */ (worker.registration.scope);
 
 async function install() {
   const manifest = await (await fetch("manifest.json", { cache: "no-cache" })).json();
   const cache = await caches.open(`${scope} ${manifest.version}`);
-  const wanted = Object.keys(manifest.files).filter((address) => !/-whole-|\.onnx$/.test(address)); // few visits need those
+  const wanted = Object.keys(manifest.files).filter((address) => !LEFT.test(address));
   await cache.addAll(["./", "manifest.json", ...wanted]);
   await worker.skipWaiting();
   for (const name of await caches.keys()) {
