@@ -132,8 +132,9 @@ class Workshop:
                 if demo.learns:
                     wanted = ("../player/learn/worker.js", f"{demo.env}-learn.wasm")
                     made[f"{demo.env}-learn.json"] = demo.kit(*wanted)
+            made["page.css"] = site.sheet(demos).encode()
             here = {name: f"made/{name}" for name in (*made, *paths, *(f"{demo.env}-whole.wasm" for demo in demos))}
-            here |= {name: f"site/{name}" for name in ("page.css", "live.js", "gallery.js", "icon.svg")} | {
+            here |= {name: f"site/{name}" for name in ("live.js", "gallery.js", "icon.svg")} | {
                 "demo.js": "player/demo.js",
                 "space.js": "player/space.js",
                 "stage.js": "made/stage.js",

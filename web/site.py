@@ -301,6 +301,12 @@ def stage(progress: Progress = lambda words: None) -> bytes | None:
         return None
 
 
+def sheet(demos: Iterable[Demo]) -> str:
+    """The pages' style sheet, in which each demo has its shape, so that nothing moves when the game arrives."""
+    shapes = [f'minnow-demo[env="{demo.env}"] {{ --aspect: {demo.aspect}; }}\n' for demo in demos]
+    return (HERE / "site" / "page.css").read_text("utf-8") + "".join(shapes)
+
+
 def minify_css(text: str) -> bytes:
     """Without comments and needless space; enough for a sheet that has no strings with spaces in a row."""
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
@@ -353,7 +359,7 @@ def _shared(writer: Writer, demos: list[Demo], progress: Progress) -> None:
             writer.asset("stage.js", drawn)
     writer.asset("page.js", bundle(own / "page.js"))
     writer.asset("gallery.js", bundle(own / "gallery.js"))
-    writer.asset("page.css", minify_css((own / "page.css").read_text("utf-8")))
+    writer.asset("page.css", minify_css(sheet(demos)))
     writer.asset("icon.svg", (own / "icon.svg").read_bytes())
     for name, path in parts().items():
         writer.asset(f"{name}.js", bundle(HERE / path))

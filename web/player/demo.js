@@ -7,7 +7,6 @@
  * - `seed`, a whole number, 0 to 2^53 - 1; `replay`, the address of a replay's file, or a link that carries one;
  * - `controls`: panels, keys, touch and dropped files; without it there is the picture alone, and a click on it pauses;
  * - `panels`, names of panels.js with a space between: only these are seen;
- * - `aspect`, width / height of the picture, so that nothing moves when the game arrives;
  * - `standalone`: the page is this demo's own. It has the keys at once, loads at once, and plays what the page's address carries.
  *
  * Events: events.js. Properties for scripts: `ready`, a promise; `game` (game.js); `journal` (journal.js); `store` (store.js); `open(policy, name)`,
@@ -49,9 +48,6 @@ class MinnowDemo extends HTMLElement {
     const [places, veil] = [rooms(), new Veil()];
     this.canvas = places.canvas;
     places.stage.append(veil.element);
-    const aspect = this.getAttribute("aspect");
-    if (aspect) places.canvas.style.aspectRatio = aspect;
-    if (aspect) places.demo.style.setProperty("--aspect", aspect);
     const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sheet];
     root.replaceChildren(places.demo);
