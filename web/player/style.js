@@ -12,7 +12,7 @@ const text = `
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .demo { display: grid; gap: 16px; align-items: start; }
 @container (min-width: 820px) {
-  .demo:not(:has(> .panel[hidden])) { grid-template-columns: minmax(0, calc(max(62vh, 340px) * var(--aspect))) minmax(280px, 1fr); } }
+  :host([controls]:not([panels])) .demo, .demo:not(:has(> .panel[hidden])) { grid-template-columns: minmax(0, calc(max(62vh, 340px) * var(--aspect))) minmax(280px, 1fr); } }
 .main { display: grid; gap: 10px; min-width: 0; container-type: inline-size; }
 .stage { position: relative; isolation: isolate; border-radius: 12px; overflow: hidden; background: #000; box-shadow: 0 1px 2px #0003, 0 10px 30px #0002; }
 canvas { display: block; width: 100%; aspect-ratio: var(--aspect, 1.33); user-select: none; -webkit-user-select: none; }
