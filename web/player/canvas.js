@@ -24,11 +24,15 @@ export class Canvas {
     this.field = document.createElement("canvas"); // of tiles, one pixel each
     /** @type {Shape[]} those of the picture drawn last */
     this.shapes = [];
+    new ResizeObserver(() => (this.#box = null)).observe(element);
   }
+
+  /** @type {DOMRect | null} of the element; null: to be measured, which makes the browser lay out the page */
+  #box = null;
 
   /** Fits the canvas to its box on the screen, one canvas pixel a device pixel. */
   #fit() {
-    const box = this.element.getBoundingClientRect();
+    const box = (this.#box ??= this.element.getBoundingClientRect());
     const scale = window.devicePixelRatio || 1;
     const [width, height] = [Math.max(1, Math.round(box.width * scale)), Math.max(1, Math.round(box.height * scale))];
     if (this.element.width !== width || this.element.height !== height) Object.assign(this.element, { width, height });

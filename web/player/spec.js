@@ -82,3 +82,10 @@ export function number(value) {
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(1);
   return String(Number(value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3)));
 }
+
+/**
+ * With commas between thousands. Intl would do it too, but takes long when it is first asked.
+ *
+ * @param {number} whole
+ */
+export const grouped = (whole) => String(whole).replace(/\B(?=(\d{3})+$)/g, ",");

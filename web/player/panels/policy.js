@@ -2,7 +2,7 @@
 
 import { make } from "../dom.js";
 import { later } from "../later.js";
-import { number } from "../spec.js";
+import { grouped, number } from "../spec.js";
 
 /** @typedef {import("../game.js").Game} Game @typedef {import("../spec.js").Spec} Spec */
 
@@ -15,7 +15,7 @@ import { number } from "../spec.js";
 function provenance(game, spec) {
   const { steps, score, source_hash } = game.meta();
   const parts = [
-    typeof steps === "number" && `Trained for ${steps.toLocaleString("en")} steps.`,
+    typeof steps === "number" && `Trained for ${grouped(steps)} steps.`,
     typeof score === "number" && `Mean ${spec.score_name} when it was scored: ${number(score)}.`,
     source_hash && source_hash !== spec.source_hash && "The game has changed since it was trained.",
   ];
