@@ -205,6 +205,49 @@ def test_a_held_cube_stays_in_the_hand_and_falls_when_let_go() -> None:
     assert (b.obs[held, 18] == 0).all() and (b.obs[held, 31] < 0.06).all()
 
 
+def acted(seed: int = 4, steps: int = 30, **params: float) -> np.ndarray:
+    """Observations of pick_cube under the same random actions, [steps, 16, 42]."""
+    vector, b = begun("pick_cube", 16, params=params)
+    rng, seen = np.random.default_rng(seed), []
+    for _ in range(steps):
+        b.action[:] = rng.uniform(-1, 1, b.action.shape)
+        b.action[:, 7] = np.where(len(seen) // 8 % 2, 1, -1)
+        vector.step(b)
+        seen.append(b.obs.copy())
+    return np.array(seen, float)
+
+
+def test_sensors_and_motors_err_as_told() -> None:
+    plain = acted()
+    off = acted(bias=0.05) - plain  # in an episode a number is off by the same from step to step
+    assert np.allclose(off, off[0], atol=1e-5) and 0.04 < off[0].std() < 0.06
+    assert abs((acted(dropout=0.2)[plain != 0] == 0).mean() - 0.2) < 0.02
+    after = acted(steps=1, action_noise=0.5)[0, :, :7] - acted(steps=1)[0, :, :7]
+    assert 0.5 * 0.1 * 0.25 < after.std() < 0.5 * 0.1 * 0.45  # of what is asked for 27 to 40 % comes about
+    high = np.array([2.8973, 1.7628, 2.8973, -0.0698, 2.8973, 3.7525, 2.8973])
+    vector, b = begun("pick_cube", 16, params={"margin": 0.3, "table": -0.05})
+    for _ in range(100):
+        b.action[:] = 1
+        vector.step(b)
+    assert (b.obs[:, :7] <= high - 0.3 + 1e-5).all() and np.allclose(b.obs[:, 6], high[6] - 0.3, atol=1e-3)
+    assert 0.3 < np.abs(acted(grip_speed=2)[:, :, 16:18]).max() < 0.51
+    assert np.abs(acted(grip_speed=0.1)[:, :, 16]).max() < 0.11
+
+
+def test_pushes_and_an_uneven_cube() -> None:
+    still = acted(steps=40)
+    moved = np.abs(acted(steps=40, push_rate=2.0, push=0.5) - still)[-1, :, 29:31].max(axis=1) > 5e-3
+    assert moved.mean() > 0.8  # 4 pushes each in these 2 s
+    heavy = {"cube_mass": 0.5, "hardness": 3000}
+    for side in (-0.5, 0.0, 0.5):  # it leans on soft contacts at its corners, as far as moments say
+        vector, b = begun("pick_cube", 16, params=heavy | {"centre_x": side})
+        b.action[:] = 0
+        for _ in range(10):
+            vector.step(b)
+        lean = np.array([-rotation(turn)[2, 0] for turn in b.obs[:, 32:36].astype(float)])
+        assert np.allclose(lean, 0.5 * 9.81 * side * 0.02 / (4 * 3000 * 0.02**2), atol=5e-4), lean
+
+
 @pytest.mark.parametrize("name", ["reach", "pick_cube"])
 def test_nothing_breaks_at_the_corners(name: str) -> None:
     """Every parameter alone at either end, then all of them: the arm thrown about, downwards too."""

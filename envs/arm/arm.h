@@ -54,13 +54,49 @@ static int arm_parts(State *s, EnvBase *base, float time[ENV_LANES], int32_t par
     return most;
 }
 
+/* MurmurHash3's last steps (Appleby). */
+static inline uint32_t arm_mix(uint32_t bits) {
+    bits = (bits ^ bits >> 16) * 0x85ebca6bu;
+    bits = (bits ^ bits >> 13) * 0xc2b2ae35u;
+    return bits ^ bits >> 16;
+}
+
+/* A number for what chance does in this tick: a function of tick and joints. */
+static inline uint32_t arm_key(const EnvBase *base, const Arm *arm, int l) {
+    uint32_t key = (uint32_t)base->tick[l];
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        key = arm_mix(key ^ env_to_bits(arm->q[i][l]));
+    }
+    return key;
+}
+
+/* Mean 0, variance 1: a sum of four bytes, which is nearly normal. */
+static inline float arm_normal(uint32_t bits) {
+    uint32_t sum = (bits & 255) + (bits >> 8 & 255) + (bits >> 16 & 255) + (bits >> 24);
+    return ((float)(int32_t)sum - 510.0f) * (1.0f / 147.8f);
+}
+
+/* A joint's position within its limits. */
+static inline float arm_within(const EnvBase *base, int i, int l, float q) {
+    float margin = ARM_PARAM(base, margin)[l];
+    return env_clamp(q, arm_joint[i].low + margin, arm_joint[i].high - margin);
+}
+
 /* What an action, [8] in [-1, 1], asks of joints and fingers. */
 static void arm_aim(const EnvBase *base, const Arm *arm, const env_action (*action)[ENV_LANES],
                     float target[ARM_MOVING][ENV_LANES]) {
     for (int i = 0; i < ARM_JOINTS; i++) {
         EACH_LANE(l) {
             float by = action[i][l] * ARM_PARAM(base, reach)[l] * ARM_PARAM(base, action_scale)[l];
-            target[i][l] = env_clamp(arm->q[i][l] + by, arm_joint[i].low, arm_joint[i].high);
+            target[i][l] = arm_within(base, i, l, arm->q[i][l] + by);
+        }
+    }
+    for (int l = 0; l < ENV_LANES; l++) {
+        const float noise = ARM_PARAM(base, action_noise)[l] * ARM_PARAM(base, reach)[l];
+        const uint32_t key = noise > 0.0f ? arm_mix(arm_key(base, arm, l)) : 0;
+        for (int i = 0; noise > 0.0f && i < ARM_JOINTS; i++) {
+            float by = noise * arm_normal(arm_mix((key + (uint32_t)i) * 0x9e3779b9u));
+            target[i][l] = arm_within(base, i, l, target[i][l] + by);
         }
     }
     for (int i = ARM_JOINTS; i < ARM_MOVING; i++) {
@@ -135,7 +171,6 @@ static void arm_part(const EnvBase *base, const Arm *arm, int part, ArmStep *ste
 static void arm_move(const EnvBase *base, Arm *arm, int i, const ArmStep *step) {
     const int finger = i >= ARM_JOINTS;
     const ArmResponse *r = &step->response[finger ? ARM_JOINTS : i];
-    const float low = finger ? 0.0f : arm_joint[i].low, high = finger ? ARM_OPEN : arm_joint[i].high;
     const float *k = finger ? ARM_PARAM(base, grip) : ARM_PARAM(base, stiffness);
     const float *d = finger ? ARM_PARAM(base, grip_damping) : ARM_PARAM(base, damping);
     const float *most = finger ? ARM_PARAM(base, grip_force) : ARM_PARAM(base, torque);
@@ -143,9 +178,11 @@ static void arm_move(const EnvBase *base, Arm *arm, int i, const ArmStep *step) 
         float friction = finger ? 0.0f : ARM_PARAM(base, joint_friction)[l];
         float q = arm->q[i][l], v = arm->v[i][l];
         float sag = finger ? 0.0f : step->sag[i][l];
-        float x = sag - arm_pull(step->target[i][l] - q, v, k[l], d[l], most[l], friction);
+        float gap = step->target[i][l] - q, wide = ARM_PARAM(base, grip_speed)[l] * d[l] / k[l];
+        gap = finger ? env_clamp(gap, -wide, wide) : gap;
+        float x = sag - arm_pull(gap, v, k[l], d[l], most[l], friction);
         float moved = q + (r->a[l] * x + r->b[l] * v - x), speed = r->c[l] * x + r->e[l] * v;
-        float held = env_clamp(moved, low, high);
+        float held = finger ? env_clamp(moved, 0.0f, ARM_OPEN) : arm_within(base, i, l, moved);
         speed = held == moved ? env_clamp(speed, -ARM_SPEED, ARM_SPEED) : 0.0f;
         arm->q[i][l] = step->live[l] ? held : q;
         arm->v[i][l] = step->live[l] ? speed : v;
@@ -265,7 +302,7 @@ static void arm_take(const EnvBase *base, Arm *arm, const ArmStep *step, int lev
     for (int i = 0; i < ARM_JOINTS; i++) {
         EACH_LANE(l) {
             int32_t takes = step->live[l] & ((int32_t)ARM_PARAM(base, level)[l] == level);
-            float held = env_clamp(to[i][l], arm_joint[i].low, arm_joint[i].high);
+            float held = arm_within(base, i, l, to[i][l]);
             float v = held == to[i][l] ? env_clamp(speed[i][l], -ARM_SPEED, ARM_SPEED) : 0.0f;
             arm->q[i][l] = takes ? held : arm->q[i][l];
             arm->v[i][l] = takes ? v : arm->v[i][l];
@@ -304,7 +341,7 @@ static int arm_rest(const EnvBase *base, Arm *arm, const ArmChain *chain) {
     for (int i = 0; i < ARM_JOINTS; i++) {
         EACH_LANE(l) {
             float q = arm->q[i][l], v = arm->v[i][l], share = slope[i][l] / sum[l];
-            float lifted = env_clamp(q + share * env_min(deep[l], 0.02f), arm_joint[i].low, arm_joint[i].high);
+            float lifted = arm_within(base, i, l, q + share * env_min(deep[l], 0.02f));
             float slowed = env_clamp(v - share * env_min(rise[l], 0.0f), -ARM_SPEED, ARM_SPEED);
             arm->q[i][l] = deep[l] > 0.0f ? lifted : q;
             arm->v[i][l] = deep[l] > 0.0f ? slowed : v;
@@ -346,7 +383,7 @@ static void arm_reset(State *s, EnvBase *base, Arm *arm, int lane) {
         float q = ARM_OPEN;
         if (i < ARM_JOINTS) {
             q = arm_joint[i].rest + ARM_PARAM(base, start_spread)[lane] * env_normal(s, lane);
-            q = env_clamp(q, arm_joint[i].low, arm_joint[i].high);
+            q = arm_within(base, i, lane, q);
         }
         arm->q[i][lane] = arm->target[i][lane] = q;
         arm->v[i][lane] = 0.0f;
@@ -368,26 +405,21 @@ static inline int32_t arm_still(const Arm *arm, int l, float most) {
     return fastest <= most;
 }
 
-/* MurmurHash3's last steps (Appleby). */
-static inline uint32_t arm_mix(uint32_t bits) {
-    bits = (bits ^ bits >> 16) * 0x85ebca6bu;
-    bits = (bits ^ bits >> 13) * 0xc2b2ae35u;
-    return bits ^ bits >> 16;
-}
-
-/* Adds noise to `count` numbers of each lane's observation where the parameter asks for it: sums of four bytes, which
- * are nearly normal. It is a function of tick and joints, so that equal states look equal. */
+/* What sensors do to `count` numbers of each lane's observation where the parameters ask for it: noise, which is a
+ * function of tick and joints, so that equal states look equal; what the episode adds; numbers that are missing. */
 static void arm_blur(const Arm *arm, const EnvBase *base, int count, float *obs, size_t stride) {
     EACH_LANE(l) {
-        const float deviation = ARM_PARAM(base, noise)[l];
-        uint32_t key = (uint32_t)base->tick[l];
-        for (int i = 0; deviation > 0.0f && i < ARM_JOINTS; i++) {
-            key = arm_mix(key ^ env_to_bits(arm->q[i][l]));
-        }
-        for (int i = 0; deviation > 0.0f && i < count; i++) {
-            uint32_t bits = arm_mix((key + (uint32_t)i) * 0x9e3779b9u);
-            uint32_t sum = (bits & 255) + (bits >> 8 & 255) + (bits >> 16 & 255) + (bits >> 24);
-            obs[(size_t)l * stride + (size_t)i] += deviation * ((float)(int32_t)sum - 510.0f) * (1.0f / 147.8f);
+        const float noise = ARM_PARAM(base, noise)[l], bias = ARM_PARAM(base, bias)[l];
+        const float dropout = 16777216.0f * ARM_PARAM(base, dropout)[l];
+        if (noise > 0.0f || bias > 0.0f || dropout > 0.0f) {
+            const uint32_t now = arm_key(base, arm, l);
+            const uint32_t always = arm_mix(base->key[0][l] ^ (uint32_t)base->episode[l] * 0x9e3779b9u);
+            float *o = obs + (size_t)l * stride;
+            for (uint32_t i = 0; i < (uint32_t)count; i++) {
+                uint32_t bits = arm_mix((now + i) * 0x9e3779b9u), fixed = arm_mix((always + i) * 0x9e3779b9u);
+                float seen = o[i] + noise * arm_normal(bits) + bias * arm_normal(fixed);
+                o[i] = (float)(int32_t)(arm_mix(bits) >> 8) < dropout ? 0.0f : seen;
+            }
         }
     }
 }

@@ -82,6 +82,11 @@ static inline void cube_outwards(float m[3][3][ENV_LANES], float from[3][ENV_LAN
     }
 }
 
+/* The most force of a finger's drive: what keeps its speed within its limit, too. */
+static inline float cube_grip(const EnvBase *base, int l) {
+    return env_min(ARM_PARAM(base, grip_force)[l], ARM_PARAM(base, grip_speed)[l] * ARM_PARAM(base, grip_damping)[l]);
+}
+
 /* The system without contacts: inertia, gravity, the fingers' drives. before: the hand's frame before this part. */
 static void cube_begin(const EnvBase *base, const Arm *arm, Cube *cube, const ArmStep *step, float before[3][ENV_LANES],
                        float before_turn[4][ENV_LANES], CubeSystem *system) {
@@ -115,18 +120,38 @@ static void cube_begin(const EnvBase *base, const Arm *arm, Cube *cube, const Ar
         }
     }
     memset(system->a, 0, sizeof system->a);
-    for (int k = 0; k < 3; k++) {
-        EACH_LANE(l) {
-            float mass = ARM_PARAM(base, cube_mass)[l], pull = ARM_PARAM(base, gravity)[l] * step->time[l];
-            system->a[k][k][l] = mass;
-            system->a[3 + k][3 + k][l] = mass * (2.0f / 3.0f); /* of a solid cube, m (2 h)^2 / 6 over h^2 */
-            system->b[k][l] = mass * (system->v[k][l] - pull * system->axes[2][k][l]);
-            system->b[3 + k][l] = mass * (2.0f / 3.0f) * system->w[k][l];
-        }
+    EACH_LANE(l) { /* momentum, and that about the middle over half the edge; of a solid cube m (2 h)^2 / 6 over h^2 */
+        float mass = ARM_PARAM(base, cube_mass)[l], round = mass * (2.0f / 3.0f);
+        float pull = ARM_PARAM(base, gravity)[l] * step->time[l];
+        float cx = ARM_PARAM(base, centre_x)[l], cy = ARM_PARAM(base, centre_y)[l], cz = ARM_PARAM(base, centre_z)[l];
+        float vx = system->v[0][l] - pull * system->axes[2][0][l], wx = system->w[0][l];
+        float vy = system->v[1][l] - pull * system->axes[2][1][l], wy = system->w[1][l];
+        float vz = system->v[2][l] - pull * system->axes[2][2][l], wz = system->w[2][l];
+        float (*a)[ARM_MOST_UNKNOWNS][ENV_LANES] = system->a, dot = cx * wx + cy * wy + cz * wz;
+        a[0][0][l] = a[1][1][l] = a[2][2][l] = mass;
+        a[3][1][l] = 0.0f - mass * cz;
+        a[3][2][l] = mass * cy;
+        a[4][0][l] = mass * cz;
+        a[4][2][l] = 0.0f - mass * cx;
+        a[5][0][l] = 0.0f - mass * cy;
+        a[5][1][l] = mass * cx;
+        a[3][3][l] = round + mass * (cy * cy + cz * cz);
+        a[4][3][l] = 0.0f - mass * (cx * cy);
+        a[4][4][l] = round + mass * (cx * cx + cz * cz);
+        a[5][3][l] = 0.0f - mass * (cx * cz);
+        a[5][4][l] = 0.0f - mass * (cy * cz);
+        a[5][5][l] = round + mass * (cx * cx + cy * cy);
+        float square = cx * cx + cy * cy + cz * cz;
+        system->b[0][l] = mass * (vx + (wy * cz - wz * cy));
+        system->b[1][l] = mass * (vy + (wz * cx - wx * cz));
+        system->b[2][l] = mass * (vz + (wx * cy - wy * cx));
+        system->b[3][l] = round * wx + mass * ((square * wx - cx * dot) + (cy * vz - cz * vy));
+        system->b[4][l] = round * wy + mass * ((square * wy - cy * dot) + (cz * vx - cx * vz));
+        system->b[5][l] = round * wz + mass * ((square * wz - cz * dot) + (cx * vy - cy * vx));
     }
     for (int i = 0; i < ARM_FINGERS; i++) {
         EACH_LANE(l) {
-            float t = step->time[l], k = ARM_PARAM(base, grip)[l], most = ARM_PARAM(base, grip_force)[l] / k;
+            float t = step->time[l], k = ARM_PARAM(base, grip)[l], most = cube_grip(base, l) / k;
             float gap = env_clamp(step->target[ARM_JOINTS + i][l] - arm->q[ARM_JOINTS + i][l], -most, most);
             system->a[6 + i][6 + i][l] = ARM_FINGER_MASS + t * (ARM_PARAM(base, grip_damping)[l] + t * k);
             system->b[6 + i][l] = ARM_FINGER_MASS * arm->v[ARM_JOINTS + i][l] + t * k * gap;
@@ -342,7 +367,7 @@ static void cube_move_fingers(const EnvBase *base, Arm *arm, Cube *cube, const A
     for (int i = 0; i < ARM_FINGERS; i++) {
         const int j = ARM_JOINTS + i;
         EACH_LANE(l) {
-            float t = step->time[l], k = ARM_PARAM(base, grip)[l], most = ARM_PARAM(base, grip_force)[l] / k;
+            float t = step->time[l], k = ARM_PARAM(base, grip)[l], most = cube_grip(base, l) / k;
             float q = arm->q[j][l], v = arm->v[j][l], speed = system->b[6 + i][l];
             float drive = k * (env_clamp(step->target[j][l] - q, -most, most) - t * speed) -
                           ARM_PARAM(base, grip_damping)[l] * speed;
@@ -388,6 +413,24 @@ static void cube_move(const EnvBase *base, Cube *cube, const ArmStep *step, Cube
     }
 }
 
+/* At times something pushes it, whichever way. */
+static void cube_push(const EnvBase *base, const Arm *arm, Cube *cube) {
+    for (int l = 0; l < ENV_LANES; l++) {
+        const float often = ARM_PARAM(base, push_rate)[l] / ARM_PARAM(base, rate)[l];
+        const uint32_t key = often > 0.0f ? arm_mix(arm_key(base, arm, l) ^ env_to_bits(cube->at[0][l])) : 0;
+        if (env_unit(key) < often) {
+            float way[3], far = 1e-6f;
+            for (uint32_t k = 0; k < 3; k++) {
+                way[k] = arm_normal(arm_mix((key + k) * 0x9e3779b9u));
+                far += way[k] * way[k];
+            }
+            for (int k = 0; k < 3; k++) {
+                cube->v[k][l] += ARM_PARAM(base, push)[l] * way[k] / env_sqrt(far);
+            }
+        }
+    }
+}
+
 /* A cube that both fingers hold is part of the hand for an arm whose joints move each other. */
 static void cube_load(const EnvBase *base, const Cube *cube, ArmStep *step) {
     EACH_LANE(l) {
@@ -407,6 +450,9 @@ static void cube_swing(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step)
     CubeSystem system;
     memcpy(before, arm->hand, sizeof before);
     memcpy(before_turn, arm->turn, sizeof before_turn);
+    if (step->part == 0) {
+        cube_push(base, arm, cube);
+    }
     cube_load(base, cube, step);
     arm_swing(base, arm, step);
     cube_begin(base, arm, cube, step, before, before_turn, &system);

@@ -11,17 +11,23 @@
     P(grip, 1000.0f, 100.0f, 4000.0f, ENV_PHYSICS, ENV_LOG, "N/m", "Gripper: a finger's force for each metre to go.")  \
     P(grip_damping, 100.0f, 20.0f, 400.0f, ENV_PHYSICS, ENV_LOG, "N s/m", "Gripper: a finger's force against speed.")  \
     P(grip_force, 100.0f, 5.0f, 200.0f, ENV_PHYSICS, ENV_LOG, "N", "Gripper: the most force of a finger.")             \
+    P(grip_speed, 0.6f, 0.05f, 2.0f, ENV_PHYSICS, ENV_LOG, "m/s", "Gripper: a finger's greatest speed.")               \
     P(reach, 0.1f, 0.02f, 0.3f, ENV_PHYSICS, ENV_LOG, "rad", "A joint's target is at most this far from where it is.") \
     P(action_scale, 1.0f, 0.5f, 2.0f, ENV_PHYSICS, ENV_LOG, "", "Targets are so many times as far as asked for.")      \
+    P(action_noise, 0.0f, 0.0f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "",                                                     \
+      "Deviation of what is added to each joint's action.")                                                            \
     P(delay, 0.0f, 0.0f, 1.0f, ENV_PHYSICS, ENV_LINEAR, "", "Share of a step in which the target is still the last.")  \
     P(rate, 20.0f, 5.0f, 50.0f, ENV_PHYSICS, ENV_LOG, "Hz", "Actions a second.")                                       \
     P(jitter, 0.0f, 0.0f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Share by which a step may be longer or shorter.")        \
     P(start_spread, 0.02f, 0.0f, 0.2f, ENV_PHYSICS, ENV_LINEAR, "rad", "Deviation of the joints' first positions.")    \
+    P(margin, 0.0f, 0.0f, 0.3f, ENV_PHYSICS, ENV_LINEAR, "rad", "Joints stop so far before their limits.")             \
     P(base_x, 0.0f, -0.05f, 0.05f, ENV_PHYSICS, ENV_LINEAR, "m", "The base stands so far ahead of its place.")         \
     P(base_y, 0.0f, -0.05f, 0.05f, ENV_PHYSICS, ENV_LINEAR, "m", "The base stands so far to the left.")                \
     P(base_turn, 0.0f, -0.1f, 0.1f, ENV_PHYSICS, ENV_LINEAR, "rad", "The base is turned so far to the left.")          \
     P(table, 0.0f, -0.05f, 0.05f, ENV_PHYSICS, ENV_LINEAR, "m", "Height of the table.")                                \
     P(noise, 0.0f, 0.0f, 0.05f, ENV_PHYSICS, ENV_LINEAR, "", "Deviation of what is added to each number observed.")    \
+    P(bias, 0.0f, 0.0f, 0.05f, ENV_PHYSICS, ENV_LINEAR, "", "Deviation of what an episode adds to each number.")       \
+    P(dropout, 0.0f, 0.0f, 0.2f, ENV_PHYSICS, ENV_LINEAR, "", "Share of the numbers observed that read 0.")            \
     P(sag, 0.0f, -0.3f, 0.3f, ENV_PHYSICS, ENV_LINEAR, "", "Share of the arm's weight that its drives must carry.")    \
     P(substeps, 5.0f, 1.0f, 20.0f, ENV_FIDELITY, ENV_INTEGER, "", "Parts in which a step is reckoned.")                \
     P(level, 0.0f, 0.0f, 2.0f, ENV_FIDELITY, ENV_INTEGER, "", "Joints: 0 each alone, 1 coupled, 2 full dynamics.")
@@ -30,11 +36,16 @@
 #define CUBE_PARAMS(P)                                                                                                 \
     P(cube_size, 0.02f, 0.012f, 0.035f, ENV_PHYSICS, ENV_LOG, "m", "Half the length of the cube's edges.")             \
     P(cube_mass, 0.064f, 0.01f, 0.5f, ENV_PHYSICS, ENV_LOG, "kg", "Mass of the cube.")                                 \
+    P(centre_x, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half edges.")   \
+    P(centre_y, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half edges.")   \
+    P(centre_z, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half edges.")   \
     P(cube_friction, 0.3f, 0.05f, 2.0f, ENV_PHYSICS, ENV_LOG, "", "Of the cube; two surfaces have their mean.")        \
     P(finger_friction, 2.0f, 0.2f, 4.0f, ENV_PHYSICS, ENV_LOG, "", "Of the fingers.")                                  \
     P(table_friction, 0.3f, 0.05f, 2.0f, ENV_PHYSICS, ENV_LOG, "", "Of the table.")                                    \
     P(restitution, 0.0f, 0.0f, 0.8f, ENV_PHYSICS, ENV_LINEAR, "", "Share of speed that the cube keeps in a bounce.")   \
     P(gravity, 9.81f, 1.0f, 20.0f, ENV_PHYSICS, ENV_LOG, "m/s^2", "Pull on the cube.")                                 \
+    P(push_rate, 0.0f, 0.0f, 2.0f, ENV_PHYSICS, ENV_LINEAR, "1/s", "How often something pushes the cube.")             \
+    P(push, 0.2f, 0.02f, 2.0f, ENV_PHYSICS, ENV_LOG, "m/s", "And how much speed a push gives it.")                     \
     P(hardness, 3e4f, 3e3f, 3e5f, ENV_FIDELITY, ENV_LOG, "N/m", "Contacts: force for each metre that bodies overlap.") \
     P(creep, 0.01f, 0.001f, 0.1f, ENV_FIDELITY, ENV_LOG, "m/s", "Contacts: below this speed friction is viscous.")
 #endif
