@@ -34,6 +34,7 @@ KINDS = {
     "solve": Kind("ENV", "seconds of training until a score is reached"),
     "page": Kind("ENV", "seconds of learning in a page until a score is reached"),
     "lighthouse": Kind("[options]", "what Lighthouse and axe-core say of a built site's pages"),
+    "visit": Kind("ENV", "a page's hidden episodes, jumps in time, and rest"),
     "seeds": Kind("ENV", "scores of several seeds, trained with the settings of train.toml"),
     "curve": Kind("ENV", "what a curve's points say of trainings that end there"),
     "foreign": Kind("ENV", "training's steps a second on an environment of others, beside Stable-Baselines3"),

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minnow import envs
 from minnow.bench import Measured, Say, hosts
 from minnow.bench.seeds import check_seeds, wanted
 from minnow.cinfer.errors import MinnowError
 from minnow.web import learn, server, site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 HELD = 3  # successive exams that must reach the score
 FALLEN = 0.2  # of all that the score rose: who ends further below their best has collapsed
@@ -65,24 +69,31 @@ def measure(options: Options, say: Say) -> Measured:
         raise MinnowError(f"{options.env} cannot be learned in a page: docs/learning.md says what can.")
     check_seeds(options.seeds, options.first)
     found = []
+    with shown(place) as (browser, address):
+        for seed in range(options.first, options.first + options.seeds):
+            page = browser.new_page()
+            page.add_init_script(LISTEN)
+            page.goto(address)
+            found.append({"env": place.name, "seed": seed} | learned(page, seed, bar, options))
+            page.close()
+            row = found[-1]
+            took = f"{row['seconds']:.1f} s" if row["seconds"] is not None else "not reached"
+            say(f"seed {seed}: {took}; {row['steps']:,} steps, best {row['best']:.4g}, last {row['last']:.4g}")
+    return Measured(found, all(not row["collapsed"] if options.long else row["seconds"] is not None for row in found))
+
+
+@contextlib.contextmanager
+def shown(place: Path) -> Iterator[tuple[Browser, str]]:
+    """Chromium, and the address of an environment's page in a site that was built for it."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
         site.build(Path(folder) / "site", [site.Demo(place, site.shipped_policy(place))])
         address = ends.enter_context(server.hosted(server.built(Path(folder) / "site")))
         playwright, browser = hosts.launched()
         try:
-            for seed in range(options.first, options.first + options.seeds):
-                page = browser.new_page()
-                page.add_init_script(LISTEN)
-                page.goto(f"{address}{place.name}.html")
-                found.append({"env": place.name, "seed": seed} | learned(page, seed, bar, options))
-                page.close()
-                row = found[-1]
-                took = f"{row['seconds']:.1f} s" if row["seconds"] is not None else "not reached"
-                say(f"seed {seed}: {took}; {row['steps']:,} steps, best {row['best']:.4g}, last {row['last']:.4g}")
+            yield browser, f"{address}{place.name}.html"
         finally:
             browser.close()
             playwright.stop()
-    return Measured(found, all(not row["collapsed"] if options.long else row["seconds"] is not None for row in found))
 
 
 def learned(page: Any, seed: int, bar: float | None, options: Options) -> dict[str, Any]:

@@ -36,6 +36,7 @@ CARDS = {
     "meter",
     "insight",
     "compare",
+    "duel",
 }
 ONE_MORE = """
 import { make } from "../dom.js";

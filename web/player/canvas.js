@@ -14,12 +14,14 @@ export class Canvas {
    * @param {HTMLCanvasElement} element
    * @param {Spec} spec
    * @param {Space | null} space of an environment that lies there
+   * @param {boolean} fixed whether its size stays as it is, and is not that of its box on the screen
    */
-  constructor(element, spec, space) {
+  constructor(element, spec, space, fixed = false) {
     this.element = element;
     this.spec = spec;
     this.space = space;
-    this.context = /** @type {CanvasRenderingContext2D} */ (element.getContext("2d", { alpha: Boolean(space?.stage) }));
+    this.fixed = fixed;
+    this.context = /** @type {CanvasRenderingContext2D} */ (element.getContext("2d", { alpha: Boolean(space?.stage), willReadFrequently: fixed }));
     this.view = new DOMMatrix();
     this.field = document.createElement("canvas"); // of tiles, one pixel each
     /** @type {Shape[]} those of the picture drawn last */
@@ -77,7 +79,7 @@ export class Canvas {
    * @throws where it breaks the contract
    */
   draw(list) {
-    this.#fit();
+    if (!this.fixed) this.#fit();
     const { context, spec } = this;
     const { width, height } = this.element;
     const [wide, high] = [spec.view_width, spec.view_height];

@@ -3,6 +3,7 @@
 export const SPEEDS = [0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64];
 
 const LONGEST_GAP = 0.1; // s of real time that one frame may stand for
+const REST = 400; // ms for which frames still come after something happened, while no ticks do
 const FRAME_BUDGET = 12; // ms of computing a frame; what does not fit is dropped, and the game runs slower
 
 export class Clock {
@@ -11,6 +12,8 @@ export class Clock {
   #last = 0;
   #owed = 0; // ticks
   #request = 0;
+  #stopped = true;
+  #until = 0; // ms
   #beat = (/** @type {number} */ _now) => {};
 
   /** @param {number} rate ticks a second at speed 1 */
@@ -27,7 +30,8 @@ export class Clock {
    */
   start(tick, frame, drawn) {
     this.#beat = (now) => {
-      this.#request = requestAnimationFrame(this.#beat);
+      const busy = this.running || now < this.#until || navigator.getGamepads?.().some(Boolean); // these tell nothing by themselves
+      this.#request = busy ? requestAnimationFrame(this.#beat) : 0;
       const gap = Math.min((now - this.#last) / 1000, LONGEST_GAP);
       this.#last = now;
       frame();
@@ -39,7 +43,16 @@ export class Clock {
 
   /** Goes on after `stop`. */
   wake() {
-    this.stop();
+    this.#stopped = false;
+    this.stir();
+  }
+
+  /** Something happened that may be seen: while no ticks do, frames come for a while, and then rest. */
+  stir() {
+    const now = performance.now();
+    this.#until = now + REST;
+    if (this.#stopped || this.#request) return;
+    this.#last = now;
     this.#request = requestAnimationFrame(this.#beat); // browsers call none while the page is hidden
   }
 
@@ -64,5 +77,7 @@ export class Clock {
 
   stop() {
     cancelAnimationFrame(this.#request);
+    this.#stopped = true;
+    this.#request = 0;
   }
 }

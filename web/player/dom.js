@@ -50,11 +50,11 @@ export function put(element, text) {
  * Hands the visitor a file.
  *
  * @param {string} name
- * @param {Uint8Array | null} bytes
+ * @param {Uint8Array | Blob | null} bytes
  */
 export function save(name, bytes) {
   if (!bytes) return;
-  const href = URL.createObjectURL(new Blob([/** @type {BlobPart} */ (bytes)]));
+  const href = URL.createObjectURL(bytes instanceof Blob ? bytes : new Blob([/** @type {BlobPart} */ (bytes)]));
   make("a", { href, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(href), 1000);
 }

@@ -16,6 +16,22 @@ export function rooms() {
   return { canvas, stage, main, panel, demo: make("div", { className: "demo" }, main, panel) };
 }
 
+/**
+ * Whatever somebody does here may change what is seen, and so does the picture's size.
+ *
+ * @param {import("./clock.js").Clock} clock
+ * @param {Rooms} rooms
+ * @param {AbortSignal} signal of the end
+ */
+export function stirred(clock, { demo, canvas }, signal) {
+  const stir = () => clock.stir();
+  for (const kind of ["input", "change", "click", "pointermove", "wheel", "toggle"]) demo.addEventListener(kind, stir, { signal, capture: true });
+  for (const kind of ["keydown", "keyup", "gamepadconnected"]) window.addEventListener(kind, stir, { signal });
+  const eye = new ResizeObserver(stir);
+  eye.observe(canvas);
+  signal.addEventListener("abort", () => eye.disconnect());
+}
+
 export class Furniture {
   /** @type {Map<string, Panel>} that were made */
   #made = new Map();

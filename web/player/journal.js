@@ -18,8 +18,8 @@ export const EVENT_PARAM = 0; // the first value of an EVENT that turns the para
 export const EVENT_RANDOMIZE = 1; // and of one that sets how much is drawn at random
 export const RANDOMIZED = -1; // in place of a parameter's index: what such an event set
 
-const SNAPSHOTS = 64; // at most, one each `gap` ticks
-const MEMORY = 1 << 26; // bytes that they may take
+const SNAPSHOTS = 1024; // at most, one each `gap` ticks: of 100,000 ticks at most 128 are played again
+const MEMORY = 1 << 24; // bytes that they may take
 const FIRST_GAP = 32; // ticks; doubled whenever they grow too many
 
 /**

@@ -13,6 +13,7 @@
  */
 
 import { compare } from "./panels/compare.js";
+import { duel } from "./panels/duel.js";
 import { foot } from "./panels/foot.js";
 import { help } from "./panels/help.js";
 import { insight } from "./panels/insight.js";
@@ -37,6 +38,7 @@ export const PANELS = {
   state,
   lesson,
   players,
+  duel,
   learn,
   thoughts,
   insight,

@@ -50,6 +50,8 @@ export class Store {
   helping = false;
   /** @type {Fault | null} */
   fault = null;
+  /** @type {import("./space.js").Space | null} in which an environment lies */
+  space = null;
   /** @type {{journal: import("./journal.js").Journal | null, ticks: number}} what was recorded, and how long */
   #replay = { journal: null, ticks: 0 };
   /** @type {Set<() => void>} */
@@ -87,6 +89,7 @@ export class Store {
   }
 
   changed() {
+    this.clock.stir();
     for (const watcher of this.#watchers) watcher();
   }
 
