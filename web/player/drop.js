@@ -1,4 +1,6 @@
-/** A policy's file that is dropped anywhere on a demo plays. */
+/** A file that is dropped anywhere on a demo is taken. */
+
+import { taken } from "./taken.js";
 
 /**
  * @param {HTMLElement} demo
@@ -21,7 +23,7 @@ export function takeFiles(demo, store, frame, signal) {
       event.preventDefault();
       frame.classList.remove("drop");
       const file = event.dataTransfer?.files[0];
-      if (file) void store.take(() => file.arrayBuffer(), file.name);
+      if (file) void taken(store, file);
     },
     { signal },
   );

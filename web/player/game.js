@@ -13,6 +13,7 @@ export const RANDOM = 3;
 
 const PAGE = 65536;
 const ROOM = 4096; // bytes, of which a file's place is a multiple
+const MOST_MEMORY = 2 ** 28; // bytes: a small file may ask for much
 const SCRATCH = 64; // bytes for game.h's GameError or GameInput, a hash or a number
 const WORDS = 12; // of a GameInput: tick, kind, slot, 9 values
 const FIRST_REAL = [2, 9, 9, 0, 2, 9]; // by an input's kind: the value from which on they are floats
@@ -183,7 +184,7 @@ export class Game {
   }
 
   /**
-   * What the first policy's file says of its making; empty without a policy.
+   * What the first policy's file says of its making; empty without a policy, or where it says nothing of the kind.
    *
    * @returns {{steps?: number, score?: number, source_hash?: string}}
    */
@@ -192,7 +193,15 @@ export class Game {
     const at = this.core.game_meta(this.policies[0], this.scratch);
     const { buffer } = this.core.memory;
     const size = new Uint32Array(buffer, this.scratch, 1)[0];
-    return JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, at, size)));
+    let told;
+    try {
+      told = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, at, size)));
+    } catch {
+      return {}; // who reads a file for its numbers does not read this: docs/format.md
+    }
+    const number = (/** @type {unknown} */ value) => (typeof value === "number" ? value : undefined);
+    const { source_hash } = told;
+    return { steps: number(told.steps), score: number(told.score), source_hash: typeof source_hash === "string" ? source_hash : undefined };
   }
 
   /**
@@ -205,6 +214,7 @@ export class Game {
     const { memory } = this.core;
     const at = Math.ceil(this.free / 64) * 64;
     this.free = at + bytes;
+    if (this.free > MOST_MEMORY) throw new PolicyError(7, `the policy needs more memory than a page gives it: ${MOST_MEMORY / 2 ** 20} MB.`);
     const missing = Math.ceil((this.free - memory.buffer.byteLength) / PAGE);
     if (missing > 0) memory.grow(missing);
     return at;

@@ -3,6 +3,7 @@
 import { make } from "../dom.js";
 import { later } from "../later.js";
 import { grouped, number } from "../spec.js";
+import { taken } from "../taken.js";
 
 /** @typedef {import("../game.js").Game} Game @typedef {import("../spec.js").Spec} Spec */
 
@@ -46,7 +47,7 @@ export function policy(store) {
   const proof = make("span", { className: "proof", hidden: true });
   const chosen = () => {
     const mine = file.files?.[0];
-    if (mine) void store.take(() => mine.arrayBuffer(), mine.name);
+    if (mine) void taken(store, mine);
   };
   const file = make("input", { type: "file", accept: ".minnow", hidden: true, onchange: chosen });
   const drawn = () => store.game?.sample(mode.value === "sampled");
