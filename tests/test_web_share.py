@@ -122,6 +122,8 @@ def test_a_visitor_loses_to_the_policy_and_takes_films_home(browser: Browser, tm
         expect(card).to_contain_text("The policy was better", timeout=30_000)
         expect(card).to_contain_text("This browser keeps nothing")
         expect(card.get_by_role("button", name="Hint")).to_be_hidden()
+        page.evaluate("document.querySelector('minnow-demo').play()")
+        page.wait_for_timeout(1500)
         page.get_by_text("Share", exact=True).click()
         for kind, begins in (("GIF", b"GIF89a"), ("WebM", b"\x1aE\xdf\xa3")):
             with page.expect_download() as waiting:

@@ -14,14 +14,12 @@ export class Canvas {
    * @param {HTMLCanvasElement} element
    * @param {Spec} spec
    * @param {Space | null} space of an environment that lies there
-   * @param {boolean} fixed whether its size stays as it is, and is not that of its box on the screen
    */
-  constructor(element, spec, space, fixed = false) {
+  constructor(element, spec, space) {
     this.element = element;
     this.spec = spec;
     this.space = space;
-    this.fixed = fixed;
-    this.context = /** @type {CanvasRenderingContext2D} */ (element.getContext("2d", { alpha: Boolean(space?.stage), willReadFrequently: fixed }));
+    this.context = /** @type {CanvasRenderingContext2D} */ (element.getContext("2d", { alpha: Boolean(space?.stage) }));
     this.view = new DOMMatrix();
     this.field = document.createElement("canvas"); // of tiles, one pixel each
     /** @type {Shape[]} those of the picture drawn last */
@@ -79,7 +77,7 @@ export class Canvas {
    * @throws where it breaks the contract
    */
   draw(list) {
-    if (!this.fixed) this.#fit();
+    if (this.element.isConnected) this.#fit(); // else it is as large as it was made
     const { context, spec } = this;
     const { width, height } = this.element;
     const [wide, high] = [spec.view_width, spec.view_height];

@@ -18,7 +18,7 @@ import { Canvas } from "./canvas.js";
 import { Controls } from "./controls.js";
 import { takeFiles } from "./drop.js";
 import { Herald, say } from "./events.js";
-import { Furniture, rooms, stirred } from "./furniture.js";
+import { Furniture, rooms } from "./furniture.js";
 import { gestures, known } from "./gestures.js";
 import { holds, listen } from "./keyboard.js";
 import { fromLink } from "./link.js";
@@ -135,18 +135,17 @@ class MinnowDemo extends HTMLElement {
    * @param {AbortSignal} signal
    */
   #build(store, space, places, veil, signal) {
-    const { spec } = store;
-    const { canvas, stage, demo } = places;
+    const [{ spec }, { canvas, stage, demo }] = [store, places];
     demo.style.setProperty("--aspect", String(spec.view_width / spec.view_height));
     canvas.setAttribute("aria-label", `${spec.title}: ${spec.description}`);
-    const picture = (this.picture = new Canvas(canvas, spec, (store.space = space)));
+    const picture = (this.picture = new Canvas(canvas, spec, space));
     if (space?.stage) stage.append(space.stage.element);
     space?.listen(canvas, (pointer) => !known(spec, "drag", picture.hold(pointer).target));
     const controls = (this.hands = new Controls(spec, () => store.takeOver(store.shown)));
     controls.watch(canvas);
     gestures(spec, picture, (event) => store.game?.event(store.shown, event));
 
-    const furniture = new Furniture(store, places);
+    const furniture = new Furniture(store, places, signal);
     const herald = new Herald(this, store);
     /** @type {unknown} */
     let told = null;
@@ -180,7 +179,6 @@ class MinnowDemo extends HTMLElement {
       },
     );
     signal.addEventListener("abort", () => (store.clock.stop(), space?.stage?.renderer.dispose()));
-    stirred(store.clock, places, signal);
     listen(this, store, controls, space, signal);
     takeFiles(this, store, demo, signal);
     return furniture;

@@ -23,7 +23,7 @@ export function rooms() {
  * @param {Rooms} rooms
  * @param {AbortSignal} signal of the end
  */
-export function stirred(clock, { demo, canvas }, signal) {
+function stirred(clock, { demo, canvas }, signal) {
   const stir = () => clock.stir();
   for (const kind of ["input", "change", "click", "pointermove", "wheel", "toggle"]) demo.addEventListener(kind, stir, { signal, capture: true });
   for (const kind of ["keydown", "keyup", "gamepadconnected"]) window.addEventListener(kind, stir, { signal });
@@ -41,10 +41,12 @@ export class Furniture {
   /**
    * @param {Store} store
    * @param {Rooms} rooms
+   * @param {AbortSignal} signal of the end
    */
-  constructor(store, rooms) {
+  constructor(store, rooms, signal) {
     this.store = store;
     this.rooms = rooms;
+    stirred(store.clock, rooms, signal);
   }
 
   /**

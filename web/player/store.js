@@ -50,8 +50,6 @@ export class Store {
   helping = false;
   /** @type {Fault | null} */
   fault = null;
-  /** @type {import("./space.js").Space | null} in which an environment lies */
-  space = null;
   /** @type {{journal: import("./journal.js").Journal | null, ticks: number}} what was recorded, and how long */
   #replay = { journal: null, ticks: 0 };
   /** @type {Set<() => void>} */

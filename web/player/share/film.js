@@ -4,6 +4,7 @@ import { Gif, palette } from "./gif.js";
 
 /** @typedef {import("./reel.js").Reel} Reel @typedef {(share: number) => void} Progress called with how much is done, 0 to 1 */
 
+const HOLD = 500; // ms for which a video's last picture stays: encoders lag
 const SAMPLES = 16; // pictures from which the palette is made
 const TYPES = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm", "video/mp4"];
 
@@ -52,13 +53,16 @@ export async function video(reel, progress) {
     recorder.onstop = resolve;
     recorder.onerror = () => reject(new Error("the browser could not record this video: make a GIF."));
   });
+  const started = new Promise((resolve) => (recorder.onstart = resolve));
   recorder.start();
+  await started;
   const begun = performance.now();
   for (let i = 0; i <= reel.count; i += 1) {
     reel.draw(i);
     progress(i / reel.count);
     await new Promise((resolve) => setTimeout(resolve, begun + ((i + 1) * 1000) / reel.rate - performance.now()));
   }
+  await new Promise((resolve) => setTimeout(resolve, HOLD));
   recorder.stop();
   for (const track of stream.getTracks()) track.stop();
   await ended;

@@ -1,6 +1,5 @@
 /** The last seconds of a game, played again from its journal and drawn aside. */
 
-import { Canvas } from "../canvas.js";
 import { make } from "../dom.js";
 import { Game } from "../game.js";
 
@@ -30,7 +29,7 @@ export class Reel {
    * @param {number} seconds
    * @param {number} height
    */
-  constructor({ spec, space, shown }, game, seconds, height) {
+  constructor({ spec, paint, shown }, game, seconds, height) {
     this.spec = spec;
     this.game = game;
     this.shown = shown;
@@ -41,8 +40,10 @@ export class Reel {
     this.width = Math.round((height * spec.view_width) / spec.view_height);
     this.height = height;
     this.element = make("canvas", { width: this.width, height });
-    const flat = space && Object.create(space, { stage: { value: null } }); // the camera as it is turned, drawn on this canvas
-    this.canvas = new Canvas(this.element, spec, flat, true);
+    const context = this.element.getContext("2d", { willReadFrequently: true });
+    if (!context) throw new Error("this browser draws no more pictures: close other pages.");
+    this.context = context;
+    this.canvas = paint(this.element);
   }
 
   /**
@@ -58,6 +59,6 @@ export class Reel {
 
   /** What was drawn last, RGBA. */
   get pixels() {
-    return this.canvas.context.getImageData(0, 0, this.width, this.height).data;
+    return this.context.getImageData(0, 0, this.width, this.height).data;
   }
 }
