@@ -92,7 +92,8 @@ async function compiled(wasm) {
   try {
     return await WebAssembly.compile(wasm);
   } catch (error) {
-    throw new Error(`this browser could not compile the game (${error instanceof Error ? error.message : error}).`);
+    const words = error instanceof Error ? error.message : error;
+    throw new Error(`this browser could not compile the game (${words}): it takes WebAssembly with SIMD, which browsers have since 2023.`);
   }
 }
 

@@ -53,9 +53,7 @@ export async function video(reel, progress) {
     recorder.onstop = resolve;
     recorder.onerror = () => reject(new Error("the browser could not record this video: make a GIF."));
   });
-  const started = new Promise((resolve) => (recorder.onstart = resolve));
   recorder.start();
-  await started;
   const begun = performance.now();
   for (let i = 0; i <= reel.count; i += 1) {
     reel.draw(i);
