@@ -30,7 +30,8 @@ class Flags:
     env: str = ""
     """The environment's folder, if it is not one that its name finds."""
     policy: tuple[str, ...] = ()
-    """Files of the policies that it was played with. Shipped ones and those in runs/ are found by themselves."""
+    """Files of the policies that it was played with. Shipped ones and those in runs/ and site/ are found by
+    themselves."""
     ticks: int = 1 << 24
     """Stop after so many."""
     json: bool = False
@@ -118,5 +119,6 @@ def find(source: str, env: str | Path = "", policies: Sequence[str] = ()) -> Fou
         place / "policy.minnow",
         *sorted(shipped.POLICIES.rglob("*.minnow")),
         *sorted(Path("runs").rglob("*.minnow")),
+        *sorted(Path("site").rglob("*.minnow")),  # where `minnow site build` writes
     ]
     return Found(read, place, replay.find(read, [*named, *filter(Path.is_file, near)]))
