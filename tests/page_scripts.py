@@ -1,9 +1,15 @@
-"""Scripts of Node that import the page's modules."""
+"""Scripts of Node that import the page's modules, and axe-core in a page."""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minnow.web import npm
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 
 def node(folder: Path, script: str, *given: str | Path) -> str:
@@ -13,3 +19,10 @@ def node(folder: Path, script: str, *given: str | Path) -> str:
     done = subprocess.run(["node", "script.js", *map(str, given)], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def axe(page: Page) -> list[str]:
+    """What axe-core finds wrong in a page."""
+    page.add_script_tag(content=(npm.package("axe-core", "4.14.1") / "axe.min.js").read_text())
+    found = page.evaluate("async () => (await axe.run()).violations")
+    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from page_scripts import axe
 from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
@@ -113,6 +114,14 @@ def test_the_post(visit: Callable[..., Page]) -> None:
     )
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_post(visit: Callable[..., Page], scheme: str) -> None:
+    page = visit(POST, color_scheme=scheme)
+    page.wait_for_function("[...document.querySelectorAll('minnow-demo')].every((demo) => demo.game?.ticks > 5)")
+    assert axe(page) == []
+
+
 def test_attributes_are_obeyed_while_it_plays(visit: Callable[..., Page], servers: Web) -> None:
     page = visit('<minnow-demo env="pong" seed="7"></minnow-demo>')
     until(page, "demo.game?.ticks > 5")
@@ -174,6 +183,9 @@ def test_several_and_lazy(visit: Callable[..., Page], servers: Web) -> None:
     page.locator("minnow-demo").last.locator(".foot").click(position={"x": 3, "y": 3})
     page.keyboard.press("ArrowLeft")
     assert page.evaluate(driver) == 0
+    # A worker of another origin.
+    page.get_by_text("How robust it is").click()
+    expect(page.get_by_text(re.compile("[1-9][0-9]* of [0-9]+ hidden episodes"))).to_be_visible(timeout=20_000)
 
 
 def test_events(visit: Callable[..., Page]) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from page_scripts import node
+from page_scripts import axe, node
 from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
-from minnow.web import npm, server, site
+from minnow.web import server, site
 from minnow.web.lessons import lessons
 from minnow.web.shipped import POLICIES
 
@@ -180,13 +180,6 @@ def test_a_lesson_is_made_without_code(browser: Browser, address: str) -> None:
         assert page.locator(".lesson-card ol li").count() == 2
         expect(page.get_by_text("Policy file")).to_have_count(0)
         assert store(page, "[store.seed, store.game.turned(1)]") == [5, 3]
-
-
-def axe(page: Page) -> list[str]:
-    """What axe-core finds wrong in a page."""
-    page.add_script_tag(content=(npm.package("axe-core", "4.14.1") / "axe.min.js").read_text())
-    found = page.evaluate("async () => (await axe.run()).violations")
-    return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
 
 
 @pytest.mark.full

@@ -4,9 +4,14 @@ const text = `
 :host { --accent: #0f766e; --on-accent: #fff; --ink: #14201f; --soft: #5b6b6b; --card: #fff; --line: #d9e2e1; --well: #eef3f2;
   --bad: #b42318; display: block; container-type: inline-size; color: var(--ink); line-height: 1.4;
   font: 15px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-@media (prefers-color-scheme: dark) {
+@supports (color: light-dark(#000, #fff)) { /* as the page is around it: one without a dark form keeps the demo light */
+  :host {
+    --accent: light-dark(#0f766e, #2dd4bf); --on-accent: light-dark(#fff, #04211d); --ink: light-dark(#14201f, #e6efee);
+    --soft: light-dark(#5b6b6b, #93a5a4); --card: light-dark(#fff, #131c1d); --line: light-dark(#d9e2e1, #263233);
+    --well: light-dark(#eef3f2, #1c2728); --bad: light-dark(#b42318, #ff9d8f); } }
+@supports not (color: light-dark(#000, #fff)) { @media (prefers-color-scheme: dark) {
   :host { --accent: #2dd4bf; --on-accent: #04211d; --ink: #e6efee; --soft: #93a5a4; --card: #131c1d; --line: #263233; --well: #1c2728;
-    --bad: #ff9d8f; } }
+    --bad: #ff9d8f; } } }
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }

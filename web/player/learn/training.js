@@ -1,5 +1,7 @@
 /** A training as the page sees it: the worker that does it, and what it has told so far. */
 
+import { startWorker } from "../workers.js";
+
 /**
  * @typedef {import("./protocol.js").Exam} Exam @typedef {import("./protocol.js").News} News @typedef {import("./protocol.js").Order} Order
  * @typedef {import("./settings.js").Kit} Kit @typedef {import("./settings.js").Plan} Plan @typedef {import("../spec.js").Spec} Spec
@@ -30,7 +32,7 @@ export class Training {
    */
   constructor(kit, spec, plan, heard) {
     this.plan = plan;
-    this.#worker = new Worker(kit.worker, { type: "module" });
+    this.#worker = startWorker(kit.worker);
     this.#worker.onerror = (event) => heard({ told: "fault", words: event.message || "the worker that learns could not be loaded." });
     this.#worker.onmessage = (/** @type {MessageEvent<News>} */ { data: news }) => {
       this.#note(news);

@@ -7,6 +7,7 @@ import { share, turnable, value } from "../panels/world.js";
 import { capital, number } from "../spec.js";
 import { Chart } from "./chart.js";
 import { bySuccess, estimate } from "./measure.js";
+import { startWorker } from "../workers.js";
 import { sheet } from "./style.js";
 
 /**
@@ -49,7 +50,7 @@ class MeterPanel {
     this.axis = this.turnable[this.turnable.length - 1]?.index ?? RANDOMIZED;
     this.success = bySuccess(spec);
     this.chart = new Chart();
-    this.worker = new Worker(store.parts["meter-worker"], { type: "module" });
+    this.worker = startWorker(store.parts["meter-worker"]);
     this.worker.onerror = (event) => this.#hear({ told: "fault", words: event.message || "the worker that plays them could not be loaded." });
     this.worker.onmessage = (/** @type {MessageEvent<News>} */ { data }) => this.#hear(data);
     document.addEventListener("visibilitychange", () => this.look());
