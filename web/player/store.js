@@ -320,6 +320,7 @@ export class Store {
     const entered = game?.journal.entered;
     game?.tick();
     for (const twin of this.twins) if (game) twin.follow(game);
+    if (!this.clock.running) this.clock.stir();
     if (game && game.journal === this.#replay.journal && game.ticks === this.#replay.ticks) {
       this.tell("The replay is over. Play on, or take over.", false);
       this.pause();
