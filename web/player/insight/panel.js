@@ -40,7 +40,8 @@ export function open(store) {
     if (file === shown || !file) return;
     shown = file;
     const net = network(file);
-    maps = [net.layers.slice(0, MOST), net.states].map((of) => of.map(({ value, shape, words }) => ({ value, map: new Heat(words, shape) })));
+    const states = net.states.map((state) => ({ ...state, words: `state ${state.words}` }));
+    maps = [net.layers.slice(0, MOST), states].map((of) => of.map(({ value, shape, words }) => ({ value, map: new Heat(words, shape) })));
     [layers, memory].forEach((list, i) => list.lastElementChild?.replaceChildren(...maps[i].map(({ map }) => map.element)));
     memory.hidden = !net.states.length;
     layers.hidden = game.activation(store.shown, net.layers[0]?.value ?? 0).length === 0; // too many players
