@@ -38,6 +38,7 @@ KINDS = {
     "seeds": Kind("ENV", "scores of several seeds, trained with the settings of train.toml"),
     "curve": Kind("ENV", "what a curve's points say of trainings that end there"),
     "foreign": Kind("ENV", "training's steps a second on an environment of others, beside Stable-Baselines3"),
+    "simulators": Kind("[options]", "our arm beside simulators of others: how alike they move, and how fast"),
     "ablate": Kind("[options]", "what each switch of training is worth"),
 }
 

@@ -310,25 +310,15 @@ static void arm_take(const EnvBase *base, Arm *arm, const ArmStep *step, int lev
     }
 }
 
-/* The fingers' ends do not go into the table: joints give way along the shortest change that lifts them. 1: some did.
- */
-static int arm_rest(const EnvBase *base, Arm *arm, const ArmChain *chain) {
-    float deep[ENV_LANES], rise[ENV_LANES], tip[2][ENV_LANES], sum[ENV_LANES], slope[ARM_JOINTS][ENV_LANES];
-    int any = 0;
+/* Where the fingers are so deep in something below, joints give way along the shortest change that lifts them. */
+static void arm_lift(Arm *arm, const ArmChain *chain, const float deep[ENV_LANES]) {
+    float rise[ENV_LANES], tip[2][ENV_LANES], sum[ENV_LANES], slope[ARM_JOINTS][ENV_LANES];
     EACH_LANE(l) {
         float w = arm->turn[0][l], x = arm->turn[1][l], y = arm->turn[2][l], z = arm->turn[3][l];
-        float ends = env_abs(2.0f * (x * z - w * y)) * ARM_FINGER_WIDE +
-                     env_abs(2.0f * (y * z + w * x)) * (ARM_FINGER_THICK + env_max(arm->q[7][l], arm->q[8][l]));
-        float height = arm->hand[2][l] + ARM_TIP * (1.0f - 2.0f * (x * x + y * y)) - ends;
         tip[0][l] = arm->hand[0][l] + ARM_TIP * 2.0f * (x * z + w * y);
         tip[1][l] = arm->hand[1][l] + ARM_TIP * 2.0f * (y * z - w * x);
-        deep[l] = ARM_PARAM(base, table)[l] - height;
         sum[l] = 1e-4f;
         rise[l] = 0.0f;
-        any |= deep[l] > 0.0f;
-    }
-    if (!any) {
-        return 0;
     }
     for (int i = 0; i < ARM_JOINTS; i++) {
         EACH_LANE(l) {
@@ -347,7 +337,24 @@ static int arm_rest(const EnvBase *base, Arm *arm, const ArmChain *chain) {
             arm->v[i][l] = deep[l] > 0.0f ? slowed : v;
         }
     }
-    return 1;
+}
+
+/* The fingers' ends do not go into the table. 1: some were stopped. */
+static int arm_rest(const EnvBase *base, Arm *arm, const ArmChain *chain) {
+    float deep[ENV_LANES];
+    int any = 0;
+    EACH_LANE(l) {
+        float w = arm->turn[0][l], x = arm->turn[1][l], y = arm->turn[2][l], z = arm->turn[3][l];
+        float ends = env_abs(2.0f * (x * z - w * y)) * ARM_FINGER_WIDE +
+                     env_abs(2.0f * (y * z + w * x)) * (ARM_FINGER_THICK + env_max(arm->q[7][l], arm->q[8][l]));
+        float height = arm->hand[2][l] + ARM_TIP * (1.0f - 2.0f * (x * x + y * y)) - ends;
+        deep[l] = ARM_PARAM(base, table)[l] - height;
+        any |= deep[l] > 0.0f;
+    }
+    if (any) {
+        arm_lift(arm, chain, deep);
+    }
+    return any;
 }
 
 /* The arm goes through one part, fingers apart. */

@@ -444,6 +444,47 @@ static void cube_load(const EnvBase *base, const Cube *cube, ArmStep *step) {
     }
 }
 
+/* Fingers do not press a cube that lies on the table into it: joints give way where their ends are below its top, and
+ * nearer to that than to a side. */
+static void cube_stop(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step) {
+    float deep[ENV_LANES];
+    int32_t any = 0;
+    EACH_LANE(l) {
+        float half = ARM_PARAM(base, cube_size)[l], far = 0.0f;
+        for (int k = 0; k < 3; k++) {
+            far += (cube->at[k][l] - arm->hand[k][l]) * (cube->at[k][l] - arm->hand[k][l]);
+        }
+        deep[l] = 0.0f;
+        any |= (cube->at[2][l] - ARM_PARAM(base, table)[l] < 1.5f * half) & (env_sqrt(far) < 0.13f + 1.75f * half);
+    }
+    if (!any) {
+        return;
+    }
+    float axes[3][3][ENV_LANES], hand[3][3][ENV_LANES];
+    cube_matrix(cube->turn, axes);
+    cube_matrix(arm->turn, hand);
+    for (int i = 0; i < 8; i++) {
+        const float side = i & 1 ? -1.0f : 1.0f, x = i & 2 ? ARM_FINGER_WIDE : -ARM_FINGER_WIDE;
+        EACH_LANE(l) {
+            float y = side * (arm->q[i & 1 ? ARM_JOINTS + 1 : ARM_JOINTS][l] + (i & 4 ? ARM_FINGER_THICK : 0.0f));
+            float p[3], half = ARM_PARAM(base, cube_size)[l], height = 0.0f, aside = 0.0f;
+            for (int k = 0; k < 3; k++) {
+                p[k] = arm->hand[k][l] - cube->at[k][l];
+                p[k] += hand[k][0][l] * x + hand[k][1][l] * y + hand[k][2][l] * ARM_TIP;
+            }
+            for (int k = 0; k < 3; k++) { /* in the cube's axes, of which one is upright */
+                float along = axes[0][k][l] * p[0] + axes[1][k][l] * p[1] + axes[2][k][l] * p[2], up = axes[2][k][l];
+                height = env_abs(up) > 0.9f ? along * up : height;
+                aside = env_abs(up) > 0.9f ? aside : env_max(aside, env_abs(along));
+            }
+            int32_t stops = (cube->at[2][l] - ARM_PARAM(base, table)[l] < 1.5f * half) & (height > aside);
+            deep[l] = stops ? env_max(deep[l], half - height) : deep[l];
+        }
+    }
+    arm_lift(arm, &step->chain, deep);
+    arm_place(base, arm->q, arm->hand, arm->turn, &step->chain);
+}
+
 /* Arm, fingers and cube go through one part together. */
 static void cube_swing(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step) {
     float before[3][ENV_LANES], before_turn[4][ENV_LANES];
@@ -455,6 +496,7 @@ static void cube_swing(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step)
     }
     cube_load(base, cube, step);
     arm_swing(base, arm, step);
+    cube_stop(base, arm, cube, step);
     cube_begin(base, arm, cube, step, before, before_turn, &system);
     cube_on_table(base, cube, step, &system);
     cube_in_hand(base, arm, step, &system);
@@ -482,10 +524,11 @@ static inline int32_t cube_held(const Cube *cube, int l) {
     return (cube->squeeze[0][l] >= CUBE_GRASP) & (cube->squeeze[1][l] >= CUBE_GRASP);
 }
 
-/* Whether it has left the table, or numbers have broken. */
+/* Whether it has left the table, or has been pressed into it as no hand could, or numbers have broken. */
 static inline int32_t cube_lost(const EnvBase *base, const Cube *cube, int l) {
     float x = cube->at[0][l], y = cube->at[1][l], z = cube->at[2][l] - ARM_PARAM(base, table)[l];
-    int32_t there = (x > -1.0f) & (x < 1.0f) & (y > -1.0f) & (y < 1.0f) & (z > -0.1f) & (z < 2.0f);
+    float least = 0.7f * ARM_PARAM(base, cube_size)[l];
+    int32_t there = (x > -1.0f) & (x < 1.0f) & (y > -1.0f) & (y < 1.0f) & (z > least) & (z < 2.0f);
     return !there;
 }
 
