@@ -298,3 +298,24 @@ def test_a_person_moves_the_hand_in_space() -> None:
     game.tick(8)
     _, width, turn = hand()
     assert width > 0.08 and 0.2 < 2 * (np.arctan2(turn[2], turn[1]) - np.arctan2(before[2], before[1])) < 1.2
+
+
+def test_a_shut_hand_stops_at_a_cube() -> None:
+    """Pressed straight down on a cube in the table's middle: it neither sinks in nor slips between the fingers."""
+    vector, b = begun("pick_cube", 3, params={"cube_spread": 0.01, "start_spread": 0})
+    lowest = np.full(3, 1.0)
+    for _ in range(60):
+        for i, seen in enumerate(b.obs.astype(float)):
+            q, cube = seen[:7], seen[29:32]
+
+            def tip(q: np.ndarray) -> np.ndarray:
+                hand = frames(q)[-1]
+                return np.append(hand[:3, 3] + 0.1034 * hand[:3, 2], 0.3 * hand[:2, 2])
+
+            jacobian = np.array([(tip(q + 1e-4 * e) - tip(q)) / 1e-4 for e in np.eye(7)]).T
+            way = np.array([*(cube[:2] - seen[19:21]), -0.02, *-tip(q)[3:]])
+            b.action[i] = [*np.clip(20 * np.linalg.pinv(jacobian, 0.05) @ way, -1, 1), -1]
+        vector.step(b)
+        lowest = np.minimum(lowest, b.obs[:, 31])
+        assert not b.terminated.any()
+    assert (lowest > 0.018).all() and (b.obs[:, 21] > 0.04).all() and (b.obs[:, 21] < 0.06).all()

@@ -60,8 +60,8 @@ static inline float to_goal(const State *s, int l) {
     return length(s->goal[0][l] - s->cube.at[0][l], s->goal[1][l] - s->cube.at[1][l], s->goal[2][l] - s->cube.at[2][l]);
 }
 
-/* 0 to 1: the hand is open wider than the cube, comes to it, closely, holds it, lifts it by a centimetre, so that it does
- * not stay pressed against the table, and brings it to the goal. What is let go is lost again. */
+/* 0 to 1: the hand is open wider than the cube, comes to it, closely, holds it, lifts it by a centimetre, so that it
+ * does not stay pressed against the table, and brings it to the goal. What is let go is lost again. */
 static inline float progress(const State *s, int l) {
     float tcp[3];
     arm_tcp(&s->arm, l, tcp);

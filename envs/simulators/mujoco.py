@@ -35,7 +35,9 @@ class MuJoCo(Task):
         self.masses, self.inertias = self.model.body_mass.copy(), self.model.body_inertia.copy()
         self.tcp, self.hand = self.model.site("tcp").id, self.model.body("hand").id
         self.cube = self.model.body("cube").id
-        self.geoms = {name: self.model.geom(name).id for name in ("cube", "table", *panda.FINGERS)}
+        owner = self.model.geom_bodyid
+        self.geoms = {name: np.flatnonzero(owner == self.model.body(name).id) for name in ("cube", *panda.FINGERS)}
+        self.sides = {int(geom): side for side in panda.FINGERS for geom in self.geoms[side]}
         self.links = [self.model.body(name).id for name in (*(f"link{i}" for i in range(1, ARM + 1)), "hand")]
         self.joints = slice(self.model.joint("joint1").qposadr[0], self.model.joint("right").qposadr[0] + 1)
         self.speeds = slice(self.model.joint("joint1").dofadr[0], self.model.joint("right").dofadr[0] + 1)
@@ -95,17 +97,16 @@ class MuJoCo(Task):
 
     def grasped(self) -> bool:
         """Whether both fingers hold the cube."""
-        forces, data = {side: np.zeros(3) for side in panda.FINGERS}, self.data
-        names, wrench = {self.geoms[side]: side for side in panda.FINGERS}, np.zeros(6)
+        forces, data, wrench = {side: np.zeros(3) for side in panda.FINGERS}, self.data, np.zeros(6)
         for i in range(data.ncon):
             contact = data.contact[i]
             pair = {int(contact.geom1), int(contact.geom2)}
-            side = next((names[geom] for geom in pair if geom in names), None)
-            if side is None or self.geoms["cube"] not in pair:
+            side = next((self.sides[geom] for geom in pair if geom in self.sides), None)
+            if side is None or int(self.geoms["cube"][0]) not in pair:
                 continue
             mujoco.mj_contactForce(self.model, data, i, wrench)
             force = contact.frame.reshape(3, 3).T @ wrench[:3]  # on the second of the two
-            forces[side] += force if int(contact.geom2) in names else -force
+            forces[side] += force if int(contact.geom2) in self.sides else -force
         out = data.xmat[self.hand].reshape(3, 3)[:, 1]
         for side, way in zip(panda.FINGERS, (1, -1), strict=True):
             size = np.linalg.norm(forces[side])
@@ -131,7 +132,7 @@ class MuJoCo(Task):
         # two surfaces have the larger of their frictions here, their mean in PhysX: so the cube has next to none
         cube = value["cube_friction"]
         model.geom_friction[self.geoms["cube"], 0] = 1e-3
-        model.geom_friction[self.geoms["table"], 0] = (value["table_friction"] + cube) / 2
+        model.geom_friction[model.geom("table").id, 0] = (value["table_friction"] + cube) / 2
         for side in panda.FINGERS:
             model.geom_friction[self.geoms[side], 0] = (value["finger_friction"] + cube) / 2
         mujoco.mj_setConst(model, mujoco.MjData(model))
