@@ -311,7 +311,7 @@ static void arm_take(const EnvBase *base, Arm *arm, const ArmStep *step, int lev
 }
 
 /* Where the fingers are so deep in something below, joints give way along the shortest change that lifts them. */
-static void arm_lift(Arm *arm, const ArmChain *chain, const float deep[ENV_LANES]) {
+static void arm_lift(const EnvBase *base, Arm *arm, const ArmChain *chain, const float deep[ENV_LANES]) {
     float rise[ENV_LANES], tip[2][ENV_LANES], sum[ENV_LANES], slope[ARM_JOINTS][ENV_LANES];
     EACH_LANE(l) {
         float w = arm->turn[0][l], x = arm->turn[1][l], y = arm->turn[2][l], z = arm->turn[3][l];
@@ -352,7 +352,7 @@ static int arm_rest(const EnvBase *base, Arm *arm, const ArmChain *chain) {
         any |= deep[l] > 0.0f;
     }
     if (any) {
-        arm_lift(arm, chain, deep);
+        arm_lift(base, arm, chain, deep);
     }
     return any;
 }

@@ -481,7 +481,7 @@ static void cube_stop(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step) 
             deep[l] = stops ? env_max(deep[l], half - height) : deep[l];
         }
     }
-    arm_lift(arm, &step->chain, deep);
+    arm_lift(base, arm, &step->chain, deep);
     arm_place(base, arm->q, arm->hand, arm->turn, &step->chain);
 }
 
