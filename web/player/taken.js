@@ -1,6 +1,7 @@
 /** Files that a visitor gives: a policy, which plays, or a replay, which is followed. */
 
 import { MAGIC } from "./replay.js";
+import { startWorker } from "./workers.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
@@ -15,7 +16,7 @@ const PATIENCE = 4000; // ms in which a policy must have played some ticks, asid
  */
 async function vetted({ parts, module, whole, spec }, file) {
   if (!parts["vet-worker"]) return;
-  const worker = new Worker(parts["vet-worker"], { type: "module" });
+  const worker = startWorker(parts["vet-worker"]);
   try {
     await new Promise((resolve, reject) => {
       worker.onmessage = worker.onerror = resolve;
