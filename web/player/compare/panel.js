@@ -152,7 +152,7 @@ class Compare {
     ];
     const twin = new Twin(await store.create(game.files), undefined, extra);
     const { words } = this.choices;
-    this.#show(twin, `with “${words(instead)}”`, `with “${words(game.chosen(slot))}”`);
+    this.#show(twin, `with “${words(instead)}”`, "as it goes");
     this.forked = true;
     this.start = game.journal.inputs[0];
     const who = spec.slots > 1 ? `${playerName(spec, slot)} does` : "the player does";

@@ -10,8 +10,8 @@ const text = `
 .stage.beside .foot { min-height: 38px; }
 @container (min-width: 560px) {
   .main:has(.beside) { grid-template-columns: 1fr 1fr; align-items: start; }
-  .main:has(.beside) > :not(.stage) { grid-column: 1 / -1; }
 }
+.main:has(.beside) > :not(.stage) { grid-column: 1 / -1; }
 `;
 
 export const sheet = new CSSStyleSheet();
