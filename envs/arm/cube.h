@@ -435,7 +435,7 @@ static void cube_push(const EnvBase *base, const Arm *arm, Cube *cube) {
 static void cube_load(const EnvBase *base, const Cube *cube, ArmStep *step) {
     EACH_LANE(l) {
         int32_t felt = (cube->squeeze[0][l] >= CUBE_GRASP) & (cube->squeeze[1][l] >= CUBE_GRASP);
-        float mass = felt & (ARM_PARAM(base, level)[l] > 0.0f) ? ARM_PARAM(base, cube_mass)[l] : 0.0f;
+        float mass = felt && ARM_PARAM(base, level)[l] > 0.0f ? ARM_PARAM(base, cube_mass)[l] : 0.0f;
         step->load.mass[l] = mass;
         step->load.weight[l] = mass * ARM_PARAM(base, gravity)[l];
         for (int k = 0; k < 3; k++) {

@@ -101,7 +101,7 @@ static void arm_draw(const EnvBase *base, const Arm *arm, int lane, EnvList *lis
 }
 
 /* How hard each finger is pressed, N [2], as arrows from outside: 2.5 mm for each newton. Nothing below 0.5 N. */
-static void arm_draw_grip(const Arm *arm, int lane, const float force[ARM_FINGERS], EnvList *list) {
+static inline void arm_draw_grip(const Arm *arm, int lane, const float force[ARM_FINGERS], EnvList *list) {
     const uint32_t color = 0xffc107ff;
     for (int side = 0; side < ARM_FINGERS; side++) {
         const float way = side ? -1.0f : 1.0f, length = 0.02f + 0.0025f * env_min(force[side], 40.0f);
