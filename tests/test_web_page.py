@@ -534,7 +534,7 @@ def test_phone(visit: Callable[..., Visit], host: Host) -> None:
     watched = visit(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True, device_scale_factor=3)
     page = watched.open(f"{host.address}pong.html")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert demo(page, "return demo.canvas.width") == pytest.approx(3 * 320, abs=4)  # sharp
+    assert demo(page, "return demo.canvas.width") == pytest.approx(3 * 312, abs=4)  # sharp
     paused(page)
     demo(page, "demo.play()")
     box = page.locator("canvas").bounding_box()
