@@ -54,9 +54,9 @@ def measure(options: Options, say: Say) -> Measured:
         if ref is None or not ref.simulator:
             raise MinnowError(f"--on {name!r} is no simulator, such as mujoco/pick_cube.")
         task = creator(ref.kind, ref.target)()
+        theirs = speed(task, options.seconds)
         row = {"on": name} | moved(task, free) | held(task, picked)
-        row |= {"steps_per_second": round(speed(task, options.seconds), 1), "ours": round(fast)}
-        row["times"] = round(row["ours"] / row["steps_per_second"], 1)
+        row |= {"steps_per_second": round(theirs, 1), "ours": round(fast), "times": round(fast / theirs, 1)}
         task.close()
         rows.append(row)
         say(
@@ -110,7 +110,7 @@ def recorded(episodes: int, policy: Path | None) -> Recorded:
 
 def replayed(task: Task, record: Recorded, i: int) -> np.ndarray:
     """Episode i's actions in a simulator: observations [length][42]."""
-    task.reset(seed=int(i))
+    task.reset(seed=i)
     task.put(record.obs[0, i])
     return np.array([task.advance(record.action[t, i]).obs for t in range(record.length[i])])
 
@@ -118,7 +118,7 @@ def replayed(task: Task, record: Recorded, i: int) -> np.ndarray:
 def moved(task: Task, record: Recorded) -> dict[str, Any]:
     """How far joints are apart after free motion."""
     whole = np.flatnonzero((record.obs[:, :, 21].min(0) > HIGH) & (record.length == STEPS))
-    apart = [np.abs(replayed(task, record, i)[-1, :ARM] - record.obs[STEPS, i, :ARM]).mean() for i in whole]
+    apart = [np.abs(replayed(task, record, int(i))[-1, :ARM] - record.obs[STEPS, i, :ARM]).mean() for i in whole]
     return {"joint_mrad": round(1e3 * float(np.mean(apart)), 3) if apart else float("nan"), "free": len(apart)}
 
 

@@ -66,7 +66,7 @@ def _without(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_name_is_a_task_of_a_simulator() -> None:
     found = reference("maniskill/PickCube-v1")
-    assert found == Foreign("maniskill", "", "PickCube-v1") and found.simulator
+    assert found is not None and found == Foreign("maniskill", "", "PickCube-v1") and found.simulator
     assert (found.name, found.shelf) == ("maniskill/PickCube-v1", "maniskill-PickCube-v1")
     assert reference("pick/maniskill") is None
     with pytest.raises(MinnowError, match="maniskill/TASK, such as"):
@@ -160,7 +160,8 @@ def test_mujoco_moves_as_our_arm_does() -> None:
         found = [one.advance(row).obs for one, row in zip(tasks, b.action, strict=True)]
     assert np.abs(np.array(found)[:, :7] - b.obs[:, :7]).mean() < 8e-3
     again = [creator("mujoco", "pick_cube")(randomize=0.3) for _ in range(2)]
-    assert np.array_equal(*(one.reset(seed=5)[0] for one in again))
+    one, other = (each.reset(seed=5)[0] for each in again)
+    assert np.array_equal(one, other)
     with pytest.raises(MinnowError, match="did you mean pick_cube"):
         creator("mujoco", "pickcube")()
 

@@ -84,7 +84,8 @@ def visit(browser: Browser, servers: Web) -> Iterator[Callable[..., Page]]:
         if "<!doctype" not in text:
             text = f'<!doctype html><title>A post</title><script type="module" src="{script}"></script>{text}'
         servers.page = text.replace(ELSEWHERE, servers.demos)
-        contexts.append(browser.new_context(**{"viewport": {"width": 900, "height": 700}} | options))
+        options.setdefault("viewport", {"width": 900, "height": 700})
+        contexts.append(browser.new_context(**options))
         page = contexts[-1].new_page()
         page.set_default_timeout(20_000)
         page.goto(servers.blog)

@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -318,7 +318,8 @@ def parameters(creator: Callable[..., Any], settings: Mapping[str, Any]) -> list
     """The numbers that may be given to whoever makes the environment: its keywords with a number as default, or what
     its function `params` says."""
     found = []
-    if callable(told := getattr(creator, "params", None)):
+    told: Callable[[], Iterable[Param]] | None = getattr(creator, "params", None)
+    if told is not None:
         return list(told())
     try:
         keywords = inspect.signature(creator).parameters

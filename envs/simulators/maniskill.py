@@ -4,6 +4,7 @@ observations in its own order.
 SAPIEN makes materials of the renderer even where nothing is drawn, which takes a Vulkan device; so stand-ins that do
 nothing take their place unless pictures are asked for. What is simulated is the same to the bit."""
 
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import logging

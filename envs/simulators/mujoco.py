@@ -1,5 +1,6 @@
 """Our own scene of the arm in MuJoCo: the tasks of pick_cube's kind, observed and steered as ManiSkill has it."""
 
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import math
