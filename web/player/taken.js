@@ -28,19 +28,32 @@ async function vetted({ parts, module, whole, spec }, file) {
   }
 }
 
+const isReplay = (/** @type {Uint8Array} */ bytes) => MAGIC.every((byte, i) => bytes[i] === byte);
+
+/**
+ * What a file holds: an Error in words where it is too large, or a policy that hangs.
+ *
+ * @param {Store} store
+ * @param {File} file
+ */
+export async function read(store, file) {
+  if (file.size > MOST) throw new Error(`${file.name} has ${(file.size / 2 ** 20).toFixed(0)} MB; a policy or a replay may have 16 here.`);
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  if (bytes.length && !isReplay(bytes)) await vetted(store, bytes);
+  return bytes;
+}
+
 /**
  * @param {Store} store
  * @param {File} file
  */
 export async function taken(store, file) {
   try {
-    if (file.size > MOST) throw new Error(`${file.name} has ${(file.size / 2 ** 20).toFixed(0)} MB; a policy or a replay may have 16 here.`);
-    const bytes = new Uint8Array(await file.arrayBuffer());
-    if (MAGIC.every((byte, i) => bytes[i] === byte)) {
+    const bytes = await read(store, file);
+    if (isReplay(bytes)) {
       await store.follow(bytes);
       return store.play();
     }
-    if (bytes.length) await vetted(store, bytes);
     await store.take(async () => bytes, file.name);
   } catch (error) {
     store.fail(error, [["Go on with the game there was", () => ((store.fault = null), store.play())]]);

@@ -5,6 +5,7 @@ import { capital, number, playerName } from "../spec.js";
 import { stepsInWords } from "../stages.js";
 import { choices } from "./choices.js";
 import { sheet } from "./style.js";
+import { read } from "../taken.js";
 import { Twin } from "./twin.js";
 
 /**
@@ -96,7 +97,7 @@ class Compare {
 
   async #own() {
     const mine = this.file.files?.[0];
-    if (mine) await this.#against(mine.name, async () => new Uint8Array(await mine.arrayBuffer()));
+    if (mine) await this.#against(mine.name, () => read(this.store, mine));
     this.file.value = "";
   }
 
