@@ -34,7 +34,7 @@ def package(name: str, version: str, integrity: str | None = None) -> Path:
         done = subprocess.run(command, cwd=making, capture_output=True, text=True)
         if done.returncode:
             raise MinnowError(f"npm could not fetch {wanted} (is there a network?): {done.stderr.strip()[-300:]}")
-        lock = json.loads((making / "package-lock.json").read_text())["packages"][f"node_modules/{name}"]
+        lock = json.loads((making / "package-lock.json").read_text("utf-8"))["packages"][f"node_modules/{name}"]
         if integrity and lock.get("integrity") != integrity:
             raise MinnowError(f"npm brought a {wanted} that is {lock.get('integrity')}, and it should be {integrity}.")
         if not found.is_dir():
