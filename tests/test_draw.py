@@ -368,14 +368,14 @@ PARTS = {"group": "EnvGroup", "head": "EnvHead", "param": "EnvParam", "control":
 
 
 def test_the_player_knows_the_specification() -> None:
-    """The JSON has what abi.h declares; what spec.js says of it has these names, and their kinds of values."""
+    """The JSON has what abi.h declares and the bar; what spec.js says of it has these names, and their kinds of values."""
     text = (site.HERE / "player" / "spec.js").read_text()
     whole = json.loads(site.Demo(GALLERY, None).json())
 
     def declared(struct: str) -> set[str]:
         return {name for name, _ in ffi().typeof(struct).fields}
 
-    assert whole.keys() - {"abi", "source_hash"} == declared("EnvSpec") - {f"{part}s" for part in PARTS}
+    assert whole.keys() - {"abi", "source_hash", "bar"} == declared("EnvSpec") - {f"{part}s" for part in PARTS}
     for part, struct in PARTS.items():
         assert whole[part][0].keys() == declared(struct), part
     plain = {"number": (int, float), "string": str, "boolean": bool}
