@@ -368,7 +368,7 @@ PARTS = {"group": "EnvGroup", "head": "EnvHead", "param": "EnvParam", "control":
 
 
 def test_the_player_knows_the_specification() -> None:
-    """The JSON has what abi.h declares and the bar; what spec.js says of it has these names, and their kinds of values."""
+    """The JSON has what abi.h declares, and the bar; what spec.js says has these names, and their kinds of values."""
     text = (site.HERE / "player" / "spec.js").read_text()
     whole = json.loads(site.Demo(GALLERY, None).json())
 

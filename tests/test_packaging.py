@@ -22,7 +22,7 @@ from minnow.cinfer.errors import DISTRIBUTION
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = ("minnow", "cinfer", "envs", "train", "export", "web", "bench", "cli")
 # All that lies in the floors is in the wheel, but for what only tests and the checkout use.
-LEFT_OUT = ("cinfer/fuzz/*", "cinfer/hostile/*", "bench/results/*", "web/tsconfig.json")
+LEFT_OUT = ("cinfer/fuzz/*", "cinfer/hostile/*", "bench/results/*", "web/tsconfig.json", "web/player/*.d.ts")
 HEAVY = ("torch", "numpy", "gymnasium", "onnx", "flask", "tyro", "rich")
 
 
@@ -104,7 +104,12 @@ print(json.dumps({"home": minnow.__file__, "names": minnow.envs.names(), "moved"
 def test_site(installed: Path, tmp_path: Path) -> None:
     """The installed package has all that a site is made of."""
     run(str(installed / "bin" / "minnow"), "site", "build", "cartpole", cwd=tmp_path)
-    assert {path.name for path in (tmp_path / "site").glob("*.html")} == {"index.html", "cartpole.html"}
+    assert {path.name for path in (tmp_path / "site").glob("*.html")} == {
+        "index.html",
+        "about.html",
+        "lessons.html",
+        "cartpole.html",
+    }
 
 
 @pytest.mark.parametrize("statement", ["import minnow", "from minnow.cli.main import main; main(['--help'])"])

@@ -236,7 +236,7 @@ def test_the_package_of_npm(browser: Browser, built: Path, tmp_path: Path) -> No
     assert package["version"] == project["version"] and "dependencies" not in package
     assert (packed.parent / "node_modules" / "minnow-player" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
     assert not (site.HERE / "player" / "LICENSE").exists()
-    (script,) = re.findall(r"^```js\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+    (script,) = re.findall(r"^```js\n(import \"minnow-player\".*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
     (tmp_path / "main.js").write_text(script)
     shutil.copytree(built, tmp_path / "copy")
     shutil.copytree(built, tmp_path / "copy" / "minnow")

@@ -413,14 +413,16 @@ static inline int32_t arm_still(const Arm *arm, int l, float most) {
 }
 
 /* What sensors do to `count` numbers of each lane's observation where the parameters ask for it: noise, which is a
- * function of tick and joints, so that equal states look equal; what the episode adds; numbers that are missing. */
+ * function of tick and joints, so that equal states look equal; what they always add, which the episode's parameters
+ * tell; numbers that are missing. */
 static void arm_blur(const Arm *arm, const EnvBase *base, int count, float *obs, size_t stride) {
     EACH_LANE(l) {
         const float noise = ARM_PARAM(base, noise)[l], bias = ARM_PARAM(base, bias)[l];
         const float dropout = 16777216.0f * ARM_PARAM(base, dropout)[l];
         if (noise > 0.0f || bias > 0.0f || dropout > 0.0f) {
             const uint32_t now = arm_key(base, arm, l);
-            const uint32_t always = arm_mix(base->key[0][l] ^ (uint32_t)base->episode[l] * 0x9e3779b9u);
+            const uint32_t drawn = arm_mix(env_to_bits(bias) ^ env_to_bits(ARM_PARAM(base, stiffness)[l]));
+            const uint32_t always = arm_mix(drawn ^ env_to_bits(ARM_PARAM(base, link_mass)[l]));
             float *o = obs + (size_t)l * stride;
             for (uint32_t i = 0; i < (uint32_t)count; i++) {
                 uint32_t bits = arm_mix((now + i) * 0x9e3779b9u), fixed = arm_mix((always + i) * 0x9e3779b9u);

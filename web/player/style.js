@@ -85,8 +85,8 @@ details details { margin-top: 10px; padding: 10px 0 0; border: 0; border-top: 1p
 .slider { display: grid; grid-template-columns: 1fr auto; gap: 2px 8px; font-size: 14px; }
 .slider input { grid-column: 1 / -1; width: 100%; margin: 0; accent-color: var(--accent); height: 20px; }
 .slider label::first-letter { text-transform: uppercase; }
-.proof { margin-left: 8px; padding: 1px 9px; border-radius: 99px; background: #2dd4bf; color: #04211d; font-size: 12px; font-weight: 600; }
-.proof.bad { background: #f87171; color: #2b0606; }
+.badge { margin-left: 8px; padding: 1px 9px; border-radius: 99px; background: #2dd4bf; color: #04211d; font-size: 12px; font-weight: 600; }
+.badge.bad { background: #f87171; color: #2b0606; }
 .note { margin: 0; color: var(--soft); font-size: 14px; overflow-wrap: anywhere; }
 .note + .row, .note ~ .row, .note + input { margin-top: 10px; }
 .note + input[type=text] { width: 100%; }

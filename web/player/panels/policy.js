@@ -44,7 +44,7 @@ function prove(badge, verdict) {
  */
 export function policy(store) {
   const note = make("p", { className: "note" });
-  const proof = make("span", { className: "proof", hidden: true });
+  const proof = make("span", { className: "badge", hidden: true });
   const chosen = () => {
     const mine = file.files?.[0];
     if (mine) void taken(store, mine);
