@@ -178,7 +178,7 @@ def test_only_a_site_is_replaced(tmp_path: Path) -> None:
 def test_a_failed_build_leaves_the_old_site(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(plain, tmp_path / "site")
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(MinnowError, match=r"apt-get install (emscripten|esbuild)"):
+    with pytest.raises(MinnowError, match="apt-get install esbuild"):
         site.build(tmp_path / "site", [site.Demo("pong", None)])
     assert check.check(tmp_path / "site") == check.check(plain)
     assert [path.name for path in tmp_path.iterdir()] == ["site"]

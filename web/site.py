@@ -397,9 +397,10 @@ def _cards(writer: Writer, demos: list[Demo], progress: Progress) -> None:
 
 def _write(folder: Path, demos: list[Demo], url: str | None, progress: Progress) -> None:
     writer = Writer(folder)
-    _compile(demos, progress)
-    progress("bundling the player, drawing pictures")
+    progress("bundling the player")  # first: what it lacks shows at once, and compiling takes minutes
     _shared(writer, demos, progress)
+    _compile(demos, progress)
+    progress("drawing pictures")
     for demo in demos:
         _demo(writer, demo)
     _cards(writer, demos, progress)

@@ -17,6 +17,7 @@ import { Attributes, follow, seed } from "./attributes.js";
 import { Canvas } from "./canvas.js";
 import { Controls } from "./controls.js";
 import { takeFiles } from "./drop.js";
+import { thrown } from "./errors.js";
 import { Herald, say } from "./events.js";
 import { Furniture, rooms } from "./furniture.js";
 import { gestures, known } from "./gestures.js";
@@ -123,7 +124,7 @@ class MinnowDemo extends HTMLElement {
       say(this, "ready", { env });
     } catch (error) {
       veil.tell({ error, ways: [["Try again", () => this.connectedCallback()]] });
-      say(this, "fault", { env, message: error instanceof Error ? error.message : String(error) });
+      say(this, "fault", { env, message: thrown(error) });
     }
   }
 

@@ -63,3 +63,10 @@ export function words([number, misfit, index, offset, found, expected]) {
   const inFile = number >= 10 && number < 91;
   return inFile ? `${what} (at byte ${offset}, item ${index}: found ${found}, expected ${expected})` : what;
 }
+
+/**
+ * What was thrown, in words.
+ *
+ * @param {unknown} error
+ */
+export const thrown = (error) => (error instanceof Error ? error.message : String(error));

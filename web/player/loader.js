@@ -1,5 +1,7 @@
 /** Fetches what a demo is made of, reporting progress; says in words what went wrong. */
 
+import { thrown } from "./errors.js";
+
 /**
  * @typedef {import("./spec.js").Demo} Demo @typedef {import("./spec.js").Spec} Spec
  * @typedef {import("./stages.js").Stage} Stage
@@ -92,8 +94,7 @@ async function compiled(wasm) {
   try {
     return await WebAssembly.compile(wasm);
   } catch (error) {
-    const words = error instanceof Error ? error.message : error;
-    throw new Error(`this browser could not compile the game (${words}): it takes WebAssembly with SIMD, which browsers have since 2023.`);
+    throw new Error(`this browser could not compile the game (${thrown(error)}): it takes WebAssembly with SIMD, which browsers have since 2023.`);
   }
 }
 

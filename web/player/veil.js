@@ -1,6 +1,7 @@
 /** What covers the picture while something loads, and when something went wrong. */
 
 import { make } from "./dom.js";
+import { thrown } from "./errors.js";
 import { PolicyError } from "./game.js";
 
 export class Veil {
@@ -24,7 +25,7 @@ export class Veil {
   /** @param {import("./store.js").Fault} fault */
   tell({ error, ways }) {
     const title = error instanceof PolicyError ? `Policy file refused: error ${error.number}` : "This demo cannot go on";
-    const words = error instanceof Error ? error.message : String(error);
+    const words = thrown(error);
     this.cover(
       make("p", { role: "alert" }, make("strong", {}, title), make("br"), words),
       make("div", {}, ...ways.map(([label, onclick]) => make("button", { type: "button", onclick }, label))),

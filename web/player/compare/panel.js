@@ -1,6 +1,8 @@
 /** Two games side by side: another policy on the same seed, or this game with one action changed. */
 
 import { make, put } from "../dom.js";
+import { PERSON, POLICY, RANDOM, SCRIPT } from "../game.js";
+import { ACT, DRIVE } from "../journal.js";
 import { capital, number, playerName } from "../spec.js";
 import { stepsInWords } from "../stages.js";
 import { choices } from "./choices.js";
@@ -13,8 +15,6 @@ import { Twin } from "./twin.js";
  * @typedef {import("../journal.js").GameInput} GameInput
  */
 
-const [SCRIPT, POLICY, PERSON, RANDOM] = [0, 1, 2, 3]; // game.js
-const [DRIVE, ACT] = [2, 3]; // journal.js
 const SPANS = [1, 5, 20]; // actions that are overridden
 
 class Compare {

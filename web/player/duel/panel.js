@@ -1,6 +1,7 @@
 /** You against the policy: one game each on the same seed; and in games of turns, what it would do in your place. Loaded when opened. */
 
 import { make, put } from "../dom.js";
+import { thrown } from "../errors.js";
 import { Game, PERSON } from "../game.js";
 import { EVENT, EVENT_RANDOMIZE } from "../journal.js";
 import { capital, keyName, number, playerName } from "../spec.js";
@@ -66,7 +67,7 @@ class Duel {
       this.words = `You play ${store.spec.slots > 1 ? playerName(store.spec, slot) : ""} on seed ${store.seed}, to the end of the game. The policy plays the same, unseen.`.replace("  ", " ");
       store.play();
     } catch (error) {
-      this.words = capital(error instanceof Error ? error.message : String(error));
+      this.words = capital(thrown(error));
     }
     this.show();
   }

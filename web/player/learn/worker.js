@@ -1,5 +1,6 @@
 /** The worker that learns: see protocol.js for what it is told, and what it tells. */
 
+import { thrown } from "../errors.js";
 import { Run } from "./run.js";
 
 /** @typedef {import("./protocol.js").Order} Order @typedef {import("./protocol.js").News} News */
@@ -22,7 +23,7 @@ async function tried(work) {
     await work();
   } catch (error) {
     going = false;
-    tell({ told: "fault", words: error instanceof Error ? error.message : String(error) });
+    tell({ told: "fault", words: thrown(error) });
   }
 }
 

@@ -1,5 +1,6 @@
 /** The worker that plays the hidden episodes: see protocol.js. */
 
+import { thrown } from "../errors.js";
 import { Game } from "../game.js";
 import { Measure } from "./measure.js";
 
@@ -22,7 +23,7 @@ async function tried(work) {
     await work();
   } catch (error) {
     measure = null;
-    worker.postMessage({ told: "fault", words: error instanceof Error ? error.message : String(error) });
+    worker.postMessage({ told: "fault", words: thrown(error) });
   }
 }
 

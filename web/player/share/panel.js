@@ -4,6 +4,7 @@
  */
 
 import { make, put, save } from "../dom.js";
+import { thrown } from "../errors.js";
 import { LONGEST, toLink } from "../link.js";
 import { gif, recorded, video } from "./film.js";
 import { Reel } from "./reel.js";
@@ -85,7 +86,7 @@ export function open(store) {
       save(`${name}.${end}`, blob);
       put(note, `Saved: ${name}.${end}, ${Math.round(blob.size / 1024).toLocaleString("en")} KB.`);
     } catch (error) {
-      put(note, `No film: ${error instanceof Error ? error.message : error}`);
+      put(note, `No film: ${thrown(error)}`);
     }
     progress.hidden = true;
     for (const each of films) each.disabled = false;

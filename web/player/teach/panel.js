@@ -2,6 +2,7 @@
 
 import { SPEEDS } from "../clock.js";
 import { make, put } from "../dom.js";
+import { thrown } from "../errors.js";
 import { RANDOM, SCRIPT } from "../game.js";
 import { LONGEST } from "../link.js";
 import { decode, encode, FRAGMENT, SIZES } from "../lesson/link.js";
@@ -97,7 +98,7 @@ export function open(store) {
       decode(store.spec, { panels: boxes.map(([name]) => name), stages: store.stages.length, speeds: SPEEDS }, fragment);
       return made;
     } catch (error) {
-      put(note, `Not yet: ${error instanceof Error ? error.message : error}`);
+      put(note, `Not yet: ${thrown(error)}`);
       return "";
     }
   };
