@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import costly
 import pytest
 
 from minnow import envs
@@ -12,10 +13,18 @@ from minnow.cinfer.errors import MinnowError
 from minnow.cli.main import main
 from minnow.envs import check
 
+COSTLY = ("storm", "threads", "golden")
 
-@pytest.mark.parametrize("label", check.CHECKS)
+
+@pytest.mark.parametrize("label", [label for label in check.CHECKS if label not in COSTLY])
 @pytest.mark.parametrize("name", envs.names())
 def test_the_contract(name: str, label: str) -> None:
+    check.CHECKS[label](name)
+
+
+@pytest.mark.parametrize("label", COSTLY)
+@pytest.mark.parametrize("name", costly.names())
+def test_the_contract_under_many_builds(name: str, label: str) -> None:
     found = check.CHECKS[label](name)
     if label == "golden":
         builds = found.split(", ")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import costly
 import pytest
 import torch
 
@@ -82,7 +83,7 @@ class Recurrent(torch.nn.Module):
         return self.policy(x), self.value(x), state
 
 
-@pytest.fixture(scope="session", params=minnow.envs.names())
+@pytest.fixture(scope="session", params=costly.names())
 def env(request: pytest.FixtureRequest) -> str:
     return request.param
 

@@ -6,6 +6,10 @@
 enum { ARM_JOINTS = 7, ARM_FINGERS = 2, ARM_MOVING = ARM_JOINTS + ARM_FINGERS, ARM_HEADS = ARM_JOINTS + 1 };
 enum { ARM_MOST_SUBSTEPS = 20 };
 
+#ifndef ARM_REST_7 /* where the last joint begins */
+#define ARM_REST_7 0.785398163f
+#endif
+
 #define ARM_BASE_X (-0.615f)
 #define ARM_TCP 0.1034f       /* from the hand's frame along its z to the point between the fingertips */
 #define ARM_TIP 0.112f        /* to the fingers' ends */
@@ -42,7 +46,7 @@ static const ArmJoint arm_joint[ARM_JOINTS] = {
     {0.0825f, 0.0f, 1.0f, -3.0718f, -0.0698f, 1.0343f, -1.96349541f},
     {-0.0825f, 0.384f, -1.0f, -2.8973f, 2.8973f, 0.0271f, 0.0f},
     {0.0f, 0.0f, 1.0f, -0.0175f, 3.7525f, 0.0545f, 2.35619449f},
-    {0.088f, 0.0f, 1.0f, -2.8973f, 2.8973f, 0.0067f, 0.785398163f},
+    {0.088f, 0.0f, 1.0f, -2.8973f, 2.8973f, 0.0067f, ARM_REST_7},
 };
 #define ARM_FLANGE 0.107f      /* from the last joint to the hand, along z */
 #define ARM_FINGER_MASS 0.015f /* kg */

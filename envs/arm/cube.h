@@ -11,6 +11,16 @@
 #define MINNOW_ENV_ARM_CUBE_H
 #include "arm.h"
 
+/* A body longer than wide: its length over its width, along its x; the parameters of a cube are then those of its
+ * width.
+ */
+#ifndef CUBE_LONG
+#define CUBE_LONG(base, l) 1.0f
+#define CUBE_IS_LONG 0
+#else
+#define CUBE_IS_LONG 1
+#endif
+
 typedef struct Cube {
     float at[3][ENV_LANES], turn[4][ENV_LANES]; /* its middle */
     float v[3][ENV_LANES], spin[3][ENV_LANES];  /* m/s; rad/s, in the world's axes */
@@ -87,7 +97,7 @@ static inline float cube_grip(const EnvBase *base, int l) {
     return env_min(ARM_PARAM(base, grip_force)[l], ARM_PARAM(base, grip_speed)[l] * ARM_PARAM(base, grip_damping)[l]);
 }
 
-/* The system without contacts: inertia, gravity, the fingers' drives. before: the hand's frame before this part. */
+/* The system without contacts and drives: inertia, gravity. before: the hand's frame before this part. */
 static void cube_begin(const EnvBase *base, const Arm *arm, Cube *cube, const ArmStep *step, float before[3][ENV_LANES],
                        float before_turn[4][ENV_LANES], CubeSystem *system) {
     float hand[3][3][ENV_LANES], world[4][3][ENV_LANES];
@@ -121,7 +131,10 @@ static void cube_begin(const EnvBase *base, const Arm *arm, Cube *cube, const Ar
     }
     memset(system->a, 0, sizeof system->a);
     EACH_LANE(l) { /* momentum, and that about the middle over half the edge; of a solid cube m (2 h)^2 / 6 over h^2 */
-        float mass = ARM_PARAM(base, cube_mass)[l], round = mass * (2.0f / 3.0f);
+        float mass = ARM_PARAM(base, cube_mass)[l], round = mass * (2.0f / 3.0f), wide = round;
+        if (CUBE_IS_LONG) {
+            wide = mass * (1.0f / 3.0f) * (1.0f + CUBE_LONG(base, l) * CUBE_LONG(base, l));
+        }
         float pull = ARM_PARAM(base, gravity)[l] * step->time[l];
         float cx = ARM_PARAM(base, centre_x)[l], cy = ARM_PARAM(base, centre_y)[l], cz = ARM_PARAM(base, centre_z)[l];
         float vx = system->v[0][l] - pull * system->axes[2][0][l], wx = system->w[0][l];
@@ -137,24 +150,30 @@ static void cube_begin(const EnvBase *base, const Arm *arm, Cube *cube, const Ar
         a[5][1][l] = mass * cx;
         a[3][3][l] = round + mass * (cy * cy + cz * cz);
         a[4][3][l] = 0.0f - mass * (cx * cy);
-        a[4][4][l] = round + mass * (cx * cx + cz * cz);
+        a[4][4][l] = wide + mass * (cx * cx + cz * cz);
         a[5][3][l] = 0.0f - mass * (cx * cz);
         a[5][4][l] = 0.0f - mass * (cy * cz);
-        a[5][5][l] = round + mass * (cx * cx + cy * cy);
+        a[5][5][l] = wide + mass * (cx * cx + cy * cy);
         float square = cx * cx + cy * cy + cz * cz;
         system->b[0][l] = mass * (vx + (wy * cz - wz * cy));
         system->b[1][l] = mass * (vy + (wz * cx - wx * cz));
         system->b[2][l] = mass * (vz + (wx * cy - wy * cx));
         system->b[3][l] = round * wx + mass * ((square * wx - cx * dot) + (cy * vz - cz * vy));
-        system->b[4][l] = round * wy + mass * ((square * wy - cy * dot) + (cz * vx - cx * vz));
-        system->b[5][l] = round * wz + mass * ((square * wz - cz * dot) + (cx * vy - cy * vx));
+        system->b[4][l] = wide * wy + mass * ((square * wy - cy * dot) + (cz * vx - cx * vz));
+        system->b[5][l] = wide * wz + mass * ((square * wz - cz * dot) + (cx * vy - cy * vx));
     }
+    memset(system->b + 6, 0, ARM_FINGERS * sizeof *system->b);
+}
+
+/* Adds the fingers' drives to a system, of which they are the unknowns from `first` on. */
+static void cube_drive(const EnvBase *base, const Arm *arm, const ArmStep *step, int first,
+                       float (*a)[ARM_MOST_UNKNOWNS][ENV_LANES], float (*b)[ENV_LANES]) {
     for (int i = 0; i < ARM_FINGERS; i++) {
         EACH_LANE(l) {
             float t = step->time[l], k = ARM_PARAM(base, grip)[l], most = cube_grip(base, l) / k;
             float gap = env_clamp(step->target[ARM_JOINTS + i][l] - arm->q[ARM_JOINTS + i][l], -most, most);
-            system->a[6 + i][6 + i][l] = ARM_FINGER_MASS + t * (ARM_PARAM(base, grip_damping)[l] + t * k);
-            system->b[6 + i][l] = ARM_FINGER_MASS * arm->v[ARM_JOINTS + i][l] + t * k * gap;
+            a[first + i][first + i][l] += ARM_FINGER_MASS + t * (ARM_PARAM(base, grip_damping)[l] + t * k);
+            b[first + i][l] += ARM_FINGER_MASS * arm->v[ARM_JOINTS + i][l] + t * k * gap;
         }
     }
 }
@@ -163,8 +182,9 @@ static void cube_begin(const EnvBase *base, const Arm *arm, Cube *cube, const Ar
 ARM_APART static void cube_on_table(const EnvBase *restrict base, const Cube *restrict cube,
                                     const ArmStep *restrict step, CubeSystem *restrict s) {
     for (int corner = 0; corner < 8; corner++) {
-        const float x = corner & 1 ? 1.0f : -1.0f, y = corner & 2 ? 1.0f : -1.0f, z = corner & 4 ? 1.0f : -1.0f;
+        const float end = corner & 1 ? 1.0f : -1.0f, y = corner & 2 ? 1.0f : -1.0f, z = corner & 4 ? 1.0f : -1.0f;
         EACH_LANE(l) {
+            const float x = end * CUBE_LONG(base, l);
             float t = step->time[l], k = ARM_PARAM(base, hardness)[l], half = ARM_PARAM(base, cube_size)[l];
             float n0 = s->axes[2][0][l], n1 = s->axes[2][1][l], n2 = s->axes[2][2][l];
             float m0 = y * n2 - z * n1, m1 = z * n0 - x * n2, m2 = x * n1 - y * n0; /* the normal's moment */
@@ -197,10 +217,10 @@ ARM_APART static void cube_on_table(const EnvBase *restrict base, const Cube *re
             s->a[5][2][l] += cn * m2 * n2;
             s->a[3][3][l] += 2.0f * ct + cn * m0 * m0;
             s->a[4][3][l] += cn * m1 * m0 - ct * (x * y);
-            s->a[4][4][l] += 2.0f * ct + cn * m1 * m1;
+            s->a[4][4][l] += (x * x + 1.0f) * ct + cn * m1 * m1;
             s->a[5][3][l] += cn * m2 * m0 - ct * (x * z);
             s->a[5][4][l] += cn * m2 * m1 - ct * (y * z);
-            s->a[5][5][l] += 2.0f * ct + cn * m2 * m2;
+            s->a[5][5][l] += (x * x + 1.0f) * ct + cn * m2 * m2;
             s->b[0][l] += push * n0;
             s->b[1][l] += push * n1;
             s->b[2][l] += push * n2;
@@ -246,6 +266,7 @@ static void cube_choose(const EnvBase *base, CubeTouch *touch) {
     EACH_LANE(l) {
         float half = ARM_PARAM(base, cube_size)[l];
         float x = env_abs(touch->at[0][l]), y = env_abs(touch->at[1][l]), z = env_abs(touch->at[2][l]);
+        x -= CUBE_IS_LONG ? half * (CUBE_LONG(base, l) - 1.0f) : 0.0f;
         float first = (float)((x >= y) & (x >= z)), second = (float)((y > x) & (y >= z));
         touch->side[0][l] = first;
         touch->side[1][l] = second;
@@ -254,7 +275,9 @@ static void cube_choose(const EnvBase *base, CubeTouch *touch) {
     }
 }
 
-ARM_APART static void cube_press(const EnvBase *restrict base, const float *restrict open, const ArmStep *restrict step,
+/* open: the finger's speed; friction: of the other surface. */
+ARM_APART static void cube_press(const EnvBase *restrict base, const float *restrict open,
+                                 const float *restrict friction, const ArmStep *restrict step,
                                  const CubeSystem *restrict s, CubeTouch *restrict touch) {
     EACH_LANE(l) {
         float t = step->time[l], k = ARM_PARAM(base, hardness)[l], half = ARM_PARAM(base, cube_size)[l];
@@ -268,7 +291,7 @@ ARM_APART static void cube_press(const EnvBase *restrict base, const float *rest
         float v2 = s->v[2][l] + (s->w[0][l] * y - s->w[1][l] * x) - touch->speed[2][l] + touch->along[2][l] * open[l];
         float vn = v0 * n0 + v1 * n1 + v2 * n2, slide = env_sqrt(v0 * v0 + v1 * v1 + v2 * v2 - vn * vn);
         float touches = t * (float)(gap + t * vn < 0.0f);
-        float mu = 0.5f * (ARM_PARAM(base, finger_friction)[l] + ARM_PARAM(base, cube_friction)[l]);
+        float mu = 0.5f * (friction[l] + ARM_PARAM(base, cube_friction)[l]);
         float ct = touches * mu * k * env_max(-gap, 0.0f) / (slide + ARM_PARAM(base, creep)[l]);
         float cn = touches * (t * k + CUBE_DAMPING) - ct, push = -touches * k * gap;
         touch->c[0][l] = ct + cn * touch->side[0][l];
@@ -337,7 +360,8 @@ static int32_t cube_near(const EnvBase *base, const Arm *arm, const ArmStep *ste
             speed += env_abs(s->v[k][l]) + 8.0f * env_abs(s->w[k][l]); /* of a point at that distance */
             speed += env_abs(s->hand_v[k][l]) + 0.125f * env_abs(s->hand_w[k][l]);
         }
-        any |= env_sqrt(far) - 0.13f < 1.75f * (ARM_PARAM(base, cube_size)[l] + step->time[l] * speed);
+        any |= env_sqrt(far) - 0.13f <
+               (0.75f + CUBE_LONG(base, l)) * (ARM_PARAM(base, cube_size)[l] + step->time[l] * speed);
     }
     return any;
 }
@@ -352,7 +376,7 @@ static void cube_in_hand(const EnvBase *base, const Arm *arm, const ArmStep *ste
         const int finger = cube_point[i].side < 0.0f; /* the palm's points leave the finger's speed alone */
         cube_find(arm, s, cube_point[i], &touch);
         cube_choose(base, &touch);
-        cube_press(base, arm->v[ARM_JOINTS + finger], step, s, &touch);
+        cube_press(base, arm->v[ARM_JOINTS + finger], ARM_PARAM(base, finger_friction), step, s, &touch);
         if (finger) { /* as a constant, for the sake of SIMD */
             cube_add(&touch, s, 1);
         } else {
@@ -361,22 +385,32 @@ static void cube_in_hand(const EnvBase *base, const Arm *arm, const ArmStep *ste
     }
 }
 
-/* The fingers as the system says: how they move, and what presses them open. */
-static void cube_move_fingers(const EnvBase *base, Arm *arm, Cube *cube, const ArmStep *step,
-                              const CubeSystem *system) {
+/* By what each finger is pressed open, at the speeds that the system says. */
+static inline void cube_squeeze(const EnvBase *base, const Arm *arm, Cube *cube, const ArmStep *step,
+                                const CubeSystem *system) {
     for (int i = 0; i < ARM_FINGERS; i++) {
         const int j = ARM_JOINTS + i;
         EACH_LANE(l) {
             float t = step->time[l], k = ARM_PARAM(base, grip)[l], most = cube_grip(base, l) / k;
-            float q = arm->q[j][l], v = arm->v[j][l], speed = system->b[6 + i][l];
-            float drive = k * (env_clamp(step->target[j][l] - q, -most, most) - t * speed) -
+            float speed = system->b[6 + i][l];
+            float drive = k * (env_clamp(step->target[j][l] - arm->q[j][l], -most, most) - t * speed) -
                           ARM_PARAM(base, grip_damping)[l] * speed;
-            float squeeze = ARM_FINGER_MASS * (speed - v) / t - drive;
+            float squeeze = ARM_FINGER_MASS * (speed - arm->v[j][l]) / t - drive;
+            cube->squeeze[i][l] = step->live[l] ? env_clamp(squeeze, -1e3f, 1e3f) : cube->squeeze[i][l];
+        }
+    }
+}
+
+/* The fingers go on at their new speeds, [2]. */
+static void cube_move_fingers(Arm *arm, const ArmStep *step, float (*speeds)[ENV_LANES]) {
+    for (int i = 0; i < ARM_FINGERS; i++) {
+        const int j = ARM_JOINTS + i;
+        EACH_LANE(l) {
+            float t = step->time[l], q = arm->q[j][l], v = arm->v[j][l], speed = speeds[i][l];
             float moved = q + t * env_clamp(speed, -ARM_SPEED, ARM_SPEED), held = env_clamp(moved, 0.0f, ARM_OPEN);
             speed = held == moved ? env_clamp(speed, -ARM_SPEED, ARM_SPEED) : 0.0f;
             arm->q[j][l] = step->live[l] ? held : q;
             arm->v[j][l] = step->live[l] ? speed : v;
-            cube->squeeze[i][l] = step->live[l] ? env_clamp(squeeze, -1e3f, 1e3f) : cube->squeeze[i][l];
         }
     }
 }
@@ -486,7 +520,7 @@ static void cube_stop(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step) 
 }
 
 /* Arm, fingers and cube go through one part together. */
-static void cube_swing(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step) {
+static inline void cube_swing(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step) {
     float before[3][ENV_LANES], before_turn[4][ENV_LANES];
     CubeSystem system;
     memcpy(before, arm->hand, sizeof before);
@@ -496,12 +530,16 @@ static void cube_swing(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step)
     }
     cube_load(base, cube, step);
     arm_swing(base, arm, step);
-    cube_stop(base, arm, cube, step);
+    if (!CUBE_IS_LONG) {
+        cube_stop(base, arm, cube, step);
+    }
     cube_begin(base, arm, cube, step, before, before_turn, &system);
+    cube_drive(base, arm, step, 6, system.a, system.b);
     cube_on_table(base, cube, step, &system);
     cube_in_hand(base, arm, step, &system);
     arm_solve(8, system.a, system.b);
-    cube_move_fingers(base, arm, cube, step, &system);
+    cube_squeeze(base, arm, cube, step, &system);
+    cube_move_fingers(arm, step, system.b + 6);
     cube_move(base, cube, step, &system);
 }
 
@@ -549,4 +587,8 @@ static inline void cube_see(const Cube *cube, int l, float pose[7]) {
         pose[3 + k] = cube->turn[k][l];
     }
 }
+
+#define CUBE_FIELDS(name)                                                                                              \
+    {name "_x", -3.0f, 3.0f}, {name "_y", -3.0f, 3.0f}, {name "_z", -3.0f, 3.0f}, {name "_qw", -1.01f, 1.01f},         \
+        {name "_qx", -1.01f, 1.01f}, {name "_qy", -1.01f, 1.01f}, {name "_qz", -1.01f, 1.01f}
 #endif

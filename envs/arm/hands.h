@@ -17,7 +17,7 @@ static inline void hands_act(const EnvBase *base, const Arm *arm, const float ca
                              env_action action[ENV_HEADS][ENV_LANES]) {
     const float size = env_sqrt(camera[0] * camera[0] + camera[1] * camera[1]);
     const float x = camera[0] / size, y = camera[1] / size;
-    float place[3][ENV_LANES], yaw[ENV_LANES], moves = 0.0f;
+    float place[3][ENV_LANES], yaw[ENV_LANES], lean[ENV_LANES] = {0}, moves = 0.0f;
     for (int k = 0; k <= HANDS_TURN; k++) {
         moves += env_abs(held[k]);
     }
@@ -30,7 +30,7 @@ static inline void hands_act(const EnvBase *base, const Arm *arm, const float ca
         place[2][l] = tcp[2] + HANDS_SPEED * time * held[HANDS_UP];
         yaw[l] = 2.0f * env_atan2(arm->turn[2][l], arm->turn[1][l]) + HANDS_SPIN * time * held[HANDS_TURN];
     }
-    arm_towards(base, arm, place, yaw, action);
+    arm_towards(base, arm, place, yaw, lean, action);
     EACH_LANE(l) {
         const float wide = arm->target[ARM_JOINTS][l], stays = 2.0f * (wide - ARM_SHUT) / (ARM_OPEN - ARM_SHUT) - 1.0f;
         for (int i = 0; i < ARM_JOINTS; i++) {

@@ -6,9 +6,9 @@
 #include "arm.h"
 
 /* Actions of the seven joints that bring the tcp to `place`, the hand looking straight down and turned about that by
- * `yaw`, as fast as the arm goes. */
+ * `yaw`, then about the world's y by -`lean`, until it looks ahead, as fast as the arm goes. */
 static void arm_towards(const EnvBase *base, const Arm *arm, float place[3][ENV_LANES], const float yaw[ENV_LANES],
-                        env_action action[ENV_HEADS][ENV_LANES]) {
+                        const float lean[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
     float q[ARM_MOVING][ENV_LANES], hand[3][ENV_LANES], turn[4][ENV_LANES];
     float column[ARM_JOINTS][6][ENV_LANES], a[6][ARM_MOST_UNKNOWNS][ENV_LANES], b[6][ENV_LANES], most[ENV_LANES];
     ArmChain chain;
@@ -17,12 +17,18 @@ static void arm_towards(const EnvBase *base, const Arm *arm, float place[3][ENV_
     EACH_LANE(l) {
         float tcp[3];
         arm_tcp(arm, l, tcp);
-        /* the turn that is wanted, (0, cos, sin, 0), times the inverse of the one that is */
+        /* the turn that is wanted, (0, cos, sin, 0) leant, times the inverse of the one that is */
         float cos = env_cos(0.5f * yaw[l]), sin = env_sin(0.5f * yaw[l]);
+        float up = env_cos(0.5f * lean[l]), over = env_sin(0.5f * lean[l]);
+        float tw = over * sin, tx = up * cos, ty = up * sin, tz = over * cos;
         float w = turn[0][l], x = turn[1][l], y = turn[2][l], z = turn[3][l];
-        float side = cos * x + sin * y < 0.0f ? -2.0f : 2.0f;
-        float off[6] = {place[0][l] - tcp[0],       place[1][l] - tcp[1],       place[2][l] - tcp[2],
-                        side * (cos * w - sin * z), side * (cos * z + sin * w), side * (sin * x - cos * y)};
+        float side = tw * w + tx * x + ty * y + tz * z < 0.0f ? -2.0f : 2.0f;
+        float off[6] = {place[0][l] - tcp[0],
+                        place[1][l] - tcp[1],
+                        place[2][l] - tcp[2],
+                        side * ((tx * w - ty * z) + (tz * y - tw * x)),
+                        side * ((tx * z + ty * w) - (tz * x + tw * y)),
+                        side * ((ty * x - tx * y) + (tz * w - tw * z))};
         float far = env_sqrt(off[0] * off[0] + off[1] * off[1] + off[2] * off[2]);
         float share = 0.1f / env_max(far, 0.1f); /* of a long way the first part */
         for (int k = 0; k < 6; k++) {

@@ -40,6 +40,10 @@
     P(centre_y, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half edges.")   \
     P(centre_z, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half edges.")   \
     P(cube_friction, 0.3f, 0.05f, 2.0f, ENV_PHYSICS, ENV_LOG, "", "Of the cube; two surfaces have their mean.")        \
+    CONTACT_PARAMS(P)
+
+/* Of what touches. */
+#define CONTACT_PARAMS(P)                                                                                              \
     P(finger_friction, 2.0f, 0.2f, 4.0f, ENV_PHYSICS, ENV_LOG, "", "Of the fingers.")                                  \
     P(table_friction, 0.3f, 0.05f, 2.0f, ENV_PHYSICS, ENV_LOG, "", "Of the table.")                                    \
     P(restitution, 0.0f, 0.0f, 0.8f, ENV_PHYSICS, ENV_LINEAR, "", "Share of speed that the cube keeps in a bounce.")   \
@@ -48,4 +52,10 @@
     P(push, 0.2f, 0.02f, 2.0f, ENV_PHYSICS, ENV_LOG, "m/s", "And how much speed a push gives it.")                     \
     P(hardness, 3e4f, 3e3f, 3e5f, ENV_FIDELITY, ENV_LOG, "N/m", "Contacts: force for each metre that bodies overlap.") \
     P(creep, 0.01f, 0.001f, 0.1f, ENV_FIDELITY, ENV_LOG, "m/s", "Contacts: below this speed friction is viscous.")
+
+/* And those that every task ends with. */
+#define TASK_PARAMS(P)                                                                                                 \
+    P(raw, 0.0f, 0.0f, 1.0f, ENV_REWARD, ENV_LINEAR, "", "What a step pays of the potential itself, to compare.")      \
+    P(limit, 50.0f, 10.0f, 1000.0f, ENV_WORLD, ENV_INTEGER, "", "Steps after which the episode is cut off.")           \
+    P(skill, 1.0f, 0.0f, 1.0f, ENV_WORLD, ENV_LINEAR, "", "Skill of the scripted player: how rarely it dozes.")
 #endif

@@ -12,13 +12,6 @@
 #define ARM_VIEW_WIDTH 1.32f
 #define ARM_VIEW_HEIGHT 1.0f
 
-/* What is dragged follows the pointer: ways of drags are the world's. */
-static inline void arm_dragged(const float dragged[3], float way[3]) {
-    for (int k = 0; k < 3; k++) {
-        way[k] = dragged[k];
-    }
-}
-
 /* A place in the hand's frame, in the world. */
 static inline void arm_world(const Arm *arm, int l, const float local[3], float place[3]) {
     float w = arm->turn[0][l], v[3] = {arm->turn[1][l], arm->turn[2][l], arm->turn[3][l]}, across[3];
@@ -121,8 +114,8 @@ static inline void arm_draw_grip(const Arm *arm, int lane, const float force[ARM
 }
 
 /* A goal in the air, and over which place of the table it is. */
-static void arm_draw_goal(const EnvBase *base, int lane, const float at[3], float radius, uint32_t color, uint32_t id,
-                          EnvList *list) {
+static inline void arm_draw_goal(const EnvBase *base, int lane, const float at[3], float radius, uint32_t color,
+                                 uint32_t id, EnvList *list) {
     const float foot[3] = {at[0], at[1], ARM_PARAM(base, table)[lane] + 0.001f};
     const uint32_t faint = (color & 0xffffff00u) | 0x90u;
     arm_drum(list, foot, (const float[]){0.0f, 0.0f, 1.0f}, radius, 0.001f, faint);

@@ -11,7 +11,10 @@
 
 #define EACH_LANE(l) for (int l = 0; l < ENV_LANES; l++)
 
-enum { ARM_MOST_UNKNOWNS = 8 };
+#ifndef ARM_UNKNOWNS /* of the largest system that a task solves */
+#define ARM_UNKNOWNS 8
+#endif
+enum { ARM_MOST_UNKNOWNS = ARM_UNKNOWNS };
 
 /* Of functions whose loops are unrolled where n is known. */
 #if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)

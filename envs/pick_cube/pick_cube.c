@@ -19,16 +19,13 @@
     P(goal_rise, 0.3f, 0.05f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "m", "The goal is at most so high above the cube.")       \
     P(near, 0.025f, 0.005f, 0.1f, ENV_WORLD, ENV_LOG, "m", "So near to the goal the cube counts as there.")            \
     P(still, 0.2f, 0.02f, 2.0f, ENV_WORLD, ENV_LOG, "rad/s", "No joint may be faster then.")                           \
-    P(raw, 0.0f, 0.0f, 1.0f, ENV_REWARD, ENV_LINEAR, "", "What a step pays of the potential itself, to compare.")      \
-    P(limit, 50.0f, 10.0f, 1000.0f, ENV_WORLD, ENV_INTEGER, "", "Steps after which the episode is cut off.")           \
-    P(skill, 1.0f, 0.0f, 1.0f, ENV_WORLD, ENV_LINEAR, "", "Skill of the scripted player: how rarely it dozes.")
+    TASK_PARAMS(P)
 #include "../env.h"
 #include "../arm/arm.h"
 #include "../arm/cube.h"
-#include "../arm/hands.h"
-#include "../arm/picture.h"
+#include "../arm/task.h"
 
-enum { GOAL = 1, CUBE = 2, MOVE = ENV_EVENT_CUSTOM };
+enum { GOAL = 1, CUBE = 2 };
 
 struct State {
     EnvBase base;
@@ -51,13 +48,10 @@ static void reset(State *s, int lane) {
     s->done[lane] = 0;
 }
 
-static inline float length(float x, float y, float z) {
-    return env_sqrt(x * x + y * y + z * z);
-}
-
 /* From the cube to its goal. */
 static inline float to_goal(const State *s, int l) {
-    return length(s->goal[0][l] - s->cube.at[0][l], s->goal[1][l] - s->cube.at[1][l], s->goal[2][l] - s->cube.at[2][l]);
+    return task_length(s->goal[0][l] - s->cube.at[0][l], s->goal[1][l] - s->cube.at[1][l],
+                       s->goal[2][l] - s->cube.at[2][l]);
 }
 
 /* 0 to 1: the hand is open wider than the cube, comes to it, closely, holds it, lifts it by a centimetre, so that it
@@ -65,7 +59,7 @@ static inline float to_goal(const State *s, int l) {
 static inline float progress(const State *s, int l) {
     float tcp[3];
     arm_tcp(&s->arm, l, tcp);
-    float away = length(tcp[0] - s->cube.at[0][l], tcp[1] - s->cube.at[1][l], tcp[2] - s->cube.at[2][l]);
+    float away = task_length(tcp[0] - s->cube.at[0][l], tcp[1] - s->cube.at[1][l], tcp[2] - s->cube.at[2][l]);
     float come = 0.2f - 0.1f * env_tanh(5.0f * away) - 0.1f * env_tanh(25.0f * away);
     float wide = (s->arm.q[ARM_JOINTS][l] + s->arm.q[ARM_JOINTS + 1][l]) / (2.5f * PARAM(cube_size)[l]);
     float brought = 1.0f - env_tanh(5.0f * to_goal(s, l)), held = (float)cube_held(&s->cube, l);
@@ -108,7 +102,8 @@ static void observe(const State *s, int slot, float *obs, size_t stride) {
 
 /* Above the cube, down to it, shut, and to the goal. */
 static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
-    float place[3][ENV_LANES], yaw[ENV_LANES], grip[ENV_LANES];
+    float place[3][ENV_LANES], yaw[ENV_LANES], lean[ENV_LANES] = {0}, grip[ENV_LANES];
+    (void)slot;
     EACH_LANE(l) {
         float tcp[3], off[3];
         arm_tcp(&s->arm, l, tcp);
@@ -116,34 +111,22 @@ static void script(const State *s, int slot, const float skill[ENV_LANES], env_a
             off[k] = s->cube.at[k][l] - tcp[k];
         }
         int held = cube_held(&s->cube, l);
-        float beside = length(off[0], off[1], 0.0f), above = env_clamp(8.0f * (beside - 0.01f), 0.0f, 0.1f);
+        float beside = task_length(off[0], off[1], 0.0f), above = env_clamp(8.0f * (beside - 0.01f), 0.0f, 0.1f);
         for (int k = 0; k < 3; k++) {
             float way = held ? s->goal[k][l] - s->cube.at[k][l] : off[k];
             place[k][l] = tcp[k] + way + (k == 2 && !held ? above : 0.0f);
         }
         yaw[l] = cube_yaw(&s->arm, &s->cube, l);
-        grip[l] = held || length(off[0], off[1], off[2]) < 0.012f ? -1.0f : 1.0f;
+        grip[l] = held || task_length(off[0], off[1], off[2]) < 0.012f ? -1.0f : 1.0f;
     }
-    arm_towards(&s->base, &s->arm, place, yaw, action);
-    EACH_LANE(l) {
-        const float awake = env_noise(s, l, slot, 0) < 0.2f + 0.8f * skill[l] ? 1.0f : 0.0f;
-        for (int i = 0; i < ARM_JOINTS; i++) {
-            action[i][l] *= awake;
-        }
-        action[ARM_JOINTS][l] = grip[l];
-    }
+    task_act(s, &s->base, &s->arm, skill, place, yaw, lean, grip, action);
 }
 
 static void event(State *s, int lane, const EnvEvent *event) {
-    float way[3];
-    arm_dragged(event->way, way);
-    for (int k = 0; event->kind == MOVE && k < 3; k++) {
-        if (event->target == CUBE) {
-            s->cube.v[k][lane] = env_clamp(s->cube.v[k][lane] + 5.0f * way[k], -2.0f, 2.0f);
-        } else {
-            const float low = k < 2 ? -0.4f : PARAM(table)[lane] + 0.02f, high = k < 2 ? 0.4f : 0.8f;
-            s->goal[k][lane] = env_clamp(s->goal[k][lane] + way[k], low, high);
-        }
+    if (event->kind == TASK_MOVE && event->target == CUBE) {
+        task_kick(s->cube.v, lane, event);
+    } else if (event->kind == TASK_MOVE) {
+        task_drag(&s->base, s->goal, 3, lane, event);
     }
 }
 
@@ -178,13 +161,7 @@ static const EnvField fields[ENV_OBS] = {
     {"goal_x", -0.5f, 0.5f},
     {"goal_y", -0.5f, 0.5f},
     {"goal_z", 0.0f, 1.0f},
-    {"cube_x", -3.0f, 3.0f},
-    {"cube_y", -3.0f, 3.0f},
-    {"cube_z", -3.0f, 3.0f},
-    {"cube_qw", -1.01f, 1.01f},
-    {"cube_qx", -1.01f, 1.01f},
-    {"cube_qy", -1.01f, 1.01f},
-    {"cube_qz", -1.01f, 1.01f},
+    CUBE_FIELDS("cube"),
     {"tcp_to_cube_x", -5.0f, 5.0f},
     {"tcp_to_cube_y", -5.0f, 5.0f},
     {"tcp_to_cube_z", -5.0f, 5.0f},
@@ -196,7 +173,7 @@ static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fie
 static const EnvHead heads[ENV_HEADS] = {ARM_JOINT_HEADS};
 static const EnvControl controls[] = {HANDS_CONTROLS};
 static const EnvGesture gestures[] = {
-    {MOVE, "Move", "Drag the goal elsewhere; drag the cube to kick it.", "drag", "target,at,way"}};
+    {TASK_MOVE, "Move", "Drag the goal elsewhere; drag the cube to kick it.", "drag", "target,at,way"}};
 
 static const Env env = {
     .spec =
@@ -204,22 +181,8 @@ static const Env env = {
             .name = "pick_cube",
             .title = "Pick Cube",
             .description = "An arm of seven joints grasps a cube, brings it to a goal, and holds it still.",
-            .agents = 1,
-            .group = groups,
-            .action_type = ENV_BOX,
-            .head = heads,
-            .tick_rate = 20.0f,
-            .action_repeat = 1,
             .score_name = "picked",
-            .score_low = 0.0f,
-            .score_high = 1.0f,
-            .view_width = ARM_VIEW_WIDTH,
-            .view_height = ARM_VIEW_HEIGHT,
-            .three_d = 1,
-            .controls = sizeof controls / sizeof *controls,
-            .control = controls,
-            .gestures = sizeof gestures / sizeof *gestures,
-            .gesture = gestures,
+            TASK_SPEC,
         },
     .reset = reset,
     .step = step,

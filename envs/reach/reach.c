@@ -17,15 +17,12 @@
     P(goal_high, 0.4f, 0.2f, 0.6f, ENV_PHYSICS, ENV_LINEAR, "m", "The highest goal above the table.")                  \
     P(near, 0.025f, 0.005f, 0.1f, ENV_WORLD, ENV_LOG, "m", "So near to the goal counts as reached.")                   \
     P(still, 0.2f, 0.02f, 2.0f, ENV_WORLD, ENV_LOG, "rad/s", "No joint may be faster then.")                           \
-    P(raw, 0.0f, 0.0f, 1.0f, ENV_REWARD, ENV_LINEAR, "", "What a step pays of the potential itself, to compare.")      \
-    P(limit, 50.0f, 10.0f, 1000.0f, ENV_WORLD, ENV_INTEGER, "", "Steps after which the episode is cut off.")           \
-    P(skill, 1.0f, 0.0f, 1.0f, ENV_WORLD, ENV_LINEAR, "", "Skill of the scripted player: how rarely it dozes.")
+    TASK_PARAMS(P)
 #include "../env.h"
 #include "../arm/arm.h"
-#include "../arm/hands.h"
-#include "../arm/picture.h"
+#include "../arm/task.h"
 
-enum { GOAL = 1, MOVE_GOAL = ENV_EVENT_CUSTOM };
+enum { GOAL = 1 };
 
 struct State {
     EnvBase base;
@@ -92,27 +89,18 @@ static void observe(const State *s, int slot, float *obs, size_t stride) {
 }
 
 static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
-    float place[3][ENV_LANES], yaw[ENV_LANES];
+    float place[3][ENV_LANES], yaw[ENV_LANES] = {0}, lean[ENV_LANES] = {0}, grip[ENV_LANES];
+    (void)slot;
     memcpy(place, s->goal, sizeof place);
-    memset(yaw, 0, sizeof yaw);
-    arm_towards(&s->base, &s->arm, place, yaw, action);
     EACH_LANE(l) {
-        const float awake = env_noise(s, l, slot, 0) < 0.2f + 0.8f * skill[l] ? 1.0f : 0.0f;
-        for (int i = 0; i < ARM_JOINTS; i++) {
-            action[i][l] *= awake;
-        }
-        action[ARM_JOINTS][l] = 1.0f;
+        grip[l] = 1.0f;
     }
+    task_act(s, &s->base, &s->arm, skill, place, yaw, lean, grip, action);
 }
 
 static void event(State *s, int lane, const EnvEvent *event) {
-    if (event->kind == MOVE_GOAL) {
-        float way[3];
-        arm_dragged(event->way, way);
-        for (int k = 0; k < 3; k++) {
-            const float low = k < 2 ? -0.4f : PARAM(table)[lane] + 0.02f, high = k < 2 ? 0.4f : 0.8f;
-            s->goal[k][lane] = env_clamp(s->goal[k][lane] + way[k], low, high);
-        }
+    if (event->kind == TASK_MOVE) {
+        task_drag(&s->base, s->goal, 3, lane, event);
     }
 }
 
@@ -148,7 +136,7 @@ static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fie
 static const EnvHead heads[ENV_HEADS] = {ARM_JOINT_HEADS};
 static const EnvControl controls[] = {HANDS_CONTROLS};
 static const EnvGesture gestures[] = {
-    {MOVE_GOAL, "Move the goal", "Drag the goal elsewhere.", "drag", "target,at,way"}};
+    {TASK_MOVE, "Move the goal", "Drag the goal elsewhere.", "drag", "target,at,way"}};
 
 static const Env env = {
     .spec =
@@ -156,22 +144,8 @@ static const Env env = {
             .name = "reach",
             .title = "Reach",
             .description = "An arm of seven joints brings its fingertips to a goal, and holds still.",
-            .agents = 1,
-            .group = groups,
-            .action_type = ENV_BOX,
-            .head = heads,
-            .tick_rate = 20.0f,
-            .action_repeat = 1,
             .score_name = "reached",
-            .score_low = 0.0f,
-            .score_high = 1.0f,
-            .view_width = ARM_VIEW_WIDTH,
-            .view_height = ARM_VIEW_HEIGHT,
-            .three_d = 1,
-            .controls = sizeof controls / sizeof *controls,
-            .control = controls,
-            .gestures = sizeof gestures / sizeof *gestures,
-            .gesture = gestures,
+            TASK_SPEC,
         },
     .reset = reset,
     .step = step,
