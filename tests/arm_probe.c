@@ -1,8 +1,4 @@
 /* arm_probe.c: the arm's dynamics alone, ENV_LANES arms at once, for Python. */
-#define ENV_LANES 16
-#define ENV_CONTINUOUS
-#define ENV_SLOTS 1
-#define ENV_HEADS 8
 #define ENV_OBS 1
 #define ENV_SHAPES 1
 #include "../envs/arm/params.h"

@@ -117,7 +117,7 @@ def test_what_the_tasks_share_is_in_their_hash(tmp_path: Path) -> None:
 
 def test_the_inertias_are_the_mass_matrix_s() -> None:
     text = (envs.folder("reach").parent / "arm" / "chain.h").read_text()
-    rows = re.findall(r"^    \{(.*)f\},$", text[text.index("arm_joint[ARM_JOINTS]") :], re.MULTILINE)
+    rows = re.findall(r"^    \{(.*)\},$", text[text.index("arm_joint[ARM_JOINTS]") :], re.MULTILINE)
     inertias = [float(row.split(",")[5].strip().rstrip("f")) for row in rows[:7]]
     assert np.allclose(inertias, np.diag(masses(REST)), rtol=2e-3, atol=1e-4)
 

@@ -444,18 +444,4 @@ static inline void arm_see(const Arm *arm, int l, float *moving, float *pose) {
         pose[3 + k] = arm->turn[k][l];
     }
 }
-
-#define ARM_FIELDS                                                                                                     \
-    {"q1", -2.9f, 2.9f}, {"q2", -1.8f, 1.8f}, {"q3", -2.9f, 2.9f}, {"q4", -3.1f, 0.0f}, {"q5", -2.9f, 2.9f},           \
-        {"q6", -0.1f, 3.8f}, {"q7", -2.9f, 2.9f}, {"finger_left", 0.0f, 0.04f}, {"finger_right", 0.0f, 0.04f},         \
-        {"v1", -20.0f, 20.0f}, {"v2", -20.0f, 20.0f}, {"v3", -20.0f, 20.0f}, {"v4", -20.0f, 20.0f},                    \
-        {"v5", -20.0f, 20.0f}, {"v6", -20.0f, 20.0f}, {"v7", -20.0f, 20.0f}, {"finger_left_v", -20.0f, 20.0f},         \
-        {"finger_right_v", -20.0f, 20.0f}
-#define ARM_TCP_FIELDS                                                                                                 \
-    {"tcp_x", -2.0f, 2.0f}, {"tcp_y", -2.0f, 2.0f}, {"tcp_z", -2.0f, 2.0f}, {"tcp_qw", -1.01f, 1.01f},                 \
-        {"tcp_qx", -1.01f, 1.01f}, {"tcp_qy", -1.01f, 1.01f}, {"tcp_qz", -1.01f, 1.01f}
-#define ARM_JOINT_HEADS                                                                                                \
-    {"joint1", 0, -1.0f, 1.0f, 0}, {"joint2", 0, -1.0f, 1.0f, 0}, {"joint3", 0, -1.0f, 1.0f, 0},                       \
-        {"joint4", 0, -1.0f, 1.0f, 0}, {"joint5", 0, -1.0f, 1.0f, 0}, {"joint6", 0, -1.0f, 1.0f, 0},                   \
-        {"joint7", 0, -1.0f, 1.0f, 0}, {"gripper", 0, -1.0f, 1.0f, 0}
 #endif

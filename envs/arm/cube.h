@@ -588,6 +588,15 @@ static inline void cube_see(const Cube *cube, int l, float pose[7]) {
     }
 }
 
+static inline void cube_draw(const EnvBase *base, const Cube *cube, int lane, uint32_t color, uint32_t id,
+                             EnvList *list) {
+    const float half = ARM_PARAM(base, cube_size)[lane];
+    float pose[7];
+    cube_see(cube, lane, pose);
+    env_box3(list, pose, (const float[]){half, half, half}, pose + 3, color);
+    env_id(list, id);
+}
+
 #define CUBE_FIELDS(name)                                                                                              \
     {name "_x", -3.0f, 3.0f}, {name "_y", -3.0f, 3.0f}, {name "_z", -3.0f, 3.0f}, {name "_qw", -1.01f, 1.01f},         \
         {name "_qx", -1.01f, 1.01f}, {name "_qy", -1.01f, 1.01f}, {name "_qz", -1.01f, 1.01f}

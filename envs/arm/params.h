@@ -1,6 +1,13 @@
-/* params.h: the parameters that every task of the arm has. Include before ENV_PARAMS, which takes ARM_PARAMS(P) in. */
+/* params.h: what every task of the arm declares, and the parameters that they share. Include first: ENV_PARAMS takes
+ * ARM_PARAMS(P) in. */
 #ifndef MINNOW_ENV_ARM_PARAMS_H
 #define MINNOW_ENV_ARM_PARAMS_H
+#ifndef ENV_LANES
+#define ENV_LANES 16
+#endif
+#define ENV_CONTINUOUS
+#define ENV_SLOTS 1
+#define ENV_HEADS 8
 
 #define ARM_PARAMS(P)                                                                                                  \
     P(stiffness, 1000.0f, 100.0f, 4000.0f, ENV_PHYSICS, ENV_LOG, "N m/rad", "Drives: torque for each radian to go.")   \
@@ -36,11 +43,15 @@
 #define CUBE_PARAMS(P)                                                                                                 \
     P(cube_size, 0.02f, 0.012f, 0.035f, ENV_PHYSICS, ENV_LOG, "m", "Half the length of the cube's edges.")             \
     P(cube_mass, 0.064f, 0.01f, 0.5f, ENV_PHYSICS, ENV_LOG, "kg", "Mass of the cube.")                                 \
-    P(centre_x, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half edges.")   \
-    P(centre_y, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half edges.")   \
-    P(centre_z, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half edges.")   \
+    CENTRE_PARAMS(P)                                                                                                   \
     P(cube_friction, 0.3f, 0.05f, 2.0f, ENV_PHYSICS, ENV_LOG, "", "Of the cube; two surfaces have their mean.")        \
     CONTACT_PARAMS(P)
+
+/* Of a body whose mass need not lie around its middle. */
+#define CENTRE_PARAMS(P)                                                                                               \
+    P(centre_x, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half widths.")  \
+    P(centre_y, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half widths.")  \
+    P(centre_z, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half widths.")
 
 /* Of what touches. */
 #define CONTACT_PARAMS(P)                                                                                              \

@@ -4,12 +4,6 @@
  * pd_joint_delta_pos, so that a policy moves across unchanged. Its success reads one Euler angle, which a peg that lies
  * across in the air can fulfil too; here the peg must also stand. The arm is arm/arm.h, the peg's contacts arm/cube.h.
  */
-#ifndef ENV_LANES
-#define ENV_LANES 16
-#endif
-#define ENV_CONTINUOUS
-#define ENV_SLOTS 1
-#define ENV_HEADS 8
 #define ENV_SHAPES 34
 #define ENV_OBS 32
 #include "../arm/params.h"
@@ -18,9 +12,7 @@
     P(peg_length, 0.12f, 0.08f, 0.16f, ENV_PHYSICS, ENV_LOG, "m", "Half the length of the peg.")                       \
     P(peg_width, 0.025f, 0.015f, 0.035f, ENV_PHYSICS, ENV_LOG, "m", "Half its width.")                                 \
     P(peg_mass, 0.6f, 0.1f, 2.0f, ENV_PHYSICS, ENV_LOG, "kg", "Mass of the peg.")                                      \
-    P(centre_x, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half widths.")  \
-    P(centre_y, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half widths.")  \
-    P(centre_z, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half widths.")  \
+    CENTRE_PARAMS(P)                                                                                                   \
     P(peg_friction, 0.3f, 0.05f, 2.0f, ENV_PHYSICS, ENV_LOG, "", "Of the peg; two surfaces have their mean.")          \
     CONTACT_PARAMS(P)                                                                                                  \
     P(peg_spread, 0.1f, 0.01f, 0.2f, ENV_PHYSICS, ENV_LINEAR, "m", "The peg lies so far from the middle, in x, y.")    \
@@ -35,7 +27,6 @@
 #define P_cube_friction P_peg_friction
 #define CUBE_LONG(base, l) (ARM_PARAM(base, peg_length)[l] / ARM_PARAM(base, peg_width)[l])
 #include "../arm/cube.h"
-#include "../arm/task.h"
 
 enum { NEAR_END = 1, FAR_END = 2 };
 
@@ -46,7 +37,7 @@ struct State {
     int32_t done[ENV_LANES];
 };
 
-#define PARAM(name) (s->base.param[P_##name])
+#include "../arm/task.h"
 
 static void reset(State *s, int lane) {
     const float spread = PARAM(peg_spread)[lane], turn = PARAM(peg_turn)[lane];
@@ -93,7 +84,7 @@ static inline float progress(const State *s, int l) {
 }
 
 /* ManiSkill's condition, by the last of the Euler angles XYZ, and that it stands. */
-static inline int32_t stands(const State *s, int l) {
+static inline int32_t succeeds(const State *s, int l) {
     float w = s->peg.turn[0][l], x = s->peg.turn[1][l], y = s->peg.turn[2][l], z = s->peg.turn[3][l], axis[3];
     float most = PARAM(upright)[l];
     along(s, l, axis);
@@ -103,75 +94,46 @@ static inline int32_t stands(const State *s, int l) {
     return turned & upright & high;
 }
 
-static void step(State *s, EnvActions action, EnvResult out) {
-    ArmStep step;
-    arm_begin(s, &s->base, &s->arm, action[0], &step);
-    for (int part = 0; part < step.most; part++) {
-        arm_part(&s->base, &s->arm, part, &step);
-        cube_swing(&s->base, &s->arm, &s->peg, &step);
-    }
-    memcpy(s->arm.target, step.goal, sizeof step.goal);
-    EACH_LANE(l) {
-        int32_t done = stands(s, l);
-        s->done[l] = done;
-        out.reward[0][l] += (float)done + PARAM(raw)[l] * progress(s, l);
-        out.terminated[l] |= done | cube_lost(&s->base, &s->peg, l);
-        out.truncated[l] |= (float)(s->base.tick[l] + 1) >= PARAM(limit)[l];
-    }
+static void swing(State *s, ArmStep *step) {
+    cube_swing(&s->base, &s->arm, &s->peg, step);
 }
 
-static void observe(const State *s, int slot, float *obs, size_t stride) {
-    (void)slot;
-    EACH_LANE(l) {
-        float *o = obs + (size_t)l * stride;
-        arm_see(&s->arm, l, o, o + 18);
-        cube_see(&s->peg, l, o + 25);
-    }
-    arm_blur(&s->arm, &s->base, ENV_OBS, obs, stride);
+static inline int32_t lost(const State *s, int l) {
+    return cube_lost(&s->base, &s->peg, l);
+}
+
+static inline void look(const State *s, int l, float *o) {
+    arm_see(&s->arm, l, o, o + 18);
+    cube_see(&s->peg, l, o + 25);
 }
 
 #define HOLD 0.08f /* m, from the peg's middle to where it is held, towards the end near the base */
 
 /* Above the peg, down to it, shut; then straight up: the other end stays on the table, the peg turns in the grip, and
  * the hand leans back for the rest. */
-static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
-    float place[3][ENV_LANES], yaw[ENV_LANES] = {0}, lean[ENV_LANES], grip[ENV_LANES];
-    (void)slot;
-    EACH_LANE(l) {
-        float tcp[3], off[3], axis[3], length = PARAM(peg_length)[l], half = PARAM(peg_width)[l];
-        arm_tcp(&s->arm, l, tcp);
-        along(s, l, axis);
-        for (int k = 0; k < 3; k++) {
-            off[k] = s->peg.at[k][l] - HOLD * axis[k] - tcp[k];
-        }
-        float angle = env_atan2(-axis[2], task_length(axis[0], axis[1], 0.0f));
-        float next = env_min(angle + 0.4f, 0.5f * ENV_PI);
-        int held = cube_held(&s->peg, l);
-        float beside = task_length(off[0], off[1], 0.0f), above = env_clamp(8.0f * (beside - 0.01f), 0.0f, 0.1f);
-        float high = (length + HOLD) * env_sin(next) + half * env_cos(next) + 0.01f; /* a little free of the table */
-        place[0][l] = tcp[0] + (held ? 0.0f : off[0]);
-        place[1][l] = tcp[1] + (held ? 0.0f : off[1]);
-        place[2][l] = held ? PARAM(table)[l] + high : tcp[2] + off[2] + above;
-        lean[l] = held ? -0.5f * env_clamp(3.0f * (angle - 1.0f), 0.0f, 1.0f) : 0.0f;
-        grip[l] = held || task_length(off[0], off[1], off[2]) < 0.015f ? -1.0f : 1.0f;
+static inline void plan(const State *s, int l, TaskPlan *plan) {
+    float tcp[3], off[3], axis[3], length = PARAM(peg_length)[l], half = PARAM(peg_width)[l];
+    arm_tcp(&s->arm, l, tcp);
+    along(s, l, axis);
+    for (int k = 0; k < 3; k++) {
+        off[k] = s->peg.at[k][l] - HOLD * axis[k] - tcp[k];
     }
-    task_act(s, &s->base, &s->arm, skill, place, yaw, lean, grip, action);
+    float angle = env_atan2(-axis[2], task_length(axis[0], axis[1], 0.0f));
+    float next = env_min(angle + 0.4f, 0.5f * ENV_PI);
+    int held = cube_held(&s->peg, l);
+    float beside = task_length(off[0], off[1], 0.0f), above = env_clamp(8.0f * (beside - 0.01f), 0.0f, 0.1f);
+    float high = (length + HOLD) * env_sin(next) + half * env_cos(next) + 0.01f; /* a little free of the table */
+    plan->place[0] = tcp[0] + (held ? 0.0f : off[0]);
+    plan->place[1] = tcp[1] + (held ? 0.0f : off[1]);
+    plan->place[2] = held ? PARAM(table)[l] + high : tcp[2] + off[2] + above;
+    plan->lean = held ? -0.5f * env_clamp(3.0f * (angle - 1.0f), 0.0f, 1.0f) : 0.0f;
+    plan->grip = held || task_length(off[0], off[1], off[2]) < 0.015f ? -1.0f : 1.0f;
 }
 
 static void event(State *s, int lane, const EnvEvent *event) {
     if (event->kind == TASK_MOVE) {
         task_kick(s->peg.v, lane, event);
     }
-}
-
-static float score(const State *s, int lane, int slot) {
-    (void)slot;
-    return (float)s->done[lane];
-}
-
-static float potential(const State *s, int lane, int slot) {
-    (void)slot;
-    return progress(s, lane);
 }
 
 static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
@@ -194,9 +156,6 @@ static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
 }
 
 static const EnvField fields[ENV_OBS] = {ARM_FIELDS, ARM_TCP_FIELDS, CUBE_FIELDS("peg")};
-static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fields}};
-static const EnvHead heads[ENV_HEADS] = {ARM_JOINT_HEADS};
-static const EnvControl controls[] = {HANDS_CONTROLS};
 static const EnvGesture gestures[] = {{TASK_MOVE, "Kick", "Drag the peg to kick it.", "drag", "target,at,way"}};
 
 static const Env env = {
@@ -205,14 +164,6 @@ static const Env env = {
              .description = "An arm of seven joints sets a peg upright.",
              .score_name = "lifted",
              TASK_SPEC},
-    .reset = reset,
-    .step = step,
-    .observe = {observe},
-    .script = script,
-    .event = event,
-    .draw = draw,
-    .score = score,
-    .success = score,
-    .potential = potential,
+    TASK_FUNCTIONS,
 };
 #include "../core.h"

@@ -2,12 +2,6 @@
  *
  * The task, the observations' order and what an action means are those of ManiSkill 3.0.1's PickCube-v1 with
  * pd_joint_delta_pos, so that a policy moves across unchanged; the arm is arm/arm.h, the cube's contacts arm/cube.h. */
-#ifndef ENV_LANES
-#define ENV_LANES 16
-#endif
-#define ENV_CONTINUOUS
-#define ENV_SLOTS 1
-#define ENV_HEADS 8
 #define ENV_SHAPES 34
 #define ENV_OBS 42
 #include "../arm/params.h"
@@ -23,7 +17,6 @@
 #include "../env.h"
 #include "../arm/arm.h"
 #include "../arm/cube.h"
-#include "../arm/task.h"
 
 enum { GOAL = 1, CUBE = 2 };
 
@@ -35,7 +28,7 @@ struct State {
     int32_t done[ENV_LANES];
 };
 
-#define PARAM(name) (s->base.param[P_##name])
+#include "../arm/task.h"
 
 static void reset(State *s, int lane) {
     float spread = PARAM(cube_spread)[lane], around = PARAM(goal_spread)[lane];
@@ -67,59 +60,44 @@ static inline float progress(const State *s, int l) {
     return come + 0.1f * env_max(env_min(wide, 1.0f), held) + held * (0.1f + 0.1f * lifted + 0.5f * brought);
 }
 
-static void step(State *s, EnvActions action, EnvResult out) {
-    ArmStep step;
-    arm_begin(s, &s->base, &s->arm, action[0], &step);
-    for (int part = 0; part < step.most; part++) {
-        arm_part(&s->base, &s->arm, part, &step);
-        cube_swing(&s->base, &s->arm, &s->cube, &step);
-    }
-    memcpy(s->arm.target, step.goal, sizeof step.goal);
-    EACH_LANE(l) {
-        int32_t done = (to_goal(s, l) <= PARAM(near)[l]) & arm_still(&s->arm, l, PARAM(still)[l]);
-        s->done[l] = done;
-        out.reward[0][l] += (float)done + PARAM(raw)[l] * progress(s, l);
-        out.terminated[l] |= done | cube_lost(&s->base, &s->cube, l);
-        out.truncated[l] |= (float)(s->base.tick[l] + 1) >= PARAM(limit)[l];
-    }
+static void swing(State *s, ArmStep *step) {
+    cube_swing(&s->base, &s->arm, &s->cube, step);
 }
 
-static void observe(const State *s, int slot, float *obs, size_t stride) {
-    (void)slot;
-    EACH_LANE(l) {
-        float *o = obs + (size_t)l * stride;
-        arm_see(&s->arm, l, o, o + 19);
-        o[18] = (float)cube_held(&s->cube, l);
-        cube_see(&s->cube, l, o + 29);
-        for (int k = 0; k < 3; k++) {
-            o[26 + k] = s->goal[k][l];
-            o[36 + k] = o[29 + k] - o[19 + k];
-            o[39 + k] = o[26 + k] - o[29 + k];
-        }
+static inline int32_t succeeds(const State *s, int l) {
+    return (to_goal(s, l) <= PARAM(near)[l]) & arm_still(&s->arm, l, PARAM(still)[l]);
+}
+
+static inline int32_t lost(const State *s, int l) {
+    return cube_lost(&s->base, &s->cube, l);
+}
+
+static inline void look(const State *s, int l, float *o) {
+    arm_see(&s->arm, l, o, o + 19);
+    o[18] = (float)cube_held(&s->cube, l);
+    cube_see(&s->cube, l, o + 29);
+    for (int k = 0; k < 3; k++) {
+        o[26 + k] = s->goal[k][l];
+        o[36 + k] = o[29 + k] - o[19 + k];
+        o[39 + k] = o[26 + k] - o[29 + k];
     }
-    arm_blur(&s->arm, &s->base, ENV_OBS, obs, stride);
 }
 
 /* Above the cube, down to it, shut, and to the goal. */
-static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
-    float place[3][ENV_LANES], yaw[ENV_LANES], lean[ENV_LANES] = {0}, grip[ENV_LANES];
-    (void)slot;
-    EACH_LANE(l) {
-        float tcp[3], off[3];
-        arm_tcp(&s->arm, l, tcp);
-        for (int k = 0; k < 3; k++) {
-            off[k] = s->cube.at[k][l] - tcp[k];
-        }
-        int held = cube_held(&s->cube, l);
-        float beside = task_length(off[0], off[1], 0.0f), above = env_clamp(8.0f * (beside - 0.01f), 0.0f, 0.1f);
-        for (int k = 0; k < 3; k++) {
-            float way = held ? s->goal[k][l] - s->cube.at[k][l] : off[k];
-            place[k][l] = tcp[k] + way + (k == 2 && !held ? above : 0.0f);
-        }
-        yaw[l] = cube_yaw(&s->arm, &s->cube, l);
-        grip[l] = held || task_length(off[0], off[1], off[2]) < 0.012f ? -1.0f : 1.0f;
+static inline void plan(const State *s, int l, TaskPlan *plan) {
+    float tcp[3], off[3];
+    arm_tcp(&s->arm, l, tcp);
+    for (int k = 0; k < 3; k++) {
+        off[k] = s->cube.at[k][l] - tcp[k];
     }
-    task_act(s, &s->base, &s->arm, skill, place, yaw, lean, grip, action);
+    int held = cube_held(&s->cube, l);
+    float beside = task_length(off[0], off[1], 0.0f), above = env_clamp(8.0f * (beside - 0.01f), 0.0f, 0.1f);
+    for (int k = 0; k < 3; k++) {
+        float way = held ? s->goal[k][l] - s->cube.at[k][l] : off[k];
+        plan->place[k] = tcp[k] + way + (k == 2 && !held ? above : 0.0f);
+    }
+    plan->yaw = cube_yaw(&s->arm, &s->cube, l);
+    plan->grip = held || task_length(off[0], off[1], off[2]) < 0.012f ? -1.0f : 1.0f;
 }
 
 static void event(State *s, int lane, const EnvEvent *event) {
@@ -130,25 +108,11 @@ static void event(State *s, int lane, const EnvEvent *event) {
     }
 }
 
-static float score(const State *s, int lane, int slot) {
-    (void)slot;
-    return (float)s->done[lane];
-}
-
-static float potential(const State *s, int lane, int slot) {
-    (void)slot;
-    return progress(s, lane);
-}
-
 static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
-    const float half = PARAM(cube_size)[lane], sides[3] = {half, half, half};
-    float pose[7];
     (void)view;
     arm_draw_room(&s->base, lane, list);
     arm_draw(&s->base, &s->arm, lane, list);
-    cube_see(&s->cube, lane, pose);
-    env_box3(list, pose, sides, pose + 3, cube_held(&s->cube, lane) ? 0xf2c14eff : 0xe4572eff);
-    env_id(list, CUBE);
+    cube_draw(&s->base, &s->cube, lane, cube_held(&s->cube, lane) ? 0xf2c14eff : 0xe4572eff, CUBE, list);
     arm_draw_grip(&s->arm, lane, (const float[]){s->cube.squeeze[0][lane], s->cube.squeeze[1][lane]}, list);
     arm_draw_goal(&s->base, lane, (const float[]){s->goal[0][lane], s->goal[1][lane], s->goal[2][lane]}, 0.02f,
                   0x7bd389a0, GOAL, list);
@@ -158,20 +122,11 @@ static const EnvField fields[ENV_OBS] = {
     ARM_FIELDS,
     {"grasped", 0.0f, 1.0f},
     ARM_TCP_FIELDS,
-    {"goal_x", -0.5f, 0.5f},
-    {"goal_y", -0.5f, 0.5f},
-    {"goal_z", 0.0f, 1.0f},
+    TASK_GOAL_FIELDS,
     CUBE_FIELDS("cube"),
-    {"tcp_to_cube_x", -5.0f, 5.0f},
-    {"tcp_to_cube_y", -5.0f, 5.0f},
-    {"tcp_to_cube_z", -5.0f, 5.0f},
-    {"cube_to_goal_x", -5.0f, 5.0f},
-    {"cube_to_goal_y", -5.0f, 5.0f},
-    {"cube_to_goal_z", -5.0f, 5.0f},
+    TASK_WAY_FIELDS("tcp_to_cube", 5.0f),
+    TASK_WAY_FIELDS("cube_to_goal", 5.0f),
 };
-static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fields}};
-static const EnvHead heads[ENV_HEADS] = {ARM_JOINT_HEADS};
-static const EnvControl controls[] = {HANDS_CONTROLS};
 static const EnvGesture gestures[] = {
     {TASK_MOVE, "Move", "Drag the goal elsewhere; drag the cube to kick it.", "drag", "target,at,way"}};
 
@@ -184,14 +139,6 @@ static const Env env = {
             .score_name = "picked",
             TASK_SPEC,
         },
-    .reset = reset,
-    .step = step,
-    .observe = {observe},
-    .script = script,
-    .event = event,
-    .draw = draw,
-    .score = score,
-    .success = score,
-    .potential = potential,
+    TASK_FUNCTIONS,
 };
 #include "../core.h"

@@ -2,12 +2,6 @@
  *
  * The task, the observations' order and what an action means are those of ManiSkill 3.0.1's PushCube-v1 with
  * pd_joint_delta_pos, so that a policy moves across unchanged; the arm is arm/arm.h, the cube's contacts arm/cube.h. */
-#ifndef ENV_LANES
-#define ENV_LANES 16
-#endif
-#define ENV_CONTINUOUS
-#define ENV_SLOTS 1
-#define ENV_HEADS 8
 #define ENV_SHAPES 34
 #define ENV_OBS 35
 #include "../arm/params.h"
@@ -23,7 +17,6 @@
 #include "../env.h"
 #include "../arm/arm.h"
 #include "../arm/cube.h"
-#include "../arm/task.h"
 
 enum { GOAL = 1, CUBE = 2 };
 
@@ -35,7 +28,7 @@ struct State {
     int32_t done[ENV_LANES];
 };
 
-#define PARAM(name) (s->base.param[P_##name])
+#include "../arm/task.h"
 
 static void reset(State *s, int lane) {
     float spread = PARAM(cube_spread)[lane], turn = PARAM(cube_turn)[lane];
@@ -61,54 +54,39 @@ static inline float progress(const State *s, int l) {
     return 0.3f * task_near(away) + 0.7f * (1.0f - env_tanh(5.0f * to_goal(s, l)));
 }
 
-static void step(State *s, EnvActions action, EnvResult out) {
-    ArmStep step;
-    arm_begin(s, &s->base, &s->arm, action[0], &step);
-    for (int part = 0; part < step.most; part++) {
-        arm_part(&s->base, &s->arm, part, &step);
-        cube_swing(&s->base, &s->arm, &s->cube, &step);
-    }
-    memcpy(s->arm.target, step.goal, sizeof step.goal);
-    EACH_LANE(l) {
-        float height = s->cube.at[2][l] - PARAM(table)[l];
-        int32_t done = (to_goal(s, l) < PARAM(goal_radius)[l]) & (height < PARAM(cube_size)[l] + PARAM(flat)[l]);
-        s->done[l] = done;
-        out.reward[0][l] += (float)done + PARAM(raw)[l] * progress(s, l);
-        out.terminated[l] |= done | cube_lost(&s->base, &s->cube, l);
-        out.truncated[l] |= (float)(s->base.tick[l] + 1) >= PARAM(limit)[l];
-    }
+static void swing(State *s, ArmStep *step) {
+    cube_swing(&s->base, &s->arm, &s->cube, step);
 }
 
-static void observe(const State *s, int slot, float *obs, size_t stride) {
-    (void)slot;
-    EACH_LANE(l) {
-        float *o = obs + (size_t)l * stride;
-        arm_see(&s->arm, l, o, o + 18);
-        for (int k = 0; k < 3; k++) {
-            o[25 + k] = s->goal[k][l];
-        }
-        cube_see(&s->cube, l, o + 28);
+static inline int32_t succeeds(const State *s, int l) {
+    float height = s->cube.at[2][l] - PARAM(table)[l];
+    return (to_goal(s, l) < PARAM(goal_radius)[l]) & (height < PARAM(cube_size)[l] + PARAM(flat)[l]);
+}
+
+static inline int32_t lost(const State *s, int l) {
+    return cube_lost(&s->base, &s->cube, l);
+}
+
+static inline void look(const State *s, int l, float *o) {
+    arm_see(&s->arm, l, o, o + 18);
+    for (int k = 0; k < 3; k++) {
+        o[25 + k] = s->goal[k][l];
     }
-    arm_blur(&s->arm, &s->base, ENV_OBS, obs, stride);
+    cube_see(&s->cube, l, o + 28);
 }
 
 /* Over and behind the cube, down, and ahead. */
-static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
-    float place[3][ENV_LANES], yaw[ENV_LANES] = {0}, lean[ENV_LANES] = {0}, grip[ENV_LANES];
-    (void)slot;
-    EACH_LANE(l) {
-        float tcp[3], half = PARAM(cube_size)[l];
-        arm_tcp(&s->arm, l, tcp);
-        float ahead = s->cube.at[0][l] - tcp[0], aside = s->cube.at[1][l] - tcp[1];
-        int behind = ahead > half && env_abs(aside) < 0.5f * half && tcp[2] < s->cube.at[2][l] + 0.5f * half;
-        float back = s->cube.at[0][l] - half - 0.025f;
-        float off = task_length(back - tcp[0], aside, 0.0f);
-        place[0][l] = behind ? s->goal[0][l] : back;
-        place[1][l] = s->cube.at[1][l] + (behind ? 0.5f * (s->cube.at[1][l] - s->goal[1][l]) : 0.0f);
-        place[2][l] = s->cube.at[2][l] + (behind ? 0.0f : env_clamp(4.0f * (off - 0.02f), 0.0f, 0.08f));
-        grip[l] = -1.0f;
-    }
-    task_act(s, &s->base, &s->arm, skill, place, yaw, lean, grip, action);
+static inline void plan(const State *s, int l, TaskPlan *plan) {
+    float tcp[3], half = PARAM(cube_size)[l];
+    arm_tcp(&s->arm, l, tcp);
+    float ahead = s->cube.at[0][l] - tcp[0], aside = s->cube.at[1][l] - tcp[1];
+    int behind = ahead > half && env_abs(aside) < 0.5f * half && tcp[2] < s->cube.at[2][l] + 0.5f * half;
+    float back = s->cube.at[0][l] - half - 0.025f;
+    float off = task_length(back - tcp[0], aside, 0.0f);
+    plan->place[0] = behind ? s->goal[0][l] : back;
+    plan->place[1] = s->cube.at[1][l] + (behind ? 0.5f * (s->cube.at[1][l] - s->goal[1][l]) : 0.0f);
+    plan->place[2] = s->cube.at[2][l] + (behind ? 0.0f : env_clamp(4.0f * (off - 0.02f), 0.0f, 0.08f));
+    plan->grip = -1.0f;
 }
 
 static void event(State *s, int lane, const EnvEvent *event) {
@@ -119,28 +97,15 @@ static void event(State *s, int lane, const EnvEvent *event) {
     }
 }
 
-static float score(const State *s, int lane, int slot) {
-    (void)slot;
-    return (float)s->done[lane];
-}
-
-static float potential(const State *s, int lane, int slot) {
-    (void)slot;
-    return progress(s, lane);
-}
-
 static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
-    const float half = PARAM(cube_size)[lane], sides[3] = {half, half, half}, flat[4] = {1.0f, 0.0f, 0.0f, 0.0f};
+    const float flat[4] = {1.0f, 0.0f, 0.0f, 0.0f};
     const float goal[3] = {s->goal[0][lane], s->goal[1][lane], s->goal[2][lane]};
-    float pose[7];
     (void)view;
     arm_draw_room(&s->base, lane, list);
     env_cylinder3(list, goal, PARAM(goal_radius)[lane], 0.001f, flat, 0x7bd389ff);
     env_id(list, GOAL);
     arm_draw(&s->base, &s->arm, lane, list);
-    cube_see(&s->cube, lane, pose);
-    env_box3(list, pose, sides, pose + 3, s->done[lane] ? 0xf2c14eff : 0xe4572eff);
-    env_id(list, CUBE);
+    cube_draw(&s->base, &s->cube, lane, s->done[lane] ? 0xf2c14eff : 0xe4572eff, CUBE, list);
     arm_draw_grip(&s->arm, lane, (const float[]){s->cube.squeeze[0][lane], s->cube.squeeze[1][lane]}, list);
 }
 
@@ -148,9 +113,6 @@ static const EnvField fields[ENV_OBS] = {
     ARM_FIELDS,          ARM_TCP_FIELDS, {"goal_x", -0.5f, 0.5f}, {"goal_y", -0.5f, 0.5f}, {"goal_z", -0.1f, 0.1f},
     CUBE_FIELDS("cube"),
 };
-static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fields}};
-static const EnvHead heads[ENV_HEADS] = {ARM_JOINT_HEADS};
-static const EnvControl controls[] = {HANDS_CONTROLS};
 static const EnvGesture gestures[] = {
     {TASK_MOVE, "Move", "Drag the ring elsewhere; drag the cube to kick it.", "drag", "target,at,way"}};
 
@@ -160,14 +122,6 @@ static const Env env = {
              .description = "An arm of seven joints pushes a cube into a ring.",
              .score_name = "pushed",
              TASK_SPEC},
-    .reset = reset,
-    .step = step,
-    .observe = {observe},
-    .script = script,
-    .event = event,
-    .draw = draw,
-    .score = score,
-    .success = score,
-    .potential = potential,
+    TASK_FUNCTIONS,
 };
 #include "../core.h"

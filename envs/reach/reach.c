@@ -1,12 +1,6 @@
 /* reach.c: the arm brings the point between its fingertips to a goal above the table, and holds still there.
  *
  * Observations and actions are in ManiSkill's order, for its control mode pd_joint_delta_pos: see arm/arm.h. */
-#ifndef ENV_LANES
-#define ENV_LANES 16
-#endif
-#define ENV_CONTINUOUS
-#define ENV_SLOTS 1
-#define ENV_HEADS 8
 #define ENV_SHAPES 28
 #define ENV_OBS 31
 #include "../arm/params.h"
@@ -20,7 +14,6 @@
     TASK_PARAMS(P)
 #include "../env.h"
 #include "../arm/arm.h"
-#include "../arm/task.h"
 
 enum { GOAL = 1 };
 
@@ -28,10 +21,10 @@ struct State {
     EnvBase base;
     Arm arm;
     float goal[3][ENV_LANES];
-    int32_t reached[ENV_LANES];
+    int32_t done[ENV_LANES];
 };
 
-#define PARAM(name) (s->base.param[P_##name])
+#include "../arm/task.h"
 
 static void reset(State *s, int lane) {
     float spread = PARAM(goal_spread)[lane], low = PARAM(goal_low)[lane], table = PARAM(table)[lane];
@@ -39,16 +32,13 @@ static void reset(State *s, int lane) {
     s->goal[0][lane] = env_between(s, lane, -spread, spread);
     s->goal[1][lane] = env_between(s, lane, -spread, spread);
     s->goal[2][lane] = table + env_between(s, lane, low, env_max(PARAM(goal_high)[lane], low));
-    s->reached[lane] = 0;
+    s->done[lane] = 0;
 }
 
 static inline float distance(const State *s, int l) {
-    float tcp[3], sum = 0.0f;
+    float tcp[3];
     arm_tcp(&s->arm, l, tcp);
-    for (int k = 0; k < 3; k++) {
-        sum += (tcp[k] - s->goal[k][l]) * (tcp[k] - s->goal[k][l]);
-    }
-    return env_sqrt(sum);
+    return task_length(tcp[0] - s->goal[0][l], tcp[1] - s->goal[1][l], tcp[2] - s->goal[2][l]);
 }
 
 /* 0 far from the goal, 1 at it. */
@@ -56,46 +46,33 @@ static inline float progress(const State *s, int l) {
     return 1.0f - env_tanh(5.0f * distance(s, l));
 }
 
-static void step(State *s, EnvActions action, EnvResult out) {
-    ArmStep step;
-    arm_begin(s, &s->base, &s->arm, action[0], &step);
-    for (int part = 0; part < step.most; part++) {
-        arm_part(&s->base, &s->arm, part, &step);
-        arm_swing(&s->base, &s->arm, &step);
-        arm_move(&s->base, &s->arm, ARM_JOINTS, &step);
-        arm_move(&s->base, &s->arm, ARM_JOINTS + 1, &step);
-    }
-    memcpy(s->arm.target, step.goal, sizeof step.goal);
-    EACH_LANE(l) {
-        int32_t reached = (distance(s, l) <= PARAM(near)[l]) & arm_still(&s->arm, l, PARAM(still)[l]);
-        s->reached[l] = reached;
-        out.reward[0][l] += (float)reached + PARAM(raw)[l] * progress(s, l);
-        out.terminated[l] |= reached;
-        out.truncated[l] |= (float)(s->base.tick[l] + 1) >= PARAM(limit)[l];
+static void swing(State *s, ArmStep *step) {
+    arm_swing(&s->base, &s->arm, step);
+    arm_move(&s->base, &s->arm, ARM_JOINTS, step);
+    arm_move(&s->base, &s->arm, ARM_JOINTS + 1, step);
+}
+
+static inline int32_t succeeds(const State *s, int l) {
+    return (distance(s, l) <= PARAM(near)[l]) & arm_still(&s->arm, l, PARAM(still)[l]);
+}
+
+static inline int32_t lost(const State *s, int l) {
+    return !(distance(s, l) < 10.0f); /* numbers have broken */
+}
+
+static inline void look(const State *s, int l, float *o) {
+    arm_see(&s->arm, l, o, o + 18);
+    for (int k = 0; k < 3; k++) {
+        o[25 + k] = s->goal[k][l];
+        o[28 + k] = s->goal[k][l] - o[18 + k];
     }
 }
 
-static void observe(const State *s, int slot, float *obs, size_t stride) {
-    (void)slot;
-    EACH_LANE(l) {
-        float *o = obs + (size_t)l * stride;
-        arm_see(&s->arm, l, o, o + 18);
-        for (int k = 0; k < 3; k++) {
-            o[25 + k] = s->goal[k][l];
-            o[28 + k] = s->goal[k][l] - o[18 + k];
-        }
+static inline void plan(const State *s, int l, TaskPlan *plan) {
+    for (int k = 0; k < 3; k++) {
+        plan->place[k] = s->goal[k][l];
     }
-    arm_blur(&s->arm, &s->base, ENV_OBS, obs, stride);
-}
-
-static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
-    float place[3][ENV_LANES], yaw[ENV_LANES] = {0}, lean[ENV_LANES] = {0}, grip[ENV_LANES];
-    (void)slot;
-    memcpy(place, s->goal, sizeof place);
-    EACH_LANE(l) {
-        grip[l] = 1.0f;
-    }
-    task_act(s, &s->base, &s->arm, skill, place, yaw, lean, grip, action);
+    plan->grip = 1.0f;
 }
 
 static void event(State *s, int lane, const EnvEvent *event) {
@@ -104,37 +81,20 @@ static void event(State *s, int lane, const EnvEvent *event) {
     }
 }
 
-static float score(const State *s, int lane, int slot) {
-    (void)slot;
-    return (float)s->reached[lane];
-}
-
-static float potential(const State *s, int lane, int slot) {
-    (void)slot;
-    return progress(s, lane);
-}
-
 static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
     const float goal[3] = {s->goal[0][lane], s->goal[1][lane], s->goal[2][lane]};
     (void)view;
     arm_draw_room(&s->base, lane, list);
     arm_draw(&s->base, &s->arm, lane, list);
-    arm_draw_goal(&s->base, lane, goal, PARAM(near)[lane], s->reached[lane] ? 0x7bd389ff : 0xf2c14ec0, GOAL, list);
+    arm_draw_goal(&s->base, lane, goal, PARAM(near)[lane], s->done[lane] ? 0x7bd389ff : 0xf2c14ec0, GOAL, list);
 }
 
 static const EnvField fields[ENV_OBS] = {
     ARM_FIELDS,
     ARM_TCP_FIELDS,
-    {"goal_x", -0.5f, 0.5f},
-    {"goal_y", -0.5f, 0.5f},
-    {"goal_z", 0.0f, 1.0f},
-    {"tcp_to_goal_x", -2.0f, 2.0f},
-    {"tcp_to_goal_y", -2.0f, 2.0f},
-    {"tcp_to_goal_z", -2.0f, 2.0f},
+    TASK_GOAL_FIELDS,
+    TASK_WAY_FIELDS("tcp_to_goal", 2.0f),
 };
-static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fields}};
-static const EnvHead heads[ENV_HEADS] = {ARM_JOINT_HEADS};
-static const EnvControl controls[] = {HANDS_CONTROLS};
 static const EnvGesture gestures[] = {
     {TASK_MOVE, "Move the goal", "Drag the goal elsewhere.", "drag", "target,at,way"}};
 
@@ -147,14 +107,6 @@ static const Env env = {
             .score_name = "reached",
             TASK_SPEC,
         },
-    .reset = reset,
-    .step = step,
-    .observe = {observe},
-    .script = script,
-    .event = event,
-    .draw = draw,
-    .score = score,
-    .success = score,
-    .potential = potential,
+    TASK_FUNCTIONS,
 };
 #include "../core.h"

@@ -3,12 +3,6 @@
  * The task, the observations' order and what an action means are those of ManiSkill 3.0.1's StackCube-v1 with
  * pd_joint_delta_pos, so that a policy moves across unchanged. As there, the hand begins turned by a quarter, since
  * that task's robot is the one with a camera at its wrist. The arm is arm/arm.h, what touches arm/pair.h. */
-#ifndef ENV_LANES
-#define ENV_LANES 16
-#endif
-#define ENV_CONTINUOUS
-#define ENV_SLOTS 1
-#define ENV_HEADS 8
 #define ENV_SHAPES 34
 #define ENV_OBS 48
 #define ARM_UNKNOWNS 14
@@ -27,7 +21,6 @@
 #include "../env.h"
 #include "../arm/arm.h"
 #include "../arm/pair.h"
-#include "../arm/task.h"
 
 enum { RED = 1, GREEN = 2 };
 
@@ -38,7 +31,7 @@ struct State {
     int32_t done[ENV_LANES];
 };
 
-#define PARAM(name) (s->base.param[P_##name])
+#include "../arm/task.h"
 
 static void reset(State *s, int lane) {
     const float spread = PARAM(spread)[lane], wide = PARAM(apart_x)[lane], deep = PARAM(apart_y)[lane];
@@ -87,68 +80,53 @@ static inline float progress(const State *s, int l) {
     return on_top(s, l) ? 0.8f + 0.1f * open + 0.1f * (1.0f - env_tanh(fast)) : held;
 }
 
-static void step(State *s, EnvActions action, EnvResult out) {
-    ArmStep step;
-    arm_begin(s, &s->base, &s->arm, action[0], &step);
-    for (int part = 0; part < step.most; part++) {
-        arm_part(&s->base, &s->arm, part, &step);
-        pair_swing(&s->base, &s->arm, s->cube, &step);
-    }
-    memcpy(s->arm.target, step.goal, sizeof step.goal);
-    EACH_LANE(l) {
-        const Cube *red = &s->cube[0];
-        float speed = task_length(red->v[0][l], red->v[1][l], red->v[2][l]);
-        float spin = task_length(red->spin[0][l], red->spin[1][l], red->spin[2][l]);
-        int32_t still = (speed <= PARAM(still)[l]) & (spin <= PARAM(steady)[l]);
-        int32_t done = on_top(s, l) & still & !cube_held(red, l);
-        s->done[l] = done;
-        out.reward[0][l] += (float)done + PARAM(raw)[l] * progress(s, l);
-        out.terminated[l] |= done | cube_lost(&s->base, red, l) | cube_lost(&s->base, &s->cube[1], l);
-        out.truncated[l] |= (float)(s->base.tick[l] + 1) >= PARAM(limit)[l];
-    }
+static void swing(State *s, ArmStep *step) {
+    pair_swing(&s->base, &s->arm, s->cube, step);
 }
 
-static void observe(const State *s, int slot, float *obs, size_t stride) {
-    (void)slot;
-    EACH_LANE(l) {
-        float *o = obs + (size_t)l * stride;
-        arm_see(&s->arm, l, o, o + 18);
-        cube_see(&s->cube[0], l, o + 25);
-        cube_see(&s->cube[1], l, o + 32);
-        for (int k = 0; k < 3; k++) {
-            o[39 + k] = o[25 + k] - o[18 + k];
-            o[42 + k] = o[32 + k] - o[18 + k];
-            o[45 + k] = o[32 + k] - o[25 + k];
-        }
+static inline int32_t succeeds(const State *s, int l) {
+    const Cube *red = &s->cube[0];
+    float speed = task_length(red->v[0][l], red->v[1][l], red->v[2][l]);
+    float spin = task_length(red->spin[0][l], red->spin[1][l], red->spin[2][l]);
+    int32_t still = (speed <= PARAM(still)[l]) & (spin <= PARAM(steady)[l]);
+    return on_top(s, l) & still & !cube_held(red, l);
+}
+
+static inline int32_t lost(const State *s, int l) {
+    return cube_lost(&s->base, &s->cube[0], l) | cube_lost(&s->base, &s->cube[1], l);
+}
+
+static inline void look(const State *s, int l, float *o) {
+    arm_see(&s->arm, l, o, o + 18);
+    cube_see(&s->cube[0], l, o + 25);
+    cube_see(&s->cube[1], l, o + 32);
+    for (int k = 0; k < 3; k++) {
+        o[39 + k] = o[25 + k] - o[18 + k];
+        o[42 + k] = o[32 + k] - o[18 + k];
+        o[45 + k] = o[32 + k] - o[25 + k];
     }
-    arm_blur(&s->arm, &s->base, ENV_OBS, obs, stride);
 }
 
 /* Above the red cube, down to it, shut; up, over the green one, down, open. */
-static void script(const State *s, int slot, const float skill[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {
-    float place[3][ENV_LANES], yaw[ENV_LANES], lean[ENV_LANES] = {0}, grip[ENV_LANES];
-    (void)slot;
-    EACH_LANE(l) {
-        float tcp[3], off[3], way[3];
-        arm_tcp(&s->arm, l, tcp);
-        to_top(s, l, way);
-        for (int k = 0; k < 3; k++) {
-            off[k] = s->cube[0].at[k][l] - tcp[k];
-        }
-        int held = cube_held(&s->cube[0], l), on = on_top(s, l), there = task_length(way[0], way[1], 0.0f) < 0.012f;
-        float beside = task_length(off[0], off[1], 0.0f), aside = task_length(way[0], way[1], 0.0f);
-        float above = env_clamp(8.0f * (beside - 0.01f), 0.0f, 0.1f);
-        float over = env_clamp(4.0f * (aside - 0.005f), 0.0f, 0.03f);
-        /* no way across below the green cube's top */
-        float across = aside < 0.1f ? env_clamp(1.0f - 60.0f * (way[2] + over - 0.02f), 0.0f, 1.0f) : 1.0f;
-        for (int k = 0; k < 2; k++) {
-            place[k][l] = tcp[k] + (on ? 0.0f : held ? across * way[k] : off[k]);
-        }
-        place[2][l] = tcp[2] + (on ? 0.0f : held ? way[2] + over : off[2] + above);
-        yaw[l] = cube_yaw(&s->arm, &s->cube[0], l);
-        grip[l] = (on && there) || (!held && task_length(off[0], off[1], off[2]) >= 0.012f) ? 1.0f : -1.0f;
+static inline void plan(const State *s, int l, TaskPlan *plan) {
+    float tcp[3], off[3], way[3];
+    arm_tcp(&s->arm, l, tcp);
+    to_top(s, l, way);
+    for (int k = 0; k < 3; k++) {
+        off[k] = s->cube[0].at[k][l] - tcp[k];
     }
-    task_act(s, &s->base, &s->arm, skill, place, yaw, lean, grip, action);
+    int held = cube_held(&s->cube[0], l), on = on_top(s, l), there = task_length(way[0], way[1], 0.0f) < 0.012f;
+    float beside = task_length(off[0], off[1], 0.0f), aside = task_length(way[0], way[1], 0.0f);
+    float above = env_clamp(8.0f * (beside - 0.01f), 0.0f, 0.1f);
+    float over = env_clamp(4.0f * (aside - 0.005f), 0.0f, 0.03f);
+    /* no way across below the green cube's top */
+    float across = aside < 0.1f ? env_clamp(1.0f - 60.0f * (way[2] + over - 0.02f), 0.0f, 1.0f) : 1.0f;
+    for (int k = 0; k < 2; k++) {
+        plan->place[k] = tcp[k] + (on ? 0.0f : held ? across * way[k] : off[k]);
+    }
+    plan->place[2] = tcp[2] + (on ? 0.0f : held ? way[2] + over : off[2] + above);
+    plan->yaw = cube_yaw(&s->arm, &s->cube[0], l);
+    plan->grip = (on && there) || (!held && task_length(off[0], off[1], off[2]) >= 0.012f) ? 1.0f : -1.0f;
 }
 
 static void event(State *s, int lane, const EnvEvent *event) {
@@ -157,28 +135,12 @@ static void event(State *s, int lane, const EnvEvent *event) {
     }
 }
 
-static float score(const State *s, int lane, int slot) {
-    (void)slot;
-    return (float)s->done[lane];
-}
-
-static float potential(const State *s, int lane, int slot) {
-    (void)slot;
-    return progress(s, lane);
-}
-
 static void draw(const State *s, int lane, const EnvView *view, EnvList *list) {
-    const float half = PARAM(cube_size)[lane], sides[3] = {half, half, half};
-    float pose[7];
     (void)view;
     arm_draw_room(&s->base, lane, list);
     arm_draw(&s->base, &s->arm, lane, list);
-    cube_see(&s->cube[0], lane, pose);
-    env_box3(list, pose, sides, pose + 3, cube_held(&s->cube[0], lane) ? 0xf2c14eff : 0xe4572eff);
-    env_id(list, RED);
-    cube_see(&s->cube[1], lane, pose);
-    env_box3(list, pose, sides, pose + 3, 0x4fae6aff);
-    env_id(list, GREEN);
+    cube_draw(&s->base, &s->cube[0], lane, cube_held(&s->cube[0], lane) ? 0xf2c14eff : 0xe4572eff, RED, list);
+    cube_draw(&s->base, &s->cube[1], lane, 0x4fae6aff, GREEN, list);
     arm_draw_grip(&s->arm, lane, (const float[]){s->cube[0].squeeze[0][lane], s->cube[0].squeeze[1][lane]}, list);
 }
 
@@ -187,19 +149,10 @@ static const EnvField fields[ENV_OBS] = {
     ARM_TCP_FIELDS,
     CUBE_FIELDS("red"),
     CUBE_FIELDS("green"),
-    {"tcp_to_red_x", -5.0f, 5.0f},
-    {"tcp_to_red_y", -5.0f, 5.0f},
-    {"tcp_to_red_z", -5.0f, 5.0f},
-    {"tcp_to_green_x", -5.0f, 5.0f},
-    {"tcp_to_green_y", -5.0f, 5.0f},
-    {"tcp_to_green_z", -5.0f, 5.0f},
-    {"red_to_green_x", -6.0f, 6.0f},
-    {"red_to_green_y", -6.0f, 6.0f},
-    {"red_to_green_z", -6.0f, 6.0f},
+    TASK_WAY_FIELDS("tcp_to_red", 5.0f),
+    TASK_WAY_FIELDS("tcp_to_green", 5.0f),
+    TASK_WAY_FIELDS("red_to_green", 6.0f),
 };
-static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fields}};
-static const EnvHead heads[ENV_HEADS] = {ARM_JOINT_HEADS};
-static const EnvControl controls[] = {HANDS_CONTROLS};
 static const EnvGesture gestures[] = {{TASK_MOVE, "Kick", "Drag a cube to kick it.", "drag", "target,at,way"}};
 
 static const Env env = {
@@ -208,14 +161,6 @@ static const Env env = {
              .description = "An arm of seven joints puts one cube on another and lets go.",
              .score_name = "stacked",
              TASK_SPEC},
-    .reset = reset,
-    .step = step,
-    .observe = {observe},
-    .script = script,
-    .event = event,
-    .draw = draw,
-    .score = score,
-    .success = score,
-    .potential = potential,
+    TASK_FUNCTIONS,
 };
 #include "../core.h"
