@@ -6,10 +6,12 @@ import contextlib
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
+import tyro
 
 from minnow import envs
 from minnow.bench import Measured, Say, hosts, pace
@@ -26,6 +28,10 @@ class Options:
 
     env: str = ""
     """Only this environment."""
+    params: Annotated[Any, tyro.conf.arg(name="env")] = field(default=None, metadata={"flag": "env"})
+    """Its parameters: where `env` is given, a dataclass of one number each."""
+    randomize: float = 0.0
+    """Draw each physics parameter from its nominal +- this fraction at each reset."""
     threads: int = 0
     """Threads in C. 0: once with 1 and once with 2."""
     agents: int = 2048
@@ -37,25 +43,29 @@ class Options:
 
 
 def measure(options: Options, say: Say) -> Measured:
+    """options.params: by name, those that are not at their defaults."""
     places = [envs.folder(options.env)] if options.env else envs.folders()
+    if not 0 <= options.randomize <= 1:
+        raise MinnowError(f"--randomize {options.randomize:g}: it must be 0 to 1.")
+    world = {"params": options.params or {}, "randomize": options.randomize}
     if options.isa:
         return compare(places, options, say)
     rows = []
     for place in places:
         name = place.name
         for threads in [options.threads] if options.threads else [1, 2]:
-            speed, per_cpu = steps_per_second(place, threads, options.agents)
+            speed, per_cpu = steps_per_second(place, threads, options.agents, **world)
             rows.append({"env": name, "threads": threads, "steps_per_second": round(speed)})
             rows[-1]["steps_per_cpu_second"] = round(per_cpu)
-            say(f"{name:<16} {threads} thread{'s' if threads > 1 else ' '} {speed / 1e6:8.1f} million steps a second")
+            say(f"{name:<16} {threads} thread{'s' if threads > 1 else ' '} {speed / 1e6:8.2f} million steps a second")
     return Measured(rows)
 
 
-def steps_per_second(name: str | Path, threads: int, agents: int) -> tuple[float, float]:
+def steps_per_second(name: str | Path, threads: int, agents: int, **world: Any) -> tuple[float, float]:
     """Agent-steps a second, and a second of processor time (which others on the machine disturb less): medians of
-    several tries."""
+    several tries. world: the params and randomize of an envs.Vector."""
     slots = envs.spec(name).slots  # none is the script's, which may think for long
-    vector = envs.Vector(name, max(1, agents // slots), seed=0, agents=slots, threads=threads)
+    vector = envs.Vector(name, max(1, agents // slots), seed=0, agents=slots, threads=threads, **world)
     made = vector.buffers()
     # What a trainer without shaping passes.
     made = replace(made, mask=made.mask if vector.spec.masked else envs.ABSENT, potential=envs.ABSENT)
@@ -85,19 +95,19 @@ def compare(places: list[Path], options: Options, say: Say) -> Measured:
     isas, rows = pace.isas(), []
     say(f"{'':<12}" + "".join(f"{isa:>11}" for isa in isas) + "   million steps a second")
     for place in places:
-        name, speeds = place.name, by_isa(place, isas, options.agents)
-        say(f"{name:<12}" + "".join(f"{speeds[isa][0] / 1e6:11.1f}" for isa in isas))
+        name, speeds = place.name, by_isa(place, isas, options)
+        say(f"{name:<12}" + "".join(f"{speeds[isa][0] / 1e6:11.2f}" for isa in isas))
         for isa, (median, best) in speeds.items():
             rows.append({"env": name, "isa": isa, "steps_per_second": round(median)})
             rows[-1]["steps_per_second_best"] = round(best)
     return Measured(rows)
 
 
-def by_isa(place: Path, isas: list[str], agents: int) -> dict[str, tuple[float, float]]:
+def by_isa(place: Path, isas: list[str], options: Options) -> dict[str, tuple[float, float]]:
     """Agent-steps a second for each instruction set: the median of its turns and the best, which others on the machine
     disturb less. Raises MinnowError where two builds play different games."""
     with tempfile.TemporaryDirectory() as folder, contextlib.closing(hosts.Node(Path(folder))) as node:
-        paces = {isa: pace.make(place, isa, agents, node) for isa in isas}
+        paces = {isa: pace.make(place, isa, options.agents, node, options.params, options.randomize) for isa in isas}
         for each in paces.values():
             each.run(1)
         played = {isa: f"{each.hash():08x}" for isa, each in paces.items()}

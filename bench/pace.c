@@ -1,6 +1,7 @@
 /* pace.c: steps of one environment (-DENV_SOURCE="path" -DENV_ROWS) for a clock outside, natively and in WebAssembly.
  * So many environments that they have PACE_AGENTS agents or a few more, all driven, by one thread, with random actions
- * drawn beforehand; observations, ends of lives and resets included.
+ * drawn beforehand; observations, ends of lives and resets included. PACE_PARAMS: statements that set param[P_name];
+ * PACE_RANDOMIZE: by what fraction parameters are drawn around these.
  */
 #include ENV_SOURCE
 #include <stdlib.h>
@@ -28,13 +29,16 @@ ENV_EXPORT uint32_t pace_hash(void);
 
 /* Makes the environments and begins their episodes. Returns the agent-steps of one time of pace_run; 0: no memory. */
 uint32_t pace_start(void) {
-    float param[ENV_PARAM_COUNT];
+    float param[ENV_PARAM_COUNT], bound[ENV_PARAM_COUNT];
     for (int i = 0; i < ENV_PARAM_COUNT; i++) {
         param[i] = env_params[i].value;
+        bound[i] = env_from_bits(0x7fc00000u); /* not a number: as randomize says */
     }
+    PACE_PARAMS
     EnvRowsConfig config = {.num_envs = PACE_ENVS, .agents = ENV_SLOTS, .skill = pace_skill};
+    config.randomize = PACE_RANDOMIZE;
     config.action_repeat = (uint32_t)env.spec.action_repeat;
-    config.param = config.low = config.high = param;
+    config.param = param, config.low = config.high = bound;
     for (uint32_t round = 0; round < PACE_ROUNDS; round++) {
         for (uint32_t i = 0; i < PACE_ROWS * ENV_HEADS; i++) {
             const EnvHead *head = &env.spec.head[i % ENV_HEADS];

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -38,11 +39,22 @@ class Pace(Protocol):
         ...
 
 
-def make(env: str | Path, isa: str, agents: int, node: hosts.Node) -> Pace:
-    """An environment, by its name or folder, compiled for `isa`, one of `isas()`; WebAssembly runs in `node`. Raises
-    MinnowError where a compiler is missing or there is no memory."""
+def make(
+    env: str | Path,
+    isa: str,
+    agents: int,
+    node: hosts.Node,
+    params: Mapping[str, float] | None = None,
+    randomize: float = 0.0,
+) -> Pace:
+    """An environment, by its name or folder, with `params` in place of their defaults, compiled for `isa`, one of
+    `isas()`; WebAssembly runs in `node`. Raises MinnowError where a compiler is missing or there is no memory."""
     name = folder(env).name
     defines = {"ENV_SOURCE": f'"{source(env)}"', "ENV_ROWS": 1, "PACE_AGENTS": agents}
+    defines["PACE_PARAMS"] = "".join(
+        f"param[P_{key}]=(float){float(value)!r};" for key, value in (params or {}).items()
+    )
+    defines["PACE_RANDOMIZE"] = f"(float){float(randomize)!r}"
     made = _Wasm(name, defines, agents, node) if isa == WASM else _Native(name, defines, isa)
     if not made.steps:
         raise MinnowError(f"no memory for {agents} agents of {name}: take fewer (--agents).")

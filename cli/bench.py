@@ -30,7 +30,15 @@ def main(argv: list[str]) -> int:
     if KINDS[name].takes == "ENV" and len(flags.leading(rest)[0]) != 1 and not {"-h", "--help"} & {*rest}:
         raise MinnowError(f"minnow bench {name} takes one environment: {', '.join(envs.names())}.")
     benchmark = importlib.import_module(f"minnow.bench.{name}")
-    chosen = flags.parse(printed(benchmark.Options), rest, f"minnow bench {name}")
+    kind, default = printed(benchmark.Options), None
+    given = flags.value_of("--env", rest)
+    spec = envs.spec(envs.folder(given)) if given else None
+    has_params = "params" in kind.__dataclass_fields__  # of the environment that --env names
+    if has_params:
+        default = kind(params=flags.parameters(spec, {}) if spec else dataclasses.make_dataclass("Parameters", [])())
+    chosen = flags.parse(kind, rest, f"minnow bench {name}", default)
+    if has_params:
+        chosen.params = flags.changed(spec, chosen.params) if spec else {}
     say = functools.partial(print, file=sys.stderr if chosen.json else sys.stdout, flush=True)
     measured = benchmark.measure(chosen, say)
     if chosen.json:

@@ -49,11 +49,11 @@ def _refusal(box: str, verb: str) -> MinnowError:
 
 def _names(kind: type, value: Any, prefix: str) -> Iterator[str]:
     for field in dataclasses.fields(kind):
-        inner = getattr(value, field.name)
+        inner, name = getattr(value, field.name), f"{prefix}{field.metadata.get('flag', field.name)}"
         if dataclasses.is_dataclass(inner):
-            yield from _names(type(inner), inner, f"{prefix}{field.name}.")
+            yield from _names(type(inner), inner, f"{name}.")
         else:
-            yield f"--{prefix}{field.metadata.get('flag', field.name)}".replace("_", "-")
+            yield f"--{name}".replace("_", "-")
 
 
 def parameters(spec: envs.Spec, values: dict[str, float]) -> Any:

@@ -43,15 +43,20 @@ def test_bench_measures(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     rows = json.loads(capsys.readouterr().out)
     assert [(row["env"], row["threads"]) for row in rows] == [(name, n) for name in envs.names() for n in (1, 2)]
     assert all(row["steps_per_second"] > 5e4 for row in rows)
-    assert main.main(["bench", "envs", "--env", "pong", "--threads", "1", "--json"]) == 0
+    made, vector = [], envs.Vector
+    monkeypatch.setattr(envs, "Vector", lambda *args, **options: made.append(options) or vector(*args, **options))
+    argv = ["bench", "envs", "--env", "pong", "--env.points", "3", "--randomize", "0.3", "--threads", "1", "--json"]
+    assert main.main(argv) == 0
     assert len(json.loads(capsys.readouterr().out)) == 1
+    assert made[0]["params"] == {"points": 3} and made[0]["randomize"] == 0.3
 
 
 def test_bench_compares_instruction_sets(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """One environment with lanes and floats; all builds play the same game, or none is measured."""
     monkeypatch.setattr(bench, "TURNS", 1)
     monkeypatch.setattr(bench, "WARM_UP", 0.0)
-    argv = ["bench", "envs", "--isa", "--env", "pong", "--agents", "100", "--json"]
+    argv = ["bench", "envs", "--isa", "--env", "pong", "--env.points", "3", "--randomize", "0.3", "--agents", "100"]
+    argv += ["--json"]
     assert main.main(argv) == 0
     said = capsys.readouterr()
     rows = json.loads(said.out)
@@ -62,7 +67,7 @@ def test_bench_compares_instruction_sets(capsys: pytest.CaptureFixture[str], mon
     assert table[0].split()[: len(rows)] == pace.isas() and len(table[1].split()) == 1 + len(rows)
 
     native = pace.make
-    monkeypatch.setattr(pace, "make", lambda name, isa, agents, node: Other(native(name, isa, agents, node), isa))
+    monkeypatch.setattr(pace, "make", lambda name, isa, *rest: Other(native(name, isa, *rest), isa))
     assert main.main(argv) == 1
     assert "pong plays differently when compiled differently" in capsys.readouterr().err
 
@@ -90,6 +95,8 @@ class Other:
         (["envs", "--jsn"], "did you mean --json"),
         (["bench", "env"], "did you mean envs"),
         (["bench", "envs", "--env", "pnog"], "did you mean pong"),
+        (["bench", "envs", "--env", "pong", "--env.point", "3"], "did you mean --env.points"),
+        (["bench", "envs", "--env", "pong", "--randomize", "2"], "--randomize 2: it must be 0 to 1"),
         (["bench", "envs", "--threads", "-3"], "threads = -3 is out of its range"),
     ],
 )
