@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -57,21 +57,43 @@ def build(
     return _report(out, json)
 
 
-def check(site: tyro.conf.Positional[Path] = Path("site"), json: bool = False) -> int:
-    """Checks a built site: sizes, links, missing files.
+def check(site: tyro.conf.Positional[Path] = Path("site"), json: bool = False, browser: bool = True) -> int:
+    """Checks a built site: sizes, links, missing files, and what a browser complains of.
 
     Args:
         site: the folder that `minnow site build` wrote
         json: print one JSON value
+        browser: open each page in Chromium too, where that and Playwright are installed
     """
-    return _report(site, json)
+    return _report(site, json, browser)
 
 
-def _report(folder: Path, as_json: bool) -> int:
+def _heard(folder: Path, pages: list[dict[str, Any]]) -> None:
+    """Adds what Chromium complains of to the faults of pages; tells where it cannot be asked."""
+    from minnow.bench import hosts
+    from minnow.web import browse
+
+    try:
+        playwright, browser = hosts.launched()
+    except MinnowError as error:
+        print(f"pages are not opened in a browser: {error}", file=sys.stderr)
+        return
+    try:
+        found = browse.complaints(browser, folder, [page["page"] for page in pages if not page["faults"]])
+    finally:
+        browser.close()
+        playwright.stop()
+    for page in pages:
+        page["faults"] += found.get(page["page"], [])
+
+
+def _report(folder: Path, as_json: bool, browser: bool = False) -> int:
     """Prints each page's sizes and faults; 1 if there are faults."""
     from minnow.web import check
 
     pages = check.check(folder)
+    if browser:
+        _heard(folder, pages)
     faulty = any(page["faults"] for page in pages)
     if as_json:
         print(json.dumps({"pages": pages}, indent=1))

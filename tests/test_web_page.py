@@ -582,19 +582,34 @@ def test_subfolder(visit: Callable[..., Visit], built: Path) -> None:
         assert all(path.startswith("/sub/folder/") for path in own.asked)
 
 
+# The page, under its service worker, uses a file that this does not fetch by itself.
+USED = """async () => {
+  const moment = () => new Promise((done) => setTimeout(done, 20));
+  await navigator.serviceWorker.ready;
+  while (!navigator.serviceWorker.controller) await moment();
+  const { demos } = await (await fetch("manifest.json")).json();
+  localStorage.whole = new URL(demos.pong.whole, location.href).href;
+  if (await caches.match(localStorage.whole)) throw new Error("it was there");
+  await fetch(localStorage.whole);
+  while (!(await caches.match(localStorage.whole))) await moment();
+}"""
+
+
 def test_without_the_network_after_load(browser: Browser, built: Path) -> None:
     context = browser.new_context()
     try:
         page = context.new_page()
         with Host(server.built(built)) as own:
             page.goto(f"{own.address}sub/folder/pong.html")
-            page.evaluate("navigator.serviceWorker.ready")
+            page.evaluate(USED)
+            assert not [path for path in own.asked if "/stage-" in path]  # three.js, for whom it draws nothing
         # The server is gone now.
         for name in ("pong.html", "cartpole.html", ""):
             page.goto(f"{own.address}sub/folder/{name}")
             if name:
                 page.evaluate("document.querySelector('minnow-demo').ready")
                 assert demo(page, "game.tick(); return game.ticks") > 0
+        assert page.evaluate("caches.match(localStorage.whole).then((kept) => kept?.ok)")
         assert page.get_by_role("link", name="Pong").count() > 0
     finally:
         context.close()

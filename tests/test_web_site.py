@@ -77,7 +77,7 @@ def test_wasm_is_small_and_stands_alone(env: str) -> None:
 
 
 def test_check(plain: Path, tmp_path: Path) -> None:
-    done = subprocess.run([*CLI, "site", "check", str(plain), "--json"], capture_output=True, text=True)
+    done = subprocess.run([*CLI, "site", "check", str(plain), "--json", "--no-browser"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     pages = {row["page"]: row for row in json.loads(done.stdout)["pages"]}
     own = {"index.html", "about.html", "lessons.html"}
@@ -89,7 +89,8 @@ def test_check(plain: Path, tmp_path: Path) -> None:
     next((tmp_path / "site" / "assets").glob("pong-*.wasm")).unlink()
     page = tmp_path / "site" / "cartpole.html"
     page.write_text(page.read_text().replace('href="./"', 'href="https://example.org/"'))
-    done = subprocess.run([*CLI, "site", "check", str(tmp_path / "site"), "--json"], capture_output=True, text=True)
+    command = [*CLI, "site", "check", str(tmp_path / "site"), "--json", "--no-browser"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     faults = {row["page"]: " ".join(row["faults"]) for row in json.loads(done.stdout)["pages"]}
     assert "missing" in faults["pong.html"] and "not a relative link" in faults["cartpole.html"]

@@ -68,7 +68,7 @@ export class Attributes {
   async obey(name) {
     const { demo, store } = this;
     try {
-      if (name === "controls" || name === "panels") this.furniture.show(demo.hasAttribute("controls") ? (demo.getAttribute("panels") ?? "") : null);
+      if (name === "controls" || name === "panels") await this.furniture.show(demo.hasAttribute("controls") ? (demo.getAttribute("panels") ?? "") : null);
       if (name === "seed") store.reset(seed(demo) ?? undefined);
       if (name === "policy") await this.#open(choose(this.own, store.spec.name, demo.getAttribute("policy")));
       if (name === "replay") await follow(store, () => replay(demo));

@@ -19,15 +19,15 @@ export class Canvas {
     this.element = element;
     this.spec = spec;
     this.space = space;
-    this.context = /** @type {CanvasRenderingContext2D} */ (element.getContext("2d", { alpha: Boolean(space?.stage) }));
+    this.context = /** @type {CanvasRenderingContext2D} */ (element.getContext("2d", { alpha: Boolean(space) }));
     this.view = new DOMMatrix();
     this.field = document.createElement("canvas"); // of tiles, one pixel each
     /** @type {Shape[]} those of the picture drawn last */
     this.shapes = [];
-    new ResizeObserver(() => (this.#box = null)).observe(element);
+    new ResizeObserver(([{ contentRect }]) => (this.#box = contentRect)).observe(element);
   }
 
-  /** @type {DOMRect | null} of the element; null: to be measured, which makes the browser lay out the page */
+  /** @type {DOMRectReadOnly | null} of the element; null: to be measured, which makes the browser lay out the page */
   #box = null;
 
   /** Fits the canvas to its box on the screen, one canvas pixel a device pixel. */

@@ -6,6 +6,15 @@ const LONGEST_GAP = 0.1; // s of real time that one frame may stand for
 const REST = 400; // ms for which frames still come after something happened, while no ticks do
 const FRAME_BUDGET = 12; // ms of computing a frame; what does not fit is dropped, and the game runs slower
 
+/** Lets the browser draw and answer what waits, in the midst of much work. */
+export const breathe = () => /** @type {any} */ (globalThis).scheduler?.yield?.() ?? new Promise((done) => setTimeout(done));
+
+/** The next frame, or a moment where none comes, as on a hidden page. */
+export const framed = () => new Promise((done) => (requestAnimationFrame(done), setTimeout(done, 100)));
+
+/** The browser has nothing better to do. */
+export const idle = () => new Promise((done) => (window.requestIdleCallback ?? setTimeout)(done));
+
 export class Clock {
   speed = 1;
   running = false;

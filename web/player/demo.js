@@ -15,6 +15,7 @@
 
 import { Attributes, follow, seed } from "./attributes.js";
 import { Canvas } from "./canvas.js";
+import { breathe, framed, idle } from "./clock.js";
 import { Controls } from "./controls.js";
 import { takeFiles } from "./drop.js";
 import { thrown } from "./errors.js";
@@ -109,10 +110,11 @@ class MinnowDemo extends HTMLElement {
       store.seed = seed(this) ?? store.seed;
       Object.assign(store, { onnx, own: policy });
       store.paint = (canvas) => new Canvas(canvas, spec, space && new space.Space(spec, null));
-      const furniture = this.#build(store, space && new space.Space(spec, stage?.Stage ?? null), places, veil, signal);
+      const solid = space && new space.Space(spec, null);
+      const furniture = this.#build(store, solid, places, veil, signal);
       const attributes = (this.#attributes = new Attributes(this, store, furniture, own, stages));
+      await breathe();
       await store.open(policy ? [policy] : [], policyName);
-      await attributes.obey("panels");
       attributes.offerStages();
       if (this.hasAttribute("replay")) await attributes.obey("replay");
       if (this.hasAttribute("standalone")) {
@@ -121,7 +123,10 @@ class MinnowDemo extends HTMLElement {
         await obey();
       }
       if (!store.fault && !matchMedia("(prefers-reduced-motion: reduce)").matches) store.play();
+      await framed(); // the game is seen before what stands around it is made
+      await attributes.obey("panels");
       say(this, "ready", { env });
+      if (stage) void idle().then(() => void (signal.aborted || solid?.raise(stage, places.stage)));
     } catch (error) {
       veil.tell({ error, ways: [["Try again", () => this.connectedCallback()]] });
       say(this, "fault", { env, message: thrown(error) });
@@ -140,7 +145,6 @@ class MinnowDemo extends HTMLElement {
     demo.style.setProperty("--aspect", String(spec.view_width / spec.view_height));
     canvas.setAttribute("aria-label", `${spec.title}: ${spec.description}`);
     const picture = (this.picture = new Canvas(canvas, spec, space));
-    if (space?.stage) stage.append(space.stage.element);
     space?.listen(canvas, (pointer) => !known(spec, "drag", picture.hold(pointer).target));
     const controls = (this.hands = new Controls(spec, () => store.takeOver(store.shown)));
     controls.watch(canvas);

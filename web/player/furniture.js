@@ -1,5 +1,6 @@
 /** Which panels are seen, and where they stand. */
 
+import { breathe } from "./clock.js";
 import { make } from "./dom.js";
 import { PANELS } from "./panels.js";
 import { toggle } from "./toggle.js";
@@ -50,26 +51,30 @@ export class Furniture {
   }
 
   /**
-   * Shows these panels and no others.
+   * Shows these panels and no others, one after another: the game that plays gets its frames meanwhile.
    *
    * @param {string | null} wanted names with a space between; "": all; null: none, the picture alone
    */
-  show(wanted) {
+  async show(wanted) {
     const all = wanted === null ? { toggle } : PANELS;
     const named = (wanted ?? "").split(/\s+/).filter(Boolean);
     const unknown = named.find((name) => !Object.hasOwn(all, name));
     if (unknown) throw new Error(`there is no panel "${unknown.slice(0, 40)}"; there are: ${Object.keys(all).join(", ")}.`);
     for (const { element } of this.#made.values()) element.remove();
     this.shown = [];
+    this.rooms.panel.hidden = true;
     for (const [name, panelOf] of Object.entries(all)) {
       if (named.length && !named.includes(name)) continue;
+      if (!this.#made.has(name)) await breathe();
       const panel = this.#made.get(name) ?? panelOf(this.store);
       panel.element.setAttribute("part", `panel ${name}`);
       this.#made.set(name, panel);
+      const place = panel.place ?? "panel";
+      this.rooms[place].append(panel.element);
+      if (place === "panel") this.rooms.panel.hidden = false;
       this.shown.push(panel);
-      this.rooms[panel.place ?? "panel"].append(panel.element);
+      if (this.store.game) panel.settle?.(this.store.game);
     }
-    this.rooms.panel.hidden = !this.rooms.panel.childElementCount;
-    this.store.changed();
+    this.store.clock.stir();
   }
 }

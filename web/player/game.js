@@ -100,8 +100,6 @@ export class Game {
     /** Where they lie: the file, with room for a somewhat longer one; its policy's block; and how large that is. */
     this.places = files.map((bytes) => this.#place(bytes));
     this.policies = files.map((bytes, i) => this.#load(bytes, this.places[i])); // their addresses
-    /** @type {Verdict | null} of the first policy */
-    this.verdict = this.hasPolicy ? this.#prove(this.policies[0]) : null;
     const list = this.#take(4 * files.length);
     new Uint32Array(core.memory.buffer, list, files.length).set(this.policies);
     const need = core.game_size(list, files.length);
@@ -166,6 +164,15 @@ export class Game {
     this.files = [bytes, ...this.files.slice(1)];
     this.renewed = this.ticks > 0;
     return true;
+  }
+
+  /** @type {Verdict | null} */
+  #verdict = null;
+
+  /** Of the first policy as it was opened, found when it is asked for; null without one. */
+  get verdict() {
+    if (this.hasPolicy) this.#verdict ??= this.#prove(this.policies[0]);
+    return this.#verdict;
   }
 
   /**

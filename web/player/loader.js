@@ -60,10 +60,9 @@ export function choose(own, env, chosen) {
  * @param {string} env
  * @param {string | null} chosen see `choose`
  * @param {(kilobytes: number) => void} progress
- * @param {boolean} flat what lies in space is drawn as flat faces, without three.js
- * @returns {Promise<{parts: Record<string, string>, spec: Spec, module: WebAssembly.Module, whole: URL | null, learn: URL | null, space: typeof import("./space.js") | null, stage: typeof import("./stage.js") | null, own: URL | null, onnx: URL | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
+ * @returns {Promise<{parts: Record<string, string>, spec: Spec, module: WebAssembly.Module, whole: URL | null, learn: URL | null, space: typeof import("./space.js") | null, stage: string | null, own: URL | null, onnx: URL | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
  */
-export async function load(manifest, env, chosen, progress, flat = false) {
+export async function load(manifest, env, chosen, progress) {
   const { demos, parts = {} } = /** @type {{demos: Record<string, Demo>, parts?: Record<string, string>}} */ (await (await request(manifest)).json());
   if (!Object.hasOwn(demos, env)) throw new Error(`there is no demo "${env}" here; known: ${Object.keys(demos).join(", ")}.`);
   const demo = demos[env];
@@ -71,12 +70,11 @@ export async function load(manifest, env, chosen, progress, flat = false) {
   const received = (/** @type {number} */ size) => progress((total += size) / 1024);
   const own = demo.policy ? new URL(demo.policy, manifest) : null;
   const place = choose(own, env, chosen);
-  const [spec, wasm, policy, space, stage] = await Promise.all([
+  const [spec, wasm, policy, space] = await Promise.all([
     request(new URL(demo.spec, manifest)).then((response) => response.json()),
     bytes(new URL(demo.wasm, manifest), received),
     place && bytes(place.url, received),
     demo.space ? import(new URL(demo.space, manifest).href) : null,
-    demo.stage && !flat ? import(new URL(demo.stage, manifest).href).catch(() => null) : null, // without it there are flat faces
   ]);
   const whole = demo.whole ? new URL(demo.whole, manifest) : null;
   const stages = (demo.stages ?? []).map((stage) => ({
@@ -84,6 +82,7 @@ export async function load(manifest, env, chosen, progress, flat = false) {
     fetch: () => bytes(new URL(stage.policy, manifest)),
   }));
   const onnx = demo.onnx && chosen === null ? new URL(demo.onnx, manifest) : null;
+  const stage = demo.stage ? new URL(demo.stage, manifest).href : null;
   const learn = demo.learn ? new URL(demo.learn, manifest) : null;
   for (const name of Object.keys(parts)) parts[name] = new URL(parts[name], manifest).href;
   return { parts, spec, module: await compiled(wasm), whole, learn, space, stage, own, onnx, policy, policyName: place?.name ?? "", stages };

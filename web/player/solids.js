@@ -1,19 +1,29 @@
 /**
  * The shapes of three dimensions as flat faces, lit, and seen by a camera, as polygons of a flat picture. Draws what
- * envs/solids.py draws: what changes there changes here.
+ * envs/solids.py draws, what is small by fewer faces: what changes there changes here.
  */
 
 import { css, render } from "./shapes.js";
 
 /** @typedef {import("./shapes.js").Shape} Shape @typedef {number[]} Point [3] */
 
-const SEGMENTS = 16; // around a sphere, a cylinder or a capsule
-const RINGS = 4; // from a sphere's equator to its pole
-const PIECES = 6; // of a cylinder's or a capsule's length, none longer than its radius unless these are too few
+/**
+ * @typedef {object} Fineness
+ * @property {number} segments around a sphere, a cylinder or a capsule
+ * @property {number} rings from a sphere's equator to its pole
+ * @property {number} pieces of a cylinder's or a capsule's length, none longer than its radius unless these are too few
+ */
+/** @type {[number, Fineness][]} by the least radius, as a share of the picture's height */
+const FINENESS = [
+  [0.05, { segments: 16, rings: 4, pieces: 6 }],
+  [0.02, { segments: 12, rings: 3, pieces: 4 }],
+  [0, { segments: 8, rings: 2, pieces: 3 }],
+];
 const SQUARES = 64; // of a ground, along each side at most: more are drawn larger
 const AMBIENT = 0.4;
 const SUN = { ways: [-0.48, -0.36, 0.8], color: [1, 1, 1], strength: 0.6 }; // where a list has no light
 const NEAR = 0.01; // m: what is nearer to the eye is cut off
+const GROUND = 1e9; // m²: what lies on a ground is nearer than all of it
 const SEAM = 0.0015; // of the picture's width: the line around each face, so that none shows between two
 
 export const dot = (/** @type {Point} */ a, /** @type {Point} */ b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
@@ -39,6 +49,8 @@ const turned = (w, x, y, z) => [
   [2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)],
 ];
 
+const UPRIGHT = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
+
 /** @param {Point} way that z is taken to */
 function towards(way) {
   const z = unit(way);
@@ -50,20 +62,21 @@ function towards(way) {
  * A line of heights and radii, from below, turned around z; what is long in pieces, since faces lie over each other as wholes.
  *
  * @param {number[][]} profile
+ * @param {Fineness} fineness
  */
-function revolved(profile) {
+function revolved(profile, { segments, pieces: most }) {
   const line = profile.slice(0, 1);
   for (const [i, [high, outer]] of profile.slice(1).entries()) {
     const [low, inner] = profile[i];
-    const pieces = Math.max(1, Math.min(Math.ceil((high - low) / Math.max(inner, outer, 1e-9)), PIECES));
+    const pieces = Math.max(1, Math.min(Math.ceil((high - low) / Math.max(inner, outer, 1e-9)), most));
     for (let k = 1; k <= pieces; k += 1) line.push([low + ((high - low) * k) / pieces, inner + ((outer - inner) * k) / pieces]);
   }
   const ring = (/** @type {number} */ k, /** @type {number[]} */ [height, radius]) => {
-    const angle = (2 * Math.PI * k) / SEGMENTS;
+    const angle = (2 * Math.PI * k) / segments;
     return [radius * Math.cos(angle), radius * Math.sin(angle), height];
   };
   return line.slice(1).flatMap((above, i) =>
-    Array.from({ length: SEGMENTS }, (_, k) => [ring(k, line[i]), ring(k + 1, line[i]), ring(k + 1, above), ring(k, above)]),
+    Array.from({ length: segments }, (_, k) => [ring(k, line[i]), ring(k + 1, line[i]), ring(k + 1, above), ring(k, above)]),
   );
 }
 
@@ -71,13 +84,15 @@ function revolved(profile) {
  * A capsule around z; without a length, a sphere.
  *
  * @param {number} radius @param {number} half of its length without the ends
+ * @param {Fineness} fineness
  */
-function round(radius, half) {
-  const above = Array.from({ length: RINGS + 1 }, (_, k) => {
-    const angle = (Math.PI / 2 / RINGS) * k;
+function round(radius, half, fineness) {
+  const { rings } = fineness;
+  const above = Array.from({ length: rings + 1 }, (_, k) => {
+    const angle = (Math.PI / 2 / rings) * k;
     return [half + radius * Math.cos(angle), radius * Math.sin(angle)];
   });
-  return revolved([...above.map(([height, r]) => [-height, r]), ...above.reverse()]);
+  return revolved([...above.map(([height, r]) => [-height, r]), ...above.reverse()], fineness);
 }
 
 const CUBE = ["0231", "4576", "0154", "2673", "0462", "1375"].map((side) =>
@@ -100,6 +115,60 @@ export function sight(camera, height) {
 }
 
 /**
+ * @typedef {object} Mesh a form that is kept from picture to picture; in it every three numbers are a point or a way
+ * @property {Float64Array} corners
+ * @property {Uint16Array} faces the places of four corners each, anticlockwise as one sees them from outside
+ * @property {Float64Array} normals of the faces
+ * @property {Float64Array} offsets of their planes along these
+ * @property {Uint8Array} odd 1: a face of the other colour
+ */
+
+/** @type {Map<string, Mesh>} by form and size */
+const meshes = new Map();
+const TINY = 1e-12; // m²
+const KEPT = 256; // meshes; some forms change their size at each tick
+
+/**
+ * @param {string} name of the form with its sizes
+ * @param {() => Point[][]} make quadrilaterals
+ * @param {number} columns of a ground, whose colours alternate; 0: it is none
+ * @returns {Mesh}
+ */
+function meshOf(name, make, columns = 0) {
+  const known = meshes.get(name);
+  if (known) return known;
+  /** @type {Map<string, number>} */
+  const places = new Map();
+  /** @type {number[]} */
+  const corners = [];
+  const across = (/** @type {Point[]} */ quad) => cross(minus(quad[2], quad[0]), minus(quad[3], quad[1]));
+  const quads = make().filter((quad) => Math.hypot(...across(quad)) > TINY); // others have no side that could be seen
+  const faces = quads.flat().map((point) => {
+    const key = String(point);
+    const place = places.get(key) ?? places.size;
+    if (place === places.size) corners.push(...point);
+    places.set(key, place);
+    return place;
+  });
+  const normals = quads.map((quad) => unit(across(quad)));
+  const offsets = quads.map((quad, i) => dot(normals[i], scaled(quad[0].map((_, k) => quad.reduce((sum, corner) => sum + corner[k], 0)), 0.25)));
+  const odd = quads.map((_, i) => (columns && ((i % columns) + Math.floor(i / columns)) % 2 ? 1 : 0));
+  const made = {
+    corners: new Float64Array(corners),
+    faces: new Uint16Array(faces),
+    normals: new Float64Array(normals.flat()),
+    offsets: new Float64Array(offsets),
+    odd: new Uint8Array(odd),
+  };
+  if (meshes.size >= KEPT) meshes.clear();
+  meshes.set(name, made);
+  return made;
+}
+
+/** Where the corners of the mesh at hand lie before the eye. */
+let places = new Float64Array(0);
+
+/**
  * What lies in space, as polygons of the whole picture, width x height, the furthest first. Empty without a camera there.
  *
  * @param {Shape[]} shapes
@@ -113,72 +182,129 @@ export function flatten(shapes, width, height) {
   const { eye, axes, scale } = sight(camera, height);
   /** @type {{ways: Point, color: number[], strength: number}[]} */
   const lights = [];
-  /** @type {{ground: boolean, far: number, shape: Shape}[]} */
+  /** @type {{far: number, shape: Shape}[]} `far`: squared */
   const faces = [];
+  const edge = SEAM * width;
 
-  /** @param {Point} normal @param {string} color */
-  const lit = (normal, color) => {
-    const share = [AMBIENT, AMBIENT, AMBIENT];
-    for (const light of lights.length ? lights : [SUN]) {
-      const strength = light.strength * Math.max(dot(normal, light.ways), 0);
-      light.color.forEach((part, i) => (share[i] += strength * part));
+  /** @param {Point} normal @param {number[]} color */
+  const lit = (normal, [red, green, blue]) => {
+    let [r, g, b] = [AMBIENT, AMBIENT, AMBIENT];
+    for (const { ways, color, strength } of lights.length ? lights : [SUN]) {
+      const share = strength * Math.max(dot(normal, ways), 0);
+      r += share * color[0];
+      g += share * color[1];
+      b += share * color[2];
     }
-    const mixed = parts(color).map((part, i) => Math.min(part * share[i] + 0.5, 255) | 0);
-    return `rgba(${mixed},${parseInt(color.slice(7), 16) / 255})`;
+    return [red * r, green * g, blue * b].map((part) => Math.min(part + 0.5, 255) | 0);
   };
-  /** @param {Shape} of @param {string} color @param {Point[]} corners anticlockwise as one sees them @param {boolean} ground */
-  const face = (of, color, corners, ground) => {
-    const normal = unit(cross(minus(corners[2], corners[0]), minus(corners[3], corners[1])));
-    const middle = [0, 1, 2].map((i) => corners.reduce((sum, corner) => sum + corner[i] / 4, 0));
-    if (dot(normal, minus(eye, middle)) <= 0) return;
-    const placed = corners.map((corner) => axes.map((axis) => dot(axis, minus(corner, eye))));
-    const far = Math.max(...placed.map((corner) => Math.hypot(...corner)));
-    const f = placed.flatMap((b, i) => {
-      const a = placed[(i + 3) % 4];
+  /**
+   * The part of a face that lies in front of the eye.
+   *
+   * @param {Float64Array[]} corners before the eye
+   */
+  const cut = (corners) =>
+    corners.flatMap((b, i) => {
+      const a = corners[(i + 3) % 4];
       const kept = b[2] >= NEAR ? [b] : [];
       const t = (NEAR - a[2]) / (b[2] - a[2]);
       if (a[2] < NEAR !== b[2] < NEAR) kept.unshift(a.map((value, k) => value + (b[k] - value) * t));
       return kept.flatMap(([x, y, z]) => [width / 2 + (x / z) * scale, height / 2 - (y / z) * scale]);
     });
-    const shape = { ...of, kind: "polygon", color: lit(normal, color), n: f.length / 2, f, edge: SEAM * width };
-    if (f.length >= 6) faces.push({ ground, far, shape });
-  };
-  /** @param {Shape} of @param {Point[][]} quads @param {Point[]} turn @param {Point} centre */
-  const add = (of, quads, turn, centre) => {
-    for (const quad of quads) {
-      const corners = quad.map((point) => centre.map((value, i) => value + turn[0][i] * point[0] + turn[1][i] * point[1] + turn[2][i] * point[2]));
-      face(of, of.color, corners, false);
+  /**
+   * @param {Shape} of
+   * @param {Mesh} mesh
+   * @param {Point[]} turn where it takes the mesh's axes
+   * @param {Point} centre
+   * @param {string[]} colors of its faces, those of odd ones last
+   */
+  const add = (of, { corners, faces: quads, normals, offsets, odd }, turn, centre, colors = [of.color]) => {
+    const away = minus(centre, eye);
+    const own = turn.map((axis) => -dot(axis, away)); // the eye, as the mesh has it
+    const ways = axes.map((axis) => turn.map((each) => dot(axis, each)));
+    const [x0, y0, z0] = axes.map((axis) => dot(axis, away));
+    const tints = colors.map((color) => ({ rgb: parts(color), alpha: parseInt(color.slice(7), 16) / 255 }));
+    const count = corners.length / 3;
+    if (places.length < 3 * count) places = new Float64Array(3 * count);
+    const [m, p] = [ways.flat(), places];
+    for (let i = 0; i < 3 * count; i += 3) {
+      const [x, y, z] = [corners[i], corners[i + 1], corners[i + 2]];
+      p[i] = x0 + m[0] * x + m[1] * y + m[2] * z;
+      p[i + 1] = y0 + m[3] * x + m[4] * y + m[5] * z;
+      p[i + 2] = z0 + m[6] * x + m[7] * y + m[8] * z;
+    }
+    let [color, ...former] = ["", NaN, NaN, NaN, NaN];
+    for (let i = 0; i < offsets.length; i += 1) {
+      const [nx, ny, nz] = [normals[3 * i], normals[3 * i + 1], normals[3 * i + 2]];
+      if (nx * own[0] + ny * own[1] + nz * own[2] - offsets[i] <= 0) continue;
+      let [far, near] = [0, Infinity];
+      let f = [];
+      for (let k = 4 * i; k < 4 * i + 4; k += 1) {
+        const at = 3 * quads[k];
+        const [x, y, z] = [p[at], p[at + 1], p[at + 2]];
+        far = Math.max(far, x * x + y * y + z * z);
+        near = Math.min(near, z);
+        f.push(width / 2 + (x / z) * scale, height / 2 - (y / z) * scale);
+      }
+      if (near < NEAR) f = cut(Array.from(quads.subarray(4 * i, 4 * i + 4), (place) => p.slice(3 * place, 3 * place + 3)));
+      if (f.length < 6) continue;
+      if (former[0] !== nx || former[1] !== ny || former[2] !== nz || former[3] !== odd[i]) {
+        former = [nx, ny, nz, odd[i]];
+        const { rgb, alpha } = tints[odd[i]];
+        const normal = [0, 1, 2].map((k) => turn[0][k] * nx + turn[1][k] * ny + turn[2][k] * nz);
+        color = `rgba(${lit(normal, rgb)},${alpha})`;
+      }
+      const shape = { kind: "polygon", color, n: f.length / 2, id: of.id, f, text: "", tile: of.tile, edge };
+      faces.push({ far: of.kind === "ground3" ? far + GROUND : far, shape });
     }
   };
   render(shapes, {
     light: (/** @type {Shape} */ of, /** @type {number[]} */ ...[x, y, z, strength]) =>
       lights.push({ ways: unit([-x, -y, -z]), color: parts(of.color).map((part) => part / 255), strength }),
   });
+  /** @param {number} radius @param {Point} at */
+  const fine = (radius, at) => {
+    const share = (radius * scale) / Math.hypot(at[0] - eye[0], at[1] - eye[1], at[2] - eye[2]) / height;
+    return (FINENESS.find(([least]) => share >= least) ?? FINENESS[0])[1];
+  };
   render(shapes, {
-    box3: (/** @type {Shape} */ of, /** @type {number[]} */ ...f) =>
-      add(of, CUBE.map((quad) => quad.map((corner) => corner.map((value, i) => value * f[3 + i]))), turned(f[6], f[7], f[8], f[9]), f.slice(0, 3)),
-    sphere3: (/** @type {Shape} */ of, /** @type {number[]} */ ...f) => add(of, round(f[3], 0), turned(1, 0, 0, 0), f.slice(0, 3)),
+    box3(/** @type {Shape} */ of, /** @type {number[]} */ ...f) {
+      const sizes = f.slice(3, 6);
+      const mesh = meshOf(`box ${sizes}`, () => CUBE.map((quad) => quad.map((corner) => corner.map((value, i) => value * sizes[i]))));
+      add(of, mesh, turned(f[6], f[7], f[8], f[9]), f.slice(0, 3));
+    },
+    sphere3(/** @type {Shape} */ of, /** @type {number[]} */ ...f) {
+      const fineness = fine(f[3], f);
+      add(of, meshOf(`round ${f[3]} 0 ${fineness.segments}`, () => round(f[3], 0, fineness)), UPRIGHT, f.slice(0, 3));
+    },
     capsule3(/** @type {Shape} */ of, /** @type {number[]} */ ...f) {
       const [from, to] = [f.slice(0, 3), f.slice(3, 6)];
       const way = minus(to, from);
-      const length = Math.hypot(...way);
-      add(of, round(f[6], length / 2), length ? towards(way) : turned(1, 0, 0, 0), minus(to, scaled(way, 0.5)));
+      const half = Number((Math.hypot(...way) / 2).toPrecision(5)); // a link that turns is the same form
+      const middle = minus(to, scaled(way, 0.5));
+      const fineness = fine(f[6], middle);
+      const mesh = meshOf(`round ${f[6]} ${half} ${fineness.segments}`, () => round(f[6], half, fineness));
+      add(of, mesh, half ? towards(way) : UPRIGHT, middle);
     },
-    cylinder3: (/** @type {Shape} */ of, /** @type {number[]} */ ...f) =>
-      add(of, revolved([[-f[4], 0], [-f[4], f[3]], [f[4], f[3]], [f[4], 0]]), turned(f[5], f[6], f[7], f[8]), f.slice(0, 3)),
+    cylinder3(/** @type {Shape} */ of, /** @type {number[]} */ ...f) {
+      const [radius, half] = f.slice(3, 5);
+      const fineness = fine(radius, f);
+      const profile = [[-half, 0], [-half, radius], [half, radius], [half, 0]];
+      const mesh = meshOf(`drum ${radius} ${half} ${fineness.segments}`, () => revolved(profile, fineness));
+      add(of, mesh, turned(f[5], f[6], f[7], f[8]), f.slice(0, 3));
+    },
     ground3(/** @type {Shape} */ of, /** @type {number[]} */ ...[x, y, z, wide, deep, square]) {
       const most = 2 * Math.max(wide, deep);
       let step = square > 0 ? square : most;
       step *= Math.max(1, Math.ceil(most / (step * SQUARES)));
-      const other = css(of.n >>> 0);
-      for (let j = 0; j < Math.ceil((2 * deep) / step); j += 1) {
-        for (let i = 0; i < Math.ceil((2 * wide) / step); i += 1) {
-          const [x0, y0] = [x - wide + i * step, y - deep + j * step];
-          const [x1, y1] = [Math.min(x0 + step, x + wide), Math.min(y0 + step, y + deep)];
-          face(of, (i + j) % 2 ? other : of.color, [[x0, y0, z], [x1, y0, z], [x1, y1, z], [x0, y1, z]], true);
-        }
-      }
+      const [columns, rows] = [wide, deep].map((half) => Math.ceil((2 * half) / step));
+      const squares = () =>
+        Array.from({ length: columns * rows }, (_, i) => {
+          const [x0, y0] = [-wide + (i % columns) * step, -deep + Math.floor(i / columns) * step];
+          const [x1, y1] = [Math.min(x0 + step, wide), Math.min(y0 + step, deep)];
+          return [[x0, y0, 0], [x1, y0, 0], [x1, y1, 0], [x0, y1, 0]];
+        });
+      add(of, meshOf(`ground ${[wide, deep, step]}`, squares, columns), UPRIGHT, [x, y, z], [of.color, css(of.n >>> 0)]);
     },
   });
-  return faces.sort((a, b) => Number(b.ground) - Number(a.ground) || b.far - a.far).map(({ shape }) => shape);
+  return faces.sort((a, b) => b.far - a.far).map(({ shape }) => shape);
 }

@@ -19,6 +19,13 @@ const KEYS = { ArrowLeft: [-0.1, 0, 0], ArrowRight: [0.1, 0, 0], ArrowUp: [0, 0.
 
 const clamp = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) => Math.min(Math.max(value, low), high);
 
+/** Whether WebGL draws here by itself: by the processor alone it would hold up everything else. */
+function hardware() {
+  const gl = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return Boolean(gl);
+}
+
 export class Space {
   /** How far a person has turned the list's own camera to the right and upwards, rad, and how much nearer it is. */
   view = { turn: 0, rise: 0, zoom: 1 };
@@ -35,6 +42,23 @@ export class Space {
       if (Stage) this.stage = new Stage();
     } catch {
       // no WebGL here
+    }
+  }
+
+  /**
+   * Draws by three.js from now on, where WebGL is fast; else by flat faces as before.
+   *
+   * @param {string} address of stage.js's bundle
+   * @param {HTMLElement} room for its canvas
+   */
+  async raise(address, room) {
+    if (!hardware()) return;
+    try {
+      const { Stage } = await import(address);
+      const drawn = (this.stage = /** @type {import("./stage.js").Stage} */ (new Stage()));
+      room.append(drawn.element);
+    } catch {
+      // it could not be fetched, or there is no WebGL here
     }
   }
 

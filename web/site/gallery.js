@@ -1,7 +1,7 @@
 /** The gallery: tiles that play while they are seen, a search, and filters. */
 
 import { Canvas } from "../player/canvas.js";
-import { Clock } from "../player/clock.js";
+import { Clock, idle } from "../player/clock.js";
 import { Game, POLICY, SCRIPT } from "../player/game.js";
 import { load } from "../player/loader.js";
 
@@ -18,7 +18,6 @@ const saving = /** @type {any} */ (navigator).connection?.saveData === true;
 
 /** One tile after another is loaded, each when the page has nothing better to do. */
 let waiting = Promise.resolve();
-const idle = () => new Promise((done) => (window.requestIdleCallback ?? setTimeout)(done));
 
 /** A tile: a still picture, above which a game plays once it has been seen. */
 class Tile {
@@ -46,7 +45,7 @@ class Tile {
 
   async #load() {
     if (!this.seen || still()) return void (this.asked = false);
-    const { spec, module, space, policy } = await load(MANIFEST, this.env, null, () => {}, true);
+    const { spec, module, space, policy } = await load(MANIFEST, this.env, null, () => {});
     const game = await Game.create(module, spec, policy ? [policy] : []);
     for (let slot = 0; slot < spec.slots; slot += 1) {
       game.drive(slot, policy && (slot < spec.agents || !spec.has_script) ? POLICY : SCRIPT);

@@ -61,7 +61,8 @@ export function players(store) {
   const last = make("span");
   const counter = make("span", { className: "note" });
   const stages = make("div", { className: "sliders stages" });
-  let staged = store.stages;
+  /** @type {Store["stages"] | null} */
+  let staged = null;
   return {
     element: make(
       "section",
