@@ -1,4 +1,5 @@
-"""`minnow bench visit`: what a page does beside its picture: hidden episodes, going back in time, and rest."""
+"""`minnow bench visit`: what a page does beside its picture: hidden episodes, going back in time, and rest; how long it
+is busy at a time, and what it keeps in memory."""
 
 from __future__ import annotations
 
@@ -12,6 +13,9 @@ from minnow.bench.page import shown
 
 BARS = {"pong": 200_000.0, "snake": 1_500.0}  # ticks a second of hidden episodes, at least
 LONGEST = 100.0  # ms until a tick of the past is shown
+TASK = 50.0  # ms that a page may be busy at a time
+MEMORY = 64.0  # MB
+SPEEDS = (1, 64)
 METER = """async (seconds) => {
   const count = (ms) => new Promise((done) => {
     let frames = 0;
@@ -57,6 +61,24 @@ REST = """async (ms) => {
   window.requestAnimationFrame = plain;
   return asked;
 }"""
+BUSY = """async ([speed, seconds]) => {
+  const { store, game } = document.querySelector("minnow-demo");
+  store.setSpeed(speed);
+  store.play();
+  await new Promise((done) => setTimeout(done, 500));
+  let longest = 0, heap = 0;
+  const note = (list) => list.getEntries().forEach(({ duration }) => (longest = Math.max(longest, duration)));
+  const observer = new PerformanceObserver(note);
+  observer.observe({ entryTypes: ["longtask"] });
+  for (const end = performance.now() + 1000 * seconds; performance.now() < end; ) {
+    await new Promise((done) => setTimeout(done, 100));
+    heap = Math.max(heap, performance.memory.totalJSHeapSize + game.core.memory.buffer.byteLength);
+  }
+  note({ getEntries: () => observer.takeRecords() });
+  observer.disconnect();
+  store.setSpeed(1);
+  return [longest, heap];
+}"""
 LISTEN = """
 const Plain = window.Worker;
 window.Worker = class extends Plain {
@@ -71,8 +93,9 @@ window.Worker = class extends Plain {
 @dataclass
 class Options:
     """Open an environment's page in Chromium and measure: ticks a second of the robustness meter's worker, and frames
-    of the page meanwhile; milliseconds until any of the last ticks is there again; frames that a paused page asks
-    for."""
+    of the page meanwhile; its longest task while it plays at 1x and at 64x (0: none above 50 ms), and what its scripts
+    and its game keep in memory then; milliseconds until any of the last ticks is there again; frames that a paused page
+    asks for."""
 
     env: str
     """The environment."""
@@ -85,8 +108,8 @@ class Options:
 
 
 def measure(options: Options, say: Say) -> Measured:
-    """Passed if hidden episodes are as fast as they should be (for Pong and Snake), each jump took at most 100 ms, and
-    a page at rest asks for no frame."""
+    """Passed if hidden episodes are as fast as they should be (for Pong and Snake), no task took more than 50 ms, there
+    were at most 64 MB, each jump took at most 100 ms, and a page at rest asks for no frame."""
     place = envs.folder(options.env)
     with shown(place) as (browser, address):
         page = browser.new_page()
@@ -100,6 +123,11 @@ def measure(options: Options, say: Say) -> Measured:
         found: dict[str, Any] = {"env": place.name} | page.evaluate(METER, options.seconds)
         page.get_by_text("How robust it is").click()
         say(f"{found['ticks']:,.0f} hidden ticks a second, {found['frames']:.1f} frames a second meanwhile")
+        busy = [page.evaluate(BUSY, [speed, options.seconds]) for speed in SPEEDS]
+        found |= {f"longest_task_ms_{speed}x": longest for speed, (longest, _) in zip(SPEEDS, busy, strict=True)}
+        found["memory_mb"] = max(heap for _, heap in busy) / 2**20
+        tasks = ", ".join(f"{longest:.0f} ms at {speed}x" for speed, (longest, _) in zip(SPEEDS, busy, strict=True))
+        say(f"longest task: {tasks}; {found['memory_mb']:.1f} MB of scripts and game")
         made = page.evaluate(SCRUB, [options.ticks, options.jumps])
         found |= {"jump_ms_median": statistics.median(made["took"]), "jump_ms_worst": max(made["took"])}
         jumps = f"{found['jump_ms_median']:.1f} ms, {found['jump_ms_worst']:.1f} at most"
@@ -107,4 +135,5 @@ def measure(options: Options, say: Say) -> Measured:
         found["frames_at_rest"] = page.evaluate(REST, 2000)
         say(f"{found['frames_at_rest']} frames in two seconds of rest")
     fast = found["ticks"] >= BARS.get(place.name, 0.0) and found["jump_ms_worst"] <= LONGEST
-    return Measured([found], fast and found["frames_at_rest"] == 0)
+    smooth = max(longest for longest, _ in busy) <= TASK and found["memory_mb"] <= MEMORY
+    return Measured([found], fast and smooth and found["frames_at_rest"] == 0)

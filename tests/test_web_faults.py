@@ -169,7 +169,8 @@ FOCUSED = """() => {
   while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
   globalThis.waiting.delete(at);
   const closed = at?.tagName === "SUMMARY" && !at.parentElement.open && Boolean(at.getRootNode().host);
-  return { tag: at?.tagName ?? "", left: globalThis.waiting.size, closed, seen: at === document.body || at?.matches(":focus-visible") };
+  const seen = at === document.body || at?.matches(":focus-visible");
+  return { tag: at?.tagName ?? "", left: globalThis.waiting.size, closed, seen };
 }"""
 LEFT = "() => [...globalThis.waiting].map((each) => each.outerHTML.slice(0, 120))"
 
