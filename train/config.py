@@ -111,6 +111,9 @@ class TrainConfig:
     """Divide rewards by the running deviation of their discounted sums."""
     reward_scale: float = 1.0
     """Rewards are multiplied by this before learning (logged returns are not)."""
+    widen: float = 0.0
+    """Randomization begins at none, and grows by a twentieth of `randomize` whenever such a share of 256 episodes or
+    more succeeded; 0: it is all there from the beginning."""
     shaping: Shaping = "none"
     """How the environment's potential is added to the reward."""
     checkpoints: int = 4
@@ -420,6 +423,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "train.entropy_end": (0, 1e3),
     "train.max_grad_norm": (0, 1e9),
     "train.reward_scale": (1e-9, 1e9),
+    "train.widen": (0, 1),
     "train.checkpoints": (1, 10**6),
     "train.logs": (1, 10**6),
     "train.threads": (1, 1024),

@@ -138,6 +138,11 @@ class Halves:
         vector, i = self._find(i)
         vector.load(i, saved)
 
+    def event(self, i: int, kind: int, *, value: float) -> None:
+        vector, i = self._find(i)
+        assert isinstance(vector, envs.Vector)
+        vector.event(i, kind, value=value)
+
     def _find(self, i: int) -> tuple[envs.Rows, int]:
         first = self.halves[0].vector.num_envs
         return (self.halves[0].vector, i) if i < first else (self.halves[1].vector, i - first)

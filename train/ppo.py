@@ -34,6 +34,7 @@ from minnow.train.policy import Policy
 from minnow.train.scale import RewardScale
 from minnow.train.selfplay import Rivals, sides
 from minnow.train.space import Categorical, Gaussian, Space
+from minnow.train.widen import Width
 
 CPU = torch.device("cpu")
 DRAW, SEATS, STARTS = 3, 4, 5  # streams of random numbers; those of noise, order and weights are core/random.h's
@@ -140,6 +141,7 @@ class PPO:
         self.rivals = self._rivals(first_env) if config.selfplay.on and config.selfplay.share > 0 else None
         self.learns = torch.ones(rows, dtype=torch.bool, device=device) if self.rivals is None else self.rivals.learns
         self.starts = self._starts(first_env) if config.demonstrations else None
+        self.width = Width(config, self.spec, group) if train.widen > 0 else None
         self.episodes: list[np.ndarray] = []  # records of the lives that ended since `take_episodes`: [n, 4]
 
         horizon = train.horizon
@@ -206,7 +208,7 @@ class PPO:
             first_index=first,
             agents=self.sides,
             threads=train.env_threads,
-            randomize=self.config.randomize,
+            randomize=self.config.randomize if self.width is None else 0.0,
             shaping=train.shaping,
             gamma=self.gamma,
             params=self.config.env,
@@ -251,6 +253,7 @@ class PPO:
 
     def update(self, measure: bool = True) -> dict[str, float]:
         """One rollout and one round of learning; the metrics, or nothing where they are not asked for."""
+        known = len(self.episodes)
         self.collect()
         metrics = self.learn(self.advantages(), measure)
         self.learn_scale()  # only now, so that old and new probabilities saw the same statistics
@@ -259,6 +262,9 @@ class PPO:
         if self.starts is not None:
             self.starts.settle()
             metrics |= self.starts.metrics() if measure else {}
+        if self.width is not None:
+            self.width.settle(self.vector, self.envs, self.episodes[known:])
+            metrics |= {"randomize": self.width.value} if measure else {}
         self.update_index += 1
         return metrics
 
@@ -638,6 +644,8 @@ class PPO:
             found |= {f"rivals.{name}": leaf for name, leaf in self.rivals.tensors().items()}
         if self.starts is not None:
             found |= {f"demos.{name}": leaf for name, leaf in self.starts.tensors().items()}
+        if self.width is not None:
+            found |= {f"width.{name}": leaf for name, leaf in self.width.tensors().items()}
         saved = np.stack([np.frombuffer(self.vector.save(i), np.uint8) for i in range(self.envs)])
         found["envs"] = self.group.gather(torch.from_numpy(saved))
         return found
@@ -672,6 +680,8 @@ class PPO:
             self.rivals.load(_under(tensors, "rivals."))
         if self.starts is not None:
             self.starts.load(_under(tensors, "demos."))
+        if self.width is not None:
+            self.width.load(_under(tensors, "width."))
         first = self.first_row // self.sides
         for i, row in enumerate(tensors["envs"][first : first + self.envs].numpy()):
             self.vector.load(i, row.tobytes())
