@@ -1,4 +1,5 @@
 /* arm_probe.c: the arm's dynamics alone, ENV_LANES arms at once, for Python. */
+#define ENV_LANES 16
 #define ENV_OBS 1
 #define ENV_SHAPES 1
 #include "../envs/arm/params.h"

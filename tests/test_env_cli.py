@@ -42,7 +42,7 @@ def test_bench_measures(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     assert main.main(["bench", "envs", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["env"], row["threads"]) for row in rows] == [(name, n) for name in envs.names() for n in (1, 2)]
-    assert all(row["steps_per_second"] > 5e4 for row in rows)
+    assert all(row["steps_per_second"] > 0 for row in rows)
     made, vector = [], envs.Vector
     monkeypatch.setattr(envs, "Vector", lambda *args, **options: made.append(options) or vector(*args, **options))
     argv = ["bench", "envs", "--env", "pong", "--env.points", "3", "--randomize", "0.3", "--threads", "1", "--json"]

@@ -62,12 +62,15 @@ static inline uint32_t arm_mix(uint32_t bits) {
 }
 
 /* A number for what chance does in this tick: a function of tick and joints. */
-static inline uint32_t arm_key(const EnvBase *base, const Arm *arm, int l) {
-    uint32_t key = (uint32_t)base->tick[l];
-    for (int i = 0; i < ARM_JOINTS; i++) {
-        key = arm_mix(key ^ env_to_bits(arm->q[i][l]));
+static void arm_keys(const EnvBase *base, const Arm *arm, uint32_t key[ENV_LANES]) {
+    EACH_LANE(l) {
+        key[l] = (uint32_t)base->tick[l];
     }
-    return key;
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        EACH_LANE(l) {
+            key[l] = arm_mix(key[l] ^ env_to_bits(arm->q[i][l]));
+        }
+    }
 }
 
 /* Mean 0, variance 1: a sum of four bytes, which is nearly normal. */
@@ -91,12 +94,20 @@ static void arm_aim(const EnvBase *base, const Arm *arm, const env_action (*acti
             target[i][l] = arm_within(base, i, l, arm->q[i][l] + by);
         }
     }
-    for (int l = 0; l < ENV_LANES; l++) {
-        const float noise = ARM_PARAM(base, action_noise)[l] * ARM_PARAM(base, reach)[l];
-        const uint32_t key = noise > 0.0f ? arm_mix(arm_key(base, arm, l)) : 0;
-        for (int i = 0; noise > 0.0f && i < ARM_JOINTS; i++) {
-            float by = noise * arm_normal(arm_mix((key + (uint32_t)i) * 0x9e3779b9u));
-            target[i][l] = arm_within(base, i, l, target[i][l] + by);
+    int noisy = 0;
+    EACH_LANE(l) {
+        noisy |= ARM_PARAM(base, action_noise)[l] > 0.0f;
+    }
+    if (noisy) {
+        uint32_t key[ENV_LANES];
+        arm_keys(base, arm, key);
+        for (int i = 0; i < ARM_JOINTS; i++) {
+            EACH_LANE(l) {
+                const float noise = ARM_PARAM(base, action_noise)[l] * ARM_PARAM(base, reach)[l];
+                const float by = noise * arm_normal(arm_mix((arm_mix(key[l]) + (uint32_t)i) * 0x9e3779b9u));
+                const float aim = target[i][l], off = arm_within(base, i, l, aim + by);
+                target[i][l] = noise > 0.0f ? off : aim;
+            }
         }
     }
     for (int i = ARM_JOINTS; i < ARM_MOVING; i++) {
@@ -130,7 +141,6 @@ typedef struct ArmStep {
     float sag[ARM_JOINTS][ENV_LANES]; /* level 0: by which the arm's own weight shifts the drives' targets */
     ArmLoad load;                     /* what arm/cube.h says that the hand carries */
     ArmCoupled coupled[2];            /* of levels 1 and 2 */
-    ArmChain chain;
 } ArmStep;
 
 static void arm_begin(State *s, EnvBase *base, const Arm *arm, const env_action (*action)[ENV_LANES], ArmStep *step) {
@@ -156,13 +166,16 @@ static void arm_begin(State *s, EnvBase *base, const Arm *arm, const env_action 
 /* Begins a part: which lanes it belongs to, and what the drives aim at. */
 static void arm_part(const EnvBase *base, const Arm *arm, int part, ArmStep *step) {
     step->part = part;
+    int32_t waits[ENV_LANES];
     EACH_LANE(l) {
+        float share = ((float)part + 0.5f) / (float)step->parts[l];
         step->live[l] = part < step->parts[l];
+        waits[l] = share < ARM_PARAM(base, delay)[l];
     }
     for (int i = 0; i < ARM_MOVING; i++) {
         EACH_LANE(l) {
-            float share = ((float)part + 0.5f) / (float)step->parts[l];
-            step->target[i][l] = share < ARM_PARAM(base, delay)[l] ? arm->target[i][l] : step->goal[i][l];
+            float last = arm->target[i][l], next = step->goal[i][l];
+            step->target[i][l] = waits[l] ? last : next;
         }
     }
 }
@@ -198,11 +211,12 @@ static void arm_sag(const EnvBase *base, const Arm *arm, ArmStep *step) {
     memset(step->sag, 0, sizeof step->sag);
     if (any) {
         float q[ARM_MOVING][ENV_LANES], hand[3][ENV_LANES], turn[4][ENV_LANES], still[ARM_JOINTS][ENV_LANES];
+        ArmChain chain;
         ArmBodies bodies;
         memcpy(q, arm->q, sizeof q);
         memset(still, 0, sizeof still);
-        arm_place(base, q, hand, turn, &step->chain);
-        arm_bodies(base, &step->chain, &step->load, &bodies);
+        arm_place(base, q, hand, turn, &chain);
+        arm_bodies(base, &chain, &step->load, &bodies);
         arm_bias(&bodies, still, step->sag);
         for (int i = 0; i < ARM_JOINTS; i++) {
             EACH_LANE(l) {
@@ -311,7 +325,16 @@ static void arm_take(const EnvBase *base, Arm *arm, const ArmStep *step, int lev
 }
 
 /* Where the fingers are so deep in something below, joints give way along the shortest change that lifts them. */
-static void arm_lift(const EnvBase *base, Arm *arm, const ArmChain *chain, const float deep[ENV_LANES]) {
+static void arm_lift(const EnvBase *base, Arm *arm, const float deep[ENV_LANES]) {
+    int32_t any = 0;
+    EACH_LANE(l) {
+        any |= deep[l] > 0.0f;
+    }
+    if (!any) {
+        return;
+    }
+    ArmChain chain;
+    arm_place(base, arm->q, arm->hand, arm->turn, &chain);
     float rise[ENV_LANES], tip[2][ENV_LANES], sum[ENV_LANES], slope[ARM_JOINTS][ENV_LANES];
     EACH_LANE(l) {
         float w = arm->turn[0][l], x = arm->turn[1][l], y = arm->turn[2][l], z = arm->turn[3][l];
@@ -322,8 +345,8 @@ static void arm_lift(const EnvBase *base, Arm *arm, const ArmChain *chain, const
     }
     for (int i = 0; i < ARM_JOINTS; i++) {
         EACH_LANE(l) {
-            float x = tip[0][l] - chain->at[i][0][l], y = tip[1][l] - chain->at[i][1][l];
-            slope[i][l] = chain->axis[i][0][l] * y - chain->axis[i][1][l] * x;
+            float x = tip[0][l] - chain.at[i][0][l], y = tip[1][l] - chain.at[i][1][l];
+            slope[i][l] = chain.axis[i][0][l] * y - chain.axis[i][1][l] * x;
             sum[l] += slope[i][l] * slope[i][l];
             rise[l] += slope[i][l] * arm->v[i][l];
         }
@@ -337,24 +360,20 @@ static void arm_lift(const EnvBase *base, Arm *arm, const ArmChain *chain, const
             arm->v[i][l] = deep[l] > 0.0f ? slowed : v;
         }
     }
+    arm_place(base, arm->q, arm->hand, arm->turn, 0);
 }
 
-/* The fingers' ends do not go into the table. 1: some were stopped. */
-static int arm_rest(const EnvBase *base, Arm *arm, const ArmChain *chain) {
+/* The fingers' ends do not go into the table. */
+static void arm_rest(const EnvBase *base, Arm *arm) {
     float deep[ENV_LANES];
-    int any = 0;
     EACH_LANE(l) {
         float w = arm->turn[0][l], x = arm->turn[1][l], y = arm->turn[2][l], z = arm->turn[3][l];
         float ends = env_abs(2.0f * (x * z - w * y)) * ARM_FINGER_WIDE +
                      env_abs(2.0f * (y * z + w * x)) * (ARM_FINGER_THICK + env_max(arm->q[7][l], arm->q[8][l]));
         float height = arm->hand[2][l] + ARM_TIP * (1.0f - 2.0f * (x * x + y * y)) - ends;
         deep[l] = ARM_PARAM(base, table)[l] - height;
-        any |= deep[l] > 0.0f;
     }
-    if (any) {
-        arm_lift(base, arm, chain, deep);
-    }
-    return any;
+    arm_lift(base, arm, deep);
 }
 
 /* The arm goes through one part, fingers apart. */
@@ -378,10 +397,8 @@ static void arm_swing(const EnvBase *base, Arm *arm, ArmStep *step) {
             arm_take(base, arm, step, level, q[level], v[level]);
         }
     }
-    arm_place(base, arm->q, arm->hand, arm->turn, &step->chain);
-    if (arm_rest(base, arm, &step->chain)) {
-        arm_place(base, arm->q, arm->hand, arm->turn, &step->chain);
-    }
+    arm_place(base, arm->q, arm->hand, arm->turn, 0);
+    arm_rest(base, arm);
 }
 
 /* Begins an episode: near the rest position, at rest. */
@@ -416,11 +433,13 @@ static inline int32_t arm_still(const Arm *arm, int l, float most) {
  * function of tick and joints, so that equal states look equal; what they always add, which the episode's parameters
  * tell; numbers that are missing. */
 static void arm_blur(const Arm *arm, const EnvBase *base, int count, float *obs, size_t stride) {
-    EACH_LANE(l) {
+    uint32_t key[ENV_LANES];
+    arm_keys(base, arm, key);
+    for (int l = 0; l < ENV_LANES; l++) {
         const float noise = ARM_PARAM(base, noise)[l], bias = ARM_PARAM(base, bias)[l];
         const float dropout = 16777216.0f * ARM_PARAM(base, dropout)[l];
         if (noise > 0.0f || bias > 0.0f || dropout > 0.0f) {
-            const uint32_t now = arm_key(base, arm, l);
+            const uint32_t now = key[l];
             const uint32_t drawn = arm_mix(env_to_bits(bias) ^ env_to_bits(ARM_PARAM(base, stiffness)[l]));
             const uint32_t always = arm_mix(drawn ^ env_to_bits(ARM_PARAM(base, link_mass)[l]));
             float *o = obs + (size_t)l * stride;

@@ -181,8 +181,23 @@ static void cube_drive(const EnvBase *base, const Arm *arm, const ArmStep *step,
 /* The table under the eight corners. */
 ARM_APART static void cube_on_table(const EnvBase *restrict base, const Cube *restrict cube,
                                     const ArmStep *restrict step, CubeSystem *restrict s) {
+    float reach[ENV_LANES]; /* m: a corner that is higher than that does not touch in this part */
+    EACH_LANE(l) {
+        float v = env_abs(s->v[0][l]) + env_abs(s->v[1][l]) + env_abs(s->v[2][l]), t = step->time[l];
+        float w = env_abs(s->w[0][l]) + env_abs(s->w[1][l]) + env_abs(s->w[2][l]);
+        reach[l] = 1.001f * t * (v + 2.0f * CUBE_LONG(base, l) * w + t * ARM_PARAM(base, gravity)[l]);
+    }
     for (int corner = 0; corner < 8; corner++) {
         const float end = corner & 1 ? 1.0f : -1.0f, y = corner & 2 ? 1.0f : -1.0f, z = corner & 4 ? 1.0f : -1.0f;
+        int32_t any = 0;
+        EACH_LANE(l) {
+            float up = end * CUBE_LONG(base, l) * s->axes[2][0][l] + y * s->axes[2][1][l] + z * s->axes[2][2][l];
+            float gap = cube->at[2][l] - ARM_PARAM(base, table)[l] + ARM_PARAM(base, cube_size)[l] * up;
+            any |= !(gap >= reach[l]);
+        }
+        if (!any) {
+            continue;
+        }
         EACH_LANE(l) {
             const float x = end * CUBE_LONG(base, l);
             float t = step->time[l], k = ARM_PARAM(base, hardness)[l], half = ARM_PARAM(base, cube_size)[l];
@@ -366,21 +381,55 @@ static int32_t cube_near(const EnvBase *base, const Arm *arm, const ArmStep *ste
     return any;
 }
 
-/* Fingers and palm. */
-static void cube_in_hand(const EnvBase *base, const Arm *arm, const ArmStep *step, CubeSystem *s) {
+/* Whether a point can touch in this part, in any lane: what is further away than it can come contributes nothing. */
+static inline int32_t cube_meets(const EnvBase *base, const float open[ENV_LANES], const ArmStep *step,
+                                 const CubeSystem *s, const CubeTouch *touch) {
+    int32_t any = 0;
+    EACH_LANE(l) {
+        float lever = CUBE_LONG(base, l) + env_max(touch->gap[l], 0.0f) / ARM_PARAM(base, cube_size)[l];
+        float v = env_abs(s->v[0][l]) + env_abs(s->v[1][l]) + env_abs(s->v[2][l]) + env_abs(open[l]);
+        float w = env_abs(s->w[0][l]) + env_abs(s->w[1][l]) + env_abs(s->w[2][l]);
+        float hand = env_abs(touch->speed[0][l]) + env_abs(touch->speed[1][l]) + env_abs(touch->speed[2][l]);
+        any |= !(touch->gap[l] >= 1.001f * step->time[l] * (v + lever * w + hand));
+    }
+    return any;
+}
+
+/* Fingers and palm. Returns whether any of their points may touch. */
+static int32_t cube_in_hand(const EnvBase *base, const Arm *arm, const ArmStep *step, CubeSystem *s) {
     CubeTouch touch;
+    int32_t touched = 0;
     if (!cube_near(base, arm, step, s)) {
-        return;
+        return 0;
     }
     for (int i = 0; i < (int)(sizeof cube_point / sizeof *cube_point); i++) {
         const int finger = cube_point[i].side < 0.0f; /* the palm's points leave the finger's speed alone */
         cube_find(arm, s, cube_point[i], &touch);
         cube_choose(base, &touch);
+        if (!cube_meets(base, arm->v[ARM_JOINTS + finger], step, s, &touch)) {
+            continue;
+        }
+        touched = 1;
         cube_press(base, arm->v[ARM_JOINTS + finger], ARM_PARAM(base, finger_friction), step, s, &touch);
         if (finger) { /* as a constant, for the sake of SIMD */
             cube_add(&touch, s, 1);
         } else {
             cube_add(&touch, s, 0);
+        }
+    }
+    return touched;
+}
+
+/* apart: whether nothing joins cube and fingers. */
+static ARM_APART void cube_solve(CubeSystem *s, int apart) {
+    if (!apart) {
+        arm_solve(8, s->a, s->b);
+        return;
+    }
+    arm_solve(6, s->a, s->b);
+    for (int i = 6; i < 8; i++) {
+        EACH_LANE(l) {
+            s->b[i][l] /= s->a[i][i][l];
         }
     }
 }
@@ -392,7 +441,7 @@ static inline void cube_squeeze(const EnvBase *base, const Arm *arm, Cube *cube,
         const int j = ARM_JOINTS + i;
         EACH_LANE(l) {
             float t = step->time[l], k = ARM_PARAM(base, grip)[l], most = cube_grip(base, l) / k;
-            float speed = system->b[6 + i][l];
+            float speed = system->b[6 + i][l] + 0.0f; /* as in cube_move */
             float drive = k * (env_clamp(step->target[j][l] - arm->q[j][l], -most, most) - t * speed) -
                           ARM_PARAM(base, grip_damping)[l] * speed;
             float squeeze = ARM_FINGER_MASS * (speed - arm->v[j][l]) / t - drive;
@@ -406,7 +455,7 @@ static void cube_move_fingers(Arm *arm, const ArmStep *step, float (*speeds)[ENV
     for (int i = 0; i < ARM_FINGERS; i++) {
         const int j = ARM_JOINTS + i;
         EACH_LANE(l) {
-            float t = step->time[l], q = arm->q[j][l], v = arm->v[j][l], speed = speeds[i][l];
+            float t = step->time[l], q = arm->q[j][l], v = arm->v[j][l], speed = speeds[i][l] + 0.0f;
             float moved = q + t * env_clamp(speed, -ARM_SPEED, ARM_SPEED), held = env_clamp(moved, 0.0f, ARM_OPEN);
             speed = held == moved ? env_clamp(speed, -ARM_SPEED, ARM_SPEED) : 0.0f;
             arm->q[j][l] = step->live[l] ? held : q;
@@ -449,13 +498,20 @@ static void cube_move(const EnvBase *base, Cube *cube, const ArmStep *step, Cube
 
 /* At times something pushes it, whichever way. */
 static void cube_push(const EnvBase *base, const Arm *arm, Cube *cube) {
-    for (int l = 0; l < ENV_LANES; l++) {
+    uint32_t key[ENV_LANES];
+    int32_t comes[ENV_LANES], any = 0;
+    arm_keys(base, arm, key);
+    EACH_LANE(l) {
         const float often = ARM_PARAM(base, push_rate)[l] / ARM_PARAM(base, rate)[l];
-        const uint32_t key = often > 0.0f ? arm_mix(arm_key(base, arm, l) ^ env_to_bits(cube->at[0][l])) : 0;
-        if (env_unit(key) < often) {
+        key[l] = arm_mix(key[l] ^ env_to_bits(cube->at[0][l]));
+        comes[l] = env_unit(key[l]) < often;
+        any |= comes[l];
+    }
+    for (int l = 0; any && l < ENV_LANES; l++) {
+        if (comes[l]) {
             float way[3], far = 1e-6f;
             for (uint32_t k = 0; k < 3; k++) {
-                way[k] = arm_normal(arm_mix((key + k) * 0x9e3779b9u));
+                way[k] = arm_normal(arm_mix((key[l] + k) * 0x9e3779b9u));
                 far += way[k] * way[k];
             }
             for (int k = 0; k < 3; k++) {
@@ -480,7 +536,7 @@ static void cube_load(const EnvBase *base, const Cube *cube, ArmStep *step) {
 
 /* Fingers do not press a cube that lies on the table into it: joints give way where their ends are below its top, and
  * nearer to that than to a side. */
-static void cube_stop(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step) {
+static void cube_stop(const EnvBase *base, Arm *arm, Cube *cube) {
     float deep[ENV_LANES];
     int32_t any = 0;
     EACH_LANE(l) {
@@ -515,8 +571,7 @@ static void cube_stop(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step) 
             deep[l] = stops ? env_max(deep[l], half - height) : deep[l];
         }
     }
-    arm_lift(base, arm, &step->chain, deep);
-    arm_place(base, arm->q, arm->hand, arm->turn, &step->chain);
+    arm_lift(base, arm, deep);
 }
 
 /* Arm, fingers and cube go through one part together. */
@@ -531,13 +586,12 @@ static inline void cube_swing(const EnvBase *base, Arm *arm, Cube *cube, ArmStep
     cube_load(base, cube, step);
     arm_swing(base, arm, step);
     if (!CUBE_IS_LONG) {
-        cube_stop(base, arm, cube, step);
+        cube_stop(base, arm, cube);
     }
     cube_begin(base, arm, cube, step, before, before_turn, &system);
     cube_drive(base, arm, step, 6, system.a, system.b);
     cube_on_table(base, cube, step, &system);
-    cube_in_hand(base, arm, step, &system);
-    arm_solve(8, system.a, system.b);
+    cube_solve(&system, !cube_in_hand(base, arm, step, &system));
     cube_squeeze(base, arm, cube, step, &system);
     cube_move_fingers(arm, step, system.b + 6);
     cube_move(base, cube, step, &system);

@@ -172,7 +172,7 @@ static void pair_squeeze(const ArmStep *step, const CubeSystem *one, const PairS
         for (int k = 0; k < 6; k++) {
             sum -= one->a[6 + i][k][l] * all->b[6 * which + k][l];
         }
-        cube->squeeze[i][l] = step->live[l] ? env_clamp(sum / step->time[l], -1e3f, 1e3f) : cube->squeeze[i][l];
+        cube->squeeze[i][l] = step->live[l] ? env_clamp(sum / step->time[l] + 0.0f, -1e3f, 1e3f) : cube->squeeze[i][l];
     }
 }
 

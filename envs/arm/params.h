@@ -3,7 +3,7 @@
 #ifndef MINNOW_ENV_ARM_PARAMS_H
 #define MINNOW_ENV_ARM_PARAMS_H
 #ifndef ENV_LANES
-#define ENV_LANES 16
+#define ENV_LANES 8 /* of 16 some contact is always near */
 #endif
 #define ENV_CONTINUOUS
 #define ENV_SLOTS 1

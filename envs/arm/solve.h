@@ -9,7 +9,17 @@
 #pragma GCC optimize("no-tree-slp-vectorize")
 #endif
 
-#define EACH_LANE(l) for (int l = 0; l < ENV_LANES; l++)
+/* Lanes do not depend on each other, which compilers cannot see where arrays may overlap; and gcc is to make vectors of
+ * them before it thinks of writing their loops out. */
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wpass-failed" /* some loops cannot become vectors */
+#define ARM_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define ARM_INDEPENDENT _Pragma("GCC ivdep") _Pragma("GCC unroll 1")
+#else
+#define ARM_INDEPENDENT
+#endif
+#define EACH_LANE(l) ARM_INDEPENDENT for (int l = 0; l < ENV_LANES; l++)
 
 #ifndef ARM_UNKNOWNS /* of the largest system that a task solves */
 #define ARM_UNKNOWNS 8
