@@ -104,6 +104,7 @@ def _row(found: dict[str, Any]) -> dict[str, Any]:
     return {
         "page": found["url"].rpartition("/")[2],
         **middle,
+        "busy_ms": statistics.median(found["busy_ms"]),
         "first_action_ms": statistics.median(first) if first else None,
         "first_action_worst_ms": max(first) if first else None,
         "performance_runs": [run["performance"] for run in runs],
@@ -116,4 +117,5 @@ def _line(row: dict[str, Any]) -> str:
     scores = " ".join(f"{name} {row[name]:.0f}" for name in CATEGORIES)
     first = f", first action {row['first_action_ms']:.0f} ms" if row["first_action_ms"] is not None else ""
     wrong = f"; {', '.join([*row['failed'], *row['axe']])}" if row["failed"] or row["axe"] else ""
-    return f"{row['page']}: {scores}; blocked {row['blocked_ms']:.0f} ms, shift {row['shift']:.3f}{first}{wrong}"
+    blocked = f"blocked {row['blocked_ms']:.0f} ms, by the processor's clock {row['busy_ms']:.0f}"
+    return f"{row['page']}: {scores}; {blocked}, shift {row['shift']:.3f}{first}{wrong}"

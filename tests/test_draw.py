@@ -94,7 +94,7 @@ def page(browser: Browser, workshop: Host) -> Iterator[Page]:
 
 
 def turn(page: Page, scene: int, fault: int = 0) -> None:
-    demo(page, "game.turn(0, args[0]); game.turn(1, args[1]); game.tick()", scene, fault)
+    demo(page, "game.turn(0, args[0]); game.turn(1, args[1]); game.tick(); demo.store.changed()", scene, fault)
 
 
 # A canvas of its own, of the size of the other pictures.

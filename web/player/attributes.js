@@ -33,6 +33,18 @@ export async function follow(store, find) {
 }
 
 /**
+ * Plays the replay that the page's address carries, if it does, now and whenever it changes.
+ *
+ * @param {Store} store
+ * @param {AbortSignal} signal of the end
+ */
+export async function followAddress(store, signal) {
+  const obey = () => follow(store, () => fromLink(location.hash));
+  window.addEventListener("hashchange", () => void obey().then(() => store.fault ?? store.play()), { signal });
+  await obey();
+}
+
+/**
  * The bytes that the attribute `replay` stands for; null without it.
  *
  * @param {Element} demo

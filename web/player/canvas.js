@@ -141,7 +141,11 @@ export class Canvas {
     for (let corner = 0; corner < n; corner += 1) context.lineTo(f[2 * corner], f[2 * corner + 1]);
     context.closePath();
     this.#fill(color);
-    if (edge) Object.assign(context, { strokeStyle: color, lineWidth: edge, lineJoin: "round" }).stroke();
+    if (!edge) return;
+    context.strokeStyle = color;
+    context.lineWidth = edge;
+    context.lineJoin = "round";
+    context.stroke();
   }
 
   /** @param {Shape} shape @param {number} x @param {number} y @param {number} height */

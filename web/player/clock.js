@@ -3,6 +3,7 @@
 export const SPEEDS = [0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64];
 
 const LONGEST_GAP = 0.1; // s of real time that one frame may stand for
+const READABLE = 100; // ms
 const REST = 400; // ms for which frames still come after something happened, while no ticks do
 const FRAME_BUDGET = 12; // ms of computing a frame; what does not fit is dropped, and the game runs slower
 
@@ -14,6 +15,23 @@ export const framed = () => new Promise((done) => (requestAnimationFrame(done), 
 
 /** The browser has nothing better to do. */
 export const idle = () => new Promise((done) => (window.requestIdleCallback ?? setTimeout)(done));
+
+/**
+ * What shows figures, at most ten times a second while ticks come: nobody reads faster, and each time the page is laid out.
+ *
+ * @template Shown
+ * @param {{clock: Clock}} store
+ * @param {(shown: Shown) => void} show
+ */
+export function seldom({ clock }, show) {
+  let last = -Infinity;
+  return (/** @type {Shown} */ shown) => {
+    const now = performance.now();
+    if (clock.running && now - last < READABLE) return;
+    last = now;
+    show(shown);
+  };
+}
 
 export class Clock {
   speed = 1;
@@ -54,6 +72,11 @@ export class Clock {
   wake() {
     this.#stopped = false;
     this.stir();
+  }
+
+  /** Whether something happened lately that may be seen though no tick came. */
+  get stirred() {
+    return performance.now() < this.#until;
   }
 
   /** Something happened that may be seen: while no ticks do, frames come for a while, and then rest. */

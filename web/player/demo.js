@@ -13,7 +13,7 @@
  * `pause()`, `play()`, `step()`, `reset(seed)`, `seek(tick)`; `replay()`, the bytes of a replay, and `follow(bytes, files)`.
  */
 
-import { Attributes, follow, seed } from "./attributes.js";
+import { Attributes, followAddress, seed } from "./attributes.js";
 import { Canvas } from "./canvas.js";
 import { breathe, framed, idle } from "./clock.js";
 import { Controls } from "./controls.js";
@@ -23,7 +23,6 @@ import { Herald, say } from "./events.js";
 import { Furniture, rooms } from "./furniture.js";
 import { gestures, known } from "./gestures.js";
 import { holds, listen } from "./keyboard.js";
-import { fromLink } from "./link.js";
 import { load } from "./loader.js";
 import { Store } from "./store.js";
 import { sheet } from "./style.js";
@@ -117,11 +116,7 @@ class MinnowDemo extends HTMLElement {
       await store.open(policy ? [policy] : [], policyName);
       attributes.offerStages();
       if (this.hasAttribute("replay")) await attributes.obey("replay");
-      if (this.hasAttribute("standalone")) {
-        const obey = () => follow(store, () => fromLink(location.hash));
-        window.addEventListener("hashchange", () => void obey().then(() => store.fault ?? store.play()), { signal });
-        await obey();
-      }
+      if (this.hasAttribute("standalone")) await followAddress(store, signal);
       if (!store.fault && !matchMedia("(prefers-reduced-motion: reduce)").matches) store.play();
       await framed(); // the game is seen before what stands around it is made
       await attributes.obey("panels");
@@ -152,8 +147,7 @@ class MinnowDemo extends HTMLElement {
 
     const furniture = new Furniture(store, places, signal);
     const herald = new Herald(this, store);
-    /** @type {unknown} */
-    let told = null;
+    let [told, drawn] = [/** @type {unknown} */ (null), -1];
     store.watch(() => {
       if (stage.lastChild !== veil.element) stage.append(veil.element); // it covers what was added
       if (store.person < 0) controls.release();
@@ -175,7 +169,8 @@ class MinnowDemo extends HTMLElement {
       () => {
         if (!store.game) return;
         try {
-          picture.draw(store.game.draw(store.shown, spec.view_width / spec.view_height));
+          if (store.clock.stirred || store.game.ticks !== drawn) picture.draw(store.game.draw(store.shown, spec.view_width / spec.view_height));
+          drawn = store.game.ticks; // frames come more often than the ticks of a slow game
         } catch (error) {
           if (!store.fault) store.fail(error, [["Go on", () => ((store.fault = null), store.play())]]);
         }

@@ -131,10 +131,10 @@ const KEPT = 256; // meshes; some forms change their size at each tick
 /**
  * @param {string} name of the form with its sizes
  * @param {() => Point[][]} make quadrilaterals
- * @param {number} columns of a ground, whose colours alternate; 0: it is none
+ * @param {number} even how many of them have the first colour; the others have another one
  * @returns {Mesh}
  */
-function meshOf(name, make, columns = 0) {
+function meshOf(name, make, even = Infinity) {
   const known = meshes.get(name);
   if (known) return known;
   /** @type {Map<string, number>} */
@@ -152,7 +152,7 @@ function meshOf(name, make, columns = 0) {
   });
   const normals = quads.map((quad) => unit(across(quad)));
   const offsets = quads.map((quad, i) => dot(normals[i], scaled(quad[0].map((_, k) => quad.reduce((sum, corner) => sum + corner[k], 0)), 0.25)));
-  const odd = quads.map((_, i) => (columns && ((i % columns) + Math.floor(i / columns)) % 2 ? 1 : 0));
+  const odd = quads.map((_, i) => Number(i >= even));
   const made = {
     corners: new Float64Array(corners),
     faces: new Uint16Array(faces),
@@ -297,13 +297,16 @@ export function flatten(shapes, width, height) {
       let step = square > 0 ? square : most;
       step *= Math.max(1, Math.ceil(most / (step * SQUARES)));
       const [columns, rows] = [wide, deep].map((half) => Math.ceil((2 * half) / step));
-      const squares = () =>
-        Array.from({ length: columns * rows }, (_, i) => {
-          const [x0, y0] = [-wide + (i % columns) * step, -deep + Math.floor(i / columns) * step];
-          const [x1, y1] = [Math.min(x0 + step, wide), Math.min(y0 + step, deep)];
-          return [[x0, y0, 0], [x1, y0, 0], [x1, y1, 0], [x0, y1, 0]];
-        });
-      add(of, meshOf(`ground ${[wide, deep, step]}`, squares, columns), UPRIGHT, [x, y, z], [of.color, css(of.n >>> 0)]);
+      const level = (/** @type {number} */ x0, /** @type {number} */ y0, /** @type {number} */ x1, /** @type {number} */ y1) =>
+        [[x0, y0, 0], [x1, y0, 0], [x1, y1, 0], [x0, y1, 0]];
+      const squares = (/** @type {number} */ odd) =>
+        Array.from({ length: columns * rows }, (_, i) => [i % columns, Math.floor(i / columns)])
+          .filter(([i, j]) => (i + j) % 2 === odd)
+          .map(([i, j]) => level(i * step - wide, j * step - deep, Math.min((i + 1) * step - wide, wide), Math.min((j + 1) * step - deep, deep)));
+      const opaque = of.color.endsWith("ff"); // then the odd squares lie on one face
+      const even = opaque ? [level(-wide, -deep, wide, deep)] : squares(0);
+      const mesh = meshOf(`ground ${[wide, deep, step, opaque]}`, () => [...even, ...squares(1)], even.length);
+      add(of, mesh, UPRIGHT, [x, y, z], [of.color, css(of.n >>> 0)]);
     },
   });
   return faces.sort((a, b) => b.far - a.far).map(({ shape }) => shape);

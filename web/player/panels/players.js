@@ -1,5 +1,6 @@
 /** Who plays, the score, and the stages of the policy's training. */
 
+import { seldom } from "../clock.js";
 import { make, put } from "../dom.js";
 import { PERSON, POLICY, RANDOM, SCRIPT } from "../game.js";
 import { capital, number, playerName } from "../spec.js";
@@ -84,10 +85,10 @@ export function players(store) {
       const { name } = store.policy;
       if (staged.length > 1) stages.replaceChildren(stageSlider(staged, (stage) => void store.take(stage.fetch, name)));
     },
-    frame(game) {
+    frame: seldom(store, (/** @type {Game} */ game) => {
       put(score, number(game.score(store.shown)));
       put(last, game.episodes ? `Game ${game.episodes + 1}, last ended ${number(game.finalScore(store.shown))}` : "Game 1");
       put(counter, `tick ${game.ticks}`);
-    },
+    }),
   };
 }

@@ -1,5 +1,6 @@
 /** What the policy thinks: a bar for each choice's probability (or each continuous action), and its value. */
 
+import { seldom } from "../clock.js";
 import { make, put } from "../dom.js";
 import { number } from "../spec.js";
 
@@ -85,8 +86,8 @@ export function thoughts(store) {
     settle(game) {
       element.hidden = !game.seat(store.shown);
     },
-    frame(game) {
+    frame: seldom(store, (/** @type {Game} */ game) => {
       if (game.seat(store.shown)) bars.update(game, store.shown);
-    },
+    }),
   };
 }

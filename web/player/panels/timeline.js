@@ -1,5 +1,6 @@
 /** The game's time: where it stands in what was played, and the way to any earlier tick. */
 
+import { seldom } from "../clock.js";
 import { icon, make, put } from "../dom.js";
 
 /**
@@ -26,7 +27,7 @@ export function timeline(store) {
   return {
     element: make("div", { className: "timeline" }, back, bar, figure),
     place: "main",
-    frame(game) {
+    frame: seldom(store, (/** @type {import("../game.js").Game} */ game) => {
       if (wanted >= 0) store.seek(wanted);
       wanted = -1;
       const { last } = game.journal;
@@ -36,6 +37,6 @@ export function timeline(store) {
       const now = time(game.ticks / rate);
       put(figure, game.following ? `${now} of ${time(last / rate)}` : now);
       bar.setAttribute("aria-valuetext", figure.textContent ?? "");
-    },
+    }),
   };
 }
