@@ -42,47 +42,70 @@ LEARN_INLINE VECTOR(learn_v) VECTOR(learn_positive)(VECTOR(learn_v) x) { /* of a
     return (VECTOR(learn_v))(~(x < zero) & (VECTOR(learn_mask))x);
 }
 
+/* What becomes of a block's sums: see products.h. */
+LEARN_INLINE void VECTOR(learn_finish)(VECTOR(learn_v) sum[][2], const int mode, const int rows, const int vectors,
+                                       const uint32_t activation, REAL *out, const REAL *other, size_t row) {
+    enum { L = VECTOR(learn_LANES) };
+    const VECTOR(learn_v) zero = {0};
+    LEARN_UNROLL for (int r = 0; r < rows; r++) LEARN_UNROLL for (int j = 0; j < vectors; j++) {
+        VECTOR(learn_v) x = sum[r][j];
+        const size_t at = (size_t)r * row + (size_t)j * L;
+        if (mode == LEARN_ADD)
+            x += VECTOR(learn_load)(out + at);
+        else if (mode == LEARN_FORWARD)
+            x = activation == LEARN_RELU ? VECTOR(learn_positive)(x) : x;
+        else {
+            VECTOR(learn_v) y = VECTOR(learn_load)(other + at);
+            if (activation == LEARN_RELU)
+                x = (VECTOR(learn_v))((y > zero) & (VECTOR(learn_mask))x);
+            else if (activation == LEARN_TANH)
+                x *= 1 - y * y;
+        }
+        VECTOR(learn_store)(out + at, x);
+    }
+}
+
 LEARN_INLINE void VECTOR(learn_block)(const FN(learn_product) * p, size_t row, size_t column, const int mode,
                                       const int rows, const int vectors) {
     enum { L = VECTOR(learn_LANES) };
     const size_t left_row = p->left_row, left_step = p->left_step, right_row = p->right_row;
-    const REAL *left = p->left + row * left_row, *right = p->right + column;
-    VECTOR(learn_v) sum[LEARN_BLOCK][2];
-    LEARN_UNROLL for (int r = 0; r < rows; r++) LEARN_UNROLL for (int j = 0; j < vectors; j++) sum[r][j] =
-        mode == LEARN_FORWARD ? VECTOR(learn_load)(p->bias + column + j * L) : VECTOR(learn_splat)(0);
+    const size_t next = L < LEARN_PANEL ? L : p->right_panel;
+    const REAL *left = p->left + row * left_row;
+    const REAL *right = p->right + column / LEARN_PANEL * p->right_panel + column % LEARN_PANEL;
+    const bool biased = mode == LEARN_FORWARD || (mode == LEARN_ADD && p->bias);
+    VECTOR(learn_v) sum[LEARN_TALL][2];
+    LEARN_UNROLL for (int j = 0; j < vectors; j++) {
+        VECTOR(learn_v) bias = biased ? VECTOR(learn_load)(p->bias + column + j * L) : VECTOR(learn_splat)(0);
+        LEARN_UNROLL for (int r = 0; r < rows; r++) sum[r][j] = bias;
+    }
     for (size_t k = p->depth; k > 0; k--, left += left_step, right += right_row) {
         VECTOR(learn_v) of_right[2];
-        LEARN_UNROLL for (int j = 0; j < vectors; j++) of_right[j] = VECTOR(learn_load)(right + j * L);
+        LEARN_UNROLL for (int j = 0; j < vectors; j++) of_right[j] = VECTOR(learn_load)(right + (size_t)j * next);
         LEARN_UNROLL for (int r = 0; r < rows; r++) {
             VECTOR(learn_v) of_left = VECTOR(learn_splat)(left[(size_t)r * left_row]);
             LEARN_UNROLL for (int j = 0; j < vectors; j++) sum[r][j] =
                 VECTOR(learn_plus_product)(of_left, of_right[j], sum[r][j]);
         }
     }
-    const VECTOR(learn_v) zero = {0};
-    LEARN_UNROLL for (int r = 0; r < rows; r++) LEARN_UNROLL for (int j = 0; j < vectors; j++) {
-        REAL *out = p->out + (row + (size_t)r) * p->out_row + column + j * L;
-        VECTOR(learn_v) x = sum[r][j];
-        if (mode == LEARN_ADD)
-            x += VECTOR(learn_load)(out);
-        else if (mode == LEARN_FORWARD)
-            x = p->activation == LEARN_RELU ? VECTOR(learn_positive)(x) : x;
-        else {
-            VECTOR(learn_v) y = VECTOR(learn_load)(p->other + (row + (size_t)r) * p->out_row + column + j * L);
-            if (p->activation == LEARN_RELU)
-                x = (VECTOR(learn_v))((y > zero) & (VECTOR(learn_mask))x);
-            else if (p->activation == LEARN_TANH)
-                x *= 1 - y * y;
-        }
-        VECTOR(learn_store)(out, x);
-    }
+    /* Read once: for all that compilers know, what is written could be what `p` points to. */
+    const size_t out_row = p->out_row, at = row * out_row + column;
+    REAL *out = p->out + at;
+    const REAL *other = mode == LEARN_BACK ? p->other + at : NULL;
+    const uint32_t activation = p->activation;
+    if (activation == LEARN_RELU && mode != LEARN_ADD)
+        VECTOR(learn_finish)(sum, mode, rows, vectors, LEARN_RELU, out, other, out_row);
+    else if (activation == LEARN_TANH && mode == LEARN_BACK)
+        VECTOR(learn_finish)(sum, mode, rows, vectors, LEARN_TANH, out, other, out_row);
+    else
+        VECTOR(learn_finish)(sum, mode, rows, vectors, LEARN_NO_ACTIVATION, out, other, out_row);
 }
 
 LEARN_INLINE void VECTOR(learn_columns)(const FN(learn_product) * p, size_t column, const int mode, const int vectors) {
+    const int most = vectors == 1 ? LEARN_TALL : LEARN_BLOCK;
     size_t row = 0;
-    for (; row + LEARN_BLOCK <= p->rows; row += LEARN_BLOCK)
-        VECTOR(learn_block)(p, row, column, mode, LEARN_BLOCK, vectors);
-    if (LEARN_BLOCK > 6 && row + 6 <= p->rows)
+    for (; row + (size_t)most <= p->rows; row += (size_t)most)
+        VECTOR(learn_block)(p, row, column, mode, most, vectors);
+    if (most > 6 && row + 6 <= p->rows)
         VECTOR(learn_block)(p, row, column, mode, 6, vectors), row += 6;
     switch (p->rows - row) {
     case 5:

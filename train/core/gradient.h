@@ -71,9 +71,9 @@ static void FN(learn_differentiate)(const FN(learn_net) * net, const REAL *packe
         FN(learn_return)(of, packed, rows, d, top, LEARN_NO_ACTIVATION, tile->d[0]);
         FN(learn_unwind)(net, packed, steps, n, batch->resets, batch->rows, index, tile, tile->d[0]);
         of = &tile->layer[tile->plan.memory];
-        if (net->memory != LEARN_MINGRU)
-            FN(learn_add)(of + 1, rows, tile->held, tile->before, gradient);
         d = tile->given;
+        if (net->memory != LEARN_MINGRU)
+            FN(learn_add)(of + 1, rows, net->memory == LEARN_GRU ? tile->held : d, tile->before, gradient);
         FN(learn_add)(of, rows, d, y, gradient);
     }
     FN(learn_back)(net, packed, of, rows, d, encoder, tile->d, gradient, FN(learn_wanted)(net, tile, false));
@@ -107,13 +107,14 @@ LEARN_API void FN(learn_gradient)(const FN(learn_net) * net, const REAL *packed,
                                   size_t last, REAL *gradient, double *sums, REAL *room) {
     FN(learn_tile) tile = FN(learn_tile_in)(net, room);
     size_t each = net->memory ? LEARN_SEQUENCES : FN(learn_samples)(net), numbers = FN(learn_gradients)(net);
+    const size_t end = offset[last]; /* a strand's last tile calls for the next one's first */
     for (size_t strand = first; strand < last; strand++, gradient += numbers, sums += LEARN_SUMS) {
         memset(gradient, 0, numbers * sizeof *gradient);
         memset(sums, 0, LEARN_SUMS * sizeof *sums);
         for (size_t i = offset[strand]; i < offset[strand + 1]; i += each) {
             size_t left = offset[strand + 1] - i, n = left < each ? left : each;
             if (!net->memory)
-                FN(learn_fetch)(net, batch, left - n < each ? left - n : each, index + i + n);
+                FN(learn_fetch)(net, batch, end - i - n < each ? end - i - n : each, index + i + n);
             FN(learn_differentiate)(net, packed, batch, n, index + i, importance ? importance + i : NULL, &tile,
                                     gradient, sums);
         }

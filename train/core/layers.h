@@ -1,20 +1,27 @@
 /* The way through layers and back. */
 
-/* A layer's outputs of some rows: left [rows][in_row] -> out [rows][out_row]. */
-static void FN(learn_weigh)(const FN(learn_layer) * of, const REAL *packed, size_t rows, const REAL *left, REAL *out) {
+/* A layer's product for some rows: left [rows][in_row] -> out [rows][out_row]. */
+static FN(learn_product)
+    FN(learn_weighing)(const FN(learn_layer) * of, const REAL *packed, size_t rows, const REAL *left, REAL *out) {
     const REAL *turned = packed + of->packed;
-    const FN(learn_product) product = {.left = left,
-                                       .left_row = of->in_row,
-                                       .left_step = 1,
-                                       .right = turned,
-                                       .right_row = of->out_row,
-                                       .out = out,
-                                       .out_row = of->out_row,
-                                       .bias = turned + of->in * of->out_row + of->out * of->in_row,
-                                       .rows = rows,
-                                       .width = of->out,
-                                       .depth = of->in,
-                                       .activation = of->activation};
+    return (FN(learn_product)){.left = left,
+                               .left_row = of->in_row,
+                               .left_step = 1,
+                               .right = turned,
+                               .right_panel = LEARN_PANEL * of->in,
+                               .right_row = LEARN_PANEL,
+                               .out = out,
+                               .out_row = of->out_row,
+                               .bias = turned + of->in * of->out_row + of->out * of->in_row,
+                               .rows = rows,
+                               .width = of->out,
+                               .depth = of->in,
+                               .activation = of->activation};
+}
+
+/* Its outputs. */
+static void FN(learn_weigh)(const FN(learn_layer) * of, const REAL *packed, size_t rows, const REAL *left, REAL *out) {
+    const FN(learn_product) product = FN(learn_weighing)(of, packed, rows, left, out);
     FN(learn_forward_product)(&product);
     for (size_t i = 0; of->activation == LEARN_TANH && i < rows; i++)
         for (size_t j = 0; j < of->out; j++)
@@ -49,6 +56,7 @@ static void FN(learn_add)(const FN(learn_layer) * of, size_t rows, const REAL *d
                .left_row = 1,
                .left_step = of->out_row,
                .right = x,
+               .right_panel = LEARN_PANEL,
                .right_row = of->in_row,
                .out = gradient + of->gradient,
                .out_row = of->in_row,
@@ -75,7 +83,8 @@ static void FN(learn_return)(const FN(learn_layer) * of, const REAL *packed, siz
                                        .left_row = of->out_row,
                                        .left_step = 1,
                                        .right = packed + of->packed + of->in * of->out_row,
-                                       .right_row = of->in_row,
+                                       .right_panel = LEARN_PANEL * of->out,
+                                       .right_row = LEARN_PANEL,
                                        .out = d_x,
                                        .out_row = of->in_row,
                                        .other = x,

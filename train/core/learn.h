@@ -38,6 +38,7 @@ enum { LEARN_GROUPS = 8 }; /* of an observation, at most */
 /* A group's kind: numbers; a picture; a set of entities; and of the set before it, bytes that are 1 where the entity is
  * there, and 0 where its numbers mean nothing. */
 enum { LEARN_FIELDS = 0, LEARN_PLANES = 1, LEARN_SET = 2, LEARN_PRESENT = 3 };
+enum { LEARN_PANEL = 16 };     /* columns of weights that lie side by side: the widest vector */
 enum { LEARN_SEQUENCES = 12 }; /* rows whose steps do, with memory */
 enum { LEARN_SUMS = 6 };       /* policy loss, value loss, entropy, divergence, clipped, weight */
 enum { LEARN_NO_MEMORY = 0, LEARN_LSTM = 1, LEARN_GRU = 2, LEARN_MINGRU = 3 };

@@ -9,8 +9,8 @@ LEARN_API void FN(learn_forward)(const FN(learn_net) * net, const REAL *packed, 
 
 #define LEARN_SIGMOID_OF(x) (1 / (1 + LEARN_EXP_OF(-(x))))
 
-/* A step of n rows. given, held: the gates' sums; given becomes the gates, and of a GRU the candidate's part of held
- * stays. Rows of states are `row` apart, those of sums `wide`. */
+/* A step of n rows. given, of a GRU also held: the gates' sums; given becomes the gates, and the candidate's part of
+ * held stays. Rows of states are `row` apart, those of sums `wide`. */
 static void FN(learn_remember)(const FN(learn_net) * net, size_t n, REAL *restrict given, const REAL *restrict held,
                                size_t wide, const REAL *restrict before, const REAL *restrict cell_before,
                                REAL *restrict hidden, REAL *restrict cell, size_t row) {
@@ -18,10 +18,10 @@ static void FN(learn_remember)(const FN(learn_net) * net, size_t n, REAL *restri
     size_of[net->memory] = size;
     for (size_t i = 0; i < n; i++, given += wide, held += wide) {
         LEARN_APART for (size_t j = 0; j < size_of[LEARN_LSTM]; j++) {
-            REAL in = given[j] = LEARN_SIGMOID_OF(given[j] + held[j]);
-            REAL keep = given[size + j] = LEARN_SIGMOID_OF(given[size + j] + held[size + j]);
-            REAL fresh = given[2 * size + j] = LEARN_TANH_OF(given[2 * size + j] + held[2 * size + j]);
-            REAL out = given[3 * size + j] = LEARN_SIGMOID_OF(given[3 * size + j] + held[3 * size + j]);
+            REAL in = given[j] = LEARN_SIGMOID_OF(given[j]);
+            REAL keep = given[size + j] = LEARN_SIGMOID_OF(given[size + j]);
+            REAL fresh = given[2 * size + j] = LEARN_TANH_OF(given[2 * size + j]);
+            REAL out = given[3 * size + j] = LEARN_SIGMOID_OF(given[3 * size + j]);
             REAL c = keep * cell_before[j] + in * fresh;
             cell[j] = c;
             hidden[j] = out * LEARN_TANH_OF(c);
@@ -40,8 +40,8 @@ static void FN(learn_remember)(const FN(learn_net) * net, size_t n, REAL *restri
     }
 }
 
-/* Its gradient. d: of `hidden`; given becomes the gradient of the gates' sums by the input, held of those by what was
- * held, d_cell that of the cell before; d_before: what of d goes past the gates. */
+/* Its gradient. d: of `hidden`; given becomes the gradient of the gates' sums, of a GRU by the input, and held of those
+ * by what was held; d_cell that of the cell before; d_before: what of d goes past the gates. */
 static void FN(learn_recall)(const FN(learn_net) * net, size_t n, REAL *restrict given, REAL *restrict held,
                              size_t wide, const REAL *restrict before, const REAL *restrict cell_before,
                              const REAL *restrict cell, const REAL *restrict d, REAL *restrict d_before,
@@ -54,10 +54,10 @@ static void FN(learn_recall)(const FN(learn_net) * net, size_t n, REAL *restrict
             REAL in = given[j], keep = given[size + j], fresh = given[2 * size + j], out = given[3 * size + j];
             REAL squashed = LEARN_TANH_OF(cell[j]), of_cell = d_cell[j] + d[j] * out * (1 - squashed * squashed);
             d_cell[j] = of_cell * keep;
-            held[j] = given[j] = of_cell * fresh * in * (1 - in);
-            held[size + j] = given[size + j] = of_cell * cell_before[j] * keep * (1 - keep);
-            held[2 * size + j] = given[2 * size + j] = of_cell * in * (1 - fresh * fresh);
-            held[3 * size + j] = given[3 * size + j] = d[j] * squashed * out * (1 - out);
+            given[j] = of_cell * fresh * in * (1 - in);
+            given[size + j] = of_cell * cell_before[j] * keep * (1 - keep);
+            given[2 * size + j] = of_cell * in * (1 - fresh * fresh);
+            given[3 * size + j] = d[j] * squashed * out * (1 - out);
         }
         LEARN_APART for (size_t j = 0; j < size_of[LEARN_GRU]; j++) {
             REAL reset = given[j], keep = given[size + j], fresh = given[2 * size + j];
@@ -97,14 +97,19 @@ static void FN(learn_steps)(const FN(learn_net) * net, const REAL *packed, size_
                 memset(before + i * row, 0, row * sizeof *before);
                 memset(cell_before + i * row, 0, row * sizeof *before);
             }
-        if (net->memory != LEARN_MINGRU)
-            FN(learn_weigh)(again, packed, n, before, tile->held + t * n * wide);
-        FN(learn_remember)(net, n, tile->given + t * n * wide, tile->held + t * n * wide, wide, before, cell_before,
-                           tile->hidden + t * size, tile->cell + t * size, row);
+        REAL *given = tile->given + t * n * wide, *held = tile->held + (net->memory == LEARN_GRU ? t * n * wide : 0);
+        const FN(learn_product) more = FN(learn_weighing)(again, packed, n, before, given);
+        if (net->memory == LEARN_LSTM)
+            FN(learn_add_product)(&more);
+        if (net->memory == LEARN_GRU)
+            FN(learn_weigh)(again, packed, n, before, held);
+        FN(learn_remember)(net, n, given, held, wide, before, cell_before, tile->hidden + t * size,
+                           tile->cell + t * size, row);
     }
 }
 
-/* Back through them. d [steps x n][row]: the gradient of `hidden`; afterwards given and held have those of the sums. */
+/* Back through them. d [steps x n][row]: the gradient of `hidden`; afterwards given, and of a GRU held, have those of
+ * the sums. */
 static void FN(learn_unwind)(const FN(learn_net) * net, const REAL *packed, size_t steps, size_t n,
                              const uint8_t *resets, size_t stride, const int64_t *index, const FN(learn_tile) * tile,
                              REAL *d) {
@@ -113,18 +118,18 @@ static void FN(learn_unwind)(const FN(learn_net) * net, const REAL *packed, size
     size_t size = n * row;
     memset(tile->d_cell, 0, size * sizeof *d);
     for (size_t t = steps; t-- > 0;) {
-        REAL *held = tile->held + t * n * wide;
+        REAL *given = tile->given + t * n * wide, *held = tile->held + (net->memory == LEARN_GRU ? t * n * wide : 0);
         for (size_t j = 0; t + 1 < steps && j < size; j++)
             d[t * size + j] += tile->d_before[j];
-        FN(learn_recall)(net, n, tile->given + t * n * wide, held, wide, tile->before + t * size,
-                         tile->cell_before + t * size, tile->cell + t * size, d + t * size, tile->d_before,
-                         tile->d_cell, row);
+        FN(learn_recall)(net, n, given, held, wide, tile->before + t * size, tile->cell_before + t * size,
+                         tile->cell + t * size, d + t * size, tile->d_before, tile->d_cell, row);
         if (net->memory != LEARN_MINGRU) {
-            const FN(learn_product) product = {.left = held,
+            const FN(learn_product) product = {.left = net->memory == LEARN_GRU ? held : given,
                                                .left_row = wide,
                                                .left_step = 1,
                                                .right = packed + again->packed + again->in * again->out_row,
-                                               .right_row = row,
+                                               .right_panel = LEARN_PANEL * again->out,
+                                               .right_row = LEARN_PANEL,
                                                .out = tile->d_before,
                                                .out_row = row,
                                                .rows = n,

@@ -158,8 +158,9 @@ static void FN(learn_shape)(const FN(learn_net) * net, const FN(learn_plan) * pl
     of->in_row = FN(learn_stride)(of->in), of->out_row = FN(learn_stride)(of->out);
 }
 
-/* Layer i. Packed: weights [in][out_row] and [out][in_row], bias [out_row]. Gradient: of weights [out][in_row], of
- * biases [out_row]. */
+/* Layer i. Packed: weights, for the way forward in panels [outputs / LEARN_PANEL][in][LEARN_PANEL] in the room of
+ * [in][out_row], back [inputs / LEARN_PANEL][out][LEARN_PANEL] in that of [out][in_row]; bias [out_row]. Gradient: of
+ * weights [out][in_row], of biases [out_row]. */
 static FN(learn_layer) FN(learn_layer_of)(const FN(learn_net) * net, size_t i) {
     const FN(learn_plan) plan = FN(learn_plan_of)(net);
     FN(learn_layer) found = {0};
@@ -227,7 +228,9 @@ LEARN_API void FN(learn_pack)(const FN(learn_net) * net, const REAL *parameters,
         REAL *turned = packed + of.packed, *straight = turned + of.in * of.out_row;
         for (size_t j = 0; j < of.out; j++)
             for (size_t k = 0; k < of.in; k++)
-                turned[k * of.out_row + j] = straight[j * of.in_row + k] = parameters[weight + j * of.in + k];
+                turned[(j / LEARN_PANEL * of.in + k) * LEARN_PANEL + j % LEARN_PANEL] =
+                    straight[(k / LEARN_PANEL * of.out + j) * LEARN_PANEL + k % LEARN_PANEL] =
+                        parameters[weight + j * of.in + k];
         if (l <= plan.heads)
             memcpy(straight + of.out * of.in_row, parameters + bias, of.out * sizeof *packed);
     }

@@ -18,6 +18,7 @@
 #define LEARN_FUSED 0
 #endif
 #define LEARN_INLINE static inline __attribute__((always_inline))
+#define LEARN_ALONE __attribute__((noinline))
 #if defined(__clang__)
 #define LEARN_UNROLL _Pragma("clang loop unroll(full)")
 #define LEARN_APART _Pragma("clang loop vectorize(assume_safety)") /* arrays of a loop do not overlap */
@@ -25,21 +26,22 @@
 #define LEARN_UNROLL _Pragma("GCC unroll 12")
 #define LEARN_APART _Pragma("GCC ivdep")
 #endif
+/* Rows with two vectors each, and with one, as registers allow. */
 #if defined(__wasm__)
-enum { LEARN_BLOCK = 4 }; /* engines load all of a step before its sums, which leaves fewer registers */
+enum { LEARN_BLOCK = 4, LEARN_TALL = 4 }; /* engines load all of a step before its sums, which leaves fewer registers */
 #else
-enum { LEARN_BLOCK = LEARN_BYTES == 64 ? 12 : 6 }; /* rows: with two vectors each, as registers allow */
+enum { LEARN_BLOCK = LEARN_BYTES == 64 ? 12 : 6, LEARN_TALL = 12 };
 #endif
-/* What becomes of the sums: bias added and then the activation; or added to what is there; or multiplied by the
- * activation's derivative, of which `other` holds the outputs. */
+/* What becomes of the sums: bias added and then the activation; or bias added, if there is one, and then what was
+ * there; or multiplied by the activation's derivative, of which `other` holds the outputs. */
 enum { LEARN_FORWARD, LEARN_ADD, LEARN_BACK };
 #endif
 
 typedef struct FN(learn_product) {
     const REAL *left; /* element (row, k) at row * left_row + k * left_step */
     size_t left_row, left_step;
-    const REAL *right; /* [depth][width] */
-    size_t right_row;
+    const REAL *right; /* [width / LEARN_PANEL], right_panel apart, [depth], right_row apart, [LEARN_PANEL] */
+    size_t right_panel, right_row;
     REAL *out; /* [rows][width] */
     size_t out_row;
     const REAL *bias, *other; /* [width]; as `out` */
@@ -77,12 +79,35 @@ LEARN_INLINE void FN(learn_multiply)(const FN(learn_product) * p, const int mode
     FN(learn_columns)(p, column, mode, 1);
 }
 
-static void FN(learn_forward_product)(const FN(learn_product) * p) {
+/* Functions of their own: where a compiler sees more at once, it takes so many addresses out of the loops that they do
+ * not fit the registers. */
+static LEARN_ALONE void FN(learn_forward_few)(const FN(learn_product) * p) {
     FN(learn_multiply)(p, LEARN_FORWARD);
 }
-static void FN(learn_add_product)(const FN(learn_product) * p) {
+static LEARN_ALONE void FN(learn_add_few)(const FN(learn_product) * p) {
     FN(learn_multiply)(p, LEARN_ADD);
 }
-static void FN(learn_back_product)(const FN(learn_product) * p) {
+static LEARN_ALONE void FN(learn_back_few)(const FN(learn_product) * p) {
     FN(learn_multiply)(p, LEARN_BACK);
+}
+
+/* A tile's rows at a time, for they are read once for each two vectors, and should stay near meanwhile. */
+LEARN_INLINE void FN(learn_by_tiles)(const FN(learn_product) * p, void (*multiply)(const FN(learn_product) *)) {
+    FN(learn_product) few = *p;
+    for (size_t left = p->rows; left > 0; left -= few.rows) {
+        few.rows = left < LEARN_TILE ? left : LEARN_TILE;
+        multiply(&few);
+        few.left += few.rows * few.left_row, few.out += few.rows * few.out_row;
+        if (few.other)
+            few.other += few.rows * few.out_row;
+    }
+}
+static void FN(learn_forward_product)(const FN(learn_product) * p) {
+    FN(learn_by_tiles)(p, FN(learn_forward_few));
+}
+static void FN(learn_add_product)(const FN(learn_product) * p) {
+    FN(learn_by_tiles)(p, FN(learn_add_few));
+}
+static void FN(learn_back_product)(const FN(learn_product) * p) {
+    FN(learn_by_tiles)(p, FN(learn_back_few));
 }

@@ -46,8 +46,8 @@ typedef struct FN(learn_tile) {
     REAL *head;                         /* [samples][head_row]; `made`, where each output is a logit or the value */
     size_t head_row;
     REAL *scratch; /* [2][choices][LEARN_TILE] */
-    /* With memory, rows being a step's after those of the one before: the gates' sums by the input and by what is held;
-     * what is held before and after; and gradients by these, of one step. */
+    /* With memory, rows being a step's after those of the one before: the gates' sums, of a GRU those by the input and
+     * by what is held apart; what is held before and after; and gradients by these, of one step. */
     REAL *given, *held, *before, *cell_before, *hidden, *cell, *d_before, *d_cell;
 } FN(learn_tile);
 
@@ -124,7 +124,7 @@ static size_t FN(learn_lay_tile)(const FN(learn_net) * net, REAL *room, FN(learn
         tile->head = tile->made, tile->head_row = FN(learn_layer_of)(net, plan.heads).out_row;
     tile->scratch = FN(learn_lay)(room, &at, 2 * (size_t)net->choices * LEARN_TILE);
     tile->given = FN(learn_lay)(room, &at, gates);
-    tile->held = FN(learn_lay)(room, &at, gates);
+    tile->held = FN(learn_lay)(room, &at, net->memory == LEARN_GRU ? gates : 0);
     tile->before = FN(learn_lay)(room, &at, held);
     tile->cell_before = FN(learn_lay)(room, &at, held);
     tile->hidden = FN(learn_lay)(room, &at, held);
