@@ -104,6 +104,8 @@ class CorePPO(PPO):
         self._exchange()
         # NumPy takes a tenth of torch's time for what is small.
         self._carried = [leaf.numpy() for leaf in self.carried().values()]
+        self._rewards = self.reward.numpy(), self.learned_reward.numpy()
+        self._moment = core.moment[0], core.moment[0].numpy()
         self._ends = [leaf.numpy().ravel() for leaf in (self.terminated, self.truncated)]
         self._records = self.record.view(-1, self.record.shape[-1]).numpy()
 
@@ -141,6 +143,10 @@ class CorePPO(PPO):
         if len(ended := np.flatnonzero(self._ends[0] | self._ends[1])):
             self.episodes.append(self._records[ended])
 
+    def scale_rewards(self) -> None:
+        given, learned = self._rewards
+        np.multiply(given, self.train.reward_scale, out=learned, dtype=learned.dtype)
+
     def carry(self) -> None:
         for leaf in self._carried:
             leaf[0] = leaf[-1]
@@ -165,7 +171,6 @@ class CorePPO(PPO):
         self.core.forward(obs, of_rows, head)
         self.final_value[steps][cut] = head[:, -1]
 
-    @torch.no_grad()
     def advantages(self) -> Tensor:
         self._advantages()
         return self.advantage
@@ -181,18 +186,20 @@ class CorePPO(PPO):
         train = self.train
         self._outcome()
         if train.normalize_advantage or train.normalize_value:
-            moments = self.core.moment[0]
+            summed, moments = self._moment
             self._moments(0.0)
-            total, off, _ = self.group.sum_(moments).tolist()
+            self.group.sum_(summed)
+            total, off, _ = moments.tolist()
             mean = off / max(total, 1.0)
             self._moments(mean)
-            square = self.group.sum_(moments)[2].item()
-            variance = square / max(total, 1.0)
+            self.group.sum_(summed)
+            variance = moments.tolist()[2] / max(total, 1.0)
             if train.normalize_value:
                 self.core.batch.value_weight = train.value_weight / max(mean * mean + variance, LEAST)
             if train.normalize_advantage:
                 self._normalise(mean, math.sqrt(variance) + 1e-8)
-        self.core.point(self.core.batch, dict(zip(("hidden", "cell"), self.start or (), strict=False)))
+        if self.start is not None:
+            self.core.point(self.core.batch, dict(zip(("hidden", "cell"), self.start, strict=False)))
         return self.whole
 
     def learn_epoch(
@@ -212,7 +219,8 @@ class CorePPO(PPO):
             index, importance = torch.arange(self.batch), None
         else:
             index, importance = self.drawn(advantage, epoch)
-            index = index[: count * train.minibatch // (train.horizon if sequences else 1)]
+            wanted = count * train.minibatch // (train.horizon if sequences else 1)
+            index = index if wanted == index.numel() else index[:wanted]
         importance = None if importance is None else importance[index]
         if sequences and not self.policy.recurrent:  # of rows, to places
             steps = torch.arange(train.horizon).unsqueeze(1)

@@ -154,7 +154,7 @@ class Core:
         """Learns from `count` minibatches of one size, the first in `index`: places t x all_rows + row among the rows
         of all processes, or with memory rows. Adds what was measured to sums [LEARN_SUMS]; the summed lengths of the
         gradients, or -1 where an exchange was in vain."""
-        each = len(index) // count
+        each = index.numel() // count
         self.make_room(each)
         given = (pointed(self.ffi, leaf) for leaf in (index, importance))
         found = self.minibatches(count, each, *given, learning_rate, pointed(self.ffi, sums))
@@ -187,7 +187,7 @@ class Core:
 
     def make_room(self, longest: int) -> None:
         """For minibatches of so many samples or rows."""
-        if longest > len(self.dealt):
+        if longest > self.dealt.numel():
             self.dealt, self.importance = torch.empty(longest, dtype=torch.int64), torch.empty(longest, dtype=self.type)
             self.point(self.descent, {"dealt": self.dealt, "importance": self.importance})
 

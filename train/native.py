@@ -35,15 +35,22 @@ def core(fused: bool = False) -> binding.Library:
 
 def call(type_: torch.dtype | None, name: str, *given: Any, fused: bool = False) -> Any:
     """A function of learn.h for numbers of a type, or for none. Tensors are contiguous."""
-    return bound(type_, name, *given, fused=fused)()
+    ffi, function = _function(type_, name, fused)
+    return function(*[pointed(ffi, item) for item in given])
 
 
 def bound(type_: torch.dtype | None, name: str, *given: Any, fused: bool = False) -> Callable[..., Any]:
     """The same with its first arguments given beforehand, which takes most of the time of a call. What they point to
     must stay."""
+    ffi, function = _function(type_, name, fused)
+    return functools.partial(function, *(pointed(ffi, item) for item in given))
+
+
+@functools.cache
+def _function(type_: torch.dtype | None, name: str, fused: bool) -> tuple[Any, Callable[..., Any]]:
+    """A function of learn.h, and cffi's view of its library."""
     held = core(fused)
-    function = getattr(held.c, f"learn_{name}" if type_ is None else f"learn_{name}_{REALS[type_]}")
-    return functools.partial(function, *(pointed(held.ffi, item) for item in given))
+    return held.ffi, getattr(held.c, f"learn_{name}" if type_ is None else f"learn_{name}_{REALS[type_]}")
 
 
 def pointed(ffi: Any, item: Any) -> Any:

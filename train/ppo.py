@@ -135,7 +135,7 @@ class PPO:
         self.reward_scale = RewardScale(rows, device) if train.normalize_reward else None
         self.update_index = 0
         self.value_weight = torch.full((), train.value_weight, dtype=self.type, device=device)  # see `samples`
-        self.norm = torch.zeros(())  # of the gradients of the last update, summed over its minibatches
+        self.norm: Tensor | float = 0.0  # of the gradients of the last update, summed over its minibatches
         self.batch = train.horizon * self.all_rows  # of all processes
         self.updates = math.ceil(train.steps / self.batch)  # of the whole schedule
         self.rivals = self._rivals(first_env) if config.selfplay.on and config.selfplay.share > 0 else None
@@ -240,7 +240,7 @@ class PPO:
     def finite(self) -> bool:
         """Whether the last update was by finite gradients, which no rollout makes that holds a number that is not; but
         for infinite observations where these are clipped, of which the statistics tell that clip them."""
-        return bool(self.norm.isfinite()) and all(bool(leaf.isfinite().all()) for leaf in self.policy.buffers())
+        return math.isfinite(self.norm) and all(bool(leaf.isfinite().all()) for leaf in self.policy.buffers())
 
     @property
     def steps(self) -> int:
@@ -322,13 +322,16 @@ class PPO:
 
     def rewards(self) -> None:
         """Rewards as they are learned from."""
-        self.learned_reward.copy_(self.reward).mul_(self.train.reward_scale)
+        self.scale_rewards()
         if self.reward_scale is not None:
             lives = self.alive[: self.train.horizon]
             deviation = self.reward_scale.update(self.learned_reward, lives, self.resets[1:], self.gamma, self.group)
             self.learned_reward /= deviation
         if self.train.advantage == "vtrace":
             self.ratio.fill_(1)
+
+    def scale_rewards(self) -> None:
+        self.learned_reward.copy_(self.reward).mul_(self.train.reward_scale)
 
     def ended(self, ended: Tensor, record: Tensor) -> None:
         """Keeps the records [T, N, 4] of lives that ended [T, N], in episodes that began ordinarily."""
@@ -413,22 +416,22 @@ class PPO:
         learning_rate = self.scheduled(train.learning_rate, train.learning_rate_end)
         entropy_weight = self.scheduled(train.entropy, train.entropy_end)
         sums = torch.zeros(len(MEASURED) + 1, dtype=torch.float64, device=self.device)
-        norm = torch.zeros((), dtype=self.type, device=self.device)
+        norm: Tensor | float = 0.0
         whole = self.samples(advantage)
-        per_epoch = self.batch // train.minibatch
-        for first in range(0, self.minibatches_an_update, per_epoch):
-            epoch, count = first // per_epoch, min(per_epoch, self.minibatches_an_update - first)
+        per_epoch, total = self.batch // train.minibatch, self.minibatches_an_update
+        for first in range(0, total, per_epoch):
+            epoch, count = first // per_epoch, min(per_epoch, total - first)
             if epoch > 0 and train.advantage == "vtrace":
                 advantage = self.advantages()
                 whole = self.samples(advantage)
-            norm += self.learn_epoch(whole, advantage, epoch, count, learning_rate, entropy_weight, sums)
+            norm = norm + self.learn_epoch(whole, advantage, epoch, count, learning_rate, entropy_weight, sums)
         self.norm = norm
         if not measure:
             return {}
         sums = self.group.sum_(sums)
         means = (sums[:-1] / sums[-1].clamp_min(1)).tolist()
         return dict(zip(MEASURED, means, strict=True)) | {
-            "gradient_norm": norm.item() / self.minibatches_an_update,
+            "gradient_norm": float(norm) / total,
             "explained_variance": self.explained_variance(advantage),
             "learning_rate": learning_rate,
             "entropy_weight": entropy_weight,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from minnow import envs
 from minnow.train.learn import Core
-from minnow.train.native import REALS
+from minnow.train.native import REALS, pointed
 from minnow.train.observation import Obs
 from minnow.train.policy import State
 
@@ -37,17 +37,17 @@ class Rollout:
         for name, obs in seen.items():
             setattr(self.world, name, core.arrays(obs))
         self.scratch = torch.zeros(core.threads, -(-self.raw.scratch // 64) * 64, dtype=torch.uint8)
+        shares = [self.raw.blocks * i // core.threads for i in range(core.threads + 1)]
+        self.act = core.bound("act", core.net, core.packed, self.world)
+        self.parts = [
+            (*shares[i : i + 2], pointed(ffi, self.scratch[i]), pointed(ffi, core.rooms[i]))
+            for i in range(core.threads)
+        ]
 
     def collect(self, state: State | None) -> State | None:
         """All steps, from this memory; the new one."""
-        state = None if state is None else tuple(leaf.clone(memory_format=torch.contiguous_format) for leaf in state)
-        hidden, cell = (*(state or ()), None, None)[:2]
-        self.core.point(self.world, {"hidden": hidden, "cell": cell})
-
-        def work(thread: int) -> None:
-            some = (self.raw.blocks * i // self.core.threads for i in (thread, thread + 1))
-            self.core.call("act", self.core.net, self.core.packed, self.world, *some, self.scratch[thread],
-                           self.core.rooms[thread])  # fmt: skip
-
-        self.core.share(work)
+        if state is not None:
+            state = tuple(leaf.clone(memory_format=torch.contiguous_format) for leaf in state)
+            self.core.point(self.world, dict(zip(("hidden", "cell"), state, strict=False)))
+        self.core.share(lambda thread: self.act(*self.parts[thread]))
         return state
