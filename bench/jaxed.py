@@ -5,7 +5,7 @@ the host, where PureJaxRL's own are compiled too."""
 # pyright: reportMissingImports=false
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import jax
@@ -125,7 +125,7 @@ def _learn(
     def minibatch(carry: tuple[Weights, Any], index: jax.Array) -> tuple[tuple[Weights, Any], None]:
         gradients = jax.grad(_loss)(carry[0], {name: leaf[index] for name, leaf in batch.items()})
         changes, after_ = optimizer.update(gradients, carry[1], carry[0])
-        return (optax.apply_updates(carry[0], changes), after_), None
+        return (cast("Weights", optax.apply_updates(carry[0], changes)), after_), None
 
     keys = jax.random.split(key, EPOCHS)
     order = jnp.concatenate([jax.random.permutation(each, COUNT * HORIZON).reshape(MINIBATCHES, -1) for each in keys])
