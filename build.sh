@@ -285,7 +285,7 @@ main() {
     demo) demo "$@" ;;
     test)
         setup --test
-        exec "$VENV/bin/python" -m pytest -n "$(nproc)" --dist loadfile --no-loadscope-reorder "$@"
+        exec "$VENV/bin/python" -m pytest -n "$(nproc)" --dist worksteal "$@"
         ;;
     types)
         setup --test

@@ -1,7 +1,9 @@
-"""What tests share: `--full`, their order, the list of sources, one trained run of Pong, and the browser."""
+"""What tests share: `--full`, their order, what is made once for all, and the browser."""
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import os
 import shutil
 import signal
@@ -72,6 +74,36 @@ def sources() -> Callable[..., list[Path]]:
     return lambda *suffixes: [path for path in paths if not suffixes or path.name.endswith(suffixes)]
 
 
+@pytest.fixture(autouse=True)
+def one_registry() -> None:
+    """torch.onnx makes the register of its functions anew for every export, which takes more than a second; it is the
+    same each time."""
+    exporter = sys.modules.get("torch.onnx._internal.exporter._registration")
+    registry = getattr(exporter, "ONNXRegistry", None)
+    if registry and not hasattr(registry.from_torchlib, "cache_info"):
+        registry.from_torchlib = functools.cache(registry.from_torchlib)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """`once(name, make)`: a folder of this name that `make` has filled, once for all the processes of a run."""
+    own = tmp_path_factory.getbasetemp()
+    shelf = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shelf / name, shelf / f".{name}.done"
+        with (shelf / f".{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
 @pytest.fixture(scope="session")
 def screen() -> Iterator[str]:
     """The name of a display that nobody sees."""
@@ -87,40 +119,47 @@ def screen() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory, sources: Callable[..., list[Path]]) -> Path:
+def wheel(once: Callable[..., Path], sources: Callable[..., list[Path]]) -> Path:
     """A wheel built from a copy of the sources, so that nothing lying about in the checkout can help."""
-    copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")
-    for path in sources():
-        target = copy / path.relative_to(ROOT)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*command, "--wheel-dir", out, "."], cwd=copy, check=True)
-    (built,) = out.glob("*.whl")
+
+    def make(folder: Path) -> None:
+        for path in sources():
+            target = folder / "copy" / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+        subprocess.run([*command, "--wheel-dir", folder, "."], cwd=folder / "copy", check=True)
+
+    (built,) = once("wheel", make).glob("*.whl")
     return built
 
 
 @pytest.fixture(scope="session")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(wheel: Path, once: Callable[..., Path]) -> Path:
     """An environment of Python (its folder) in which the wheel is installed, and whose other packages are ours."""
-    home = tmp_path_factory.mktemp("installed")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
-    (site,) = home.glob("lib/python*/site-packages")
-    theirs = [path for path in sys.path if path.endswith("-packages")]  # a line of a .pth that installs us is not run
-    (site / "others.pth").write_text("\n".join(theirs) + "\n")
-    command = [sys.executable, "-m", "pip", "--python", home / "bin" / "python", "install", "--quiet", "--no-deps"]
-    subprocess.run([*command, "--no-index", "--no-compile", "--ignore-installed", wheel], check=True)
-    return home
+
+    def make(home: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+        (site,) = home.glob("lib/python*/site-packages")
+        theirs = [path for path in sys.path if path.endswith("-packages")]  # a .pth's line that installs us is not run
+        (site / "others.pth").write_text("\n".join(theirs) + "\n")
+        command = [sys.executable, "-m", "pip", "--python", home / "bin" / "python", "install", "--quiet", "--no-deps"]
+        subprocess.run([*command, "--no-index", "--no-compile", "--ignore-installed", wheel], check=True)
+
+    return once("installed", make)
 
 
 @pytest.fixture(scope="session")
-def pong_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder of `minnow train pong`, trained to its schedule's end, exported and verified, once a session."""
-    out = tmp_path_factory.mktemp("pong") / "run"
-    command = [sys.executable, "-m", "minnow.cli.main", "train", "pong", "--budget", "20", "--out", str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}"
-    return out
+def pong_run(once: Callable[..., Path]) -> Path:
+    """The run folder of `minnow train pong`, trained to its schedule's end, exported and verified."""
+
+    def make(folder: Path) -> None:
+        command = [sys.executable, "-m", "minnow.cli.main", "train", "pong", "--budget", "20"]
+        command += ["--out", str(folder / "run")]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}"
+
+    return once("pong", make) / "run"
 
 
 @pytest.fixture(scope="session")
