@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import costly
+import numpy as np
 import pytest
-import torch
+from each import FEW, of_all
+from nets import Net
 
 import minnow.envs
 from minnow.cinfer import compile
-from minnow.export import action, export
+from minnow.export import action, format
+from minnow.export.graph import Output, Value
 from minnow.web import game
 
 HERE = Path(__file__).resolve().parent
@@ -28,6 +31,7 @@ BUILDS = {
     "clang -O3": ("clang", ["-O3"]),
     "gcc for any x86": ("gcc", ["-O2", "-march=x86-64"]),
 }
+USUAL = ("gcc -O3", "clang -O0")  # for other environments than Pong, in the ordinary run
 PLAY = """
 const fs = require("fs");
 const [wasm, policy, steps] = process.argv.slice(1);
@@ -59,50 +63,37 @@ console.log(`${words[1]}${words[0]} ${words[3]}${words[2]} ${parseInt(words[4], 
 """
 
 
-class Recurrent(torch.nn.Module):
-    """An encoder, an LSTM and heads, randomly initialised with weights large enough to make it restless."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        torch.manual_seed(inputs * 100 + outputs)
-        self.encode = torch.nn.Linear(inputs, 32)
-        self.core = torch.nn.LSTM(32, 32, batch_first=True)
-        self.policy = torch.nn.Linear(32, outputs)
-        self.value = torch.nn.Linear(32, 1)
-        with torch.no_grad():
-            for weights in self.parameters():
-                weights *= 2.0
-
-    def forward(
-        self, obs: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]
-    ) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-        x = obs.float().flatten(1) / (64.0 if obs.dtype == torch.uint8 else 1.0)
-        x = torch.tanh(self.encode(x))
-        x, state = self.core(x.unsqueeze(1), state)
-        x = x.squeeze(1)
-        return self.policy(x), self.value(x), state
-
-
-@pytest.fixture(scope="session", params=costly.names())
-def env(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
 @pytest.fixture(scope="session")
 def policy(env: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A policy for an environment, whose parameter has the scope "session": an encoder, an LSTM and heads, with weights
+    large enough to make it restless."""
     spec = minnow.envs.spec(env)
     sizes = [head.size for head in spec.head]
-    inputs = int(torch.tensor(spec.obs_shape).prod())
-    module = Recurrent(inputs, sum(sizes) or len(sizes)).eval()
-    path = tmp_path_factory.mktemp("golden") / f"{env}.minnow"
+    net = Net(tuple(spec.obs_shape), 7)
+    net.graph.values[0] = Value(tuple(spec.obs_shape), spec.obs_type)
+    if spec.obs_type == "u8":
+        net.same("cast")
+    net.op("reshape", (math.prod(spec.obs_shape),)).linear(32).same("tanh").cell("lstm", 32)
+    if spec.obs_type == "u8":
+        net.graph.tensors[0] /= 64
+    core = net.at
+    value = net.linear(1).at
+    net.at = core
+    actor = net.linear(sum(sizes) or len(sizes)).at
+    role = "logits" if any(sizes) else "mean"
+    net.graph.outputs = [Output(role, actor, role), Output("value", value, "value")]
+    net.graph.tensors = [2 * tensor for tensor in net.graph.tensors]
     if not any(sizes):
         kind: action.Action = action.Box([head.low for head in spec.head], [head.high for head in spec.head])
     else:
         kind = action.Discrete(sizes[0]) if len(sizes) == 1 else action.MultiDiscrete(sizes)
-    outputs = ("logits" if any(sizes) else "mean", "value")
-    state = (torch.zeros(1, 4, 32), torch.zeros(1, 4, 32))
-    obs = torch.zeros(4, *spec.obs_shape, dtype=torch.uint8 if spec.obs_type == "u8" else torch.float32)
-    export(module, obs, path, example_state=state, action=kind, outputs=outputs)
+    obs = np.zeros((2, 1, *spec.obs_shape), spec.obs_dtype)
+    shapes = [net.graph.values[at].shape for at in (actor, value)]
+    golden = format.Golden(
+        [obs], *([np.zeros((2, 1, *s), np.float32) for s in group] for group in (shapes, [(32,)] * 2))
+    )
+    path = tmp_path_factory.mktemp("golden") / f"{env}.minnow"
+    format.write(net.graph, path, action=kind, golden=golden)
     return path
 
 
@@ -119,7 +110,7 @@ def length(env: str, steps: int) -> int:
 @cache
 def interpreter(cc: str, *flags: str) -> Path:
     """minnow.h as one build makes it, once for all games."""
-    return compile.object(HERE / "golden_minnow.c", cc=cc, flags=flags, include=[compile.HERE])
+    return compile.object(game.HERE / "interpreter.c", cc=cc, flags=flags, include=[compile.HERE])
 
 
 def native(env: str, cc: str, flags: list[str], *args: str, steps: int = STEPS) -> str:
@@ -146,14 +137,23 @@ def cases(policy: Path) -> Iterator[tuple[str, ...]]:
     yield (str(policy),)
 
 
-def test_one_hash_everywhere(env: str, policy: Path) -> None:
+@pytest.mark.parametrize(
+    ("env", "builds"),
+    [
+        *(pytest.param(env, USUAL, id=env) for env in minnow.envs.names() if env != "pong"),
+        *(pytest.param(*case.values, tuple(BUILDS), id=f"{case.id}-all", marks=case.marks) for case in of_all("pong")),
+    ],
+    scope="session",
+)
+def test_one_hash_everywhere(env: str, policy: Path, builds: tuple[str, ...]) -> None:
     for args in cases(policy):
-        hashes = {name: native(env, cc, flags, *args) for name, (cc, flags) in BUILDS.items()}
+        hashes = {name: native(env, *BUILDS[name], *args) for name in builds}
         hashes["WebAssembly"] = wasm(env, *args)
         assert len(set(hashes.values())) == 1, json.dumps(hashes, indent=1)
         assert int(hashes["WebAssembly"].split()[2]) > 0, "no episode ended, so no reset was tried"
 
 
+@pytest.mark.parametrize("env", of_all("pong"), scope="session")
 def test_the_hash_sees_a_change(env: str, policy: Path) -> None:
     everything = [native(env, "gcc", ["-O3"], *args, steps=2000) for args in cases(policy)]
     everything.append(native(env, "gcc", ["-O3"], str(policy), steps=2001))
@@ -161,7 +161,15 @@ def test_the_hash_sees_a_change(env: str, policy: Path) -> None:
     assert len({line.split()[1] for line in everything}) == 3
 
 
-@pytest.mark.parametrize("cc", ["gcc", "clang"])
+@pytest.mark.parametrize(
+    ("env", "cc"),
+    [
+        pytest.param(*case.values, cc, id=f"{case.id}-{cc}", marks=case.marks)
+        for cc, cases in (("clang", of_all(*FEW, "pick_cube")), ("gcc", of_all()))
+        for case in cases
+    ],
+    scope="session",
+)
 def test_sanitizers_find_nothing(env: str, policy: Path, cc: str) -> None:
     for args in cases(policy):
-        assert native(env, cc, SANITIZERS, *args, steps=3000) == native(env, cc, ["-O3"], *args, steps=3000)
+        assert native(env, cc, SANITIZERS, *args, steps=3000) == native(env, "gcc", ["-O3"], *args, steps=3000)

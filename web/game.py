@@ -57,9 +57,12 @@ def wasm(env: str | Path, policy: bytes | None = None, *, whole: bool = False) -
 
 
 def shared(env: str | Path, *, flags: Sequence[str] = (), cc: str | None = None) -> Path:
-    """The same core as a library of this machine."""
+    """The same core as a library of this machine. The interpreter is compiled by itself, once for all games."""
     name = f"game-{minnow.envs.folder(env).name}"
-    return compile.shared([HERE / "game.c"], flags=list(flags), cc=cc, name=name, **options(env))
+    interpreter = compile.object(HERE / "interpreter.c", include=[CINFER], flags=["-fPIC", *flags], cc=cc)
+    made = options(env)
+    made["defines"] |= {"GAME_APART": "1"}
+    return compile.shared([HERE / "game.c", interpreter], flags=list(flags), cc=cc, name=name, **made)
 
 
 def _refusal(error: Any) -> MinnowError:
