@@ -17,6 +17,9 @@ COMPILERS = {
     "clang++": ("clang++", "-xc++", "-std=c++11"),
     "gcc plain": ("gcc", "-std=c99", "-DMINNOW_SCALAR"),
 }
+# A compiler of each language; the others run in the long form.
+SHORT = ("gcc", "clang++")
+BOTH = [*SHORT, *(pytest.param(name, marks=pytest.mark.full) for name in COMPILERS if name not in SHORT)]
 # Of windows.h and rpcndr.h; of Arduino and AVR; of math.h, complex.h, termios.h and sys/types.h; of compilers; of X11,
 # GLib, Qt and Apple; of those who write Pascal in C.
 MACROS = """
@@ -38,7 +41,7 @@ def compiled(build: str, source: Path, *flags: str | Path) -> None:
     assert done.returncode == 0 and not done.stderr, done.stderr[:3000]
 
 
-@pytest.mark.parametrize("build", COMPILERS)
+@pytest.mark.parametrize("build", BOTH)
 def test_macros_of_the_host_do_no_harm(build: str, tmp_path: Path) -> None:
     source = tmp_path / "host.c"
     words = "".join(f"#define {word} @ this is no expression @\n" for word in MACROS.split())
@@ -47,7 +50,7 @@ def test_macros_of_the_host_do_no_harm(build: str, tmp_path: Path) -> None:
     compiled(build, source, "-fsyntax-only")
 
 
-@pytest.mark.parametrize("build", COMPILERS)
+@pytest.mark.parametrize("build", BOTH)
 def test_functions_may_be_static(build: str, tmp_path: Path) -> None:
     """Without a warning, although the host calls a few of them only."""
     source, policy = tmp_path / "host.c", tmp_path / "policy.minnow"

@@ -87,9 +87,10 @@ def test_widths_around_a_block(agents: int) -> None:
         assert np.abs(fast - first).max() <= 1e-5 * np.abs(first).max()
 
 
-@pytest.mark.parametrize(
-    "command", ["gcc -std=gnu99", "gcc -std=gnu17 -march=native", "g++ -std=gnu++17 -march=native -x c++"]
-)
+LONG = ("gcc -std=gnu17 -march=native", "g++ -std=gnu++17 -march=native -x c++")  # as in test_cinfer_ops's builds
+
+
+@pytest.mark.parametrize("command", ["gcc -std=gnu99", *(pytest.param(each, marks=pytest.mark.full) for each in LONG)])
 def test_flags_of_the_host(command: str, tmp_path: Path) -> None:
     """Whatever a program is compiled with, all instruction sets of it give the bits of this library."""
     build = tmp_path / "flags.so"

@@ -499,7 +499,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return build
 
 
-@pytest.mark.parametrize("name", BUILDS)
+# Of each compiler one, of the levels the lowest, both languages, and plain C; the others run in the long form.
+SHORT = ("gcc -O0", "gcc plain", "g++ fused", "clang fused")
+
+
+@pytest.mark.parametrize(
+    "name", [*SHORT, *(pytest.param(name, marks=pytest.mark.full) for name in BUILDS if name not in SHORT)]
+)
 def test_bits_are_equal_among_builds(name: str, built: Callable[[str], Path]) -> None:
     path = built(name)
     for case in CASES:

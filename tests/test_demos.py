@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from each import few
 
 from minnow import envs, train
 from minnow.cinfer.errors import MinnowError
@@ -30,7 +31,7 @@ def record(out: Path, *options: str, env: str = "maze") -> Path:
     return out
 
 
-@pytest.mark.parametrize("name", envs.names())
+@few
 def test_an_episode_that_begins_midway(name: str) -> None:
     """It shows what its state shows, and nobody else does; sums begin there; what comes later is the environment's."""
     played = envs.Vector(name, 1, seed=7, randomize=0.2)

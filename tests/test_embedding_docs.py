@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from nets import NETS
 from sure import sure
 
+from minnow.cli.main import main
 from minnow.export import format
 from minnow.export.action import Discrete
 
@@ -39,13 +39,14 @@ def run(words: list[str], cwd: Path) -> str:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """policy.minnow and policy.h."""
     file = format.read(NETS["odd"]())
     format.write(file.graph, tmp_path / "policy.minnow", action=Discrete(1), golden=file.golden)
     export = blocks("sh")[0].splitlines()[1].split()
     assert export[:2] == ["minnow", "export"]
-    run([sys.executable, "-m", "minnow.cli.main", *export[1:]], tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(export[1:]) == 0
     return tmp_path
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -39,7 +42,8 @@ def test_deeper_search_beats_shallower() -> None:
     assert abs(played("connect4", evaluation.ScriptPlayer(0.25), params={"skill": 0.25}).score_mean) < 0.3
 
 
-def slid(row: list[int]) -> tuple[list[int], int]:
+@functools.cache
+def slid(row: tuple[int, ...]) -> tuple[list[int], int]:
     """A row of exponents slid to its start, and the points made."""
     left = [tile for tile in row if tile]
     out, points = [], 0
@@ -57,7 +61,7 @@ def moved(board: np.ndarray, way: int) -> tuple[np.ndarray, int]:
     """up, right, down, left"""
     turns = {3: 0, 0: 1, 1: 2, 2: 3}[way]
     turned = np.rot90(board, turns)
-    rows = [slid(list(map(int, row))) for row in turned]
+    rows = [slid(tuple(map(int, row))) for row in turned]
     return np.rot90(np.array([row for row, _ in rows]), -turns), sum(points for _, points in rows)
 
 
@@ -127,15 +131,21 @@ def test_2048_slides_as_the_rules_say() -> None:
     assert ends > 50
 
 
+def fours() -> Iterator[list[int]]:
+    """All that can be four in a row of the [6][7] cells."""
+    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        for y, x in itertools.product(range(6), range(7)):
+            cells = [(y + i * dy, x + i * dx) for i in range(4)]
+            if all(0 <= cy < 6 and 0 <= cx < 7 for cy, cx in cells):
+                yield [7 * cy + cx for cy, cx in cells]
+
+
+FOURS = np.array(list(fours()))
+
+
 def wins(stones: np.ndarray) -> bool:
     """Whether four of the [6, 7] stones lie in a row."""
-    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        for y in range(6):
-            for x in range(7):
-                cells = [(y + i * dy, x + i * dx) for i in range(4)]
-                if all(0 <= cy < 6 and 0 <= cx < 7 and stones[cy, cx] for cy, cx in cells):
-                    return True
-    return False
+    return bool(stones.reshape(-1)[FOURS].all(1).any())
 
 
 def threats(seen: np.ndarray, height: np.ndarray) -> None:

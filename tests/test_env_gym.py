@@ -15,6 +15,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from each import every, few, of_all
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import RecordEpisodeStatistics, RecordVideo, TimeLimit
@@ -27,17 +28,16 @@ from minnow.cinfer.errors import MinnowError
 from minnow.envs.gym import masks
 
 SAME_STEP = AutoresetMode.SAME_STEP
-each = pytest.mark.parametrize("name", envs.names())
 
 
-@each
+@every
 def test_check_env(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_env(envs.make(name), skip_render_check=True)
 
 
-@each
+@few
 def test_vector_equals_single_ones(name: str) -> None:
     """Observations, rewards, ends and all of info; from the constructor's seeds and from reset's."""
     count, options = 5, {"seed": 7, "randomize": 0.3}
@@ -65,7 +65,7 @@ def test_vector_equals_single_ones(name: str) -> None:
 
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED], ids=lambda mode: mode.name)
-@each
+@few
 def test_the_other_autoreset_modes(name: str, mode: AutoresetMode) -> None:
     """As Gymnasium's SyncVectorEnv has them: the last observation with the end, the next episode at the next step or by
     a mask, which may ask for more than those that ended, and may give seeds."""
@@ -138,7 +138,7 @@ def test_autoreset_modes_that_cannot_be() -> None:
     made.step(np.zeros(2, int))
 
 
-@each
+@few
 def test_a_seed_means_the_same_in_the_constructor_and_in_reset(name: str) -> None:
     a, b = envs.make(name, seed=21), envs.make(name)
     assert (a.reset()[0] == b.reset(seed=21)[0]).all()
@@ -162,7 +162,7 @@ def test_made_without_a_seed_no_two_are_alike() -> None:
     assert len({envs.Vector("pong", 1).hash(0) for _ in range(4)}) == 4
 
 
-@pytest.mark.parametrize("name", [name for name in envs.names() if envs.spec(name).masked])
+@pytest.mark.parametrize("name", of_all("connect4", among=[name for name in envs.names() if envs.spec(name).masked]))
 def test_masks_are_what_sample_takes(name: str) -> None:
     """A choice that is drawn under the mask is a possible one."""
     env, many, zoo = envs.make(name), envs.make(name, num_envs=3), envs.parallel(name)
@@ -205,7 +205,7 @@ MADE = {
 
 @pytest.mark.parametrize("copied", COPIES, ids=["deepcopy", "pickle"])
 @pytest.mark.parametrize("made", MADE.values(), ids=list(MADE))
-@each
+@few
 def test_a_copy_goes_on_as_the_original(name: str, made: Callable[[str], Any], copied: Callable[[Any], Any]) -> None:
     env = made(name)
     env.reset()
@@ -248,7 +248,7 @@ def test_a_pickle_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch)
         envs.Vector.__new__(envs.Vector).__setstate__(kept | {"source_hash": "0"})
 
 
-@each
+@few
 def test_stepping_a_finished_environment_is_refused(name: str) -> None:
     env = envs.make(name)
     with pytest.raises(gymnasium.error.ResetNeeded):
@@ -263,7 +263,7 @@ def test_stepping_a_finished_environment_is_refused(name: str) -> None:
         env.step(env.action_space.sample())
 
 
-@each
+@few
 def test_parameters_are_keywords(name: str) -> None:
     p = envs.spec(name).param[0]
     high: dict[str, Any] = {p.name: p.high}
@@ -288,7 +288,7 @@ def rendered(env: gymnasium.Env) -> np.ndarray:
     return picture
 
 
-@each
+@few
 def test_gymnasiums_wrappers(name: str) -> None:
     """They own `info["episode"]`, and film what `render` gives."""
     env = envs.make(name, render_mode="rgb_array")

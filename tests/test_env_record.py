@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from each import few
 from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
 
@@ -44,7 +45,7 @@ def test_shapes_land_where_they_belong() -> None:
     assert (near == [255, 0, 0]).all()
 
 
-@pytest.mark.parametrize("name", envs.names())
+@few
 def test_a_picture_of_each(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "one.png"
     assert main(["record", name, "-o", str(out), "--seconds", "2", "--width", "200", "--json"]) == 0

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from each import every, few
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
@@ -18,7 +19,6 @@ from minnow.envs.shapes import Circle, Rect, Text
 
 NAMES = envs.names()
 Vector = functools.partial(envs.Vector, agents=1)  # so that rows are environments
-each = pytest.mark.parametrize("name", NAMES)
 FIELDS = [field.name for field in fields(Buffers)]
 
 
@@ -64,7 +64,7 @@ def with_lanes(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
     return choose
 
 
-@each
+@every
 def test_equal_seeds_play_equal_games(name: str) -> None:
     once, again = (play(Vector(name, 5, seed=3, randomize=0.2), 200) for _ in range(2))
     other = play(Vector(name, 5, seed=4, randomize=0.2), 200)
@@ -74,7 +74,7 @@ def test_equal_seeds_play_equal_games(name: str) -> None:
     assert len(set(once[1])) == 5, "environments of one vector differ"
 
 
-@each
+@few
 @pytest.mark.parametrize("num_envs", [1, 5, 16, 33])
 def test_grouping_lanes_and_threads_change_nothing(name: str, num_envs: int, with_lanes: Callable) -> None:
     """In one vector, one by one, in lanes or not, by one thread or two."""
@@ -97,7 +97,7 @@ def test_grouping_lanes_and_threads_change_nothing(name: str, num_envs: int, wit
             assert alone.hash(0) == want[1][i]
 
 
-@each
+@few
 def test_several_agents_a_game(name: str) -> None:
     """All slots driven by the caller: rows are environment x agents + agent, and threads change nothing."""
     slots = envs.spec(name).slots
@@ -114,7 +114,7 @@ def test_several_agents_a_game(name: str) -> None:
             assert (alone == b.obs[i * slots + slot]).all()
 
 
-@each
+@few
 def test_a_snapshot_goes_on_as_the_game_did(name: str) -> None:
     vector = Vector(name, 3, seed=1, randomize=0.2, shaping="difference")
     b = vector.buffers()
@@ -145,7 +145,7 @@ def test_a_snapshot_goes_on_as_the_game_did(name: str) -> None:
     assert same(first, follow(elsewhere)), "a snapshot holds all that the game depends on"
 
 
-@each
+@few
 def test_no_randomization_is_bit_identical(name: str) -> None:
     plain = play(Vector(name, 4, seed=2), 200)
     zero = play(Vector(name, 4, seed=2, randomize=0.0, params={p.name: p.value for p in envs.spec(name).param}), 200)
@@ -155,7 +155,7 @@ def test_no_randomization_is_bit_identical(name: str) -> None:
     assert same(plain[0], ranged[0])
 
 
-@each
+@few
 def test_randomization_draws_what_the_table_says(name: str) -> None:
     spec, count, fraction = envs.spec(name), 400, 0.3
     vector = Vector(name, count, seed=6, randomize=fraction)
@@ -178,7 +178,7 @@ def test_randomization_draws_what_the_table_says(name: str) -> None:
             assert abs(np.median(values) - middle) < 0.1 * (high - low), p.name
 
 
-@each
+@few
 def test_ranges_hold_for_parameters_of_any_kind(name: str) -> None:
     spec = envs.spec(name)
     ranges = {p.name: (p.low, p.high) for p in spec.param}
@@ -193,7 +193,7 @@ def test_ranges_hold_for_parameters_of_any_kind(name: str) -> None:
             assert (values == np.round(values)).all()
 
 
-@each
+@few
 @pytest.mark.parametrize("end", ["low", "high"])
 def test_parameters_at_their_ends(name: str, end: str) -> None:
     spec = envs.spec(name)
@@ -203,7 +203,7 @@ def test_parameters_at_their_ends(name: str, end: str) -> None:
         assert all(np.isfinite(x).all() for x in seen), chosen
 
 
-@each
+@few
 def test_the_end_of_an_episode(name: str) -> None:
     """SAME_STEP: obs is the next episode's first, final_obs the last one's last, episode sums it up."""
     vector = Vector(name, 32, seed=5)
@@ -247,7 +247,7 @@ def test_the_end_of_an_episode(name: str) -> None:
     assert ended >= 10
 
 
-@each
+@few
 def test_shaping_adds_up(name: str) -> None:
     """Over an episode difference sums to P(last) - P(first), discounted to -P(first) (plus the last, if cut off)."""
     gamma, count = 0.97, 16
@@ -288,7 +288,7 @@ def test_shaping_adds_up(name: str) -> None:
     assert ended >= 5
 
 
-@each
+@few
 def test_events_turn_parameters(name: str) -> None:
     spec = envs.spec(name)
     vector = Vector(name, 2, seed=1, randomize=0.2)
@@ -316,7 +316,7 @@ def test_events_turn_parameters(name: str) -> None:
         assert len(hashes) > 1, gesture.name
 
 
-@each
+@few
 def test_all_slots_can_be_driven(name: str) -> None:
     spec = envs.spec(name)
     vector = Vector(name, 6, agents=spec.slots, seed=2)
@@ -326,7 +326,7 @@ def test_all_slots_can_be_driven(name: str) -> None:
     assert all(np.isfinite(x).all() for x in seen)
 
 
-@each
+@few
 def test_the_script_plays_where_no_action_is_given(name: str) -> None:
     vector = Vector(name, 4, seed=2, script_skill=1.0)
     b = replace(vector.buffers(), action=envs.ABSENT)
@@ -339,7 +339,7 @@ def test_the_script_plays_where_no_action_is_given(name: str) -> None:
     assert [vector.hash(i) for i in range(4)] != [weak.hash(i) for i in range(4)]
 
 
-@each
+@few
 def test_actions_that_do_not_exist_are_idle(name: str) -> None:
     spec = envs.spec(name)
     if spec.action_type == "box":
@@ -357,7 +357,7 @@ def test_actions_that_do_not_exist_are_idle(name: str) -> None:
     assert hashes[0] == hashes[1]
 
 
-@each
+@few
 def test_masks_and_life(name: str) -> None:
     vector = Vector(name, 3)
     b = vector.buffers()
@@ -379,7 +379,7 @@ def test_buffers_live_as_long_as_their_owner_keeps_them() -> None:
     assert [ref() for ref in gone] == [None] * 50
 
 
-@each
+@few
 def test_wrong_buffers_are_named(name: str) -> None:
     vector = Vector(name, 4)
     good = vector.buffers()
@@ -397,7 +397,7 @@ def test_wrong_buffers_are_named(name: str) -> None:
         vector.step(replace(good, reward=locked))
 
 
-@each
+@few
 def test_wrong_options_are_named(name: str) -> None:
     p = envs.spec(name).param[0]
     cases: tuple[tuple[dict[str, Any], str], ...] = (
@@ -433,7 +433,7 @@ def test_no_compiler_is_an_error_in_words(monkeypatch: pytest.MonkeyPatch, tmp_p
         envs.forget()
 
 
-@each
+@every
 def test_the_declaration_is_whole(name: str) -> None:
     spec = envs.spec(name)
     assert spec.name == name and spec.title and spec.description.endswith(".") and spec.score_name
@@ -451,7 +451,7 @@ def test_the_declaration_is_whole(name: str) -> None:
     assert len(spec.source_hash) == 64
 
 
-@each
+@every
 def test_the_picture(name: str) -> None:
     vector = Vector(name, 1, seed=3)
     b = vector.buffers()

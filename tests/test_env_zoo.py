@@ -6,22 +6,21 @@ import warnings
 
 import numpy as np
 import pytest
+from each import every, few
 from pettingzoo.test import parallel_api_test
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
 
-each = pytest.mark.parametrize("name", envs.names())
 
-
-@each
+@every
 def test_parallel_api(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         parallel_api_test(envs.parallel(name, randomize=0.2), num_cycles=1000)
 
 
-@each
+@few
 def test_it_plays_what_the_vector_plays(name: str) -> None:
     """Observations, rewards, masks, ends and sums, step for step, over several episodes."""
     env = envs.parallel(name, seed=5)
@@ -60,7 +59,7 @@ def test_it_plays_what_the_vector_plays(name: str) -> None:
                 assert list(info["outcome"].values()) == b.record[i].tolist()
 
 
-@each
+@few
 def test_a_seed_means_the_same_as_for_gymnasium(name: str) -> None:
     zoo, gym = envs.parallel(name), envs.make(name)
     assert (zoo.reset(seed=21)[0]["player_0"] == gym.reset(seed=21)[0]).all()

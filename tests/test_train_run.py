@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import itertools
 import json
 import os
 import resource
@@ -14,7 +15,7 @@ import termios
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -69,9 +70,17 @@ def equal(left: Path, right: Path) -> bool:
     return first.keys() == second.keys() and all(torch.equal(leaf, second[name]) for name, leaf in first.items())
 
 
-@pytest.mark.parametrize("core", ["mlp", "lstm", "gru", "mingru"])
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("optimizer", SWITCHED)
+# Everything with Pong; in the ordinary run other environments with the settings that carry most.
+RESUMED = [
+    *itertools.product(["pong"], get_args(Core), SWITCHED),
+    *((name, "lstm", "muon") for name in NAMES if name != "pong"),
+]
+LONG = [case for case in itertools.product(NAMES, get_args(Core), SWITCHED) if case not in RESUMED]
+
+
+@pytest.mark.parametrize(
+    ("name", "core", "optimizer"), [*RESUMED, *(pytest.param(*case, marks=pytest.mark.full) for case in LONG)]
+)
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, name, core, optimizer):
     config = small(name, core, optimizer=optimizer, **SWITCHED[optimizer])
     whole = train.train(config, out=tmp_path / "whole")

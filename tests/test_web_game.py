@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from each import few
 
-import minnow.envs
 from minnow.cinfer import load
 from minnow.cinfer.errors import MinnowError
 from minnow.cinfer.policy import messages
@@ -84,9 +84,9 @@ def tiny(other: tuple[str, Path, bytes], monkeypatch: pytest.MonkeyPatch) -> tup
     return name, policy
 
 
-@pytest.mark.parametrize("env", minnow.envs.names())
-def test_a_snapshot_is_a_fork(env: str) -> None:
-    game = Game(env, seed=4)
+@few
+def test_a_snapshot_is_a_fork(name: str) -> None:
+    game = Game(name, seed=4)
     game.drive(0, PERSON)
     game.act(0, 1.0)
     game.tick(137)
@@ -101,10 +101,10 @@ def test_a_snapshot_is_a_fork(env: str) -> None:
         game.state = saved[:-1]
 
 
-@pytest.mark.parametrize("env", minnow.envs.names())
-def test_chance_plays_what_is_possible(env: str) -> None:
+@few
+def test_chance_plays_what_is_possible(name: str) -> None:
     """By the seed alone, otherwise with another, and now and then another action."""
-    games = [Game(env, seed=seed) for seed in (4, 4, 5)]
+    games = [Game(name, seed=seed) for seed in (4, 4, 5)]
     ticks = 60 * games[0].spec.action_repeat
     seen: list[list[tuple[float, ...]]] = []
     for game in games:

@@ -38,10 +38,11 @@ def policy(pong_run: Path) -> bytes:
 
 @pytest.fixture(scope="session")
 def built(pong_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A site with the trained Pong; the other environments play their script."""
+    """A site with the trained Pong; other environments play their script."""
     out = tmp_path_factory.mktemp("site") / "site"
     nothing = tmp_path_factory.mktemp("runs")
-    site.build(out, site.demos({"pong": pong_run / "policy.minnow"}, nothing, shipped=nothing))
+    shown = ("cartpole", "pong", "snake")
+    site.build(out, site.demos({"pong": pong_run / "policy.minnow"}, nothing, shown, shipped=nothing))
     return out
 
 
@@ -735,7 +736,7 @@ def test_developing_reloads_the_page(browser: Browser, tmp_path: Path, policy: b
     """Sources as they are, unbundled; a new policy appears in the open page by itself, a bad one as words."""
     context = browser.new_context()
     try:
-        with Host(server.developing(lambda: site.demos({}, tmp_path, shipped=tmp_path), tmp_path)) as own:
+        with Host(server.developing(lambda: site.demos({}, tmp_path, ["pong"], tmp_path), tmp_path)) as own:
             page = context.new_page()
             page.goto(f"{own.address}pong.html")
             until(page, "demo.game && !demo.game.hasPolicy")
@@ -770,7 +771,7 @@ def test_stages_of_training(browser: Browser, pong_run: Path, tmp_path: Path) ->
     """The slider goes back to a policy of an earlier time, which plays on, and returns to the finished one."""
     whole, nothing = tmp_path / "pong.minnow", tmp_path / "nothing"
     assert main(["export", str(pong_run), "--stages", "2", "-o", str(whole)]) == 0
-    pong = next(each for each in site.demos({"pong": whole}, nothing, shipped=nothing) if each.env == "pong")
+    (pong,) = site.demos({"pong": whole}, nothing, ["pong"], shipped=nothing)
     site.build(tmp_path / "site", [pong])
     with Host(server.built(tmp_path / "site")) as host, contextlib.closing(browser.new_page()) as page:
         page.goto(f"{host.address}pong.html")

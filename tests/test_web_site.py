@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from each import few
 from sure import sure
 
 import minnow.envs
@@ -30,12 +31,15 @@ from minnow.web.game import wasm
 CLI = [sys.executable, "-m", "minnow.cli.main"]
 
 
+SHOWN = ("cartpole", "pong", "reach")  # of a demo four modules are compiled
+
+
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site without any policy."""
     out = tmp_path_factory.mktemp("plain") / "site"
     nothing = tmp_path_factory.mktemp("runs")
-    site.build(out, [site.Demo(env, None) for env in minnow.envs.names()])
+    site.build(out, [site.Demo(env, None) for env in SHOWN])
     assert not any(nothing.iterdir())
     return out
 
@@ -51,11 +55,11 @@ def test_every_file_is_fingerprinted_and_listed(plain: Path) -> None:
             stem = name.rsplit(".", 1)[0]
             digest = __import__("hashlib").sha256((plain / name).read_bytes()).hexdigest()
             assert stem.endswith(digest[:10])
-    assert set(manifest["demos"]) == set(minnow.envs.names())
+    assert set(manifest["demos"]) == set(SHOWN)
 
 
 def test_building_twice_gives_the_same_site(plain: Path, tmp_path: Path) -> None:
-    site.build(tmp_path / "again", [site.Demo(env, None) for env in minnow.envs.names()])
+    site.build(tmp_path / "again", [site.Demo(env, None) for env in SHOWN])
     for path in plain.rglob("*"):
         if path.is_file():
             assert (tmp_path / "again" / path.relative_to(plain)).read_bytes() == path.read_bytes()
@@ -68,11 +72,11 @@ def test_no_page_names_another_host(plain: Path) -> None:
             assert "http://" not in text and "https://" not in text, path
 
 
-@pytest.mark.parametrize("env", minnow.envs.names())
-def test_wasm_is_small_and_stands_alone(env: str) -> None:
-    module = wasm(env)
+@few
+def test_wasm_is_small_and_stands_alone(name: str) -> None:
+    module = wasm(name)
     assert compile.wasm_imports(module.read_bytes()) == []
-    limit = check.WASM_LIMIT_3D if minnow.envs.spec(env).three_d else check.WASM_LIMIT
+    limit = check.WASM_LIMIT_3D if minnow.envs.spec(name).three_d else check.WASM_LIMIT
     assert compress.compressed(module) <= limit
 
 
@@ -81,7 +85,7 @@ def test_check(plain: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     pages = {row["page"]: row for row in json.loads(done.stdout)["pages"]}
     own = {"index.html", "about.html", "lessons.html"}
-    assert set(pages) == own | {f"{env}.html" for env in minnow.envs.names()}
+    assert set(pages) == own | {f"{env}.html" for env in SHOWN}
     for row in pages.values():
         assert set(row) == {"page", "env", "gzip_bytes", "policy_gzip_bytes", "three_d", "faults"}
         assert row["faults"] == [] and 0 < row["gzip_bytes"] <= (250 * 1024 if row["three_d"] else check.PAGE_LIMIT)
@@ -94,6 +98,14 @@ def test_check(plain: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     faults = {row["page"]: " ".join(row["faults"]) for row in json.loads(done.stdout)["pages"]}
     assert "missing" in faults["pong.html"] and "not a relative link" in faults["cartpole.html"]
+
+
+@pytest.mark.full
+def test_a_site_of_all_has_no_faults(tmp_path: Path) -> None:
+    """With the policies that the repository ships."""
+    site.build(tmp_path / "site", site.demos({}, tmp_path / "none"))
+    rows = check.check(tmp_path / "site")
+    assert {*minnow.envs.names()} <= {row["env"] for row in rows} and not any(row["faults"] for row in rows)
 
 
 def _spoil(site: Path, pattern: str, change: Callable[[bytes], bytes]) -> None:
@@ -246,7 +258,7 @@ def test_types_caching_and_no_way_out(plain: Path) -> None:
 
 
 def test_developing_serves_the_sources(tmp_path: Path) -> None:
-    client = server.developing(lambda: site.demos({}, tmp_path), tmp_path).test_client()
+    client = server.developing(lambda: site.demos({}, tmp_path, ["pong"]), tmp_path).test_client()
     page = client.get("/pong.html").text
     assert 'src="player/demo.js"' in page and 'src="site/live.js"' in page
     manifest: Any = client.get("/manifest.json").json
@@ -269,7 +281,7 @@ def test_developing_sees_what_a_changed_game_declares(tmp_path: Path) -> None:
 
 def test_developing_rebuilds_when_a_policy_appears(tmp_path: Path) -> None:
     calls = []
-    shop = server.Workshop(lambda: calls.append(1) or site.demos({}, tmp_path), tmp_path)
+    shop = server.Workshop(lambda: calls.append(1) or site.demos({}, tmp_path, ["pong"]), tmp_path)
     events = shop.events()
     first = next(events)
     assert first.startswith("event: version")
