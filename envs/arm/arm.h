@@ -324,8 +324,9 @@ static void arm_take(const EnvBase *base, Arm *arm, const ArmStep *step, int lev
     }
 }
 
-/* Where the fingers are so deep in something below, joints give way along the shortest change that lifts them. */
-static void arm_lift(const EnvBase *base, Arm *arm, const float deep[ENV_LANES]) {
+/* Where the fingers are so deep in something below, joints give way along the shortest change that lifts them, and lose
+ * a share of their motion to friction. */
+static void arm_lift(const EnvBase *base, Arm *arm, const ArmStep *step, const float deep[ENV_LANES]) {
     int32_t any = 0;
     EACH_LANE(l) {
         any |= deep[l] > 0.0f;
@@ -354,18 +355,25 @@ static void arm_lift(const EnvBase *base, Arm *arm, const float deep[ENV_LANES])
     for (int i = 0; i < ARM_JOINTS; i++) {
         EACH_LANE(l) {
             float q = arm->q[i][l], v = arm->v[i][l], share = slope[i][l] / sum[l];
-            float lifted = arm_within(base, i, l, q + share * env_min(deep[l], 0.02f));
             float slowed = env_clamp(v - share * env_min(rise[l], 0.0f), -ARM_SPEED, ARM_SPEED);
+            float lost = ARM_PARAM(base, scrape)[l] * slowed;
+            float lifted = arm_within(base, i, l, q + share * env_min(deep[l], 0.02f) - step->time[l] * lost);
             arm->q[i][l] = deep[l] > 0.0f ? lifted : q;
-            arm->v[i][l] = deep[l] > 0.0f ? slowed : v;
+            arm->v[i][l] = deep[l] > 0.0f ? slowed - lost : v;
+        }
+    }
+    for (int i = 0; i < ARM_FINGERS; i++) {
+        EACH_LANE(l) {
+            arm->rub[i][l] = deep[l] > 0.0f ? 1.0f : arm->rub[i][l];
         }
     }
     arm_place(base, arm->q, arm->hand, arm->turn, 0);
 }
 
 /* The fingers' ends do not go into the table. */
-static void arm_rest(const EnvBase *base, Arm *arm) {
+static void arm_rest(const EnvBase *base, Arm *arm, const ArmStep *step) {
     float deep[ENV_LANES];
+    memset(arm->rub, 0, sizeof arm->rub);
     EACH_LANE(l) {
         float w = arm->turn[0][l], x = arm->turn[1][l], y = arm->turn[2][l], z = arm->turn[3][l];
         float ends = env_abs(2.0f * (x * z - w * y)) * ARM_FINGER_WIDE +
@@ -373,7 +381,7 @@ static void arm_rest(const EnvBase *base, Arm *arm) {
         float height = arm->hand[2][l] + ARM_TIP * (1.0f - 2.0f * (x * x + y * y)) - ends;
         deep[l] = ARM_PARAM(base, table)[l] - height;
     }
-    arm_lift(base, arm, deep);
+    arm_lift(base, arm, step, deep);
 }
 
 /* The arm goes through one part, fingers apart. */
@@ -398,7 +406,7 @@ static void arm_swing(const EnvBase *base, Arm *arm, ArmStep *step) {
         }
     }
     arm_place(base, arm->q, arm->hand, arm->turn, 0);
-    arm_rest(base, arm);
+    arm_rest(base, arm, step);
 }
 
 /* Begins an episode: near the rest position, at rest. */
@@ -412,6 +420,7 @@ static void arm_reset(State *s, EnvBase *base, Arm *arm, int lane) {
         arm->q[i][lane] = arm->target[i][lane] = q;
         arm->v[i][lane] = 0.0f;
     }
+    arm->rub[0][lane] = arm->rub[1][lane] = 0.0f;
     float hand[3][ENV_LANES], turn[4][ENV_LANES];
     arm_place(base, arm->q, hand, turn, 0);
     for (int k = 0; k < 4; k++) {
@@ -429,15 +438,19 @@ static inline int32_t arm_still(const Arm *arm, int l, float most) {
     return fastest <= most;
 }
 
-/* What sensors do to `count` numbers of each lane's observation where the parameters ask for it: noise, which is a
- * function of tick and joints, so that equal states look equal; what they always add, which the episode's parameters
- * tell; numbers that are missing. */
+/* What sensors do to `count` numbers of each lane's observation where the parameters ask for it: speeds that pressed
+ * fingers seem to have; noise, which is a function of tick and joints, so that equal states look equal; what they
+ * always add, which the episode's parameters tell; numbers that are missing. */
 static void arm_blur(const Arm *arm, const EnvBase *base, int count, float *obs, size_t stride) {
     uint32_t key[ENV_LANES];
     arm_keys(base, arm, key);
     for (int l = 0; l < ENV_LANES; l++) {
         const float noise = ARM_PARAM(base, noise)[l], bias = ARM_PARAM(base, bias)[l];
-        const float dropout = 16777216.0f * ARM_PARAM(base, dropout)[l];
+        const float dropout = 16777216.0f * ARM_PARAM(base, dropout)[l], ring = ARM_PARAM(base, ring)[l];
+        for (uint32_t i = 0; ring != 0.0f && i < ARM_FINGERS; i++) {
+            const float far = 1.0f + arm_normal(arm_mix(key[l] - 1 - i));
+            obs[(size_t)l * stride + ARM_MOVING + ARM_JOINTS + i] += arm->rub[i][l] * ring * far;
+        }
         if (noise > 0.0f || bias > 0.0f || dropout > 0.0f) {
             const uint32_t now = key[l];
             const uint32_t drawn = arm_mix(env_to_bits(bias) ^ env_to_bits(ARM_PARAM(base, stiffness)[l]));

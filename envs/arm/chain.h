@@ -24,6 +24,7 @@ typedef struct Arm {
     float q[ARM_MOVING][ENV_LANES], v[ARM_MOVING][ENV_LANES]; /* joints, then fingers */
     float target[ARM_MOVING][ENV_LANES];
     float hand[3][ENV_LANES], turn[4][ENV_LANES]; /* the hand's frame */
+    float rub[ARM_FINGERS][ENV_LANES];            /* 1: something pressed this finger in the last part */
 } Arm;
 
 /* Where the joints are, as Jacobians and inertias want it. */

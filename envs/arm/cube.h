@@ -536,7 +536,7 @@ static void cube_load(const EnvBase *base, const Cube *cube, ArmStep *step) {
 
 /* Fingers do not press a cube that lies on the table into it: joints give way where their ends are below its top, and
  * nearer to that than to a side. */
-static void cube_stop(const EnvBase *base, Arm *arm, Cube *cube) {
+static void cube_stop(const EnvBase *base, Arm *arm, Cube *cube, const ArmStep *step) {
     float deep[ENV_LANES];
     int32_t any = 0;
     EACH_LANE(l) {
@@ -571,7 +571,16 @@ static void cube_stop(const EnvBase *base, Arm *arm, Cube *cube) {
             deep[l] = stops ? env_max(deep[l], half - height) : deep[l];
         }
     }
-    arm_lift(base, arm, deep);
+    arm_lift(base, arm, step, deep);
+}
+
+/* The fingers that it presses. */
+static inline void cube_rub(Arm *arm, const Cube *cube) {
+    for (int i = 0; i < ARM_FINGERS; i++) {
+        EACH_LANE(l) {
+            arm->rub[i][l] = cube->squeeze[i][l] >= CUBE_GRASP ? 1.0f : arm->rub[i][l];
+        }
+    }
 }
 
 /* Arm, fingers and cube go through one part together. */
@@ -586,13 +595,14 @@ static inline void cube_swing(const EnvBase *base, Arm *arm, Cube *cube, ArmStep
     cube_load(base, cube, step);
     arm_swing(base, arm, step);
     if (!CUBE_IS_LONG) {
-        cube_stop(base, arm, cube);
+        cube_stop(base, arm, cube, step);
     }
     cube_begin(base, arm, cube, step, before, before_turn, &system);
     cube_drive(base, arm, step, 6, system.a, system.b);
     cube_on_table(base, cube, step, &system);
     cube_solve(&system, !cube_in_hand(base, arm, step, &system));
     cube_squeeze(base, arm, cube, step, &system);
+    cube_rub(arm, cube);
     cube_move_fingers(arm, step, system.b + 6);
     cube_move(base, cube, step, &system);
 }

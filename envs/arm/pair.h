@@ -217,6 +217,7 @@ static void pair_swing(const EnvBase *base, Arm *arm, Cube cube[2], ArmStep *ste
     for (int i = 0; i < 2; i++) {
         pair_squeeze(step, &one[i], &found, 0, &cube[i], i);
         pair_squeeze(step, &one[i], &found, 1, &cube[i], i);
+        cube_rub(arm, &cube[i]);
         memcpy(one[i].b, found.b[6 * i], 6 * sizeof *one[i].b);
         cube_move(base, &cube[i], step, &one[i]);
     }

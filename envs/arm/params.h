@@ -26,6 +26,8 @@
     P(delay, 0.0f, 0.0f, 1.0f, ENV_PHYSICS, ENV_LINEAR, "", "Share of a step in which the target is still the last.")  \
     P(rate, 20.0f, 5.0f, 50.0f, ENV_PHYSICS, ENV_LOG, "Hz", "Actions a second.")                                       \
     P(jitter, 0.0f, 0.0f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Share by which a step may be longer or shorter.")        \
+    P(scrape, 0.0f, 0.0f, 1.0f, ENV_PHYSICS, ENV_LINEAR, "", "Share of their motion that pressed fingertips lose.")    \
+    P(ring, 0.0f, -2.0f, 2.0f, ENV_PHYSICS, ENV_LINEAR, "m/s", "So much faster seem fingers that something presses.")  \
     P(start_spread, 0.02f, 0.0f, 0.2f, ENV_PHYSICS, ENV_LINEAR, "rad", "Deviation of the joints' first positions.")    \
     P(margin, 0.0f, 0.0f, 0.3f, ENV_PHYSICS, ENV_LINEAR, "rad", "Joints stop so far before their limits.")             \
     P(base_x, 0.0f, -0.05f, 0.05f, ENV_PHYSICS, ENV_LINEAR, "m", "The base stands so far ahead of its place.")         \

@@ -34,7 +34,7 @@ static void reset(State *s, int lane) {
     float spread = PARAM(cube_spread)[lane], around = PARAM(goal_spread)[lane];
     arm_reset(s, &s->base, &s->arm, lane);
     float x = env_between(s, lane, -spread, spread), y = env_between(s, lane, -spread, spread);
-    cube_reset(&s->base, &s->cube, lane, x, y, env_between(s, lane, -0.5f * ENV_PI, 1.5f * ENV_PI)); /* as there */
+    cube_reset(&s->base, &s->cube, lane, x, y, env_between(s, lane, -ENV_PI, ENV_PI));
     s->goal[0][lane] = env_between(s, lane, -around, around);
     s->goal[1][lane] = env_between(s, lane, -around, around);
     s->goal[2][lane] = s->cube.at[2][lane] + PARAM(goal_rise)[lane] * env_uniform(s, lane);
@@ -48,14 +48,16 @@ static inline float to_goal(const State *s, int l) {
 }
 
 /* 0 to 1: the hand is open wider than the cube, comes to it, closely, holds it, lifts it by a centimetre, so that it
- * does not stay pressed against the table, and brings it to the goal. What is let go is lost again. */
+ * does not stay pressed against the table, and brings it to the goal. What is let go is lost again, and what is held by
+ * its edge, as other simulators may not, does not count. */
 static inline float progress(const State *s, int l) {
     float tcp[3];
     arm_tcp(&s->arm, l, tcp);
     float away = task_length(tcp[0] - s->cube.at[0][l], tcp[1] - s->cube.at[1][l], tcp[2] - s->cube.at[2][l]);
     float come = 0.2f - 0.1f * env_tanh(5.0f * away) - 0.1f * env_tanh(25.0f * away);
     float wide = (s->arm.q[ARM_JOINTS][l] + s->arm.q[ARM_JOINTS + 1][l]) / (2.5f * PARAM(cube_size)[l]);
-    float brought = 1.0f - env_tanh(5.0f * to_goal(s, l)), held = (float)cube_held(&s->cube, l);
+    float brought = 1.0f - env_tanh(5.0f * to_goal(s, l));
+    float held = cube_held(&s->cube, l) ? env_clamp(2.2f - 100.0f * away, 0.0f, 1.0f) : 0.0f;
     float lifted = env_clamp(100.0f * (s->cube.at[2][l] - PARAM(table)[l] - PARAM(cube_size)[l]), 0.0f, 1.0f);
     return come + 0.1f * env_max(env_min(wide, 1.0f), held) + held * (0.1f + 0.1f * lifted + 0.5f * brought);
 }

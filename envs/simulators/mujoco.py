@@ -50,7 +50,7 @@ class MuJoCo(Task):
         self._apply()
         state[:9] = panda.REST
         state[:ARM] += self.value["start_spread"] * rng.standard_normal(ARM)
-        half, yaw = panda.CUBE, rng.uniform(-0.5, 1.5) * math.pi  # from where ManiSkill's quaternions begin
+        half, yaw = panda.CUBE, rng.uniform(-1, 1) * math.pi  # as ManiSkill
         state[26:29] = *rng.uniform(-0.1, 0.1, 2), half + 0.3 * rng.uniform()
         state[29:36] = *rng.uniform(-0.1, 0.1, 2), half, math.cos(yaw / 2), 0, 0, math.sin(yaw / 2)
         return self.put(state)
