@@ -59,6 +59,14 @@ class Param:
     unit: str
     doc: str
 
+    def spread(self, fraction: float) -> tuple[float, float]:
+        """The interval that `randomize = fraction` draws it from, by the rule of env_init in abi.h: nominal +- fraction
+        |nominal|, or of half its bounds' distance where the nominal is zero, within its bounds."""
+        if self.kind != "physics" or not fraction:
+            return self.value, self.value
+        half = fraction * (abs(self.value) or (self.high - self.low) / 2)
+        return max(self.value - half, self.low), min(self.value + half, self.high)
+
 
 @dataclass(frozen=True)
 class Field:

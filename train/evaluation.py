@@ -201,7 +201,55 @@ class Score:
         )
 
 
-def evaluate(
+@dataclass
+class Episodes:
+    """Whole episodes one by one. record [episodes, agents, 4]: score of an agent's last life; the sums of its returns
+    and lengths; success in any life. lives [episodes, agents]: 0 where an agent was never born."""
+
+    spec: envs.Spec
+    record: np.ndarray
+    lives: np.ndarray
+
+    def mean(self, column: int) -> np.ndarray:
+        """Of a column of `record` in each episode [episodes], over the agents that lived; NaN where none did."""
+        there = self.lives > 0
+        count = there.sum(1)
+        return np.where(count > 0, (self.record[:, :, column] * there).sum(1) / np.maximum(count, 1), np.nan)
+
+    def score(self) -> Score:
+        """Raises MinnowError where nobody lived."""
+        lived = self.lives > 0
+        if not lived.any():
+            raise MinnowError(f"{self.spec.name}: none of the {lived.size} agents that were driven was ever born.")
+        score, total, length, success = self.record[lived].mean(0).tolist()
+        means = self.mean(0)[lived.any(1)]
+        spread = 1.96 * float(means.std(ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else None
+        return Score(
+            self.spec.name,
+            len(self.record),
+            score,
+            spread,
+            total,
+            length,
+            success if self.spec.has_success else None,
+            float(self.lives.mean()) if self.spec.lives else None,
+        )
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share that was found in `count` trials (Wilson, 1927)."""
+    z = 1.96
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    width = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
+    return middle - width, middle + width
+
+
+def evaluate(player: Player | ScriptPlayer, name: str | envs.Place, episodes: int = 200, **options: Any) -> Score:
+    """The score of `played`."""
+    return played(player, name, episodes, **options).score()
+
+
+def played(
     player: Player | ScriptPlayer,
     name: str | envs.Place,
     episodes: int = 200,
@@ -209,25 +257,29 @@ def evaluate(
     seed: int = 0,
     params: dict[str, float] | None = None,
     randomize: float = 0.0,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
     threads: int = 1,
     agents: int | None = None,
-) -> Score:
+) -> Episodes:
     """Plays `episodes` whole episodes, the same ones for the same seed. name: of the environment, or its folder's path.
-    agents: the slots that the player drives, from the first one; the script plays the others. None: one, or as many as
-    the environment declares where it has no script.
+    ranges: of parameters that are drawn anew for each episode, as of `envs.Vector`. agents: the slots that the player
+    drives, from the first one; the script plays the others. None: one, or as many as the environment declares where it
+    has no script.
     Raises MinnowError for impossible arguments."""
     if episodes < 1:
         raise MinnowError(f"--episodes is {episodes}: it must be 1 or more.")
     if not 0 <= seed <= MAX_SEED:
         raise MinnowError(f"--seed is {seed}, outside 0 .. {MAX_SEED}.")
     spec = envs.spec(name)
-    skills, options = None, {}
+    skills, options = None, dict[str, Any]()
     if isinstance(player, ScriptPlayer):
         if not spec.has_script:
             raise MinnowError(f"{spec.name} has no scripted player: try --player random.")
         skills = [player.skill] + [None] * (spec.slots - 1)
     elif repeat := repeated(player):
         options["action_repeat"] = repeat
+    if ranges:
+        options["ranges"] = ranges
     agents = driven(spec) if agents is None else agents
     together = max(1, min(FOREIGN if spec.foreign else GROUP, ROWS // agents))
     if spec.foreign:
@@ -255,26 +307,10 @@ def evaluate(
                 script_skill=skills,
                 **options,
             )
-        played = _play(player, vector, seed + first)
-        records.append(played.records.reshape(-1, agents, played.records.shape[1])[:count].astype(np.float64))
-        lives.append(played.lives.reshape(-1, agents)[:count])
-    record, count = np.concatenate(records), np.concatenate(lives)
-    lived = count > 0
-    if not lived.any():
-        raise MinnowError(f"{spec.name}: none of the {count.size} agents that were driven was ever born.")
-    score, total, length, success = record[lived].mean(0).tolist()
-    means = np.array([row[:, 0][there].mean() for row, there in zip(record, lived, strict=True) if there.any()])
-    spread = 1.96 * float(means.std(ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else None
-    return Score(
-        spec.name,
-        episodes,
-        score,
-        spread,
-        total,
-        length,
-        success if spec.has_success else None,
-        float(count.mean()) if spec.lives else None,
-    )
+        found = _play(player, vector, seed + first)
+        records.append(found.records.reshape(-1, agents, found.records.shape[1])[:count].astype(np.float64))
+        lives.append(found.lives.reshape(-1, agents)[:count])
+    return Episodes(spec, np.concatenate(records), np.concatenate(lives))
 
 
 class Played:

@@ -12,7 +12,7 @@ import numpy as np
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
-from minnow.train.evaluation import EVALUATION, GROUP, Player, picked, play, repeated
+from minnow.train.evaluation import EVALUATION, GROUP, Player, picked, play, repeated, wilson
 
 ELO = 400 / math.log(10)  # points of rating for each unit of the logistic
 PRIOR = 1.0  # draws that every pair is taken to have played before, so that no rating is infinite
@@ -71,7 +71,7 @@ def judge(name: str, scores: np.ndarray) -> Match:
     wins, draws = int((scores > 0).sum()), int((scores == 0).sum())
     spread = 1.96 * float(scores.std(ddof=1)) / math.sqrt(games)
     share = (wins + draws / 2) / games
-    low, high = _wilson(share, games)
+    low, high = wilson(share, games)
     # One point in each direction stands for what an unbeaten player has not yet shown.
     centre = (share * games + 0.5) / (games + 1)
     return Match(
@@ -150,13 +150,6 @@ def _play(seats: tuple[Player, Player], name: str | Path, games: int, seed: int,
 
         parts.append(play(choose, vector).records.reshape(count, 2, -1)[:, :, 0])
     return np.concatenate(parts)
-
-
-def _wilson(share: float, games: int) -> tuple[float, float]:
-    z = 1.96
-    middle = (share + z * z / (2 * games)) / (1 + z * z / games)
-    width = z * math.sqrt(share * (1 - share) / games + z * z / (4 * games * games)) / (1 + z * z / games)
-    return middle - width, middle + width
 
 
 def _elo(share: float) -> float:

@@ -12,6 +12,7 @@ from ..spec import Param
 from .task import Task, params
 
 EXTRA = "sim"  # of pyproject.toml, which brings them
+TWINS = {"pick_cube": ("maniskill/PickCube-v1", "mujoco/pick_cube")}  # of our environments, the same task elsewhere
 
 
 @dataclass(frozen=True)

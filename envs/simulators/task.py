@@ -36,12 +36,10 @@ def params() -> tuple[Param, ...]:
 
 
 def drawn(param: Param, fraction: float, rng: np.random.Generator) -> float:
-    """A parameter's value for an episode, by the rule of env_init in abi.h: nominal +- fraction |nominal|, or of half
-    its interval where the nominal is zero, within its bounds; uniform, or in the logarithm where its scale says so."""
-    if param.kind != "physics" or not fraction:
+    """A parameter's value for an episode: uniform in its spread, or in the logarithm where its scale says so."""
+    low, high = param.spread(fraction)
+    if low == high:
         return param.value
-    half = fraction * (abs(param.value) or (param.high - param.low) / 2)
-    low, high = max(param.value - half, param.low), min(param.value + half, param.high)
     if param.scale == "log":
         return float(math.exp(rng.uniform(math.log(low), math.log(high))))
     return float(rng.uniform(low, high))
