@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import functools
 import os
 import shutil
 import signal
@@ -72,16 +71,6 @@ def sources() -> Callable[..., list[Path]]:
     names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     paths = [ROOT / name for name in sorted(names) if (ROOT / name).is_file()]
     return lambda *suffixes: [path for path in paths if not suffixes or path.name.endswith(suffixes)]
-
-
-@pytest.fixture(autouse=True)
-def one_registry() -> None:
-    """torch.onnx makes the register of its functions anew for every export, which takes more than a second; it is the
-    same each time."""
-    exporter = sys.modules.get("torch.onnx._internal.exporter._registration")
-    registry = getattr(exporter, "ONNXRegistry", None)
-    if registry and not hasattr(registry.from_torchlib, "cache_info"):
-        registry.from_torchlib = functools.cache(registry.from_torchlib)
 
 
 @pytest.fixture(scope="session")

@@ -89,9 +89,8 @@ def policy(env: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         kind = action.Discrete(sizes[0]) if len(sizes) == 1 else action.MultiDiscrete(sizes)
     obs = np.zeros((2, 1, *spec.obs_shape), spec.obs_dtype)
     shapes = [net.graph.values[at].shape for at in (actor, value)]
-    golden = format.Golden(
-        [obs], *([np.zeros((2, 1, *s), np.float32) for s in group] for group in (shapes, [(32,)] * 2))
-    )
+    outputs, states = ([np.zeros((2, 1, *s), np.float32) for s in group] for group in (shapes, [(32,)] * 2))
+    golden = format.Golden([obs], outputs, states)
     path = tmp_path_factory.mktemp("golden") / f"{env}.minnow"
     format.write(net.graph, path, action=kind, golden=golden)
     return path

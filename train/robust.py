@@ -16,7 +16,7 @@ from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.envs.spec import Param
 from minnow.train import config as configs
-from minnow.train.evaluation import Episodes, Player, played, wilson
+from minnow.train.evaluation import Episodes, Player, ScriptPlayer, played, wilson
 
 STRENGTHS = tuple(i / 10 for i in range(11))
 SUCCESS = 3  # its column of a record
@@ -124,7 +124,7 @@ class Robustness:
 class Course:
     """What is common to all measurements of a policy."""
 
-    player: Player
+    player: Player | ScriptPlayer
     place: envs.Place
     goal: Goal
     episodes: int
@@ -132,8 +132,8 @@ class Course:
     params: dict[str, float]
 
     def passed(self, **options: Any) -> np.ndarray:
-        given = {"params": self.params} | options
-        return self.goal.passed(played(self.player, self.place, self.episodes, seed=self.seed, **given))
+        given: dict[str, Any] = {"seed": self.seed, "params": self.params, **options}
+        return self.goal.passed(played(self.player, self.place, self.episodes, **given))
 
 
 def measure(course: Course, strength_alone: float | None = None, note: Note = lambda _: None) -> Robustness:
