@@ -191,7 +191,7 @@ def test_all_by_keyboard(page: Page, host: str) -> None:
             if at["closed"]:
                 page.keyboard.press("Enter")
                 opened += 1
-            if inside and at["tag"] == "BODY" or not at["left"]:
+            if (inside and at["tag"] == "BODY") or not at["left"]:
                 break
             inside |= at["tag"] != "BODY"
         return opened
