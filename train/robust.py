@@ -19,7 +19,7 @@ from minnow.train import config as configs
 from minnow.train.evaluation import Episodes, Player, ScriptPlayer, played, wilson
 
 STRENGTHS = tuple(i / 10 for i in range(11))
-SUCCESS = 3  # its column of a record
+SCORE, SUCCESS = envs.RECORD.index("score"), envs.RECORD.index("success")
 Note = Callable[[str], None]
 
 
@@ -35,7 +35,7 @@ class Goal:
         Where nobody was ever born nobody succeeded."""
         if self.least is None:
             return (episodes.mean(SUCCESS) > 0.5).astype(float)
-        return (episodes.mean(0) >= self.least).astype(float)
+        return (episodes.mean(SCORE) >= self.least).astype(float)
 
     def __str__(self) -> str:
         return "success" if self.least is None else f"{self.score_name} of {self.least:g} or more"
