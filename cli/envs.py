@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
         if chosen.json:
             print(json.dumps(spec.to_json()))
         else:
-            describe(spec)
+            describe(spec, envs.units(name))
     return 0
 
 
@@ -83,7 +83,7 @@ def action(spec: envs.Spec) -> str:
     return f"{spec.action_type}: {', '.join(heads)}"
 
 
-def describe(spec: envs.Spec) -> None:
+def describe(spec: envs.Spec, units: envs.Units) -> None:
     ticks = f"{spec.tick_rate:g} ticks a second, {spec.action_repeat} a step"
     score = f"{spec.score_name}, {spec.score_low:g} to {spec.score_high:g}"
     print(f"{spec.title} ({spec.name}): {spec.description}\n{ticks}; {spec.slots} players; score: {score}\n")
@@ -94,13 +94,15 @@ def describe(spec: envs.Spec) -> None:
     for group in spec.group:
         name = f" {group.name!r}" if len(spec.group) > 1 else ""
         whose = ", for the critic alone" * group.critic
-        seen = table(f"\nObservation{name}, {group.kind}, {extent(group)}{whose}", "field", "range")
+        seen = table(f"\nObservation{name}, {group.kind}, {extent(group)}{whose}", "field", "range", "unit")
         for field in group.fields:
-            seen.add_row(field.name, f"{field.low:g} to {field.high:g}")
+            seen.add_row(field.name, f"{field.low:g} to {field.high:g}", units.of(field.name))
         groups.append(seen)
-    done = table(f"\nAction, {spec.action_type}", "head", "choices")
+    done = table(f"\nAction, {spec.action_type}", "head", "choices", "meaning")
     for head in spec.head:
-        done.add_row(head.name, ", ".join(head.labels) or f"{head.size or f'{head.low:g} to {head.high:g}'}")
+        asked = units.asked(head.name)
+        means = f"{asked.low:g} to {asked.high:g} {asked.unit}, {asked.target}" if asked else ""
+        done.add_row(head.name, ", ".join(head.labels) or f"{head.size or f'{head.low:g} to {head.high:g}'}", means)
     keys = table("\nControls", "what", "keys", "gamepad", "touch")
     for control in spec.control:
         keys.add_row(control.label, " ".join(control.keys), " ".join(control.gamepad), control.touch)

@@ -155,7 +155,9 @@ def export_run(
         "protocol": protocol(spec.score_name, meta.get("episodes")),
         "command": meta.get("command"),
         "action_repeat": policy.config.action_repeat or None,
-        "action": [{"name": head.name, "labels": list(head.labels)} for head in spec.head],
+        "action": acts(place),
+        "control": control(place, policy.config.action_repeat),
+        "normalized": list(policy.statistics),
         "config": {key: value for key, value in meta["config"].items() if key != "path"},  # it means nothing elsewhere
     }
     return export(
@@ -165,7 +167,7 @@ def export_run(
         example_state=policy.initial_state(EXAMPLES),
         outputs=policy.outputs,
         action=action(policy.space),
-        observation=observed(spec),
+        observation=observed(spec, envs.units(place)),
         meta={key: value for key, value in described.items() if value is not None} | dict(said or {}),
         dtype=dtype,
     )
@@ -206,18 +208,46 @@ def protocol(score: str, episodes: int | None) -> str | None:
     return f"Mean {score} over {episodes} whole episodes with default parameters, the likeliest actions taken."
 
 
-def observed(spec: Any) -> Any:
+def acts(place: envs.Place) -> list[dict[str, Any]]:
+    """What the file says of each head: its name, the labels of its choices, and what its numbers ask for."""
+    from minnow import envs
+
+    told = envs.units(place)
+    rows = []
+    for head in envs.spec(place).head:
+        asked = told.asked(head.name)
+        rows.append({"name": head.name, "labels": list(head.labels)} | (vars(asked) if asked else {}))
+    return rows
+
+
+def control(place: envs.Place, repeat: int = 0) -> dict[str, Any]:
+    """What else whoever carries the policy elsewhere must know: actions a second, the observations that it takes at a
+    time (what came before it remembers itself), and the order of a quaternion's numbers. repeat: ticks between its
+    actions; 0: as the environment has it."""
+    from minnow import envs
+
+    spec, told, found = envs.spec(place), envs.units(place), dict[str, Any](history=1)
+    if not isinstance(place, envs.Foreign) or place.simulator:  # the others need not say what a second is
+        found["rate"] = spec.tick_rate / (repeat or spec.action_repeat)
+    return found | ({"quaternion": told.quaternion} if told.quaternion else {})
+
+
+def observed(spec: Any, units: Any = None) -> Any:
     """What the exporter is told of an environment's observation: the fields of its only group, or those of each that
-    the policy's file takes, by name."""
+    the policy's file takes, by name. units: of the fields, where they are known."""
     groups = [item for item in spec.group if not item.critic]
-    found = {item.name: _fields(item) for item in groups}
+    found = {item.name: _fields(item, units) for item in groups}
     return found if len(spec.group) > 1 else found[groups[0].name]
 
 
-def _fields(group: Any) -> Any:
+def _fields(group: Any, units: Any) -> Any:
     if group.kind == "present":
         return {"low": 0, "high": 1, "whole": True}
-    rows = [{"name": item.name, "low": _bound(item.low), "high": _bound(item.high)} for item in group.fields]
+    rows = []
+    for item in group.fields:
+        unit = units.of(item.name) if units else ""
+        row = {"name": item.name, "low": _bound(item.low), "high": _bound(item.high)}
+        rows.append(row | ({"unit": unit} if unit else {}))
     # Of as many entities as fields, a row for each number, so that nobody takes one for the other.
     square = group.kind == "set" and group.shape[0] == group.shape[1]
     return rows * group.shape[0] if square else rows

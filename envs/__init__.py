@@ -9,6 +9,7 @@ from minnow.cinfer.errors import MinnowError
 
 from .find import OURS, Foreign, Place, folder, folders, is_env, names, ours, place, recall, remember, settings, written
 from .spec import Group, Spec, forget, library, source, source_hash, spec
+from .units import Units, units
 from .vector import ABSENT, RECORD, Buffers, Obs, Rows, Vector
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Place",
     "Rows",
     "Spec",
+    "Units",
     "Vector",
     "folder",
     "folders",
@@ -40,6 +42,7 @@ __all__ = [
     "source",
     "source_hash",
     "spec",
+    "units",
     "written",
 ]
 

@@ -218,8 +218,8 @@ def named(fields: list[Any]) -> str:
     for i, item in enumerate(fields):
         item = item if isinstance(item, dict) else {"name": item}
         bounds = f"{item['low']:g} to {item['high']:g}" if None not in (item.get("low"), item.get("high")) else ""
-        rows.append([str(i), str(item.get("name", "")), bounds])
-    return table(["", "field", "range"], rows)
+        rows.append([str(i), str(item.get("name", "")), bounds, str(item.get("unit", ""))])
+    return table(["", "field", "range", "unit"], rows)
 
 
 def action(card: dict[str, Any]) -> str:
