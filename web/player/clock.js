@@ -49,7 +49,7 @@ export class Clock {
   }
 
   /**
-   * Begins to go: frames come from now on, ticks while it is `running`.
+   * Begins to go: frames come from now on, ticks while it is `running`, of which the first one's frame has one.
    *
    * @param {() => void} tick
    * @param {() => void} frame called once a frame, before its ticks
@@ -59,13 +59,15 @@ export class Clock {
     this.#beat = (now) => {
       const busy = this.running || now < this.#until || navigator.getGamepads?.().some(Boolean); // these tell nothing by themselves
       this.#request = busy ? requestAnimationFrame(this.#beat) : 0;
-      const gap = Math.min((now - this.#last) / 1000, LONGEST_GAP);
+      const gap = Math.min(Math.max(now - this.#last, 0) / 1000, LONGEST_GAP); // a frame may have begun before what asked for it
       this.#last = now;
       frame();
       if (this.running) this.#advance(gap, tick);
       drawn();
     };
+    this.stop();
     this.wake();
+    this.#owed = 1;
   }
 
   /** Goes on after `stop`. */

@@ -13,16 +13,14 @@
  * `pause()`, `play()`, `step()`, `reset(seed)`, `seek(tick)`; `replay()`, the bytes of a replay, and `follow(bytes, files)`.
  */
 
+import { answer } from "./answer.js";
 import { Attributes, followAddress, seed } from "./attributes.js";
 import { Canvas } from "./canvas.js";
 import { breathe, framed, idle } from "./clock.js";
-import { Controls } from "./controls.js";
-import { takeFiles } from "./drop.js";
 import { thrown } from "./errors.js";
-import { Herald, say } from "./events.js";
+import { say } from "./events.js";
+import { frames } from "./frames.js";
 import { Furniture, rooms } from "./furniture.js";
-import { gestures, known } from "./gestures.js";
-import { holds, listen } from "./keyboard.js";
 import { load } from "./loader.js";
 import { Store } from "./store.js";
 import { sheet } from "./style.js";
@@ -41,11 +39,15 @@ class MinnowDemo extends HTMLElement {
 
   /** @type {HTMLCanvasElement | null} */
   canvas = null;
+  /** @type {Canvas | null} */
+  picture = null;
+  /** @type {import("./controls.js").Controls | null} what a person's keys and pointer do; null until the game is seen */
+  hands = null;
 
   connectedCallback() {
     this.listeners?.abort(); // of a first try
     const { signal } = (this.listeners = new AbortController());
-    this.store = this.#attributes = null;
+    this.store = this.#attributes = this.hands = null;
     const [places, veil] = [rooms(), new Veil()];
     this.canvas = places.canvas;
     places.stage.append(veil.element);
@@ -110,6 +112,7 @@ class MinnowDemo extends HTMLElement {
       Object.assign(store, { onnx, own: policy });
       store.paint = (canvas) => new Canvas(canvas, spec, space && new space.Space(spec, null));
       const solid = space && new space.Space(spec, null);
+      const picture = (this.picture = new Canvas(places.canvas, spec, solid));
       const furniture = this.#build(store, solid, places, veil, signal);
       const attributes = (this.#attributes = new Attributes(this, store, furniture, own, stages));
       await breathe();
@@ -117,8 +120,13 @@ class MinnowDemo extends HTMLElement {
       attributes.offerStages();
       if (this.hasAttribute("replay")) await attributes.obey("replay");
       if (this.hasAttribute("standalone")) await followAddress(store, signal);
+      if (signal.aborted) return;
       if (!store.fault && !matchMedia("(prefers-reduced-motion: reduce)").matches) store.play();
-      await framed(); // the game is seen before what stands around it is made
+      frames(this, store, picture, furniture);
+      await framed(); // the game is seen before what answers to people, and what stands around it, is made
+      if (signal.aborted) return;
+      this.hands = answer(this, store, picture, solid, signal);
+      furniture.listen(signal);
       await attributes.obey("panels");
       say(this, "ready", { env });
       if (stage) void idle().then(() => void (signal.aborted || solid?.raise(stage, places.stage)));
@@ -129,6 +137,8 @@ class MinnowDemo extends HTMLElement {
   }
 
   /**
+   * What is told when something changes.
+   *
    * @param {Store} store
    * @param {import("./space.js").Space | null} space of an environment that lies there
    * @param {import("./furniture.js").Rooms} places
@@ -139,48 +149,18 @@ class MinnowDemo extends HTMLElement {
     const [{ spec }, { canvas, stage, demo }] = [store, places];
     demo.style.setProperty("--aspect", String(spec.view_width / spec.view_height));
     canvas.setAttribute("aria-label", `${spec.title}: ${spec.description}`);
-    const picture = (this.picture = new Canvas(canvas, spec, space));
-    space?.listen(canvas, (pointer) => !known(spec, "drag", picture.hold(pointer).target));
-    const controls = (this.hands = new Controls(spec, () => store.takeOver(store.shown)));
-    controls.watch(canvas);
-    gestures(spec, picture, (event) => store.game?.event(store.shown, event));
-
-    const furniture = new Furniture(store, places, signal);
-    const herald = new Herald(this, store);
-    let [told, drawn] = [/** @type {unknown} */ (null), -1];
+    const furniture = new Furniture(store, places);
+    let told = /** @type {unknown} */ (null);
     store.watch(() => {
       if (stage.lastChild !== veil.element) stage.append(veil.element); // it covers what was added
-      if (store.person < 0) controls.release();
+      if (store.person < 0) this.hands?.release();
       if (store.fault) veil.tell(store.fault);
       else if (store.game) veil.cover();
       if (store.fault && store.fault !== told) say(this, "fault", { env: spec.name, message: String(Reflect.get(Object(store.fault.error), "message")) });
       told = store.fault;
       for (const { settle } of furniture.shown) if (store.game) settle?.(store.game);
     });
-    store.clock.start(
-      () => {
-        store.tick();
-        if (store.game) herald.tick(store.game);
-      },
-      () => {
-        if (holds(this)) controls.poll();
-        if (store.person >= 0) store.hold(controls.action());
-      },
-      () => {
-        if (!store.game) return;
-        try {
-          if (store.clock.stirred || store.game.ticks !== drawn) picture.draw(store.game.draw(store.shown, spec.view_width / spec.view_height));
-          drawn = store.game.ticks; // frames come more often than the ticks of a slow game
-        } catch (error) {
-          if (!store.fault) store.fail(error, [["Go on", () => ((store.fault = null), store.play())]]);
-        }
-        for (const { frame } of furniture.shown) frame?.(store.game);
-        herald.frame(store.game);
-      },
-    );
     signal.addEventListener("abort", () => (store.clock.stop(), space?.stage?.renderer.dispose()));
-    listen(this, store, controls, space, signal);
-    takeFiles(this, store, demo, signal);
     return furniture;
   }
 

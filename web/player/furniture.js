@@ -42,12 +42,15 @@ export class Furniture {
   /**
    * @param {Store} store
    * @param {Rooms} rooms
-   * @param {AbortSignal} signal of the end
    */
-  constructor(store, rooms, signal) {
+  constructor(store, rooms) {
     this.store = store;
     this.rooms = rooms;
-    stirred(store.clock, rooms, signal);
+  }
+
+  /** @param {AbortSignal} signal of the end */
+  listen(signal) {
+    stirred(this.store.clock, this.rooms, signal);
   }
 
   /**
