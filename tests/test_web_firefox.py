@@ -1,4 +1,4 @@
-"""The page in Debian's Firefox, driven by puppeteer: the same functions, and bit for bit the same game as everywhere."""
+"""The page in Debian's Firefox, driven by puppeteer: it does the same, and plays bit for bit the same game."""
 
 from __future__ import annotations
 
