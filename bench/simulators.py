@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from minnow.envs.simulators.task import ARM, Task
 from minnow.train.evaluation import FilePlayer
 from minnow.web import shipped
 
+Player = Callable[[envs.Vector, envs.Buffers], None]  # writes the actions of all rows
+SCRIPT = "script"
 STEPS = 50
 ROWS = 1024  # of our environment, whose speed is measured
 HIGH = 0.03  # m: a hand that stays above moves freely
@@ -27,7 +30,7 @@ NEAR = 0.01  # m: cubes are where they should be
 @dataclass
 class Options:
     """Replays actions that were recorded in our pick_cube from the same states in simulators. Free motion: random
-    actions, the mean error of a joint after 50 steps, of hands that stay above the table. Picking: what a policy did in
+    actions, the mean error of a joint after 50 steps, of hands that stay above the table. Picking: what a player did in
     ours, in how many steps the flag of the grasp agrees, and in how many episodes the cube ends within 1 cm. Then
     counts control steps a second, of one core each."""
 
@@ -37,16 +40,25 @@ class Options:
     """Of each comparison."""
     seconds: float = 3.0
     """Of each measurement of speed."""
-    policy: Path | None = None
-    """What picks; absent: the shipped one."""
+    level: int = 0
+    """Of our arm's joints, 0 to 2."""
+    substeps: int = 5
+    """Parts in which our arm reckons a step, 1 to 20."""
+    picks: str = ""
+    """Who picks: script, or a policy's file; absent: the shipped one."""
 
 
 def measure(options: Options, say: Say) -> Measured:
     """A measurement alone."""
     if options.episodes < 1 or not options.seconds > 0:
         raise MinnowError("--episodes must be 1 or more, and --seconds above 0.")
-    free, picked = recorded(options.episodes, None), recorded(options.episodes, options.policy or _shipped())
-    fast = ours(options.seconds)
+    fidelity = {"level": float(options.level), "substeps": float(options.substeps)}
+    params = fidelity | {"near": 0.005, "still": 0.02}  # so that hardly any ends before its time
+    free = recorded(options.episodes, params, _random())
+    picked = recorded(
+        options.episodes, params, _script if options.picks == SCRIPT else _policy(options.picks, options.episodes)
+    )
+    fast = ours(options.seconds, fidelity)
     say(f"pick_cube: {fast:,.0f} control steps a second")
     rows = []
     for name in options.on:
@@ -67,11 +79,31 @@ def measure(options: Options, say: Say) -> Measured:
     return Measured(rows)
 
 
-def _shipped() -> Path:
-    path = shipped.policy("pick_cube")
+def _script(vector: envs.Vector, buffers: envs.Buffers) -> None:
+    buffers.action[:] = [vector.script(i, 0) for i in range(vector.num_envs)]
+
+
+def _random() -> Player:
+    rng = np.random.default_rng(11)
+
+    def act(_: envs.Vector, buffers: envs.Buffers) -> None:
+        buffers.action[:] = rng.uniform(-1, 1, buffers.action.shape)
+
+    return act
+
+
+def _policy(name: str, episodes: int) -> Player:
+    """A policy's file; "": the shipped one."""
+    path = Path(name) if name else shipped.policy("pick_cube")
     if path is None:
-        raise MinnowError("no policy of pick_cube is shipped: name one by --policy.")
-    return path
+        raise MinnowError("no policy of pick_cube is shipped: name one by --picks.")
+    player = FilePlayer(cinfer.load(path))
+    player.begin(episodes, 0)
+
+    def act(vector: envs.Vector, buffers: envs.Buffers) -> None:
+        buffers.action[:] = player.act(buffers.obs, None, buffers.reset, buffers.alive)
+
+    return act
 
 
 @dataclass
@@ -84,21 +116,14 @@ class Recorded:
     length: np.ndarray
 
 
-def recorded(episodes: int, policy: Path | None) -> Recorded:
-    """Episodes of a policy; of random actions where that is None."""
-    params = {"near": 0.005, "still": 0.02}  # so that hardly any ends before its time
+def recorded(episodes: int, params: dict[str, float], act: Player) -> Recorded:
+    """Episodes of a player, at parameters of our environment."""
     vector = envs.Vector("pick_cube", episodes, seed=11, params=params)
-    buffers, rng = vector.buffers(), np.random.default_rng(11)
-    player = FilePlayer(cinfer.load(policy)) if policy else None
+    buffers = vector.buffers()
     vector.reset(buffers)
-    if player is not None:
-        player.begin(episodes, 0)
     obs, action, length = [buffers.obs.copy()], [], np.full(episodes, STEPS)
     for step in range(STEPS):
-        if player is None:
-            buffers.action[:] = rng.uniform(-1, 1, buffers.action.shape)
-        else:
-            buffers.action[:] = player.act(buffers.obs, None, buffers.reset, buffers.alive)
+        act(vector, buffers)
         action.append(buffers.action.copy())
         vector.step(buffers)
         ended = buffers.terminated | buffers.truncated
@@ -146,9 +171,9 @@ def speed(task: Task, seconds: float) -> float:
     return count / (time.process_time() - begun)
 
 
-def ours(seconds: float) -> float:
+def ours(seconds: float, params: dict[str, float]) -> float:
     """Control steps a second of our own environment, on one thread, by processor's time."""
-    vector = envs.Vector("pick_cube", ROWS, seed=1, randomize=0.3)
+    vector = envs.Vector("pick_cube", ROWS, seed=1, randomize=0.3, params=params)
     buffers, rng, count = vector.buffers(), np.random.default_rng(0), 0
     vector.reset(buffers)
     actions = [rng.uniform(-1, 1, buffers.action.shape) for _ in range(16)]

@@ -166,15 +166,16 @@ def test_mujoco_moves_as_our_arm_does() -> None:
         creator("mujoco", "pickcube")()
 
 
-def evaluated(on: str, capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
-    assert verb.main([str(PICK), "--on", on, "--episodes", "2", "--json"]) == 0
+def evaluated(on: str, capsys: pytest.CaptureFixture[str], episodes: int = 2) -> dict[str, float]:
+    assert verb.main([str(PICK), "--on", on, "--episodes", str(episodes), "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
 @MUJOCO
 def test_a_policy_is_scored_in_mujoco(capsys: pytest.CaptureFixture[str]) -> None:
-    found = evaluated("mujoco/pick_cube", capsys)
-    assert found["length_mean"] == 50 and {"success_rate", AT_END} <= found.keys()
+    """Of 12 cubes, most of which stand at an angle between the fingers, 10 or more are held."""
+    found = evaluated("mujoco/pick_cube", capsys, 12)
+    assert found["length_mean"] == 50 and min(found["success_rate"], found[AT_END]) >= 10 / 12
 
 
 @MANISKILL

@@ -15,7 +15,7 @@ from . import panda
 from .task import ARM, Moment, Task
 
 RATE = 20  # steps of control a second
-PARTS = 10  # of simulation in one: 200 a second
+PARTS = 50  # of simulation in one, 1000 a second: with many more, as many cubes are held
 GRASP, ANGLE = 0.5, math.radians(85)  # N from each finger, within this of the way that it opens
 TASKS = ("pick_cube",)
 DRIVES = {  # by rows of actuators

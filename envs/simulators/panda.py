@@ -34,10 +34,13 @@ FINGERS = ("left", "right")
 
 
 def scene(steps_a_second: int) -> str:
-    """MJCF. Contacts are harder than MuJoCo's own, and fingers have an armature of 0.3 kg, which their dampers
-    outweigh: to 15 g the drive's 30 N would be 2000 m/s^2, for which contacts give way by a centimetre. The drives'
-    damping is the joints': an actuator's leaves the implicit part of a step where its force is at its limit, and a
-    light joint would take off."""
+    """MJCF. Contacts are harder than MuJoCo's own. The drives' damping is the joints': an actuator's leaves the
+    implicit part of a step where its force is at its limit, and a light joint would take off.
+
+    MuJoCo finds contact forces for the joints' inertias alone, and adds to these step * damping when it moves them
+    (github.com/google-deepmind/mujoco/issues/3443): with long steps a wrist of 0.007 kg m^2 and 100 N m s/rad seems to
+    give way to what a cube that stands at an angle presses it by, and too little force comes of it. So steps must be
+    short (PARTS in mujoco.py), and fingers have the armature of MuJoCo Menagerie's Panda, 0.1 kg."""
     names = [*(f"joint{i}" for i in range(1, len(JOINTS) + 1)), *FINGERS]
     actuators = "".join(f'<position joint="{name}" kp="1000" forcerange="-100 100"/>' for name in names)
     return f"""<mujoco model="panda">
@@ -88,7 +91,7 @@ def _hand() -> str:
     """The hand, turned by -45 degrees, and its fingers: the same plain shapes as envs/arm touches things with."""
     fingers = "".join(
         f'<body name="{side}" pos="0 0 0.0584" gravcomp="1"><joint name="{side}" type="slide" axis="0 {way} 0" '
-        'range="0 0.04" damping="100" armature="0.3"/>'
+        'range="0 0.04" damping="100" armature="0.1"/>'
         '<inertial mass="0.015" pos="0 0 0.02" diaginertia="3e-6 3e-6 1e-6"/>'
         f'<geom name="{side}" type="box" size="0.00875 0.0076 0.00925" pos="0 {way * 0.0076:g} 0.0452" '
         'rgba="0.96 0.53 0.37 1" condim="4"/>'
