@@ -278,7 +278,7 @@ static void corners(void) {
 #ifdef ENV_POOL
 enum { DRIVER_ENVS = ENV_SLOTS > 128 ? 3 : ENV_SLOTS > 4 ? 9 : 45, DRIVER_ROWS = DRIVER_ENVS * ENV_SLOTS };
 static env_action acts[DRIVER_ROWS * ENV_HEADS];
-static float numbers[3][DRIVER_ROWS], record[DRIVER_ROWS * 4];
+static float numbers[3][DRIVER_ROWS], record[DRIVER_ROWS * ENV_RECORD];
 static uint8_t flags[4][DRIVER_ROWS];
 
 /* The hash of all environments after so many random steps. */

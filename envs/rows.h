@@ -17,8 +17,9 @@
 
 /* cffi: begin */
 enum { ENV_SHAPING_NONE = 0, ENV_SHAPING_DIFFERENCE = 1, ENV_SHAPING_DISCOUNTED = 2 };
-enum { ENV_SCORE = 0, ENV_RETURN = 1, ENV_LENGTH = 2, ENV_SUCCESS = 3 }; /* columns of a record */
-enum { ENV_RECORD = 4 };                                                 /* how many there are */
+/* Columns of a record. ENV_BROKEN: 1 where the environment ended a life that could not go on, see ENV_BREAKS below. */
+enum { ENV_SCORE = 0, ENV_RETURN = 1, ENV_LENGTH = 2, ENV_SUCCESS = 3, ENV_BROKEN = 4 };
+enum { ENV_RECORD = 5 }; /* how many there are */
 
 typedef struct EnvRowsConfig {
     uint32_t num_envs, first_index;
@@ -48,7 +49,8 @@ typedef struct EnvBuffers {
     uint8_t *alive;                   /* [rows]: somebody is there to act */
     uint8_t *reset;                   /* [rows]: obs begins a life; who keeps memory for the row clears it first */
     void *final_obs[ENV_MOST_GROUPS]; /* like obs; written only where a life ended: its last observation */
-    float *record; /* [rows][4]: likewise: score, return (without shaping), length (in steps), success (at any step) */
+    float *record; /* [rows][ENV_RECORD]: likewise: score, return (without shaping), length (in steps), success (at any
+                      step), broken */
     uint8_t *over; /* [num_envs]: the environment ended in this step, and the next episode has begun */
 } EnvBuffers;
 
@@ -77,6 +79,12 @@ void env_rows_load(EnvRows *rows, uint32_t i, const void *saved);
 void env_rows_start(EnvRows *rows, const EnvBuffers *buffers, uint32_t i, const void *state, void *scratch);
 void *env_rows_block(EnvRows *rows, uint32_t i); /* its block; its lane is i % env_lanes() */
 /* cffi: end */
+
+/* Whether the episode that ended in a lane did so because it broke: numbers that are not finite, a body that is lost.
+ * An environment that can tell defines it before it includes core.h, and sets out.terminated there by itself. */
+#ifndef ENV_BREAKS
+#define ENV_BREAKS(s, lane) 0
+#endif
 
 /* The parts of a step. A block of one lane takes so little time that calls and what they forget would tell. */
 #if ENV_LANES == 1 && defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
@@ -330,6 +338,7 @@ static void env_record(const EnvRows *v, const State *s, const EnvBuffers *b, si
         record[ENV_RETURN] = sums->returns;
         record[ENV_LENGTH] = (float)sums->length;
         record[ENV_SUCCESS] = sums->success;
+        record[ENV_BROKEN] = (float)ENV_BREAKS(s, (int)lane);
     }
 }
 

@@ -64,7 +64,7 @@ class Buffers:
     reset: np.ndarray = field(default_factory=_absent)
     # like obs: written where a life ended: its last observation
     final_obs: Obs = field(default_factory=_absent)
-    # [rows, 4] f32: likewise: RECORD; return is without shaping, length in steps
+    # [rows, 5] f32: likewise: RECORD; return is without shaping, length in steps, broken 1 where the episode broke
     record: np.ndarray = field(default_factory=_absent)
     # [num_envs] bool: the environment ended in this step, and the next episode has begun
     over: np.ndarray = field(default_factory=_absent)

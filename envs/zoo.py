@@ -29,8 +29,8 @@ except ImportError:
 class ZooEnv(ParallelEnv):
     """One environment of which the caller drives all slots, or the first `agents`. options: those of Vector, and
     parameters by name. Where an agent's life ended in a step, its `info` holds `outcome` (score, return, length,
-    success), `final_obs`, and `terminated` and `truncated` as they are for that life; those that step() returns are the
-    environment's."""
+    success, broken), `final_obs`, and `terminated` and `truncated` as they are for that life; those that step() returns
+    are the environment's."""
 
     metadata = {"render_modes": [], "is_parallelizable": True}  # noqa: RUF012 (PettingZoo's name and type)
 

@@ -77,10 +77,10 @@ def test_success_counts_at_any_step_and_at_the_end() -> None:
     """Going on to the last step unless `ends`; the score is that of the last step, a return has no shaping."""
     paid, rows = played(Climb(), [0.5, 0.5, -0.5, 0, 0, 0], ("difference", 1.0))
     assert paid == pytest.approx([0.5, 1.5, -0.5, 0, 0, 0])
-    assert rows.truncated[0] and not rows.terminated[0] and rows.record[0].tolist() == [0, 1, 6, 1]
+    assert rows.truncated[0] and not rows.terminated[0] and rows.record[0].tolist() == [0, 1, 6, 1, 0]
     paid, rows = played(Climb(ends=1), [0.5, 0.5], ("discounted", 0.9))
     assert paid == pytest.approx([0.45, 1 - 0.5]) and rows.terminated[0]
-    assert rows.record[0].tolist() == [1, 1, 2, 1]
+    assert rows.record[0].tolist() == [1, 1, 2, 1, 0]
     assert played(Climb(raw=1), [0.25, 0.25])[0] == pytest.approx([0.25, 0.5])
 
 

@@ -19,6 +19,7 @@ PAIRS = (
     ("Elo", "elo", "{:+.0f}"),
     ("length", "length_mean", "{:.1f}"),
     ("episodes", "episodes", "{:,.0f}"),
+    ("broken", "broken_rate", "{:.1%}"),
     ("steps/s", "steps_per_second", "{:,.0f}"),
     ("entropy", "entropy", "{:.3f}"),
     ("KL", "kl", "{:.4f}"),

@@ -92,7 +92,7 @@ class Host:
         self.reward = empty(horizon, rows)
         self.terminated, self.truncated = (empty(horizon, rows, dtype=torch.uint8) for _ in range(2))
         self.alive, self.resets = (empty(horizon + 1, rows, dtype=torch.uint8) for _ in range(2))
-        self.record = torch.zeros(horizon, rows, 4)
+        self.record = torch.zeros(horizon, rows, len(envs.RECORD))
 
     def buffers(self, rows: slice, masked: bool, over: np.ndarray | None) -> list[envs.Buffers]:
         """Views for each step of some rows, and of `over` [T, environments]."""

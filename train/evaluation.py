@@ -24,6 +24,7 @@ EVALUATION = 1 << 63  # the bit that tells evaluation seeds from training seeds
 GROUP = 1024  # environments stepped side by side; fewer where each has many agents
 FOREIGN = 64  # likewise, of environments that are not in C
 ROWS = 4096  # of them at most, unless one environment has more
+BROKEN = envs.RECORD.index("broken")
 SEVERAL = 8  # episodes, from which a mean and its interval can be told
 FEW = 0.75  # a smaller share of rows that live, or of samples with weight, is picked out before a forward pass
 Obs = np.ndarray | dict[str, np.ndarray]  # one group's array [rows, ...], or those of several by name
@@ -187,6 +188,7 @@ class Score:
     length_mean: float
     success_rate: float | None = None  # where the task has success
     lives: float | None = None  # of an agent in an episode, where they can die
+    broken: int | None = None  # episodes that the environment gave up (rows.h, ENV_BREAKS), where there were any
 
     def to_dict(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if value is not None}
@@ -195,16 +197,17 @@ class Score:
         spread = "" if self.score_ci95 is None else f" +- {self.score_ci95:.2f} (95 %)"
         success = "" if self.success_rate is None else f", success {self.success_rate:.1%}"
         lives = "" if self.lives is None else f", lives {self.lives:.2f}"
+        broken = "" if self.broken is None else f", broken {self.broken} of {self.episodes}"
         return (
             f"{self.env}: score {self.score_mean:+.2f}{spread} over {self.episodes} episodes, "
-            f"return {self.return_mean:.2f}, length {self.length_mean:.1f}{success}{lives}"
+            f"return {self.return_mean:.2f}, length {self.length_mean:.1f}{success}{lives}{broken}"
         )
 
 
 @dataclass
 class Episodes:
-    """Whole episodes one by one. record [episodes, agents, 4]: score of an agent's last life; the sums of its returns
-    and lengths; success in any life. lives [episodes, agents]: 0 where an agent was never born."""
+    """Whole episodes one by one. record [episodes, agents, 5]: score of an agent's last life; the sums of its returns
+    and lengths; success in any life; whether any broke. lives [episodes, agents]: 0 where an agent was never born."""
 
     spec: envs.Spec
     record: np.ndarray
@@ -221,7 +224,7 @@ class Episodes:
         lived = self.lives > 0
         if not lived.any():
             raise MinnowError(f"{self.spec.name}: none of the {lived.size} agents that were driven was ever born.")
-        score, total, length, success = self.record[lived].mean(0).tolist()
+        score, total, length, success, _ = self.record[lived].mean(0).tolist()
         means = self.mean(0)[lived.any(1)]
         spread = 1.96 * float(means.std(ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else None
         return Score(
@@ -233,6 +236,7 @@ class Episodes:
             length,
             success if self.spec.has_success else None,
             float(self.lives.mean()) if self.spec.lives else None,
+            int((self.record[:, :, BROKEN] * lived).any(1).sum()) or None,
         )
 
 
@@ -314,19 +318,22 @@ def played(
 
 
 class Played:
-    """What the lives of a vector's rows come to, each environment being played to its end once. records [rows, 4]:
-    score of the last life; the sums of returns and of lengths; success in any."""
+    """What the lives of a vector's rows come to, each environment being played to its end once. records [rows, 5]:
+    score of the last life; the sums of returns and of lengths; success in any; whether any broke."""
 
     def __init__(self, vector: envs.Rows) -> None:
         self.agents = vector.agents
-        self.records, self.lives = np.zeros((vector.rows, 4), np.float32), np.zeros(vector.rows, np.int64)
+        self.records, self.lives = (
+            np.zeros((vector.rows, len(envs.RECORD)), np.float32),
+            np.zeros(vector.rows, np.int64),
+        )
         self.playing = np.ones(vector.rows, bool)
 
     def note(self, buffers: envs.Buffers) -> None:
         """After a step."""
         ended = self.playing & (buffers.terminated | buffers.truncated)
         new, held = buffers.record[ended], self.records[ended]
-        self.records[ended] = np.stack([new[:, 0], *(held + new).T[1:3], np.maximum(held, new)[:, 3]], 1)
+        self.records[ended] = np.stack([new[:, 0], *(held + new).T[1:3], *np.maximum(held, new).T[3:]], 1)
         self.lives += ended
         self.playing &= ~np.repeat(buffers.over, self.agents)
 

@@ -88,7 +88,7 @@ class TensorVector(envs.Rows):
         self.device = first.device
         self.numpy = not isinstance(_leaf(obs), Tensor)
         self.dead = torch.zeros(self.rows, dtype=torch.bool, device=self.device)
-        self.sums = torch.zeros(self.rows, 4, device=self.device)
+        self.sums = torch.zeros(self.rows, len(envs.RECORD), device=self.device)
         return seen
 
     def advance(self, action: Tensor) -> Outcome:

@@ -142,7 +142,7 @@ class PPO:
         self.learns = torch.ones(rows, dtype=torch.bool, device=device) if self.rivals is None else self.rivals.learns
         self.starts = self._starts(first_env) if config.demonstrations else None
         self.width = Width(config, self.spec, group) if train.widen > 0 else None
-        self.episodes: list[np.ndarray] = []  # records of the lives that ended since `take_episodes`: [n, 4]
+        self.episodes: list[np.ndarray] = []  # records of the lives that ended since `take_episodes`: [n, RECORD]
 
         horizon = train.horizon
         self.obs = zeros(self.policy.inputs, horizon + 1, rows, device=device)
@@ -172,7 +172,7 @@ class PPO:
         """Makes the environments and what they read and write at each step: views of the rollout's tensors."""
         horizon, rows = self.train.horizon, self.resets.shape[1]
         self.final_obs = zeros(self.policy.inputs, horizon, rows)
-        self.record = torch.zeros(horizon, rows, 4)
+        self.record = torch.zeros(horizon, rows, len(envs.RECORD))
         self.vector = self.environments(first_env, self.envs)
         self.buffers = [
             envs.Buffers(
@@ -334,7 +334,7 @@ class PPO:
         self.learned_reward.copy_(self.reward).mul_(self.train.reward_scale)
 
     def ended(self, ended: Tensor, record: Tensor) -> None:
-        """Keeps the records [T, N, 4] of lives that ended [T, N], in episodes that began ordinarily."""
+        """Keeps the records [T, N, RECORD] of lives that ended [T, N], in episodes that began ordinarily."""
         if self.starts is not None:
             ended &= self.starts.ordinary()
         if ended.any():
@@ -625,7 +625,7 @@ class PPO:
 
     def take_episodes(self) -> np.ndarray:
         """Score, return, length and success of the lives that ended since the last call, [n, 4]."""
-        taken = np.concatenate(self.episodes) if self.episodes else np.zeros((0, 4), np.float32)
+        taken = np.concatenate(self.episodes) if self.episodes else np.zeros((0, len(envs.RECORD)), np.float32)
         self.episodes = []
         return taken
 

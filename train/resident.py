@@ -20,7 +20,7 @@ class ResidentPPO(DevicePPO):
         vector = self.environments(first_env, self.envs)
         assert isinstance(vector, TensorVector)
         self.vector, self.final_obs = vector, {}
-        self.record = torch.zeros(self.train.horizon, self.envs, 4, device=self.device)
+        self.record = torch.zeros(self.train.horizon, self.envs, len(envs.RECORD), device=self.device)
         clock = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.half = Half(vector, slice(0, self.envs), [], clock, lambda: None, None)
         self.half.act = Capture(functools.partial(self._act, self.half), self.device)

@@ -391,10 +391,12 @@ def _episodes(trainer: PPO) -> dict[str, float]:
     count, *sums = trainer.group.sum_(sums).tolist()
     found = {"episodes": count}
     if count:
-        score, total, length, success = (number / count for number in sums)
+        score, total, length, success, broken = (number / count for number in sums)
         found |= {"score_mean": score, "return_mean": total, "length_mean": length}
         if trainer.spec.has_success:
             found["success_rate"] = success
+        if broken:
+            found["broken_rate"] = broken
     return found
 
 

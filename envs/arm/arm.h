@@ -37,11 +37,14 @@ static inline void arm_respond(const float k[ENV_LANES], const float d[ENV_LANES
     }
 }
 
+#define ARM_LONGEST 0.02f /* s, of a part: which contacts there are, and along which way, is said at its beginning */
+
 /* Ends of a step: how long each of its parts is, and how many there are [lanes]. Returns the most of them. */
 static int arm_parts(State *s, EnvBase *base, float time[ENV_LANES], int32_t parts[ENV_LANES]) {
     int most = 0, jitter = 0;
     EACH_LANE(l) {
-        parts[l] = (int32_t)ARM_PARAM(base, substeps)[l];
+        float rate = ARM_PARAM(base, rate)[l], least = -env_floor(-1.0f / (ARM_LONGEST * rate));
+        parts[l] = (int32_t)env_max(ARM_PARAM(base, substeps)[l], least);
         time[l] = 1.0f / (ARM_PARAM(base, rate)[l] * (float)parts[l]);
         most = parts[l] > most ? parts[l] : most;
         jitter |= ARM_PARAM(base, jitter)[l] > 0.0f;
@@ -324,6 +327,10 @@ static void arm_take(const EnvBase *base, Arm *arm, const ArmStep *step, int lev
     }
 }
 
+#define ARM_SUNK 0.05f  /* m: no finger that works is deeper in the table at a step's end */
+#define ARM_LIFT 0.02f  /* m: the most by which one change of joints, reckoned by slopes, lifts */
+enum { ARM_LIFTS = 8 }; /* the most more of them in a part */
+
 /* Where the fingers are so deep in something below, joints give way along the shortest change that lifts them, and lose
  * a share of their motion to friction. */
 static void arm_lift(const EnvBase *base, Arm *arm, const ArmStep *step, const float deep[ENV_LANES]) {
@@ -357,7 +364,7 @@ static void arm_lift(const EnvBase *base, Arm *arm, const ArmStep *step, const f
             float q = arm->q[i][l], v = arm->v[i][l], share = slope[i][l] / sum[l];
             float slowed = env_clamp(v - share * env_min(rise[l], 0.0f), -ARM_SPEED, ARM_SPEED);
             float lost = ARM_PARAM(base, scrape)[l] * slowed;
-            float lifted = arm_within(base, i, l, q + share * env_min(deep[l], 0.02f) - step->time[l] * lost);
+            float lifted = arm_within(base, i, l, q + share * env_min(deep[l], ARM_LIFT) - step->time[l] * lost);
             arm->q[i][l] = deep[l] > 0.0f ? lifted : q;
             arm->v[i][l] = deep[l] > 0.0f ? slowed - lost : v;
         }
@@ -370,18 +377,36 @@ static void arm_lift(const EnvBase *base, Arm *arm, const ArmStep *step, const f
     arm_place(base, arm->q, arm->hand, arm->turn, 0);
 }
 
+/* By how much the lower one of the fingers' ends is below the table. */
+static inline float arm_sunk(const EnvBase *base, const Arm *arm, int l) {
+    float w = arm->turn[0][l], x = arm->turn[1][l], y = arm->turn[2][l], z = arm->turn[3][l];
+    float ends = env_abs(2.0f * (x * z - w * y)) * ARM_FINGER_WIDE +
+                 env_abs(2.0f * (y * z + w * x)) * (ARM_FINGER_THICK + env_max(arm->q[7][l], arm->q[8][l]));
+    float height = arm->hand[2][l] + ARM_TIP * (1.0f - 2.0f * (x * x + y * y)) - ends;
+    return ARM_PARAM(base, table)[l] - height;
+}
+
 /* The fingers' ends do not go into the table. */
 static void arm_rest(const EnvBase *base, Arm *arm, const ArmStep *step) {
     float deep[ENV_LANES];
     memset(arm->rub, 0, sizeof arm->rub);
     EACH_LANE(l) {
-        float w = arm->turn[0][l], x = arm->turn[1][l], y = arm->turn[2][l], z = arm->turn[3][l];
-        float ends = env_abs(2.0f * (x * z - w * y)) * ARM_FINGER_WIDE +
-                     env_abs(2.0f * (y * z + w * x)) * (ARM_FINGER_THICK + env_max(arm->q[7][l], arm->q[8][l]));
-        float height = arm->hand[2][l] + ARM_TIP * (1.0f - 2.0f * (x * x + y * y)) - ends;
-        deep[l] = ARM_PARAM(base, table)[l] - height;
+        deep[l] = arm_sunk(base, arm, l);
     }
     arm_lift(base, arm, step, deep);
+    for (int again = 0; again < ARM_LIFTS; again++) { /* those that were too deep for one change */
+        int32_t any = 0;
+        EACH_LANE(l) {
+            any |= deep[l] > ARM_LIFT;
+        }
+        if (!any) {
+            return;
+        }
+        EACH_LANE(l) {
+            deep[l] = deep[l] > ARM_LIFT ? arm_sunk(base, arm, l) : 0.0f;
+        }
+        arm_lift(base, arm, step, deep);
+    }
 }
 
 /* The arm goes through one part, fingers apart. */
@@ -429,6 +454,16 @@ static void arm_reset(State *s, EnvBase *base, Arm *arm, int lane) {
     }
 }
 
+/* Whether its numbers have broken: joints that are nowhere, or fingers deeper in the table than lifting them explains.
+ */
+static inline int32_t arm_broken(const EnvBase *base, const Arm *arm, int l) {
+    float sum = 0.0f;
+    for (int i = 0; i < ARM_MOVING; i++) {
+        sum += env_abs(arm->q[i][l]) + env_abs(arm->v[i][l]);
+    }
+    return !(sum < 1e3f) | !(arm_sunk(base, arm, l) < ARM_SUNK);
+}
+
 /* Whether no joint is faster than `most`, rad/s. */
 static inline int32_t arm_still(const Arm *arm, int l, float most) {
     float fastest = 0.0f;
@@ -443,6 +478,14 @@ static inline int32_t arm_still(const Arm *arm, int l, float most) {
  * always add, which the episode's parameters tell; numbers that are missing. */
 static void arm_blur(const Arm *arm, const EnvBase *base, int count, float *obs, size_t stride) {
     uint32_t key[ENV_LANES];
+    int32_t any = 0;
+    EACH_LANE(l) {
+        any |= (ARM_PARAM(base, noise)[l] > 0.0f) | (ARM_PARAM(base, bias)[l] > 0.0f) |
+               (ARM_PARAM(base, dropout)[l] > 0.0f) | (ARM_PARAM(base, ring)[l] != 0.0f);
+    }
+    if (!any) {
+        return;
+    }
     arm_keys(base, arm, key);
     for (int l = 0; l < ENV_LANES; l++) {
         const float noise = ARM_PARAM(base, noise)[l], bias = ARM_PARAM(base, bias)[l];

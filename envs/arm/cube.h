@@ -29,6 +29,8 @@ typedef struct Cube {
 
 #define CUBE_SPEED 10.0f /* m/s, and CUBE_SPIN rad/s: nothing that works is faster */
 #define CUBE_SPIN 100.0f
+#define CUBE_REACH 0.95f   /* m from the base: fingertips get 0.89 m far along the table */
+#define CUBE_REST 0.01f    /* m/s: a slower cube will come no nearer */
 #define CUBE_GRASP 0.5f    /* N: a finger that holds is pressed by so much */
 #define CUBE_DAMPING 10.0f /* N s/m of a contact */
 #define CUBE_BOUNCE 0.2f   /* m/s: slower ones do not bounce */
@@ -521,11 +523,15 @@ static void cube_push(const EnvBase *base, const Arm *arm, Cube *cube) {
     }
 }
 
+/* Whether both fingers hold it. */
+static inline int32_t cube_held(const Cube *cube, int l) {
+    return (cube->squeeze[0][l] >= CUBE_GRASP) & (cube->squeeze[1][l] >= CUBE_GRASP);
+}
+
 /* A cube that both fingers hold is part of the hand for an arm whose joints move each other. */
 static void cube_load(const EnvBase *base, const Cube *cube, ArmStep *step) {
     EACH_LANE(l) {
-        int32_t felt = (cube->squeeze[0][l] >= CUBE_GRASP) & (cube->squeeze[1][l] >= CUBE_GRASP);
-        float mass = felt && ARM_PARAM(base, level)[l] > 0.0f ? ARM_PARAM(base, cube_mass)[l] : 0.0f;
+        float mass = cube_held(cube, l) && ARM_PARAM(base, level)[l] > 0.0f ? ARM_PARAM(base, cube_mass)[l] : 0.0f;
         step->load.mass[l] = mass;
         step->load.weight[l] = mass * ARM_PARAM(base, gravity)[l];
         for (int k = 0; k < 3; k++) {
@@ -621,17 +627,21 @@ static inline void cube_reset(const EnvBase *base, Cube *cube, int l, float x, f
     cube->squeeze[0][l] = cube->squeeze[1][l] = 0.0f;
 }
 
-/* Whether both fingers hold it. */
-static inline int32_t cube_held(const Cube *cube, int l) {
-    return (cube->squeeze[0][l] >= CUBE_GRASP) & (cube->squeeze[1][l] >= CUBE_GRASP);
-}
-
-/* Whether it has left the table, or has been pressed into it as no hand could, or numbers have broken. */
+/* Whether it has left the table, or rests where the arm does not reach, or has been pressed into the table as no hand
+ * could, or is as fast as only broken numbers are (cube_move makes a NaN its bound). */
 static inline int32_t cube_lost(const EnvBase *base, const Cube *cube, int l) {
     float x = cube->at[0][l], y = cube->at[1][l], z = cube->at[2][l] - ARM_PARAM(base, table)[l];
-    float least = 0.7f * ARM_PARAM(base, cube_size)[l];
-    int32_t there = (x > -1.0f) & (x < 1.0f) & (y > -1.0f) & (y < 1.0f) & (z > least) & (z < 2.0f);
-    return !there;
+    float half = ARM_PARAM(base, cube_size)[l], reach = CUBE_REACH + half * CUBE_LONG(base, l);
+    float ahead = x - ARM_BASE_X - ARM_PARAM(base, base_x)[l], aside = y - ARM_PARAM(base, base_y)[l];
+    float speed = 0.0f, spin = 0.0f;
+    for (int k = 0; k < 3; k++) {
+        speed = env_max(speed, env_abs(cube->v[k][l]));
+        spin = env_max(spin, env_abs(cube->spin[k][l]));
+    }
+    int32_t there = (x > -1.0f) & (x < 1.0f) & (y > -1.0f) & (y < 1.0f) & (z > 0.7f * half) & (z < 2.0f);
+    int32_t works = (speed < CUBE_SPEED) & (spin < CUBE_SPIN);
+    int32_t near = (ahead * ahead + aside * aside < reach * reach) | (speed > CUBE_REST);
+    return !(there & works & near);
 }
 
 /* How a hand that looks down must be turned to grasp it, from how it is turned: by an eighth at most. */

@@ -19,7 +19,7 @@ typedef struct TaskPlan {
 static void swing(State *s, ArmStep *step);                     /* everything goes through one part */
 static inline float progress(const State *s, int l);            /* the potential, 0 to 1 */
 static inline int32_t succeeds(const State *s, int l);          /* whether the task is done */
-static inline int32_t lost(const State *s, int l);              /* whether it no longer can be */
+static inline int32_t lost(const State *s, int l);              /* whether what it is about no longer is in reach */
 static inline void look(const State *s, int l, float *o);       /* the observation, without what sensors do */
 static inline void plan(const State *s, int l, TaskPlan *plan); /* what the script wants; begins as all 0 */
 
@@ -32,6 +32,12 @@ static inline float task_near(float distance) {
     return 1.0f - 0.5f * env_tanh(5.0f * distance) - 0.5f * env_tanh(25.0f * distance);
 }
 
+/* Whether the episode cannot go on: it ends, fails, and is counted as broken (ENV_BREAKS in rows.h). */
+static inline int32_t broken(const State *s, int l) {
+    return lost(s, l) | arm_broken(&s->base, &s->arm, l);
+}
+#define ENV_BREAKS broken
+
 static void step(State *s, EnvActions action, EnvResult out) {
     ArmStep step;
     arm_begin(s, &s->base, &s->arm, action[0], &step);
@@ -41,10 +47,10 @@ static void step(State *s, EnvActions action, EnvResult out) {
     }
     memcpy(s->arm.target, step.goal, sizeof step.goal);
     EACH_LANE(l) {
-        int32_t done = succeeds(s, l);
+        int32_t breaks = broken(s, l), done = succeeds(s, l) & !breaks;
         s->done[l] = done;
         out.reward[0][l] += (float)done + PARAM(raw)[l] * progress(s, l);
-        out.terminated[l] |= done | lost(s, l);
+        out.terminated[l] |= done | breaks;
         out.truncated[l] |= (float)(s->base.tick[l] + 1) >= PARAM(limit)[l];
     }
 }
@@ -115,7 +121,7 @@ static inline void task_drag(const EnvBase *base, float goal[3][ENV_LANES], int 
 #define ARM_TCP_FIELDS                                                                                                 \
     {"tcp_x", -2.0f, 2.0f}, {"tcp_y", -2.0f, 2.0f}, {"tcp_z", -2.0f, 2.0f}, {"tcp_qw", -1.01f, 1.01f},                 \
         {"tcp_qx", -1.01f, 1.01f}, {"tcp_qy", -1.01f, 1.01f}, {"tcp_qz", -1.01f, 1.01f}
-#define TASK_GOAL_FIELDS {"goal_x", -0.5f, 0.5f}, {"goal_y", -0.5f, 0.5f}, {"goal_z", 0.0f, 1.0f}
+#define TASK_GOAL_FIELDS {"goal_x", -0.5f, 0.5f}, {"goal_y", -0.5f, 0.5f}, {"goal_z", -0.1f, 1.0f}
 #define TASK_WAY_FIELDS(name, most)                                                                                    \
     {name "_x", -(most), most}, {name "_y", -(most), most}, {                                                          \
         name "_z", -(most), most                                                                                       \

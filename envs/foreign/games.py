@@ -101,7 +101,7 @@ class Game:
 
     def _end(self, agent: int, obs: Any, terminated: bool) -> None:
         total, length, success, last = self.sums[agent]
-        self.rows.record[agent] = (last if self.at_end else total, total, length, success)
+        self.rows.record[agent] = (last if self.at_end else total, total, length, success, 0.0)
         self.rows.terminated[agent], self.rows.truncated[agent] = terminated, not terminated
         for part, array in self.final:
             part.put(part.find(obs), array[agent])

@@ -54,12 +54,12 @@ static inline float progress(const State *s, int l) {
     float tcp[3];
     arm_tcp(&s->arm, l, tcp);
     float away = task_length(tcp[0] - s->cube.at[0][l], tcp[1] - s->cube.at[1][l], tcp[2] - s->cube.at[2][l]);
-    float come = 0.2f - 0.1f * env_tanh(5.0f * away) - 0.1f * env_tanh(25.0f * away);
     float wide = (s->arm.q[ARM_JOINTS][l] + s->arm.q[ARM_JOINTS + 1][l]) / (2.5f * PARAM(cube_size)[l]);
     float brought = 1.0f - env_tanh(5.0f * to_goal(s, l));
     float held = cube_held(&s->cube, l) ? env_clamp(2.2f - 100.0f * away, 0.0f, 1.0f) : 0.0f;
     float lifted = env_clamp(100.0f * (s->cube.at[2][l] - PARAM(table)[l] - PARAM(cube_size)[l]), 0.0f, 1.0f);
-    return come + 0.1f * env_max(env_min(wide, 1.0f), held) + held * (0.1f + 0.1f * lifted + 0.5f * brought);
+    return 0.2f * task_near(away) + 0.1f * env_max(env_min(wide, 1.0f), held) +
+           held * (0.1f + 0.1f * lifted + 0.5f * brought);
 }
 
 static void swing(State *s, ArmStep *step) {
