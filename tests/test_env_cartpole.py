@@ -62,7 +62,7 @@ def test_the_script_balances() -> None:
         vector.step(b)
         assert not b.terminated.any()
         assert b.truncated.all() == (step == 499)
-    assert (b.record == [500, 500, 500, 0]).all()
+    assert (b.record == [500, 500, 500, 0, 0]).all()
 
 
 def test_a_pole_that_has_fallen_lies_still() -> None:

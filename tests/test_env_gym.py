@@ -258,7 +258,7 @@ def test_stepping_a_finished_environment_is_refused(name: str) -> None:
     while not over:
         *_, terminated, truncated, info = env.step(env.action_space.sample())
         over = terminated or truncated
-    assert set(info["outcome"]) == {"score", "return", "length", "success"}
+    assert set(info["outcome"]) == {"score", "return", "length", "success", "broken"}
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(env.action_space.sample())
 

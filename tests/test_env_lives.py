@@ -122,7 +122,7 @@ class Account:
                     flags = (not left[slot], bool(left[slot])) if died else (bool(ended[0]), bool(cut[0]))
                     told[slot] = self.earned(slot, life, *flags)
                     told[slot].final_obs = self.obs(slot)
-                    told[slot].record = (self.of("score", slot), life.returned, life.length, life.success)
+                    told[slot].record = (self.of("score", slot), life.returned, life.length, life.success, 0)
                 del self.lives[slot]
         if self.over:
             return

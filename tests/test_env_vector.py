@@ -221,7 +221,7 @@ def test_the_end_of_an_episode(name: str) -> None:
         over = b.terminated | b.truncated
         returns, length = returns + b.reward, length + lived
         for i in np.flatnonzero(over):
-            score, total, steps, success = b.record[i]
+            score, total, steps, success, _ = b.record[i]
             spec = vector.spec
             assert spec.score_low <= score <= spec.score_high
             assert total == pytest.approx(returns[i]) and steps == length[i] and success in (0, 1)
