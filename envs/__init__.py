@@ -8,7 +8,7 @@ from typing import Any
 from minnow.cinfer.errors import MinnowError
 
 from .find import OURS, Foreign, Place, folder, folders, is_env, names, ours, place, recall, remember, settings, written
-from .spec import Group, Spec, forget, library, source, source_hash, spec
+from .spec import Group, Spec, forget, library, privileged, source, source_hash, spec
 from .units import Units, units
 from .vector import ABSENT, RECORD, Buffers, Obs, Rows, Vector
 
@@ -35,6 +35,7 @@ __all__ = [
     "ours",
     "parallel",
     "place",
+    "privileged",
     "recall",
     "remember",
     "rows",

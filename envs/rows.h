@@ -52,6 +52,8 @@ typedef struct EnvBuffers {
     float *record; /* [rows][ENV_RECORD]: likewise: score, return (without shaping), length (in steps), success (at any
                       step), broken */
     uint8_t *over; /* [num_envs]: the environment ended in this step, and the next episode has begun */
+    float *drawn, *final_drawn; /* [rows][params], as obs and final_obs are: where in the interval of its draw each
+                                   parameter of the episode lies, -1 to 1; 0: it is not drawn */
 } EnvBuffers;
 
 /* Rows need env_rows_size(config) bytes, aligned to 64, and each call's scratch env_rows_scratch_size() bytes, aligned
@@ -231,6 +233,15 @@ static inline void env_present(const State *s, uint32_t lane, uint8_t *restrict 
     }
 }
 
+/* Of a lane: its parameters within the intervals that they were drawn from, [params]. */
+static void env_tell_drawn(const State *s, uint32_t lane, float *to) {
+    const EnvBase *base = (const EnvBase *)s;
+    for (int i = 0; i < ENV_PARAM_COUNT; i++) {
+        float low = base->lowest[i][lane], wide = base->highest[i][lane] - low;
+        to[i] = wide > 0.0f ? env_clamp(2.0f * (base->param[i][lane] - low) / wide - 1.0f, -1.0f, 1.0f) : 0.0f;
+    }
+}
+
 /* any: whether a life may have begun since the rows were shown before. */
 ENV_PART void env_show(const EnvRows *v, const EnvBuffers *b, size_t block, int any, void *scratch) {
     const State *s = env_block_at(v, block);
@@ -248,6 +259,9 @@ ENV_PART void env_show(const EnvRows *v, const EnvBuffers *b, size_t block, int 
                 env_look(s, l, (int)a, g, obs + l * agents * size, scratch);
             }
         }
+    }
+    for (uint32_t i = 0; b->drawn && i < seen * agents; i++) {
+        env_tell_drawn(s, i / agents, b->drawn + (first + i) * ENV_PARAM_COUNT);
     }
     for (uint32_t a = 0; a < agents; a++) {
         for (uint32_t l = 0; env.mask && b->mask && l < seen; l++) {
@@ -330,6 +344,9 @@ static void env_record(const EnvRows *v, const State *s, const EnvBuffers *b, si
         if (b->final_obs[g]) {
             env_look(s, lane, (int)a, g, (char *)b->final_obs[g] + row * env_group_bytes(g), scratch);
         }
+    }
+    if (b->final_drawn) {
+        env_tell_drawn(s, lane, b->final_drawn + row * ENV_PARAM_COUNT);
     }
     if (b->record) {
         const EnvRow *sums = &v->row[row];

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from minnow.cinfer.errors import MinnowError, unknown
 from .find import OURS, Foreign, Place, folder, place
 
 SHARED = ("abi.h", "env.h", "core.h", "random.h", "mathf.h", "draw.h")  # what every game depends on
+DRAWN, MOST_GROUPS = "drawn", 8  # see `privileged`; ENV_MOST_GROUPS
 FLAGS = ["-pthread", "-fno-trapping-math"]  # the latter changes no result, but lets gcc turn choices into SIMD
 DECLARED = ("abi.h", "rows.h", "pool.h")  # what Python calls
 
@@ -271,6 +272,17 @@ def outdated(text: str) -> list[str]:
     """What is to be changed in an environment's C file that was written for Minnow 0.1."""
     bare = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL)
     return [advice for pattern, advice in FIRST_EDITION.items() if re.search(pattern, bare)]
+
+
+def privileged(found: Spec) -> Spec:
+    """The same with one more group, for the critic alone: DRAWN, where in the interval of its draw each parameter of
+    the episode lies, -1 to 1, or 0 where it is not drawn. Raises MinnowError for an environment that is not in C."""
+    if found.foreign:
+        raise MinnowError(f"train.privileged is for environments in C: {found.name} does not tell what it drew.")
+    if len(found.group) >= MOST_GROUPS:
+        raise MinnowError(f"{found.name} observes {len(found.group)} groups: train.privileged needs room for one more.")
+    fields = tuple(Field(param.name, -1.0, 1.0) for param in found.param)
+    return replace(found, group=(*found.group, Group(DRAWN, "f32", "fields", (len(fields),), True, fields)))
 
 
 @functools.cache

@@ -16,7 +16,8 @@ from minnow.cinfer.errors import MinnowError, unknown
 
 from .find import folder, remember
 from .shapes import Shape, decode
-from .spec import Spec, enumeration, ffi, library, spec
+from .spec import DRAWN, Spec, enumeration, ffi, library, spec
+from .spec import privileged as told
 
 SHAPING = enumeration("SHAPING_NONE", "SHAPING_")
 RECORD = enumeration("SCORE")  # the columns of Buffers.record
@@ -155,7 +156,8 @@ class Vector(Rows):
     1], the fraction by which physics parameters spread at each reset; ranges: {parameter: (low, high)} in place of
     that. action_repeat: ticks a step (None: the environment's). shaping: what is added to rewards of the progress
     measure P: "none", "difference" P(s') - P(s), "discounted" gamma P(s') - P(s). script_skill: of the slots the
-    script plays, in [0, 1], or one for each slot (None: the parameter `skill`). Call `reset` before `step`.
+    script plays, in [0, 1], or one for each slot (None: the parameter `skill`). privileged: observe what was drawn, too
+    (`envs.privileged`). Call `reset` before `step`.
 
     A vector can be copied (`copy.deepcopy`) and pickled: the copy goes on from the same states as the vector would.
 
@@ -177,6 +179,7 @@ class Vector(Rows):
         gamma: float = 1.0,
         script_skill: float | Sequence[float | None] | None = None,
         params: Mapping[str, float] | None = None,
+        privileged: bool = False,
     ) -> None:
         seed = secrets.randbits(64) if seed is None else seed
         place = folder(name)
@@ -194,8 +197,9 @@ class Vector(Rows):
             "gamma": gamma,
             "script_skill": script_skill,
             "params": dict(params or {}),
+            "privileged": privileged,
         }
-        self.spec: Spec = spec(place)
+        self.spec: Spec = told(spec(place)) if privileged else spec(place)
         self.lib, self._ffi = library(place), ffi()
         name = place.name
         self.agents = self.spec.agents if agents is None else agents
@@ -282,7 +286,10 @@ class Vector(Rows):
                 address = self._address(
                     name if len(arrays) == 1 else f"{name}[{group.name!r}]", array, shape, group.dtype
                 )
-                getattr(view, name)[i] = self._ffi.cast("void *", address)
+                if group.name == DRAWN and group.critic:
+                    setattr(view, name.replace("obs", DRAWN), self._ffi.cast("float *", address))
+                else:
+                    getattr(view, name)[i] = self._ffi.cast("void *", address)
         self._bound[buffers] = view
         return view
 

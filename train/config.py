@@ -114,6 +114,8 @@ class TrainConfig:
     widen: float = 0.0
     """Randomization begins at none, and grows by a twentieth of `randomize` whenever such a share of 256 episodes or
     more succeeded; 0: it is all there from the beginning."""
+    privileged: bool = False
+    """Give the critic, and it alone, what randomization drew: where in its interval each parameter lies."""
     shaping: Shaping = "none"
     """How the environment's potential is added to the reward."""
     checkpoints: int = 4

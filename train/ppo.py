@@ -107,6 +107,8 @@ class PPO:
         train = config.train
         self.config, self.train, self.group, self.device = config, train, group, device
         self.spec = envs.spec(config.place)
+        if train.privileged:
+            self.spec = envs.privileged(self.spec)
         self.gamma = config.discount
         self.envs, first_env = group.share(train.envs)  # of this process
         self.sides = sides(config)
@@ -212,6 +214,7 @@ class PPO:
             shaping=train.shaping,
             gamma=self.gamma,
             params=self.config.env,
+            **({"privileged": True} if train.privileged else {}),
             **({"action_repeat": repeat} if (repeat := self.config.policy.action_repeat) else {}),
         )
 
