@@ -138,9 +138,24 @@ def test_success_is_its_condition(
     assert ends > 8
 
 
-@pytest.mark.parametrize(("name", "least"), [("push_cube", 0.97), ("stack_cube", 0.5), ("lift_peg", 0.85)])
+@pytest.mark.parametrize(("name", "least"), [("push_cube", 0.97), ("stack_cube", 0.8), ("lift_peg", 0.85)])
 def test_the_script_knows_how(name: str, least: float) -> None:
     assert sure(evaluation.evaluate(evaluation.ScriptPlayer(), name, 100).success_rate) >= least
+
+
+def test_a_cube_that_is_grasped_stays_level() -> None:
+    """Fingers do not go into it where the hand moves sideways, nor does it stick to the table where it is lifted: both
+    had tilted three of four."""
+    vector, b = begun("stack_cube", 64)
+    lifted = np.zeros(64, bool)
+    tilted = np.zeros(64, bool)
+    for _ in range(26):
+        b.action[:] = [vector.script(i, 0, 1.0) for i in range(64)]
+        vector.step(b)
+        red = seen("stack_cube", b.obs)["red"]
+        lifted |= red[:, 2] > 2 * HALF
+        tilted |= matrices(red[:, 3:])[:, 2, 2] < np.cos(np.radians(15))
+    assert lifted.sum() > 40 and tilted.sum() <= 6
 
 
 @pytest.mark.parametrize("name", NAMES)

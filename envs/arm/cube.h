@@ -40,6 +40,8 @@ typedef struct CubeSystem {
     float a[8][ARM_MOST_UNKNOWNS][ENV_LANES], b[8][ENV_LANES];
     float axes[3][3][ENV_LANES];                     /* rows: the world's x, y, z in the cube's axes */
     float v[3][ENV_LANES], w[3][ENV_LANES];          /* at the beginning */
+    float by_v[3][ENV_LANES], by_w[3][ENV_LANES];    /* by which it is said what touches, and how it slides */
+    float fall[ENV_LANES];                           /* m/s: which gravity will add to those */
     float hand[3][3][ENV_LANES], from[3][ENV_LANES]; /* columns: the hand's axes; from the cube to the hand */
     float hand_v[3][ENV_LANES], hand_w[3][ENV_LANES];
 } CubeSystem;
@@ -123,6 +125,8 @@ static void cube_begin(const EnvBase *base, const Arm *arm, Cube *cube, const Ar
     cube_inwards(system->axes, world[2], system->hand_w);
     cube_inwards(system->axes, cube->v, system->v);
     cube_inwards(system->axes, world[3], system->w);
+    memcpy(system->by_v, system->v, sizeof system->v);
+    memcpy(system->by_w, system->w, sizeof system->w);
     for (int i = 0; i < 3; i++) {
         for (int k = 0; k < 3; k++) {
             EACH_LANE(l) {
@@ -137,7 +141,7 @@ static void cube_begin(const EnvBase *base, const Arm *arm, Cube *cube, const Ar
         if (CUBE_IS_LONG) {
             wide = mass * (1.0f / 3.0f) * (1.0f + CUBE_LONG(base, l) * CUBE_LONG(base, l));
         }
-        float pull = ARM_PARAM(base, gravity)[l] * step->time[l];
+        float pull = system->fall[l] = ARM_PARAM(base, gravity)[l] * step->time[l];
         float cx = ARM_PARAM(base, centre_x)[l], cy = ARM_PARAM(base, centre_y)[l], cz = ARM_PARAM(base, centre_z)[l];
         float vx = system->v[0][l] - pull * system->axes[2][0][l], wx = system->w[0][l];
         float vy = system->v[1][l] - pull * system->axes[2][1][l], wy = system->w[1][l];
@@ -185,8 +189,8 @@ ARM_APART static void cube_on_table(const EnvBase *restrict base, const Cube *re
                                     const ArmStep *restrict step, CubeSystem *restrict s) {
     float reach[ENV_LANES]; /* m: a corner that is higher than that does not touch in this part */
     EACH_LANE(l) {
-        float v = env_abs(s->v[0][l]) + env_abs(s->v[1][l]) + env_abs(s->v[2][l]), t = step->time[l];
-        float w = env_abs(s->w[0][l]) + env_abs(s->w[1][l]) + env_abs(s->w[2][l]);
+        float v = env_abs(s->by_v[0][l]) + env_abs(s->by_v[1][l]) + env_abs(s->by_v[2][l]), t = step->time[l];
+        float w = env_abs(s->by_w[0][l]) + env_abs(s->by_w[1][l]) + env_abs(s->by_w[2][l]);
         reach[l] = 1.001f * t * (v + 2.0f * CUBE_LONG(base, l) * w + t * ARM_PARAM(base, gravity)[l]);
     }
     for (int corner = 0; corner < 8; corner++) {
@@ -206,11 +210,11 @@ ARM_APART static void cube_on_table(const EnvBase *restrict base, const Cube *re
             float n0 = s->axes[2][0][l], n1 = s->axes[2][1][l], n2 = s->axes[2][2][l];
             float m0 = y * n2 - z * n1, m1 = z * n0 - x * n2, m2 = x * n1 - y * n0; /* the normal's moment */
             float gap = cube->at[2][l] - ARM_PARAM(base, table)[l] + half * (x * n0 + y * n1 + z * n2);
-            float v0 = s->v[0][l] + (s->w[1][l] * z - s->w[2][l] * y);
-            float v1 = s->v[1][l] + (s->w[2][l] * x - s->w[0][l] * z);
-            float v2 = s->v[2][l] + (s->w[0][l] * y - s->w[1][l] * x);
+            float v0 = s->by_v[0][l] + (s->by_w[1][l] * z - s->by_w[2][l] * y);
+            float v1 = s->by_v[1][l] + (s->by_w[2][l] * x - s->by_w[0][l] * z);
+            float v2 = s->by_v[2][l] + (s->by_w[0][l] * y - s->by_w[1][l] * x);
             float vn = v0 * n0 + v1 * n1 + v2 * n2, slide = env_sqrt(v0 * v0 + v1 * v1 + v2 * v2 - vn * vn);
-            float falls = vn - t * ARM_PARAM(base, gravity)[l], touches = t * (float)(gap + t * falls < 0.0f);
+            float touches = t * (float)(gap + t * (vn - s->fall[l]) < 0.0f);
             float mu = 0.5f * (ARM_PARAM(base, table_friction)[l] + ARM_PARAM(base, cube_friction)[l]);
             float ct = touches * mu * k * env_max(-gap, 0.0f) / (slide + ARM_PARAM(base, creep)[l]);
             float cn = touches * (t * k + CUBE_DAMPING);
@@ -303,9 +307,12 @@ ARM_APART static void cube_press(const EnvBase *restrict base, const float *rest
         float n0 = -touch->side[0][l] * __builtin_copysignf(1.0f, x);
         float n1 = -touch->side[1][l] * __builtin_copysignf(1.0f, y);
         float n2 = -touch->side[2][l] * __builtin_copysignf(1.0f, z);
-        float v0 = s->v[0][l] + (s->w[1][l] * z - s->w[2][l] * y) - touch->speed[0][l] + touch->along[0][l] * open[l];
-        float v1 = s->v[1][l] + (s->w[2][l] * x - s->w[0][l] * z) - touch->speed[1][l] + touch->along[1][l] * open[l];
-        float v2 = s->v[2][l] + (s->w[0][l] * y - s->w[1][l] * x) - touch->speed[2][l] + touch->along[2][l] * open[l];
+        float v0 =
+            s->by_v[0][l] + (s->by_w[1][l] * z - s->by_w[2][l] * y) - touch->speed[0][l] + touch->along[0][l] * open[l];
+        float v1 =
+            s->by_v[1][l] + (s->by_w[2][l] * x - s->by_w[0][l] * z) - touch->speed[1][l] + touch->along[1][l] * open[l];
+        float v2 =
+            s->by_v[2][l] + (s->by_w[0][l] * y - s->by_w[1][l] * x) - touch->speed[2][l] + touch->along[2][l] * open[l];
         float vn = v0 * n0 + v1 * n1 + v2 * n2, slide = env_sqrt(v0 * v0 + v1 * v1 + v2 * v2 - vn * vn);
         float touches = t * (float)(gap + t * vn < 0.0f);
         float mu = 0.5f * (friction[l] + ARM_PARAM(base, cube_friction)[l]);
@@ -374,7 +381,7 @@ static int32_t cube_near(const EnvBase *base, const Arm *arm, const ArmStep *ste
         float far = 0.0f, speed = env_max(env_abs(arm->v[ARM_JOINTS][l]), env_abs(arm->v[ARM_JOINTS + 1][l]));
         for (int k = 0; k < 3; k++) {
             far += s->from[k][l] * s->from[k][l];
-            speed += env_abs(s->v[k][l]) + 8.0f * env_abs(s->w[k][l]); /* of a point at that distance */
+            speed += env_abs(s->by_v[k][l]) + 8.0f * env_abs(s->by_w[k][l]); /* of a point at that distance */
             speed += env_abs(s->hand_v[k][l]) + 0.125f * env_abs(s->hand_w[k][l]);
         }
         any |= env_sqrt(far) - 0.13f <
@@ -383,24 +390,28 @@ static int32_t cube_near(const EnvBase *base, const Arm *arm, const ArmStep *ste
     return any;
 }
 
-/* Whether a point can touch in this part, in any lane: what is further away than it can come contributes nothing. */
+/* Whether a point can touch in this part, in any lane, and which lanes, added to `touched`: what is further away than
+ * it can come contributes nothing. */
 static inline int32_t cube_meets(const EnvBase *base, const float open[ENV_LANES], const ArmStep *step,
-                                 const CubeSystem *s, const CubeTouch *touch) {
+                                 const CubeSystem *s, const CubeTouch *touch, int32_t touched[ENV_LANES]) {
     int32_t any = 0;
     EACH_LANE(l) {
         float lever = CUBE_LONG(base, l) + env_max(touch->gap[l], 0.0f) / ARM_PARAM(base, cube_size)[l];
-        float v = env_abs(s->v[0][l]) + env_abs(s->v[1][l]) + env_abs(s->v[2][l]) + env_abs(open[l]);
-        float w = env_abs(s->w[0][l]) + env_abs(s->w[1][l]) + env_abs(s->w[2][l]);
+        float v = env_abs(s->by_v[0][l]) + env_abs(s->by_v[1][l]) + env_abs(s->by_v[2][l]) + env_abs(open[l]);
+        float w = env_abs(s->by_w[0][l]) + env_abs(s->by_w[1][l]) + env_abs(s->by_w[2][l]);
         float hand = env_abs(touch->speed[0][l]) + env_abs(touch->speed[1][l]) + env_abs(touch->speed[2][l]);
-        any |= !(touch->gap[l] >= 1.001f * step->time[l] * (v + lever * w + hand));
+        const int32_t meets = !(touch->gap[l] >= 1.001f * step->time[l] * (v + lever * w + hand));
+        touched[l] |= meets;
+        any |= meets;
     }
     return any;
 }
 
-/* Fingers and palm. Returns whether any of their points may touch. */
-static int32_t cube_in_hand(const EnvBase *base, const Arm *arm, const ArmStep *step, CubeSystem *s) {
+/* Fingers and palm. Returns whether any of their points may touch, and adds to `touched` in which lanes. */
+static int32_t cube_in_hand(const EnvBase *base, const Arm *arm, const ArmStep *step, CubeSystem *s,
+                            int32_t touched[ENV_LANES]) {
     CubeTouch touch;
-    int32_t touched = 0;
+    int32_t any = 0;
     if (!cube_near(base, arm, step, s)) {
         return 0;
     }
@@ -408,10 +419,10 @@ static int32_t cube_in_hand(const EnvBase *base, const Arm *arm, const ArmStep *
         const int finger = cube_point[i].side < 0.0f; /* the palm's points leave the finger's speed alone */
         cube_find(arm, s, cube_point[i], &touch);
         cube_choose(base, &touch);
-        if (!cube_meets(base, arm->v[ARM_JOINTS + finger], step, s, &touch)) {
+        if (!cube_meets(base, arm->v[ARM_JOINTS + finger], step, s, &touch, touched)) {
             continue;
         }
-        touched = 1;
+        any = 1;
         cube_press(base, arm->v[ARM_JOINTS + finger], ARM_PARAM(base, finger_friction), step, s, &touch);
         if (finger) { /* as a constant, for the sake of SIMD */
             cube_add(&touch, s, 1);
@@ -419,7 +430,7 @@ static int32_t cube_in_hand(const EnvBase *base, const Arm *arm, const ArmStep *
             cube_add(&touch, s, 0);
         }
     }
-    return touched;
+    return any;
 }
 
 /* apart: whether nothing joins cube and fingers. */
@@ -592,6 +603,7 @@ static inline void cube_rub(Arm *arm, const Cube *cube) {
 /* Arm, fingers and cube go through one part together. */
 static inline void cube_swing(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step) {
     float before[3][ENV_LANES], before_turn[4][ENV_LANES];
+    int32_t touched[ENV_LANES] = {0};
     CubeSystem system;
     memcpy(before, arm->hand, sizeof before);
     memcpy(before_turn, arm->turn, sizeof before_turn);
@@ -606,7 +618,7 @@ static inline void cube_swing(const EnvBase *base, Arm *arm, Cube *cube, ArmStep
     cube_begin(base, arm, cube, step, before, before_turn, &system);
     cube_drive(base, arm, step, 6, system.a, system.b);
     cube_on_table(base, cube, step, &system);
-    cube_solve(&system, !cube_in_hand(base, arm, step, &system));
+    cube_solve(&system, !cube_in_hand(base, arm, step, &system, touched));
     cube_squeeze(base, arm, cube, step, &system);
     cube_rub(arm, cube);
     cube_move_fingers(arm, step, system.b + 6);

@@ -65,19 +65,28 @@ static inline int32_t on_top(const State *s, int l) {
     return above & level;
 }
 
-/* 0 to 1: the hand comes to the red cube, holds it, brings it to the top, and lets go. */
+/* 0 to 1: the hand is open wider than the red cube, comes to it, closely, holds it by its middle, lifts it by a
+ * centimetre, brings it over the green one and down, and lets go of it at rest. The way leads from above: what is not
+ * over the green cube should be up to 3 cm higher than its top. */
 static inline float progress(const State *s, int l) {
     const Cube *red = &s->cube[0];
+    const float half = PARAM(cube_size)[l];
     float tcp[3], way[3];
     arm_tcp(&s->arm, l, tcp);
     to_top(s, l, way);
     float away = task_length(tcp[0] - red->at[0][l], tcp[1] - red->at[1][l], tcp[2] - red->at[2][l]);
-    float brought = 1.0f - env_tanh(5.0f * task_length(way[0], way[1], way[2]));
-    float held = 0.25f * task_near(away) + (float)cube_held(red, l) * (0.15f + 0.3f * brought);
-    float open = (s->arm.q[ARM_JOINTS][l] + s->arm.q[ARM_JOINTS + 1][l]) * (0.5f / ARM_OPEN);
+    float aside = task_length(way[0], way[1], 0.0f), over = env_clamp(2.0f * (aside - 0.005f), 0.0f, 0.03f);
+    float brought = task_near(task_length(way[0], way[1], way[2] + over));
+    float open = s->arm.q[ARM_JOINTS][l] + s->arm.q[ARM_JOINTS + 1][l];
+    float lifted = env_clamp(100.0f * (red->at[2][l] - PARAM(table)[l] - half), 0.0f, 1.0f);
+    float held = cube_held(red, l) ? env_clamp(2.2f - 100.0f * away, 0.0f, 1.0f) : 0.0f;
+    float wide = env_max(env_min(open / (2.5f * half), 1.0f), held);
     float fast = 10.0f * task_length(red->v[0][l], red->v[1][l], red->v[2][l]) +
                  task_length(red->spin[0][l], red->spin[1][l], red->spin[2][l]);
-    return on_top(s, l) ? 0.8f + 0.1f * open + 0.1f * (1.0f - env_tanh(fast)) : held;
+    float there = 0.75f + 0.05f * env_max(1.0f - aside / half, 0.0f) + 0.1f * open / (2.0f * ARM_OPEN) +
+                  0.1f * (1.0f - env_tanh(fast));
+    return on_top(s, l) ? there
+                        : 0.15f * task_near(away) + 0.05f * wide + held * (0.1f + 0.05f * lifted + 0.4f * brought);
 }
 
 static void swing(State *s, ArmStep *step) {
@@ -115,18 +124,18 @@ static inline void plan(const State *s, int l, TaskPlan *plan) {
     for (int k = 0; k < 3; k++) {
         off[k] = s->cube[0].at[k][l] - tcp[k];
     }
-    int held = cube_held(&s->cube[0], l), on = on_top(s, l), there = task_length(way[0], way[1], 0.0f) < 0.012f;
     float beside = task_length(off[0], off[1], 0.0f), aside = task_length(way[0], way[1], 0.0f);
+    int held = cube_held(&s->cube[0], l), there = on_top(s, l) && aside < 0.012f;
     float above = env_clamp(8.0f * (beside - 0.01f), 0.0f, 0.1f);
     float over = env_clamp(4.0f * (aside - 0.005f), 0.0f, 0.03f);
     /* no way across below the green cube's top */
     float across = aside < 0.1f ? env_clamp(1.0f - 60.0f * (way[2] + over - 0.02f), 0.0f, 1.0f) : 1.0f;
     for (int k = 0; k < 2; k++) {
-        plan->place[k] = tcp[k] + (on ? 0.0f : held ? across * way[k] : off[k]);
+        plan->place[k] = tcp[k] + (there ? 0.0f : held ? across * way[k] : off[k]);
     }
-    plan->place[2] = tcp[2] + (on ? 0.0f : held ? way[2] + over : off[2] + above);
+    plan->place[2] = tcp[2] + (there ? 0.0f : held ? way[2] + over : off[2] + above);
     plan->yaw = cube_yaw(&s->arm, &s->cube[0], l);
-    plan->grip = (on && there) || (!held && task_length(off[0], off[1], off[2]) >= 0.012f) ? 1.0f : -1.0f;
+    plan->grip = there || (!held && task_length(off[0], off[1], off[2]) >= 0.012f) ? 1.0f : -1.0f;
 }
 
 static void event(State *s, int lane, const EnvEvent *event) {
