@@ -39,6 +39,7 @@ KINDS = {
     "curve": Kind("ENV", "what a curve's points say of trainings that end there"),
     "foreign": Kind("ENV", "training's steps a second on an environment of others, beside Stable-Baselines3"),
     "simulators": Kind("[options]", "our arm beside simulators of others: how alike they move, and how fast"),
+    "doctor": Kind("[options]", "faults that are hidden, and how many of them the doctor names"),
     "ablate": Kind("[options]", "what each switch of training is worth"),
 }
 

@@ -24,6 +24,7 @@ VERBS = {
     "plot": "draw learning curves against steps and seconds",
     "eval": "score a policy over whole episodes",
     "robust": "measure how robust a policy is, as a page to share",
+    "doctor": "find what is wrong between a policy and a simulator",
     "match": "let two policies play each other, or rate a run's checkpoints",
     "play": "play a game in a window",
     "replay": "play a replay, and print the hashes that prove it",
