@@ -17,7 +17,7 @@ DEGREES = 57.29578
 class Faulty(envs.Rows):
     """Rows as they are seen, and acted on, through a fault."""
 
-    def __init__(self, rows: envs.Rows, fault: Fault, rng: np.random.Generator) -> None:
+    def __init__(self, rows: envs.Rows, fault: Fault) -> None:
         self.inner, self.fault = rows, fault
         self.spec, self.num_envs, self.agents, self.rows = rows.spec, rows.num_envs, rows.agents, rows.rows
 
@@ -61,7 +61,7 @@ class Fault:
     times: int = 1
 
     def __call__(self, rows: envs.Rows) -> envs.Rows:
-        return Faulty(rows, self, np.random.default_rng(0))
+        return Faulty(rows, self)
 
 
 def faults(spec: envs.Spec, seed: int = 0) -> list[Fault]:

@@ -6,6 +6,7 @@ one after which least is at odds is what was wrong."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -38,7 +39,7 @@ class Patient:
         acting = [mend for mend in mends if mend.acts]
 
         def change(action: np.ndarray, obs: np.ndarray) -> np.ndarray:
-            for mend in acting:
+            for mend in reversed(acting):  # the last one that was found is nearest to the policy
                 action = mend.act(action)
             return action
 
@@ -95,7 +96,7 @@ def examine(patient: Patient) -> list[tuple[Mend, float]]:
     return found
 
 
-def tried(patient: Patient, record: Record, like: Likeness):  # noqa: ANN201
+def tried(patient: Patient, record: Record, like: Likeness) -> Iterator[tuple[Mend, Record]]:
     """Guesses, and what was recorded as each would have it."""
     for mend in guess.observations(patient.home, record, like, patient.names):
         yield mend, record._replace(obs=mend.see(record.obs))

@@ -2,8 +2,8 @@
 
 Both worlds are given the same random actions from starts of their own. What moves by these actions must move alike (the
 correlation of its changes, and their size); where each episode begins must agree in the middle and in spread; and what
-always holds between numbers at home, y - x = z or four squares that sum to 1, must hold there. All by ranks' cousins,
-medians and clipped moments, since sensors drop numbers."""
+always holds between numbers at home, y - x = z or four squares that sum to 1, must hold there. All by medians, or
+without the largest changes, since sensors drop numbers."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def slope(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 class Likeness:
     """alike, size, at_odds [numbers]: correlation of changes with home's, how many times as large they are, and how far
     the number is at odds with home's, from 1 on too far. broken: the relations of home's that do not hold. cross
-    [numbers there][numbers at home]: correlations of changes. start, spread: see `starts`."""
+    [numbers there][numbers at home]: correlations of changes. shift, spread: see `starts`."""
 
     alike: np.ndarray
     size: np.ndarray
