@@ -27,12 +27,14 @@ def test_it_is_where_each_parameter_lies_in_its_interval(ranges: dict[str, tuple
     made = {"seed": 3, "randomize": 0.3, "ranges": ranges}
     vector, plain = envs.Vector("cartpole", 20, privileged=True, **made), envs.Vector("cartpole", 20, **made)
     b, other = vector.buffers(), plain.buffers()
-    vector.reset(b), plain.reset(other)
+    vector.reset(b)
+    plain.reset(other)
     assert [group.name for group in vector.spec.group if group.critic] == ["drawn"]
     for _ in range(60):
         b.action[:] = other.action[:] = 1
         before = b.obs["drawn"].copy()
-        vector.step(b), plain.step(other)
+        vector.step(b)
+        plain.step(other)
         assert np.array_equal(b.obs["obs"], other.obs)  # nothing else changes
         ended = b.terminated | b.truncated
         assert np.array_equal(b.final_obs["drawn"][ended], before[ended])
@@ -50,7 +52,9 @@ def test_both_backends_learn_the_same_with_it_and_only_the_value_sees_it() -> No
     ours, theirs = device.trainer(config(backend="c")), device.trainer(config(backend="torch"))
     assert isinstance(ours, CorePPO) and not isinstance(theirs, CorePPO)
     torch.testing.assert_close(trained(ours), trained(theirs), rtol=1e-9, atol=1e-11)
-    assert not torch.equal(ours.policy.private[0].weight, device.trainer(config(backend="c")).policy.private[0].weight)
+    learned, begun = (dict(one.policy.named_parameters()) for one in (ours, device.trainer(config(backend="c"))))
+    assert not torch.equal(learned["private.0.weight"], begun["private.0.weight"])
+    assert isinstance(theirs.obs, dict)
     obs = {name: leaf[0].to(torch.float64) for name, leaf in theirs.obs.items()}
     out, value = theirs.policy.evaluate(obs)
     after, worth = theirs.policy.evaluate(obs | {"drawn": -obs["drawn"]})

@@ -69,7 +69,7 @@ class Home:
     def there(self) -> np.ndarray:
         """[steps][rows]: in every repeat"""
         kept = self.record.there[1:]
-        return kept.reshape(len(kept), REPEATS, -1).all(1)
+        return np.all(kept.reshape(len(kept), REPEATS, -1), axis=1)
 
     @cached_property
     def mean(self) -> np.ndarray:
