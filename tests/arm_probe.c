@@ -40,6 +40,13 @@ void probe_mass(float (*q)[ENV_LANES], float kg, float (*place)[ENV_LANES], floa
     arm_mass(&bodies, out);
 }
 
+/* The inertias of level 0, [7]. */
+void probe_inertias(float *out) {
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        out[i] = arm_joint[i].inertia;
+    }
+}
+
 /* Moves joints q, v [7][lanes] through so many parts, each of so many seconds, without drives, under so much of their
  * weight; the table is out of the way. */
 void probe_swing(float (*q)[ENV_LANES], float (*v)[ENV_LANES], float level, float sag, float seconds, int parts) {

@@ -18,6 +18,7 @@ from minnow.envs.spec import FLAGS
 LANES = 16
 FFI: Any = cffi.FFI()
 FFI.cdef("void probe_mass(float *q, float kg, float *place, float *out);")
+FFI.cdef("void probe_inertias(float *out);")
 FFI.cdef("void probe_swing(float *q, float *v, float level, float sag, float seconds, int parts);")
 
 
@@ -71,6 +72,12 @@ def test_the_mass_matrix() -> None:
             moved = np.cross(axes, place[lane] - np.array([found[j][:3, 3] for j in range(7)]))
             low = np.tril(wanted[lane] + kg * moved @ moved.T)
             assert np.allclose(np.tril(out[:, :7, lane]), low, atol=2e-5, rtol=1e-5)
+
+
+def test_the_inertias_of_level_0_are_the_mass_matrix_s() -> None:
+    inertias = np.zeros(7, np.float32)
+    probe().probe_inertias(pointer(inertias))
+    assert np.allclose(inertias, np.diag(masses(REST)), rtol=2e-3, atol=1e-4)
 
 
 def test_full_dynamics_fall_as_lagrange_says() -> None:

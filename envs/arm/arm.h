@@ -1,16 +1,14 @@
-/* arm.h: the arm that the table tasks share: seven joints and a gripper of two fingers, with the measures of the Franka
- * Emika Panda. A task's C file includes it after env.h, has ARM_PARAMS(P) among its parameters, and an Arm in its
+/* arm.h: the arm that the table tasks share: a robot's joints, the Panda's seven (panda.h) or another's, and a gripper
+ * of two fingers. A task's C file includes it after env.h, has ARM_PARAMS(P) among its parameters, and an Arm in its
  * State.
  *
- * Frames: metres, radians, seconds; the world's origin lies on the table, z up, the arm's base at x = -0.615. Turns are
+ * Frames: metres, radians, seconds; the world's origin lies on the table, z up, the arm's base at x =
+ * ARM_BASE_X. Turns are
  * unit quaternions w, x, y, z, carried along the chain, so that their sign is continuous. The hand looks along its z;
  * its fingers move along its y; between their tips lies the point that is steered, the tcp.
  *
- * Sources. Denavit-Hartenberg parameters (Craig's form) and limits of joints: Franka Emika, "Robot and interface
- * specifications". Inertias: Gaz, Cognetti, Oliva, Robuffo Giordano and De Luca, "Dynamic identification of the Franka
- * Emika Panda robot with retrieval of feasible parameters using penalty-based optimization", RA-L 4(4), 2019. Gains,
- * rates, the start and what an action means: those of ManiSkill 3.0.1, control mode pd_joint_delta_pos, so that a
- * policy of its 8 actions moves across unchanged. */
+ * Rates, the start and what an action means: those of ManiSkill 3.0.1, control mode pd_joint_delta_pos, so that a
+ * policy of the Panda's 8 actions moves across unchanged. */
 #ifndef MINNOW_ENV_ARM_H
 #define MINNOW_ENV_ARM_H
 #include "dynamics.h"
@@ -88,12 +86,15 @@ static inline float arm_within(const EnvBase *base, int i, int l, float q) {
     return env_clamp(q, arm_joint[i].low + margin, arm_joint[i].high - margin);
 }
 
-/* What an action, [8] in [-1, 1], asks of joints and fingers. */
+/* What an action, [ARM_HEADS] in [-1, 1], asks of joints and fingers. A drive that is told to go no further than its
+ * joint's greatest speed, times damping, over stiffness, does not exceed that speed. */
 static void arm_aim(const EnvBase *base, const Arm *arm, const env_action (*action)[ENV_LANES],
                     float target[ARM_MOVING][ENV_LANES]) {
     for (int i = 0; i < ARM_JOINTS; i++) {
         EACH_LANE(l) {
+            float most = arm_joint[i].speed * ARM_PARAM(base, damping)[l] / ARM_PARAM(base, stiffness)[l];
             float by = action[i][l] * ARM_PARAM(base, reach)[l] * ARM_PARAM(base, action_scale)[l];
+            by = env_clamp(by, -most, most);
             target[i][l] = arm_within(base, i, l, arm->q[i][l] + by);
         }
     }
@@ -190,13 +191,14 @@ static void arm_move(const EnvBase *base, Arm *arm, int i, const ArmStep *step) 
     const float *k = finger ? ARM_PARAM(base, grip) : ARM_PARAM(base, stiffness);
     const float *d = finger ? ARM_PARAM(base, grip_damping) : ARM_PARAM(base, damping);
     const float *most = finger ? ARM_PARAM(base, grip_force) : ARM_PARAM(base, torque);
+    const float strength = finger ? 1.0f : arm_joint[i].strength;
     EACH_LANE(l) {
         float friction = finger ? 0.0f : ARM_PARAM(base, joint_friction)[l];
         float q = arm->q[i][l], v = arm->v[i][l];
         float sag = finger ? 0.0f : step->sag[i][l];
         float gap = step->target[i][l] - q, wide = ARM_PARAM(base, grip_speed)[l] * d[l] / k[l];
         gap = finger ? env_clamp(gap, -wide, wide) : gap;
-        float x = sag - arm_pull(gap, v, k[l], d[l], most[l], friction);
+        float x = sag - arm_pull(gap, v, k[l], d[l], strength * most[l], friction);
         float moved = q + (r->a[l] * x + r->b[l] * v - x), speed = r->c[l] * x + r->e[l] * v;
         float held = finger ? env_clamp(moved, 0.0f, ARM_OPEN) : arm_within(base, i, l, moved);
         speed = held == moved ? env_clamp(speed, -ARM_SPEED, ARM_SPEED) : 0.0f;
@@ -231,7 +233,8 @@ static void arm_sag(const EnvBase *base, const Arm *arm, ArmStep *step) {
 
 #define ARM_STAGE 0.292893219f /* 1 - 1 / sqrt 2 of a part */
 
-/* The accelerations at the end of an implicit stage that begins at q, v [7]; aim: what the drives seem to pull to. */
+/* The accelerations at the end of an implicit stage that begins at q, v [ARM_JOINTS]; aim: what the drives seem to pull
+ * to. */
 static void arm_stage(const EnvBase *base, const ArmStep *step, ArmCoupled *c, float aim[ARM_JOINTS][ENV_LANES],
                       float (*q)[ENV_LANES], float (*v)[ENV_LANES], float out[ARM_JOINTS][ENV_LANES]) {
     for (int i = 0; i < ARM_JOINTS; i++) {
@@ -289,7 +292,8 @@ static void arm_couple(const EnvBase *base, Arm *arm, ArmStep *step, int level, 
             float gap = step->target[i][l] - arm->q[i][l];
             aim[i][l] =
                 arm->q[i][l] + arm_pull(gap, arm->v[i][l], ARM_PARAM(base, stiffness)[l], ARM_PARAM(base, damping)[l],
-                                        ARM_PARAM(base, torque)[l], ARM_PARAM(base, joint_friction)[l]);
+                                        arm_joint[i].strength * ARM_PARAM(base, torque)[l],
+                                        ARM_PARAM(base, joint_friction)[l]);
         }
     }
     if (level == 2 || step->part == 0) {
@@ -381,7 +385,8 @@ static void arm_lift(const EnvBase *base, Arm *arm, const ArmStep *step, const f
 static inline float arm_sunk(const EnvBase *base, const Arm *arm, int l) {
     float w = arm->turn[0][l], x = arm->turn[1][l], y = arm->turn[2][l], z = arm->turn[3][l];
     float ends = env_abs(2.0f * (x * z - w * y)) * ARM_FINGER_WIDE +
-                 env_abs(2.0f * (y * z + w * x)) * (ARM_FINGER_THICK + env_max(arm->q[7][l], arm->q[8][l]));
+                 env_abs(2.0f * (y * z + w * x)) *
+                     (ARM_FINGER_THICK + env_max(arm->q[ARM_JOINTS][l], arm->q[ARM_JOINTS + 1][l]));
     float height = arm->hand[2][l] + ARM_TIP * (1.0f - 2.0f * (x * x + y * y)) - ends;
     return ARM_PARAM(base, table)[l] - height;
 }
@@ -508,7 +513,7 @@ static void arm_blur(const Arm *arm, const EnvBase *base, int count, float *obs,
     }
 }
 
-/* Positions and speeds, 18 numbers, then where the tcp is, x, y, z, and how the hand is turned, w, x, y, z. */
+/* Positions and speeds, ARM_SEEN numbers, then where the tcp is, x, y, z, and how the hand is turned, w, x, y, z. */
 static inline void arm_see(const Arm *arm, int l, float *moving, float *pose) {
     for (int i = 0; i < ARM_MOVING; i++) {
         moving[i] = arm->q[i][l];

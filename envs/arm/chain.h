@@ -3,20 +3,19 @@
 #define MINNOW_ENV_ARM_CHAIN_H
 #include "solve.h"
 
-enum { ARM_JOINTS = 7, ARM_FINGERS = 2, ARM_MOVING = ARM_JOINTS + ARM_FINGERS, ARM_HEADS = ARM_JOINTS + 1 };
+enum { ARM_FINGERS = 2, ARM_MOVING = ARM_JOINTS + ARM_FINGERS, ARM_HEADS = ARM_JOINTS + 1 };
 enum { ARM_MOST_SUBSTEPS = 20 };
+_Static_assert(ARM_JOINTS >= 4 && ARM_JOINTS <= 7, "an arm has 4 to 7 joints");
 
-#ifndef ARM_REST_7 /* where the last joint begins */
-#define ARM_REST_7 0.785398163f
-#endif
-
-#define ARM_BASE_X (-0.615f)
+/* The gripper, the Panda's, which every robot has. */
 #define ARM_TCP 0.1034f       /* from the hand's frame along its z to the point between the fingertips */
 #define ARM_TIP 0.112f        /* to the fingers' ends */
 #define ARM_FINGER_WIDE 0.01f /* half, along the hand's x */
 #define ARM_FINGER_THICK 0.014f
-#define ARM_OPEN 0.04f    /* of one finger, from the middle */
-#define ARM_SHUT (-0.01f) /* the gripper's lower target: fingers that meet press */
+#define ARM_FINGER_MASS 0.015f /* kg */
+#define ARM_OPEN 0.04f         /* of one finger, from the middle */
+#define ARM_SHUT (-0.01f)      /* the gripper's lower target: fingers that meet press */
+
 #define ARM_GRAVITY 9.81f /* on its links, m/s^2 */
 #define ARM_SPEED 20.0f   /* no joint is faster, rad/s: for what breaks, not for what works */
 
@@ -35,36 +34,63 @@ typedef struct ArmChain {
 
 #define ARM_PARAM(base, name) ((base)->param[P_##name])
 
-/* Of each joint: a and d of Denavit and Hartenberg, the sine of alpha, its limits, and its entry of the mass matrix's
- * diagonal at the rest position, gripper included. */
+/* A joint, and the link after it: what the columns of ARM_ROBOT say (panda.h). */
 typedef struct ArmJoint {
-    float a, d, bend, low, high, inertia, rest;
+    float place[3], turn[4], along, low, high, rest, inertia, strength, speed, thick;
+    int drum;
 } ArmJoint;
-static const ArmJoint arm_joint[ARM_JOINTS] = {
-    {0.0f, 0.333f, 0.0f, -2.8973f, 2.8973f, 1.9702f, 0.0f},
-    {0.0f, 0.0f, -1.0f, -1.7628f, 1.7628f, 2.3390f, 0.392699082f},
-    {0.0f, 0.316f, 1.0f, -2.8973f, 2.8973f, 1.4585f, 0.0f},
-    {0.0825f, 0.0f, 1.0f, -3.0718f, -0.0698f, 1.0343f, -1.96349541f},
-    {-0.0825f, 0.384f, -1.0f, -2.8973f, 2.8973f, 0.0271f, 0.0f},
-    {0.0f, 0.0f, 1.0f, -0.0175f, 3.7525f, 0.0545f, 2.35619449f},
-    {0.088f, 0.0f, 1.0f, -2.8973f, 2.8973f, 0.0067f, ARM_REST_7},
-};
-#define ARM_FLANGE 0.107f      /* from the last joint to the hand, along z */
-#define ARM_FINGER_MASS 0.015f /* kg */
-#define ARM_EIGHTH 0.38268343f /* the hand is turned by -pi/4: sine and cosine of half of that */
-#define ARM_EIGHTH_C 0.92387953f
+enum { ARM_PLAIN, ARM_ACROSS, ARM_SEAM }; /* drawn: nothing, a joint across the link's end, a seam around its middle */
+#define ARM_ANY 1e9f                      /* of speeds: no limit */
+#define ARM_LIST(...) {__VA_ARGS__}
+#define ARM_JOINT_ROW(n, place, turn, ...) {ARM_LIST place, ARM_LIST turn, __VA_ARGS__},
+static const ArmJoint arm_joint[ARM_JOINTS] = {ARM_ROBOT(ARM_JOINT_ROW)};
+static const float arm_hand_place[3] = ARM_HAND_PLACE, arm_hand_turn[4] = ARM_HAND_TURN;
 
-/* a += scale times the z axis (k = 2) or the x axis (k = 0) of a turn. */
+/* a += scale times the x, y or z axis (k = 0, 1, 2) of a turn. */
 static inline void arm_along(float a[3][ENV_LANES], float turn[4][ENV_LANES], int k, float scale) {
     EACH_LANE(l) {
         float w = turn[0][l], x = turn[1][l], y = turn[2][l], z = turn[3][l];
-        a[0][l] += scale * (k ? 2.0f * (x * z + w * y) : 1.0f - 2.0f * (y * y + z * z));
-        a[1][l] += scale * (k ? 2.0f * (y * z - w * x) : 2.0f * (x * y + w * z));
-        a[2][l] += scale * (k ? 1.0f - 2.0f * (x * x + y * y) : 2.0f * (x * z - w * y));
+        if (k == 0) {
+            a[0][l] += scale * (1.0f - 2.0f * (y * y + z * z));
+            a[1][l] += scale * (2.0f * (x * y + w * z));
+            a[2][l] += scale * (2.0f * (x * z - w * y));
+        } else if (k == 1) {
+            a[0][l] += scale * (2.0f * (x * y - w * z));
+            a[1][l] += scale * (1.0f - 2.0f * (x * x + z * z));
+            a[2][l] += scale * (2.0f * (y * z + w * x));
+        } else {
+            a[0][l] += scale * (2.0f * (x * z + w * y));
+            a[1][l] += scale * (2.0f * (y * z - w * x));
+            a[2][l] += scale * (1.0f - 2.0f * (x * x + y * y));
+        }
     }
 }
 
-/* The hand's frame for joints q [7]; what the Jacobian needs, too, where chain is not NULL. */
+/* a += a place in the axes of a turn. */
+static inline void arm_off(float a[3][ENV_LANES], float turn[4][ENV_LANES], const float place[3]) {
+    if (place[0] != 0.0f) {
+        arm_along(a, turn, 0, place[0]);
+    }
+    if (place[1] != 0.0f) {
+        arm_along(a, turn, 1, place[1]);
+    }
+    if (place[2] != 0.0f) {
+        arm_along(a, turn, 2, place[2]);
+    }
+}
+
+/* turn *= by. */
+static inline void arm_turned(float turn[4][ENV_LANES], const float by[4]) {
+    EACH_LANE(l) {
+        float w = turn[0][l], x = turn[1][l], y = turn[2][l], z = turn[3][l];
+        turn[0][l] = w * by[0] - z * by[3] - (x * by[1] + y * by[2]);
+        turn[1][l] = x * by[0] + y * by[3] + (w * by[1] - z * by[2]);
+        turn[2][l] = y * by[0] - x * by[3] + (z * by[1] + w * by[2]);
+        turn[3][l] = z * by[0] + w * by[3] + (x * by[2] - y * by[1]);
+    }
+}
+
+/* The hand's frame for joints q [ARM_JOINTS]; what the Jacobian needs, too, where chain is not NULL. */
 static void arm_place(const EnvBase *base, float q[ARM_MOVING][ENV_LANES], float at[3][ENV_LANES],
                       float turn[4][ENV_LANES], ArmChain *chain) {
     EACH_LANE(l) {
@@ -76,12 +102,15 @@ static void arm_place(const EnvBase *base, float q[ARM_MOVING][ENV_LANES], float
         turn[1][l] = turn[2][l] = 0.0f;
         turn[3][l] = env_sin(half);
     }
+    ARM_KNOWN
     for (int i = 0; i < ARM_JOINTS; i++) {
         const ArmJoint *joint = &arm_joint[i];
-        if (joint->a != 0.0f) {
-            arm_along(at, turn, 0, joint->a);
+        const int about_x = joint->turn[2] == 0.0f && joint->turn[3] == 0.0f; /* as Denavit and Hartenberg have it */
+        const float c = about_x ? joint->turn[0] : 1.0f, s = about_x ? joint->turn[1] : 0.0f;
+        arm_off(at, turn, joint->place);
+        if (!about_x) {
+            arm_turned(turn, joint->turn);
         }
-        const float c = joint->bend == 0.0f ? 1.0f : 0.707106781f, s = joint->bend * 0.707106781f;
         EACH_LANE(l) {
             float half = 0.5f * q[i][l], cos = env_cos(half), sin = env_sin(half);
             float w = turn[0][l] * c - turn[1][l] * s, x = turn[1][l] * c + turn[0][l] * s;
@@ -91,8 +120,8 @@ static void arm_place(const EnvBase *base, float q[ARM_MOVING][ENV_LANES], float
             turn[2][l] = y * cos - x * sin;
             turn[3][l] = z * cos + w * sin;
         }
-        if (joint->d != 0.0f) {
-            arm_along(at, turn, 2, joint->d);
+        if (joint->along != 0.0f) {
+            arm_along(at, turn, 2, joint->along);
         }
         if (chain) {
             memcpy(chain->at[i], at, sizeof chain->at[i]);
@@ -101,14 +130,8 @@ static void arm_place(const EnvBase *base, float q[ARM_MOVING][ENV_LANES], float
             memcpy(chain->turn[i], turn, sizeof chain->turn[i]);
         }
     }
-    arm_along(at, turn, 2, ARM_FLANGE);
-    EACH_LANE(l) {
-        float w = turn[0][l], x = turn[1][l], y = turn[2][l], z = turn[3][l];
-        turn[0][l] = w * ARM_EIGHTH_C + z * ARM_EIGHTH;
-        turn[1][l] = x * ARM_EIGHTH_C - y * ARM_EIGHTH;
-        turn[2][l] = y * ARM_EIGHTH_C + x * ARM_EIGHTH;
-        turn[3][l] = z * ARM_EIGHTH_C - w * ARM_EIGHTH;
-    }
+    arm_off(at, turn, arm_hand_place);
+    arm_turned(turn, arm_hand_turn);
 }
 
 /* The point between the fingertips. */

@@ -2,8 +2,7 @@
  *
  * Everything is reckoned in the world's axes about the shoulder, the first joint's place, where inertias of bodies
  * simply add: the mass matrix by composite bodies, the torques by Newton and Euler's recursion (Featherstone, "Rigid
- * body dynamics algorithms", 2008). Masses, centres and inertias: Gaz et al., 2019; the hand's: Franka Emika; with the
- * two fingers, 0.03 kg, they are part of the last link. */
+ * body dynamics algorithms", 2008). What the hand weighs is part of the last link. */
 #ifndef MINNOW_ENV_ARM_DYNAMICS_H
 #define MINNOW_ENV_ARM_DYNAMICS_H
 #include "chain.h"
@@ -12,27 +11,7 @@
 typedef struct ArmLink {
     float mass, centre[3], inertia[6];
 } ArmLink;
-static const ArmLink arm_link[ARM_JOINTS] = {
-    {4.970684f, {3.875e-3f, 2.081e-3f, -0.175f}, {0.70337f, -1.39e-4f, 6.772e-3f, 0.70661f, 1.9169e-2f, 9.117e-3f}},
-    {0.646926f,
-     {-3.141e-3f, -2.872e-2f, 3.495e-3f},
-     {7.962e-3f, -3.925e-3f, 1.0254e-2f, 2.811e-2f, 7.04e-4f, 2.5995e-2f}},
-    {3.228604f,
-     {2.7518e-2f, 3.9252e-2f, -6.6502e-2f},
-     {3.7242e-2f, -4.761e-3f, -1.1396e-2f, 3.6155e-2f, -1.2805e-2f, 1.083e-2f}},
-    {3.587895f,
-     {-5.317e-2f, 1.04419e-1f, 2.7454e-2f},
-     {2.5853e-2f, 7.796e-3f, -1.332e-3f, 1.9552e-2f, 8.641e-3f, 2.8323e-2f}},
-    {1.225946f,
-     {-1.1953e-2f, 4.1065e-2f, -3.8437e-2f},
-     {3.5549e-2f, -2.117e-3f, -4.037e-3f, 2.9474e-2f, 2.29e-4f, 8.627e-3f}},
-    {1.666555f,
-     {6.0149e-2f, -1.4117e-2f, -1.0517e-2f},
-     {1.964e-3f, 1.09e-4f, -1.158e-3f, 4.354e-3f, 3.41e-4f, 5.433e-3f}},
-    {1.495522f,
-     {1.7208685e-3f, 1.3603502e-3f, 0.10091857f},
-     {1.663295e-2f, 3.9489e-4f, -7.0558e-4f, 1.421034e-2f, -1.05022e-3f, 6.68546e-3f}},
-};
+static const ArmLink arm_link[ARM_JOINTS] = {ARM_LINKS};
 
 /* What the hand carries: its mass, kg, its weight, N, and where it is in the world. */
 typedef struct ArmLoad {
@@ -111,7 +90,7 @@ static void arm_bodies(const EnvBase *base, const ArmChain *chain, const ArmLoad
     }
 }
 
-/* The lower half of the mass matrix [7][7], kg m^2. */
+/* The lower half of the mass matrix [ARM_JOINTS][ARM_JOINTS], kg m^2. */
 static void arm_mass(const ArmBodies *b, float (*a)[ARM_MOST_UNKNOWNS][ENV_LANES]) {
     float c[10][ENV_LANES], f[6][ENV_LANES];
     memset(c, 0, sizeof c);
@@ -140,8 +119,8 @@ static void arm_mass(const ArmBodies *b, float (*a)[ARM_MOST_UNKNOWNS][ENV_LANES
     }
 }
 
-/* The torques, N m, that joints at speeds v [7] need so as not to speed up: against Coriolis' and centrifugal forces
- * and the weight that nothing else carries. */
+/* The torques, N m, that joints at speeds v [ARM_JOINTS] need so as not to speed up: against Coriolis' and centrifugal
+ * forces and the weight that nothing else carries. */
 static void arm_bias(const ArmBodies *b, float (*v)[ENV_LANES], float torque[ARM_JOINTS][ENV_LANES]) {
     float w[6][ENV_LANES], a[6][ENV_LANES], f[ARM_JOINTS][6][ENV_LANES];
     memset(w, 0, sizeof w);

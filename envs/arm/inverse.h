@@ -5,7 +5,7 @@
 #define MINNOW_ENV_ARM_INVERSE_H
 #include "arm.h"
 
-/* Actions of the seven joints that bring the tcp to `place`, the hand looking straight down and turned about that by
+/* Actions of the joints that bring the tcp to `place`, the hand looking straight down and turned about that by
  * `yaw`, then about the world's y by -`lean`, until it looks ahead, as fast as the arm goes. */
 static void arm_towards(const EnvBase *base, const Arm *arm, float place[3][ENV_LANES], const float yaw[ENV_LANES],
                         const float lean[ENV_LANES], env_action action[ENV_HEADS][ENV_LANES]) {

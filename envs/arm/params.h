@@ -2,18 +2,23 @@
  * ARM_PARAMS(P) in. */
 #ifndef MINNOW_ENV_ARM_PARAMS_H
 #define MINNOW_ENV_ARM_PARAMS_H
+#include "panda.h" /* unless another robot's header came first */
 #ifndef ENV_LANES
 #define ENV_LANES 8 /* of 16 some contact is always near */
 #endif
 #define ENV_CONTINUOUS
 #define ENV_SLOTS 1
-#define ENV_HEADS 8
+#define ENV_HEADS (ARM_JOINTS + 1)
+#define ARM_SEEN (2 * ARM_JOINTS + 4) /* numbers that observations begin with: ARM_FIELDS */
 
 #define ARM_PARAMS(P)                                                                                                  \
-    P(stiffness, 1000.0f, 100.0f, 4000.0f, ENV_PHYSICS, ENV_LOG, "N m/rad", "Drives: torque for each radian to go.")   \
-    P(damping, 100.0f, 20.0f, 400.0f, ENV_PHYSICS, ENV_LOG, "N m s/rad", "Drives: torque against speed.")              \
-    P(torque, 100.0f, 20.0f, 400.0f, ENV_PHYSICS, ENV_LOG, "N m", "Drives: the most torque of a joint.")               \
-    P(link_mass, 1.0f, 0.3f, 3.0f, ENV_PHYSICS, ENV_LOG, "", "Mass and inertia of the links, times the Panda's.")      \
+    P(stiffness, ARM_STIFFNESS, ARM_STIFFNESS / 10.0f, 4.0f * ARM_STIFFNESS, ENV_PHYSICS, ENV_LOG, "N m/rad",          \
+      "Drives: torque for each radian to go.")                                                                         \
+    P(damping, ARM_DAMPING, ARM_DAMPING / 5.0f, 4.0f * ARM_DAMPING, ENV_PHYSICS, ENV_LOG, "N m s/rad",                 \
+      "Drives: torque against speed.")                                                                                 \
+    P(torque, ARM_TORQUE, ARM_TORQUE / 5.0f, 4.0f * ARM_TORQUE, ENV_PHYSICS, ENV_LOG, "N m",                           \
+      "Drives: the most torque of the strongest joint.")                                                               \
+    P(link_mass, 1.0f, 0.3f, 3.0f, ENV_PHYSICS, ENV_LOG, "", "Mass and inertia of the links, times the robot's.")      \
     P(joint_friction, 0.0f, 0.0f, 10.0f, ENV_PHYSICS, ENV_LINEAR, "N m", "Dry friction in each joint.")                \
     P(grip, 1000.0f, 100.0f, 4000.0f, ENV_PHYSICS, ENV_LOG, "N/m", "Gripper: a finger's force for each metre to go.")  \
     P(grip_damping, 100.0f, 20.0f, 400.0f, ENV_PHYSICS, ENV_LOG, "N s/m", "Gripper: a finger's force against speed.")  \

@@ -48,7 +48,6 @@ static void arm_drum(EnvList *list, const float at[3], const float axis[3], floa
 /* Links, joints at their ends and within them, the hand and its fingers. */
 static void arm_draw(const EnvBase *base, const Arm *arm, int lane, EnvList *list) {
     const uint32_t shell = 0xeef2f4ff, joint = 0x33454fff, ring = 0x12a594ff, dark = 0x27323aff, pad = 0xf6885fff;
-    static const float thick[ARM_JOINTS] = {0.06f, 0.058f, 0.055f, 0.05f, 0.045f, 0.045f, 0.042f};
     float q[ARM_MOVING][ENV_LANES], hand[3][ENV_LANES], turn[4][ENV_LANES], before[3], place[3];
     ArmChain chain;
     memcpy(q, arm->q, sizeof q);
@@ -57,25 +56,23 @@ static void arm_draw(const EnvBase *base, const Arm *arm, int lane, EnvList *lis
     before[1] = chain.at[0][1][lane];
     before[2] = 0.02f;
     arm_drum(list, before, (const float[]){0.0f, 0.0f, 1.0f}, 0.1f, 0.02f, joint);
-    for (int i = 1; i <= ARM_JOINTS; i++) {
-        float to[3], axis[3], middle[3];
+    for (int i = 0; i < ARM_JOINTS; i++) { /* the link after the joint, up to the next one or to the hand */
+        const int last = i == ARM_JOINTS - 1;
+        const float thick = arm_joint[i].thick;
+        float to[3], axis[3], middle[3], apart = 0.0f;
         for (int k = 0; k < 3; k++) {
-            to[k] = i < ARM_JOINTS ? chain.at[i][k][lane] : arm->hand[k][lane];
-            axis[k] = i < ARM_JOINTS ? chain.axis[i][k][lane] : 0.0f;
+            to[k] = last ? arm->hand[k][lane] : chain.at[i + 1][k][lane];
+            axis[k] = chain.axis[last ? i : i + 1][k][lane];
             middle[k] = 0.5f * (before[k] + to[k]);
+            apart += env_abs(to[k] - before[k]);
         }
-        if (i != 5) { /* the sixth joint lies where the fifth does */
-            env_capsule3(list, before, to, thick[i - 1], shell);
+        if (apart > 0.0f) {
+            env_capsule3(list, before, to, thick, shell);
         }
-        if (i == 1 || i == 3 || i == 5) { /* across the arm */
-            arm_drum(list, to, axis, thick[i - 1] + 0.006f, thick[i - 1] + 0.014f, joint);
-        } else if (i == 2) { /* along it: a seam */
-            arm_drum(list, middle, axis, thick[1] + 0.003f, 0.006f, ring);
-        } else if (i == ARM_JOINTS) {
-            for (int k = 0; k < 3; k++) {
-                axis[k] = chain.axis[ARM_JOINTS - 1][k][lane];
-            }
-            arm_drum(list, middle, axis, thick[6] + 0.003f, 0.006f, ring);
+        if (arm_joint[i].drum == ARM_ACROSS) {
+            arm_drum(list, to, axis, thick + 0.006f, thick + 0.014f, joint);
+        } else if (arm_joint[i].drum == ARM_SEAM) {
+            arm_drum(list, middle, axis, thick + 0.003f, 0.006f, ring);
         }
         memcpy(before, to, sizeof before);
     }

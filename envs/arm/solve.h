@@ -26,6 +26,13 @@
 #endif
 enum { ARM_MOST_UNKNOWNS = ARM_UNKNOWNS };
 
+/* Of a loop over joints, each of which the compiler is to see with its own constants. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE_SIZE__)
+#define ARM_KNOWN _Pragma("GCC unroll 8")
+#else
+#define ARM_KNOWN
+#endif
+
 /* Of functions whose loops are unrolled where n is known. */
 #if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
 #define ARM_UNROLLED __attribute__((always_inline))

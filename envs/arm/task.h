@@ -112,12 +112,13 @@ static inline void task_drag(const EnvBase *base, float goal[3][ENV_LANES], int 
 }
 
 /* What observations begin with, and what is among them. */
+#define ARM_Q_FIELD(n, place, turn, along, low, high, ...) {"q" #n, low, high},
+#define ARM_V_FIELD(n, ...) {"v" #n, -ARM_SPEED, ARM_SPEED},
 #define ARM_FIELDS                                                                                                     \
-    {"q1", -2.9f, 2.9f}, {"q2", -1.8f, 1.8f}, {"q3", -2.9f, 2.9f}, {"q4", -3.1f, 0.0f}, {"q5", -2.9f, 2.9f},           \
-        {"q6", -0.1f, 3.8f}, {"q7", -2.9f, 2.9f}, {"finger_left", 0.0f, 0.04f}, {"finger_right", 0.0f, 0.04f},         \
-        {"v1", -20.0f, 20.0f}, {"v2", -20.0f, 20.0f}, {"v3", -20.0f, 20.0f}, {"v4", -20.0f, 20.0f},                    \
-        {"v5", -20.0f, 20.0f}, {"v6", -20.0f, 20.0f}, {"v7", -20.0f, 20.0f}, {"finger_left_v", -20.0f, 20.0f},         \
-        {"finger_right_v", -20.0f, 20.0f}
+    ARM_ROBOT(ARM_Q_FIELD){"finger_left", 0.0f, 0.04f}, {"finger_right", 0.0f, 0.04f},                                 \
+        ARM_ROBOT(ARM_V_FIELD){"finger_left_v", -ARM_SPEED, ARM_SPEED}, {                                              \
+        "finger_right_v", -ARM_SPEED, ARM_SPEED                                                                        \
+    }
 #define ARM_TCP_FIELDS                                                                                                 \
     {"tcp_x", -2.0f, 2.0f}, {"tcp_y", -2.0f, 2.0f}, {"tcp_z", -2.0f, 2.0f}, {"tcp_qw", -1.01f, 1.01f},                 \
         {"tcp_qx", -1.01f, 1.01f}, {"tcp_qy", -1.01f, 1.01f}, {"tcp_qz", -1.01f, 1.01f}
@@ -129,11 +130,8 @@ static inline void task_drag(const EnvBase *base, float goal[3][ENV_LANES], int 
 
 static const EnvField fields[ENV_OBS];
 static const EnvGroup groups[] = {{"obs", ENV_F32, ENV_FIELDS, {ENV_OBS}, 0, fields}};
-static const EnvHead heads[ENV_HEADS] = {
-    {"joint1", 0, -1.0f, 1.0f, 0}, {"joint2", 0, -1.0f, 1.0f, 0},  {"joint3", 0, -1.0f, 1.0f, 0},
-    {"joint4", 0, -1.0f, 1.0f, 0}, {"joint5", 0, -1.0f, 1.0f, 0},  {"joint6", 0, -1.0f, 1.0f, 0},
-    {"joint7", 0, -1.0f, 1.0f, 0}, {"gripper", 0, -1.0f, 1.0f, 0},
-};
+#define ARM_HEAD(n, ...) {"joint" #n, 0, -1.0f, 1.0f, 0},
+static const EnvHead heads[ENV_HEADS] = {ARM_ROBOT(ARM_HEAD){"gripper", 0, -1.0f, 1.0f, 0}};
 static const EnvControl controls[] = {HANDS_CONTROLS};
 
 /* The specification, beside name, title, description and score_name; and the functions. */

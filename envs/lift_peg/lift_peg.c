@@ -4,8 +4,11 @@
  * pd_joint_delta_pos, so that a policy moves across unchanged. Its success reads one Euler angle, which a peg that lies
  * across in the air can fulfil too; here the peg must also stand. The arm is arm/arm.h, the peg's contacts arm/cube.h.
  */
+#ifndef TASK_NAME
+#define TASK_NAME "lift_peg"
+#endif
 #define ENV_SHAPES 34
-#define ENV_OBS 32
+#define ENV_OBS (ARM_SEEN + 14)
 #include "../arm/params.h"
 #define ENV_PARAMS(P)                                                                                                  \
     ARM_PARAMS(P)                                                                                                      \
@@ -103,8 +106,8 @@ static inline int32_t lost(const State *s, int l) {
 }
 
 static inline void look(const State *s, int l, float *o) {
-    arm_see(&s->arm, l, o, o + 18);
-    cube_see(&s->peg, l, o + 25);
+    arm_see(&s->arm, l, o, o + ARM_SEEN);
+    cube_see(&s->peg, l, o + ARM_SEEN + 7);
 }
 
 #define HOLD 0.08f /* m, from the peg's middle to where it is held, towards the end near the base */
@@ -159,9 +162,9 @@ static const EnvField fields[ENV_OBS] = {ARM_FIELDS, ARM_TCP_FIELDS, CUBE_FIELDS
 static const EnvGesture gestures[] = {{TASK_MOVE, "Kick", "Drag the peg to kick it.", "drag", "target,at,way"}};
 
 static const Env env = {
-    .spec = {.name = "lift_peg",
+    .spec = {.name = TASK_NAME,
              .title = "Lift Peg",
-             .description = "An arm of seven joints sets a peg upright.",
+             .description = "An arm sets a peg upright.",
              .score_name = "lifted",
              TASK_SPEC},
     TASK_FUNCTIONS,

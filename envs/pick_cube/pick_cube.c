@@ -2,8 +2,11 @@
  *
  * The task, the observations' order and what an action means are those of ManiSkill 3.0.1's PickCube-v1 with
  * pd_joint_delta_pos, so that a policy moves across unchanged; the arm is arm/arm.h, the cube's contacts arm/cube.h. */
+#ifndef TASK_NAME
+#define TASK_NAME "pick_cube"
+#endif
 #define ENV_SHAPES 34
-#define ENV_OBS 42
+#define ENV_OBS (ARM_SEEN + 24)
 #include "../arm/params.h"
 #define ENV_PARAMS(P)                                                                                                  \
     ARM_PARAMS(P)                                                                                                      \
@@ -75,13 +78,13 @@ static inline int32_t lost(const State *s, int l) {
 }
 
 static inline void look(const State *s, int l, float *o) {
-    arm_see(&s->arm, l, o, o + 19);
-    o[18] = (float)cube_held(&s->cube, l);
-    cube_see(&s->cube, l, o + 29);
+    arm_see(&s->arm, l, o, o + ARM_SEEN + 1);
+    o[ARM_SEEN] = (float)cube_held(&s->cube, l);
+    cube_see(&s->cube, l, o + ARM_SEEN + 11);
     for (int k = 0; k < 3; k++) {
-        o[26 + k] = s->goal[k][l];
-        o[36 + k] = o[29 + k] - o[19 + k];
-        o[39 + k] = o[26 + k] - o[29 + k];
+        o[ARM_SEEN + 8 + k] = s->goal[k][l];
+        o[ARM_SEEN + 18 + k] = o[ARM_SEEN + 11 + k] - o[ARM_SEEN + 1 + k];
+        o[ARM_SEEN + 21 + k] = o[ARM_SEEN + 8 + k] - o[ARM_SEEN + 11 + k];
     }
 }
 
@@ -135,9 +138,9 @@ static const EnvGesture gestures[] = {
 static const Env env = {
     .spec =
         {
-            .name = "pick_cube",
+            .name = TASK_NAME,
             .title = "Pick Cube",
-            .description = "An arm of seven joints grasps a cube, brings it to a goal, and holds it still.",
+            .description = "An arm grasps a cube, brings it to a goal, and holds it still.",
             .score_name = "picked",
             TASK_SPEC,
         },

@@ -2,8 +2,11 @@
  *
  * The task, the observations' order and what an action means are those of ManiSkill 3.0.1's PushCube-v1 with
  * pd_joint_delta_pos, so that a policy moves across unchanged; the arm is arm/arm.h, the cube's contacts arm/cube.h. */
+#ifndef TASK_NAME
+#define TASK_NAME "push_cube"
+#endif
 #define ENV_SHAPES 34
-#define ENV_OBS 35
+#define ENV_OBS (ARM_SEEN + 17)
 #include "../arm/params.h"
 #define ENV_PARAMS(P)                                                                                                  \
     ARM_PARAMS(P)                                                                                                      \
@@ -68,11 +71,11 @@ static inline int32_t lost(const State *s, int l) {
 }
 
 static inline void look(const State *s, int l, float *o) {
-    arm_see(&s->arm, l, o, o + 18);
+    arm_see(&s->arm, l, o, o + ARM_SEEN);
     for (int k = 0; k < 3; k++) {
-        o[25 + k] = s->goal[k][l];
+        o[ARM_SEEN + 7 + k] = s->goal[k][l];
     }
-    cube_see(&s->cube, l, o + 28);
+    cube_see(&s->cube, l, o + ARM_SEEN + 10);
 }
 
 /* Over and behind the cube, down, and ahead. */
@@ -117,9 +120,9 @@ static const EnvGesture gestures[] = {
     {TASK_MOVE, "Move", "Drag the ring elsewhere; drag the cube to kick it.", "drag", "target,at,way"}};
 
 static const Env env = {
-    .spec = {.name = "push_cube",
+    .spec = {.name = TASK_NAME,
              .title = "Push Cube",
-             .description = "An arm of seven joints pushes a cube into a ring.",
+             .description = "An arm pushes a cube into a ring.",
              .score_name = "pushed",
              TASK_SPEC},
     TASK_FUNCTIONS,

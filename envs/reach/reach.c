@@ -1,8 +1,11 @@
 /* reach.c: the arm brings the point between its fingertips to a goal above the table, and holds still there.
  *
  * Observations and actions are in ManiSkill's order, for its control mode pd_joint_delta_pos: see arm/arm.h. */
+#ifndef TASK_NAME
+#define TASK_NAME "reach"
+#endif
 #define ENV_SHAPES 28
-#define ENV_OBS 31
+#define ENV_OBS (ARM_SEEN + 13)
 #include "../arm/params.h"
 #define ENV_PARAMS(P)                                                                                                  \
     ARM_PARAMS(P)                                                                                                      \
@@ -61,10 +64,10 @@ static inline int32_t lost(const State *s, int l) {
 }
 
 static inline void look(const State *s, int l, float *o) {
-    arm_see(&s->arm, l, o, o + 18);
+    arm_see(&s->arm, l, o, o + ARM_SEEN);
     for (int k = 0; k < 3; k++) {
-        o[25 + k] = s->goal[k][l];
-        o[28 + k] = s->goal[k][l] - o[18 + k];
+        o[ARM_SEEN + 7 + k] = s->goal[k][l];
+        o[ARM_SEEN + 10 + k] = s->goal[k][l] - o[ARM_SEEN + k];
     }
 }
 
@@ -101,9 +104,9 @@ static const EnvGesture gestures[] = {
 static const Env env = {
     .spec =
         {
-            .name = "reach",
+            .name = TASK_NAME,
             .title = "Reach",
-            .description = "An arm of seven joints brings its fingertips to a goal, and holds still.",
+            .description = "An arm brings its fingertips to a goal, and holds still.",
             .score_name = "reached",
             TASK_SPEC,
         },

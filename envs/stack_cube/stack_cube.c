@@ -3,8 +3,11 @@
  * The task, the observations' order and what an action means are those of ManiSkill 3.0.1's StackCube-v1 with
  * pd_joint_delta_pos, so that a policy moves across unchanged. As there, the hand begins turned by a quarter, since
  * that task's robot is the one with a camera at its wrist. The arm is arm/arm.h, what touches arm/pair.h. */
+#ifndef TASK_NAME
+#define TASK_NAME "stack_cube"
+#endif
 #define ENV_SHAPES 34
-#define ENV_OBS 48
+#define ENV_OBS (ARM_SEEN + 30)
 #define ARM_UNKNOWNS 14
 #define ARM_REST_7 (-0.785398163f)
 #include "../arm/params.h"
@@ -106,13 +109,13 @@ static inline int32_t lost(const State *s, int l) {
 }
 
 static inline void look(const State *s, int l, float *o) {
-    arm_see(&s->arm, l, o, o + 18);
-    cube_see(&s->cube[0], l, o + 25);
-    cube_see(&s->cube[1], l, o + 32);
+    arm_see(&s->arm, l, o, o + ARM_SEEN);
+    cube_see(&s->cube[0], l, o + ARM_SEEN + 7);
+    cube_see(&s->cube[1], l, o + ARM_SEEN + 14);
     for (int k = 0; k < 3; k++) {
-        o[39 + k] = o[25 + k] - o[18 + k];
-        o[42 + k] = o[32 + k] - o[18 + k];
-        o[45 + k] = o[32 + k] - o[25 + k];
+        o[ARM_SEEN + 21 + k] = o[ARM_SEEN + 7 + k] - o[ARM_SEEN + k];
+        o[ARM_SEEN + 24 + k] = o[ARM_SEEN + 14 + k] - o[ARM_SEEN + k];
+        o[ARM_SEEN + 27 + k] = o[ARM_SEEN + 14 + k] - o[ARM_SEEN + 7 + k];
     }
 }
 
@@ -165,9 +168,9 @@ static const EnvField fields[ENV_OBS] = {
 static const EnvGesture gestures[] = {{TASK_MOVE, "Kick", "Drag a cube to kick it.", "drag", "target,at,way"}};
 
 static const Env env = {
-    .spec = {.name = "stack_cube",
+    .spec = {.name = TASK_NAME,
              .title = "Stack Cube",
-             .description = "An arm of seven joints puts one cube on another and lets go.",
+             .description = "An arm puts one cube on another and lets go.",
              .score_name = "stacked",
              TASK_SPEC},
     TASK_FUNCTIONS,
