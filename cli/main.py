@@ -18,6 +18,7 @@ VERBS = {
     "envs": "list the environments, or describe one",
     "new": "make an environment from the template",
     "check": "hold an environment to the contract",
+    "arm": "make a robot for the arm's tasks from its URDF",
     "train": "train a policy, export and verify it",
     "runs": "list the runs, or compare some of them",
     "watch": "watch a run while it trains, in a browser",

@@ -40,6 +40,14 @@ void probe_mass(float (*q)[ENV_LANES], float kg, float (*place)[ENV_LANES], floa
     arm_mass(&bodies, out);
 }
 
+/* The hand's place, [3][lanes], and turn, w, x, y, z, [4][lanes], for joints q. */
+void probe_place(float (*q)[ENV_LANES], float (*at)[ENV_LANES], float (*turn)[ENV_LANES]) {
+    static State s;
+    defaults(&s.base);
+    memcpy(s.arm.q, q, ARM_JOINTS * sizeof *q);
+    arm_place(&s.base, s.arm.q, at, turn, 0);
+}
+
 /* The inertias of level 0, [7]. */
 void probe_inertias(float *out) {
     for (int i = 0; i < ARM_JOINTS; i++) {
