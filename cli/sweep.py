@@ -54,6 +54,8 @@ class RunFlags(StudyFlags):
     """Episodes of each evaluation."""
     seed: int | None = None
     """Makes one worker's choices and trainings repeatable."""
+    recipe: Path | None = None
+    """A TOML file whose table [sweep] says what is turned, and nothing else is, in place of the environment's own."""
     endpoint: bool = False
     """Count ends of runs only, where a curve on the way there misleads: its points are not told to the sampler, and a
     trial that its deadline stopped has failed."""
@@ -109,7 +111,9 @@ def _run(base: Any, argv: list[str]) -> int:
         chosen.workers if chosen.workers is not None else len(devices) * chosen.per_gpu or len(os.sched_getaffinity(0))
     )
     storage = _where(base, chosen)
-    Study.join(base, chosen.study, storage, chosen.seed)  # what is wrong with it is said before workers start
+    Study.join(
+        base, chosen.study, storage, chosen.seed, chosen.recipe
+    )  # what is wrong with it is said before workers start
     folder = Path("runs") / base.shelf / "sweeps" / chosen.study
     plan = Plan(
         base,
@@ -121,6 +125,7 @@ def _run(base: Any, argv: list[str]) -> int:
         folder,
         chosen.seed,
         chosen.endpoint,
+        chosen.recipe,
     )
     print(
         f"{slots} at once until {chosen.trials} trials are done; study {chosen.study!r} in {storage}", file=sys.stderr
@@ -212,7 +217,7 @@ def slices(study: Any, results: list[Any]) -> dict[str, list[float | None]]:
 
 def _apply(base: Any, argv: list[str]) -> int:
     chosen = flags.parse(ApplyFlags, argv, "minnow sweep apply")
-    from minnow.train.sweep.axes import settings
+    from minnow.train.sweep.axes import LIMIT, RATE, settings
     from minnow.train.sweep.study import Study, front
 
     study = Study.open(base, chosen.study, _where(base, chosen))
@@ -235,8 +240,13 @@ def _apply(base: Any, argv: list[str]) -> int:
     before, path = envs.settings(base.place), envs.written(base.place)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = before.read_text("utf-8") if before.exists() else ""
-    for axis in study.axes:
-        group, _, key = axis.name.rpartition(".")
+    names = [axis.name for axis in study.axes]
+    if RATE in names:  # which turns these with it
+        names += [name for name in ("train.gamma", f"env.{LIMIT}") if name not in names]
+    for name in names:
+        group, _, key = name.rpartition(".")
+        if group == "env" and key not in config.env:
+            continue
         value = config.env[key] if group == "env" else getattr(getattr(config, group) if group else config, key)
         text = set_value(text, group, key, value)
     configs.merge(configs.Config(base.name), configs.parse(text, str(path)), str(path))

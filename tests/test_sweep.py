@@ -29,7 +29,7 @@ from minnow.train import config as configs
 from minnow.train.config import Config
 from minnow.train.sweep import study as studies
 from minnow.train.sweep import worker
-from minnow.train.sweep.axes import AROUND, STEPS, Axis, axes, override, setting, settings
+from minnow.train.sweep.axes import AROUND, STEPS, Axis, axes, judged, override, scored, setting, settings
 from minnow.train.sweep.journal import Changed, Journal
 from minnow.train.sweep.study import Result, Sampler, Study, busy, front, worker_name
 from minnow.train.sweep.worker import Plan, serve, sweep
@@ -590,3 +590,30 @@ def test_minibatches_of_whole_sequences(core: str, priority: float) -> None:
     with pytest.raises(MinnowError, match="not a multiple of the horizon"):
         configs.check_batch(base, 1)
     configs.check_batch(settings(base, [], {}), 1)
+
+
+def test_fidelity_and_rate_may_be_turned(tmp_path: Path) -> None:
+    """By a recipe alone: whole numbers stay whole, the discount and an episode's length go by the second, and all are
+    scored at the fidelity that it says, at the rate that they learnt at."""
+    recipe = Path(__file__).resolve().parent.parent / "bench" / "fidelity.toml"
+    base = configs.defaults("push_cube")
+    found = {axis.name: axis for axis in axes(base, recipe)}
+    assert set(found) == {"randomize", STEPS, *map("env.{}".format, ("level", "substeps", "hardness", "creep", "rate"))}
+    assert (found["env.level"].form, found["env.level"].low, found["env.level"].high) == ("integer", 0, 2)
+    assert found["env.hardness"].log and found["env.rate"].log
+    hand = {name: axis.position(setting(base, name)) for name, axis in found.items()}
+    assert isinstance(hand["env.level"], int) and hand["env.substeps"] == 5
+    trial = settings(base, list(found.values()), hand | {"env.rate": 40.0, "env.level": 1})
+    assert trial.train.gamma == pytest.approx(base.train.gamma**0.5) and trial.env["limit"] == 100
+    assert judged(trial, list(found.values()), scored(base, recipe)) == {
+        "level": 2, "substeps": 20, "rate": 40, "limit": 100
+    }  # fmt: skip
+    default = {axis.name: axis for axis in axes(base)}
+    assert default["env.substeps"].form == "integer" and "env.rate" not in default and scored(base) == {}
+    for text, words in (
+        ("[sweep.env]\nlevel = [0, 2]\n[sweep.score]\nlevl = 1\n", "did you mean level"),
+        ("[train]\nsteps = 1\n", "turns nothing"),
+    ):
+        (tmp_path / "r.toml").write_text(text)
+        with pytest.raises(MinnowError, match=words):
+            Study.join(base, "s", str(tmp_path / "s.journal"), recipe=tmp_path / "r.toml")

@@ -9,17 +9,20 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from minnow import envs
 from minnow.cinfer.errors import MinnowError, unknown
+from minnow.envs.spec import Param
 from minnow.train import config as configs
 from minnow.train.config import Config
 from minnow.train.selfplay import sides
 
 STEPS, RANDOMIZE, REPEAT = "train.steps", "randomize", "policy.action_repeat"
+RATE, LIMIT = "env.rate", "limit"  # steps a second, and steps after which an episode is cut off
 Form = Literal["number", "integer", "power", "complement", "choice"]
 
 
@@ -58,7 +61,8 @@ class Axis:
             value = round(math.log2(value))
         elif self.form == "complement":
             value = 1.0 - value
-        return min(max(value, type(value)(self.low)), type(value)(self.high))
+        value = min(max(value, type(value)(self.low)), type(value)(self.high))
+        return round(value) if self.form == "integer" else value
 
     def share(self, position: float) -> float:
         """How far between the bounds, 0 to 1, as the axis is spread."""
@@ -90,24 +94,56 @@ POWERS = {name for name, (form, *_) in AROUND.items() if form == "power"} | {"po
 COMPLEMENTS = {name for name, (form, *_) in AROUND.items() if form == "complement"}
 
 
-def axes(base: Config) -> list[Axis]:
-    """The axes of one environment. Raises MinnowError for a faulty table [sweep]."""
+def axes(base: Config, recipe: Path | None = None) -> list[Axis]:
+    """The axes of one environment; of a recipe, a TOML file, those of its table [sweep] alone. Raises MinnowError for a
+    faulty table."""
     spec = envs.spec(base.place)
     found: dict[str, Axis] = {}
-    for name, (form, low, high) in AROUND.items():
+    for name, (form, low, high) in {} if recipe else AROUND.items():
         value = setting(base, name)
         if not value or (form == "complement" and value >= 1):
             continue  # switched off by hand: it has no neighbourhood
         middle = 1 - value if form == "complement" else value
         found[name] = _ranged(name, form, *_inside(name, form, middle * low, middle * high))
-    for param in spec.param:
+    for param in [] if recipe else spec.param:
         if param.kind in ("reward", "fidelity") and param.low < param.high:
-            found[f"env.{param.name}"] = Axis(f"env.{param.name}", "number", param.low, param.high)
-    path = envs.settings(base.place)
-    table = configs.parse(path.read_text("utf-8"), str(path)).get("sweep", {}) if path.exists() else {}
-    for name, given in _flat(table):
-        found[name] = _given(base, name, given, str(path))
+            found[f"env.{param.name}"] = _parameter(param, param.low, param.high)
+    table, origin = _table(base, recipe)
+    for name, given in _flat({key: value for key, value in table.items() if key != "score"}):
+        found[name] = _given(base, name, given, origin)
+    if recipe and not found:
+        raise MinnowError(f"{recipe} turns nothing: it needs a table [sweep].")
     return list(found.values())
+
+
+def scored(base: Config, recipe: Path | None = None) -> dict[str, float]:
+    """The environment's parameters, where they are not the defaults, at which trials are scored: the table
+    [sweep.score]."""
+    table, origin = _table(base, recipe)
+    given, spec = table.get("score", {}), envs.spec(base.place)
+    if not isinstance(given, dict):
+        raise MinnowError(f"{origin}: sweep.score takes a table of the environment's parameters, got {given!r}.")
+    return {name: spec.check(name, value) for name, value in given.items()}
+
+
+def judged(trial: Config, found: list[Axis], given: dict[str, float]) -> dict[str, float]:
+    """The parameters at which one trial is scored: those of `scored`; a policy acts at the rate it has learnt at."""
+    if not any(axis.name == RATE for axis in found):
+        return given
+    return given | {name: trial.env[name] for name in (RATE.removeprefix("env."), LIMIT) if name in trial.env}
+
+
+def _table(base: Config, recipe: Path | None) -> tuple[dict[str, Any], str]:
+    path = recipe or envs.settings(base.place)
+    if recipe is None and not path.exists():
+        return {}, str(path)
+    return configs.parse(path.read_text("utf-8"), str(path)).get("sweep", {}), str(path)
+
+
+def _parameter(param: Param, low: float, high: float) -> Axis:
+    """One of the environment's parameters, spread as it is declared."""
+    whole = param.scale == "integer"
+    return Axis(f"env.{param.name}", "integer" if whole else "number", low, high, log=param.scale == "log" and low > 0)
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -132,6 +168,10 @@ def _given(base: Config, name: str, given: Any, origin: str) -> Axis:
     low, high = given
     if name in COMPLEMENTS:
         return _ranged(name, "complement", 1 - high, 1 - low)
+    if name.startswith("env."):
+        spec = envs.spec(base.place)
+        param = spec.param[spec.index(name.removeprefix("env."))]
+        return _parameter(param, spec.check(param.name, low), spec.check(param.name, high))
     form: Form = "power" if name in POWERS else "integer" if isinstance(value, int) else "number"
     return _ranged(name, form, low, high)
 
@@ -181,9 +221,16 @@ def override(config: Config, values: dict[str, Any], origin: str = "the sweep") 
 
 
 def settings(base: Config, found: list[Axis], positions: dict[str, Any]) -> Config:
-    """The settings of one trial. The minibatch gives way where the rollout is smaller, and to the horizon."""
+    """The settings of one trial. The minibatch gives way where the rollout is smaller, and to the horizon. Where the
+    rate is turned, the discount is that of the base's rate, rescaled to the trial's, and so are an episode's steps."""
     config = override(base, {axis.name: axis.value(positions[axis.name]) for axis in found if axis.name in positions})
     train = config.train
+    if RATE in positions:
+        faster = positions[RATE] / setting(base, RATE)
+        train = dataclasses.replace(train, gamma=train.gamma ** (1 / faster))
+        if any(param.name == LIMIT for param in envs.spec(base.place).param):
+            steps = float(round(setting(base, f"env.{LIMIT}") * faster))
+            config = dataclasses.replace(config, env=config.env | {LIMIT: steps})
     rollout = train.envs * train.horizon * sides(config)
     if train.minibatch > rollout or rollout % train.minibatch:
         fits = [size for size in (2**k for k in range(40)) if size <= train.minibatch and rollout % size == 0]

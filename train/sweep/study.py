@@ -30,7 +30,7 @@ from optuna.trial import FrozenTrial, TrialState
 from minnow import envs
 from minnow.cinfer.errors import MinnowError
 from minnow.train.config import Config
-from minnow.train.sweep.axes import STEPS, Axis, axes, setting
+from minnow.train.sweep.axes import STEPS, Axis, axes, scored, setting
 from minnow.train.sweep.journal import Journal
 
 FORMAT = 1
@@ -107,15 +107,16 @@ class Study:
         self.distributions = {axis.name: axis.distribution for axis in found}
 
     @classmethod
-    def join(cls, base: Config, name: str, url: str, seed: int | None = None) -> Study:
+    def join(cls, base: Config, name: str, url: str, seed: int | None = None, recipe: Path | None = None) -> Study:
         """Makes the study, or joins the one of that name. Raises MinnowError where it is of another environment,
         other settings or another version."""
-        found = axes(base)
+        found = axes(base, recipe)
         mine = {
             "format": FORMAT,
             "env": base.name,
             "source_hash": envs.spec(base.place).source_hash,
             "axes": json.dumps([asdict(axis) for axis in found]),
+            "scored": json.dumps(scored(base, recipe)),
         }
         journal = None if "://" in url else Journal(url)
         with journal.lock() if journal else contextlib.nullcontext():
@@ -306,6 +307,7 @@ def _check(theirs: dict[str, Any], mine: dict[str, Any], name: str) -> None:
         "format": "of another version of minnow",
         "env": "of another environment",
         "source_hash": "of another version of the environment: its source has changed since",
+        "scored": "scored at other parameters: [sweep.score] has changed since",
         "axes": "over other ranges: train.toml or the environment's parameters have changed since",
     }
     for key, value in mine.items():

@@ -48,6 +48,7 @@ class Plan:
     folder: Path
     seed: int | None = None
     endpoint: bool = False  # only ends of runs count
+    recipe: Path | None = None  # what is turned, in place of train.toml
 
 
 def sweep(plan: Plan, slots: int, devices: list[int], until: float | None = None) -> None:
@@ -124,7 +125,7 @@ def serve(plan: Plan, name: str, seed: int | None, run: Callable[[Study, Trial, 
     trial: Trial | None = None
     while True:
         try:
-            study = study or Study.join(plan.base, plan.study, plan.storage, seed)
+            study = study or Study.join(plan.base, plan.study, plan.storage, seed, plan.recipe)
             trial = study.ask(plan.trials, name)
             if trial is None:
                 if not study.waits():
@@ -205,7 +206,7 @@ def _trial(plan: Plan, found: list[Any], params: dict[str, Any], number: int, fo
     os.dup2(log, 1)
     os.dup2(log, 2)
     from minnow.train import checkpoint, evaluation, run
-    from minnow.train.sweep.axes import RANDOMIZE, settings
+    from minnow.train.sweep.axes import RANDOMIZE, judged, scored, settings
 
     # The environment as it is; and where randomization is turned, also with the most of it: trials must not be judged
     # each by its own.
@@ -215,7 +216,7 @@ def _trial(plan: Plan, found: list[Any], params: dict[str, Any], number: int, fo
         policy, meta = checkpoint.load(path)
         player = evaluation.TorchPlayer(policy)
         scores = [
-            evaluation.evaluate(player, plan.base.place, plan.episodes, randomize=spread).score_mean
+            evaluation.evaluate(player, plan.base.place, plan.episodes, params=world, randomize=spread).score_mean
             for spread in spreads
         ]
         send.send_bytes(json.dumps((meta["steps"], sum(scores) / len(scores), meta["seconds"])).encode())
@@ -223,6 +224,7 @@ def _trial(plan: Plan, found: list[Any], params: dict[str, Any], number: int, fo
     status = 1
     try:
         config = dataclasses.replace(settings(plan.base, found, params), seed=number + (plan.seed or 0))
+        world = judged(config, found, scored(plan.base, plan.recipe))
         run.train(config, out=folder, on_checkpoint=score, command=f"minnow sweep {plan.base.name}")
         status = 0
     except BaseException:
