@@ -153,7 +153,7 @@ setup() {
         level=test extra='.[test]'
         system+=(git g++ ffmpeg cmake make cargo rustc librust-cc-dev qemu-user qemu-system-arm gcc-aarch64-linux-gnu
             libc6-dev-arm64-cross gcc-arm-none-eabi libnewlib-arm-none-eabi clang libclang-rt-14-dev chromium firefox-esr node-typescript
-            shellcheck xvfb xdotool libgl1 libgl1-mesa-dri)
+            shellcheck xvfb xauth xdotool libgl1 libgl1-mesa-dri)
         shift
     fi
     [[ $# == 0 ]] || fail "setup: unknown option '$1'; it takes --test or nothing"

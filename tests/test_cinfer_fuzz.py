@@ -63,6 +63,7 @@ def test_mutations_get_past_the_checks(target: Path, seeds: Path, tmp_path: Path
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1200)
 def test_a_minute() -> None:
     done = subprocess.run([ROOT / "build.sh", "fuzz", "--minutes", "1"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
