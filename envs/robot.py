@@ -181,7 +181,7 @@ def _together(bodies: list[Inertia]) -> Inertia:
     mass = sum(body.mass for body in bodies)
     if not mass > 0:
         return Inertia(0.0, np.zeros(3), sum((body.about for body in bodies), np.zeros((3, 3))))
-    centre = sum(body.mass * body.centre for body in bodies) / mass
+    centre = sum((body.mass * body.centre for body in bodies), np.zeros(3)) / mass
     about = np.zeros((3, 3))
     for body in bodies:
         off = body.centre - centre

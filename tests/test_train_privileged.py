@@ -42,7 +42,7 @@ def test_it_is_where_each_parameter_lies_in_its_interval(ranges: dict[str, tuple
     for i in range(20):
         now = vector.params(i)
         for k, param in enumerate(vector.spec.param):
-            low, high = ranges.get(param.name, param.spread(0.3))
+            low, high = ranges[param.name] if param.name in ranges else param.spread(0.3)
             wanted = 2 * (now[param.name] - low) / (high - low) - 1 if high > low else 0
             assert b.obs["drawn"][i, k] == pytest.approx(wanted, abs=1e-4)
     assert np.ptp(b.obs["drawn"], axis=0).max() > 1.5
