@@ -163,8 +163,8 @@ def test_an_episode_of_gymnasium_as_a_row(cut: bool) -> None:
         assert rows.array["reset"][0] == rows.array["over"][0] == (t == 2)
     assert rows.array["terminated"][0] != cut and rows.array["truncated"][0] == cut
     assert rows.array["final_obs.in_far"][0].tolist() == [3, 0.5] and rows.array["obs.in_far"][0].tolist() == [0, 0.5]
-    score, total, length, success = rows.array["record"][0]
-    assert score == total >= 1.5 and length == 3 and success == 0
+    score, total, length, success, broken = rows.array["record"][0]
+    assert score == total >= 1.5 and length == 3 and success == broken == 0
 
 
 def test_an_agent_of_pettingzoo_dies_while_the_other_goes_on() -> None:

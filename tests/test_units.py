@@ -36,7 +36,7 @@ def test_every_number_of_the_arm_has_a_unit(name: str) -> None:
 def test_a_file_says_what_its_numbers_mean() -> None:
     place = envs.ours("reach")
     seen = export.observed(envs.spec(place), envs.units(place))
-    assert seen[0] == {"name": "q1", "low": -2.9, "high": 2.9, "unit": "rad"} and "unit" not in seen[21]
+    assert seen[0] == {"name": "q1", "low": -2.8973, "high": 2.8973, "unit": "rad"} and "unit" not in seen[21]
     assert export.control(place) == {"history": 1, "rate": 20.0, "quaternion": "wxyz"}
     assert export.control(envs.ours("pong"), 4) == {"history": 1, "rate": 15.0}
     assert export.acts(place)[0] | {"unit": "rad", "target": "relative"} == export.acts(place)[0]
