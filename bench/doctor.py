@@ -70,6 +70,7 @@ def measure(options: Options, say: Say) -> Measured:
             told = {one.fault for one in found}
             rows.append(_row(name, "the file", kinds <= told <= kinds | {"score"}, sorted(told), seconds))
             say(_line(rows[-1]))
+        hidden = len(rows)
         for env, where, randomize, drawn in SOUND if options.sound else ():
             file = altered(_shipped(env), Path(folder) / "policy.minnow", random) if drawn else _shipped(env)
             try:
@@ -80,10 +81,9 @@ def measure(options: Options, say: Say) -> Measured:
             what = f"{env}{' with random weights' if drawn else ''}, sound"
             rows.append(_row(what, where, not found, [one.fault for one in found], seconds) | {"randomize": randomize})
             say(_line(rows[-1]))
-    hidden, sound = rows[: NAMED + 5], rows[NAMED + 5 :]
-    named, accused = sum(row["right"] for row in hidden), sum(not row["right"] for row in sound)
+    named, accused = sum(row["right"] for row in rows[:hidden]), sum(not row["right"] for row in rows[hidden:])
     most = max(row["seconds"] for row in rows)
-    say(f"{named} of {len(hidden)} faults named, {accused} of {len(sound)} sound accused, at most {most:.1f} s each")
+    say(f"{named} of {hidden} faults named, {accused} of {len(rows) - hidden} sound accused, at most {most:.1f} s each")
     return Measured(rows, named >= NAMED and not accused and most <= SECONDS)
 
 

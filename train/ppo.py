@@ -627,7 +627,7 @@ class PPO:
             return torch.stack([policy_loss, value_loss, bonus, kl, clipped, total]).double()
 
     def take_episodes(self) -> np.ndarray:
-        """Score, return, length and success of the lives that ended since the last call, [n, 4]."""
+        """Records of the lives that ended since the last call, [n, RECORD]."""
         taken = np.concatenate(self.episodes) if self.episodes else np.zeros((0, len(envs.RECORD)), np.float32)
         self.episodes = []
         return taken

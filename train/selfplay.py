@@ -105,7 +105,7 @@ class Rivals:
                         leaf.index_copy_(policy.memory.batch_axis, rows, part)
 
     def note(self, lived: Tensor, ended: Tensor, record: Tensor) -> None:
-        """After a step: who lived before it, and whose life ended in it, with `record` [rows, 4]. Counts the games that
+        """After a step: who lived before it, and whose life ended in it, with `record` [rows, 5]. Counts the games that
         are over, by their scores, and seats whoever plays the next ones."""
         over, alive = (leaf.view(self.scores.shape).numpy().astype(bool) for leaf in (ended, lived))
         if not over.any():

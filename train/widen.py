@@ -47,7 +47,7 @@ class Width:
         return self.most * self.level / STEPS
 
     def settle(self, vector: World, count: int, records: Sequence[np.ndarray]) -> None:
-        """After a rollout. vector: this process's environments, so many; records: [n, 4] each, of its episodes that
+        """After a rollout. vector: this process's environments, so many; records: [n, 5] each, of its episodes that
         ended in it. All processes call it."""
         ended = [record[:, SUCCESS] for record in records]
         fresh = torch.tensor([sum(map(len, ended)), sum(float(part.sum()) for part in ended)], dtype=torch.float64)
