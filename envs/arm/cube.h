@@ -2,11 +2,11 @@
  *
  * Contacts are stiff springs with friction, and each part of a step solves the cube's six speeds and the two fingers'
  * together, as they are at its end (backward Euler), so that no stiffness is too much. The hand moves as its joints do
- * and does not feel the cube; a finger does. Friction resists sliding by up to mu times the normal force; for the speed
- * at which that limit is reached and the force, the values at the part's beginning count, so that one linear system is
- * all there is to solve. What touches: the cube's eight corners the table; the cube 8 points of each finger and 3 of
- * the hand. Everything is reckoned in the cube's own axes, where the sides' normals are axes; inertia is alike about
- * all. */
+ * and does not feel the cube; a finger does. Friction resists sliding by up to mu times the normal force, which is that
+ * of the part's beginning, so that a system is linear. How fast it slides, and whether it touches at all, is said by
+ * the speeds at the beginning, and where the hand touches the cube twice more (cube_again). What touches: the cube's
+ * eight corners the table; the cube 8 points of each finger and 3 of the hand. Everything is reckoned in the cube's own
+ * axes, where the sides' normals are axes; inertia is alike about all. */
 #ifndef MINNOW_ENV_ARM_CUBE_H
 #define MINNOW_ENV_ARM_CUBE_H
 #include "arm.h"
@@ -34,6 +34,8 @@ typedef struct Cube {
 #define CUBE_GRASP 0.5f    /* N: a finger that holds is pressed by so much */
 #define CUBE_DAMPING 10.0f /* N s/m of a contact */
 #define CUBE_BOUNCE 0.2f   /* m/s: slower ones do not bounce */
+#define CUBE_PASSES 3      /* so often it is said what touches */
+#define CUBE_CORNERS 8
 
 /* The unknowns: speed, spin times half the edge, both in the cube's axes, and the fingers' speeds. */
 typedef struct CubeSystem {
@@ -44,6 +46,7 @@ typedef struct CubeSystem {
     float fall[ENV_LANES];                           /* m/s: which gravity will add to those */
     float hand[3][3][ENV_LANES], from[3][ENV_LANES]; /* columns: the hand's axes; from the cube to the hand */
     float hand_v[3][ENV_LANES], hand_w[3][ENV_LANES];
+    uint32_t touch[ENV_LANES]; /* what touches, or shall in any case: corners on the table, then points of the hand */
 } CubeSystem;
 
 /* A point of the hand, in its frame. side: 1 and -1 are fingers, whose y counts from its inner face; 0: the palm. */
@@ -136,6 +139,7 @@ static void cube_begin(const EnvBase *base, const Arm *arm, Cube *cube, const Ar
         }
     }
     memset(system->a, 0, sizeof system->a);
+    memset(system->touch, 0, sizeof system->touch);
     EACH_LANE(l) { /* momentum, and that about the middle over half the edge; of a solid cube m (2 h)^2 / 6 over h^2 */
         float mass = ARM_PARAM(base, cube_mass)[l], round = mass * (2.0f / 3.0f), wide = round;
         if (CUBE_IS_LONG) {
@@ -184,22 +188,29 @@ static void cube_drive(const EnvBase *base, const Arm *arm, const ArmStep *step,
     }
 }
 
+/* m: what is nearer than that at a part's end touches. Far for what shall touch in any case. */
+static inline float cube_keeps(const CubeSystem *s, int bit, int l) {
+    return s->touch[l] >> bit & 1u ? 1e3f : 0.0f;
+}
+
 /* The table under the eight corners. */
 ARM_APART static void cube_on_table(const EnvBase *restrict base, const Cube *restrict cube,
                                     const ArmStep *restrict step, CubeSystem *restrict s) {
+    float keep[ENV_LANES], meets[ENV_LANES];
     float reach[ENV_LANES]; /* m: a corner that is higher than that does not touch in this part */
     EACH_LANE(l) {
         float v = env_abs(s->by_v[0][l]) + env_abs(s->by_v[1][l]) + env_abs(s->by_v[2][l]), t = step->time[l];
         float w = env_abs(s->by_w[0][l]) + env_abs(s->by_w[1][l]) + env_abs(s->by_w[2][l]);
         reach[l] = 1.001f * t * (v + 2.0f * CUBE_LONG(base, l) * w + t * ARM_PARAM(base, gravity)[l]);
     }
-    for (int corner = 0; corner < 8; corner++) {
+    for (int corner = 0; corner < CUBE_CORNERS; corner++) {
         const float end = corner & 1 ? 1.0f : -1.0f, y = corner & 2 ? 1.0f : -1.0f, z = corner & 4 ? 1.0f : -1.0f;
         int32_t any = 0;
         EACH_LANE(l) {
             float up = end * CUBE_LONG(base, l) * s->axes[2][0][l] + y * s->axes[2][1][l] + z * s->axes[2][2][l];
             float gap = cube->at[2][l] - ARM_PARAM(base, table)[l] + ARM_PARAM(base, cube_size)[l] * up;
-            any |= !(gap >= reach[l]);
+            keep[l] = cube_keeps(s, corner, l);
+            any |= !(gap >= reach[l] + keep[l]);
         }
         if (!any) {
             continue;
@@ -214,7 +225,7 @@ ARM_APART static void cube_on_table(const EnvBase *restrict base, const Cube *re
             float v1 = s->by_v[1][l] + (s->by_w[2][l] * x - s->by_w[0][l] * z);
             float v2 = s->by_v[2][l] + (s->by_w[0][l] * y - s->by_w[1][l] * x);
             float vn = v0 * n0 + v1 * n1 + v2 * n2, slide = env_sqrt(v0 * v0 + v1 * v1 + v2 * v2 - vn * vn);
-            float touches = t * (float)(gap + t * (vn - s->fall[l]) < 0.0f);
+            float touches = t * (float)(gap + t * (vn - s->fall[l]) < keep[l]);
             float mu = 0.5f * (ARM_PARAM(base, table_friction)[l] + ARM_PARAM(base, cube_friction)[l]);
             float ct = touches * mu * k * env_max(-gap, 0.0f) / (slide + ARM_PARAM(base, creep)[l]);
             float cn = touches * (t * k + CUBE_DAMPING);
@@ -248,6 +259,10 @@ ARM_APART static void cube_on_table(const EnvBase *restrict base, const Cube *re
             s->b[3][l] += push * m0;
             s->b[4][l] += push * m1;
             s->b[5][l] += push * m2;
+            meets[l] = touches;
+        }
+        EACH_LANE(l) {
+            s->touch[l] |= meets[l] > 0.0f ? 1u << corner : 0u;
         }
     }
 }
@@ -261,6 +276,7 @@ typedef struct CubeTouch {
     float gap[ENV_LANES];      /* from that side; negative: inside */
     float c[3][ENV_LANES];     /* impulse against a speed along each axis */
     float push[3][ENV_LANES];  /* impulse on a cube at rest */
+    float keep[ENV_LANES];     /* as of cube_keeps */
 } CubeTouch;
 
 static void cube_find(const Arm *arm, const CubeSystem *s, CubePoint point, CubeTouch *touch) {
@@ -314,7 +330,7 @@ ARM_APART static void cube_press(const EnvBase *restrict base, const float *rest
         float v2 =
             s->by_v[2][l] + (s->by_w[0][l] * y - s->by_w[1][l] * x) - touch->speed[2][l] + touch->along[2][l] * open[l];
         float vn = v0 * n0 + v1 * n1 + v2 * n2, slide = env_sqrt(v0 * v0 + v1 * v1 + v2 * v2 - vn * vn);
-        float touches = t * (float)(gap + t * vn < 0.0f);
+        float touches = t * (float)(gap + t * vn < touch->keep[l]);
         float mu = 0.5f * (friction[l] + ARM_PARAM(base, cube_friction)[l]);
         float ct = touches * mu * k * env_max(-gap, 0.0f) / (slide + ARM_PARAM(base, creep)[l]);
         float cn = touches * (t * k + CUBE_DAMPING) - ct, push = -touches * k * gap;
@@ -386,30 +402,27 @@ static int32_t cube_near(const EnvBase *base, const Arm *arm, const ArmStep *ste
         }
         any |= env_sqrt(far) - 0.13f <
                (0.75f + CUBE_LONG(base, l)) * (ARM_PARAM(base, cube_size)[l] + step->time[l] * speed);
+        any |= s->touch[l] >> CUBE_CORNERS != 0u;
     }
     return any;
 }
 
-/* Whether a point can touch in this part, in any lane, and which lanes, added to `touched`: what is further away than
- * it can come contributes nothing. */
+/* Whether a point can touch in this part, in any lane: what is further away than it can come contributes nothing. */
 static inline int32_t cube_meets(const EnvBase *base, const float open[ENV_LANES], const ArmStep *step,
-                                 const CubeSystem *s, const CubeTouch *touch, int32_t touched[ENV_LANES]) {
+                                 const CubeSystem *s, const CubeTouch *touch) {
     int32_t any = 0;
     EACH_LANE(l) {
         float lever = CUBE_LONG(base, l) + env_max(touch->gap[l], 0.0f) / ARM_PARAM(base, cube_size)[l];
         float v = env_abs(s->by_v[0][l]) + env_abs(s->by_v[1][l]) + env_abs(s->by_v[2][l]) + env_abs(open[l]);
         float w = env_abs(s->by_w[0][l]) + env_abs(s->by_w[1][l]) + env_abs(s->by_w[2][l]);
         float hand = env_abs(touch->speed[0][l]) + env_abs(touch->speed[1][l]) + env_abs(touch->speed[2][l]);
-        const int32_t meets = !(touch->gap[l] >= 1.001f * step->time[l] * (v + lever * w + hand));
-        touched[l] |= meets;
-        any |= meets;
+        any |= !(touch->gap[l] >= 1.001f * step->time[l] * (v + lever * w + hand) + touch->keep[l]);
     }
     return any;
 }
 
-/* Fingers and palm. Returns whether any of their points may touch, and adds to `touched` in which lanes. */
-static int32_t cube_in_hand(const EnvBase *base, const Arm *arm, const ArmStep *step, CubeSystem *s,
-                            int32_t touched[ENV_LANES]) {
+/* Fingers and palm. Returns whether any of their points may touch. */
+static int32_t cube_in_hand(const EnvBase *base, const Arm *arm, const ArmStep *step, CubeSystem *s) {
     CubeTouch touch;
     int32_t any = 0;
     if (!cube_near(base, arm, step, s)) {
@@ -419,11 +432,17 @@ static int32_t cube_in_hand(const EnvBase *base, const Arm *arm, const ArmStep *
         const int finger = cube_point[i].side < 0.0f; /* the palm's points leave the finger's speed alone */
         cube_find(arm, s, cube_point[i], &touch);
         cube_choose(base, &touch);
-        if (!cube_meets(base, arm->v[ARM_JOINTS + finger], step, s, &touch, touched)) {
+        EACH_LANE(l) {
+            touch.keep[l] = cube_keeps(s, CUBE_CORNERS + i, l);
+        }
+        if (!cube_meets(base, arm->v[ARM_JOINTS + finger], step, s, &touch)) {
             continue;
         }
         any = 1;
         cube_press(base, arm->v[ARM_JOINTS + finger], ARM_PARAM(base, finger_friction), step, s, &touch);
+        EACH_LANE(l) {
+            s->touch[l] |= (uint32_t)(touch.c[0][l] + touch.c[1][l] + touch.c[2][l] > 0.0f) << (CUBE_CORNERS + i);
+        }
         if (finger) { /* as a constant, for the sake of SIMD */
             cube_add(&touch, s, 1);
         } else {
@@ -431,6 +450,50 @@ static int32_t cube_in_hand(const EnvBase *base, const Arm *arm, const ArmStep *
         }
     }
     return any;
+}
+
+/* Which lanes' cubes the hand touches, added to `lanes`; returns whether any does. */
+static inline int32_t cube_touched(const CubeSystem *s, int32_t lanes[ENV_LANES]) {
+    int32_t any = 0;
+    EACH_LANE(l) {
+        lanes[l] |= s->touch[l] >> CUBE_CORNERS ? 1 : 0;
+        any |= lanes[l];
+    }
+    return any;
+}
+
+/* Says again what touches, and how it slides, in `lanes`, whose cubes the hand touches: by the speeds, of cube [6] and
+ * fingers [2], to which what touched so far had led. So a finger that the hand draws off the cube, and whose drive
+ * brings it back within the part, does not go into it, and a cube that the hand lifts does not stick to the table. What
+ * is let go of may be needed once something else touches, so the last pass only adds. bare: the system without
+ * contacts; s takes the new ones. */
+static void cube_again(const EnvBase *base, const Arm *arm, const Cube *cube, const ArmStep *step, int pass,
+                       const int32_t lanes[ENV_LANES], float (*speeds)[ENV_LANES], float (*fingers)[ENV_LANES],
+                       const CubeSystem *bare, CubeSystem *s) {
+    CubeSystem again = *bare;
+    Arm moved = *arm;
+    memcpy(moved.v[ARM_JOINTS], fingers, ARM_FINGERS * sizeof *fingers);
+    memcpy(again.by_v, speeds, sizeof again.by_v);
+    memcpy(again.by_w, speeds + 3, sizeof again.by_w);
+    memset(again.fall, 0, sizeof again.fall);
+    if (pass == CUBE_PASSES - 1) {
+        memcpy(again.touch, s->touch, sizeof again.touch);
+    }
+    cube_on_table(base, cube, step, &again);
+    cube_in_hand(base, &moved, step, &again);
+    for (int i = 0; i < 8; i++) {
+        for (int j = 0; j <= i; j++) {
+            EACH_LANE(l) {
+                s->a[i][j][l] = lanes[l] ? again.a[i][j][l] : s->a[i][j][l];
+            }
+        }
+        EACH_LANE(l) {
+            s->b[i][l] = lanes[l] ? again.b[i][l] : s->b[i][l];
+        }
+    }
+    EACH_LANE(l) {
+        s->touch[l] = lanes[l] ? again.touch[l] : s->touch[l];
+    }
 }
 
 /* apart: whether nothing joins cube and fingers. */
@@ -604,7 +667,7 @@ static inline void cube_rub(Arm *arm, const Cube *cube) {
 static inline void cube_swing(const EnvBase *base, Arm *arm, Cube *cube, ArmStep *step) {
     float before[3][ENV_LANES], before_turn[4][ENV_LANES];
     int32_t touched[ENV_LANES] = {0};
-    CubeSystem system;
+    CubeSystem system, found, bare;
     memcpy(before, arm->hand, sizeof before);
     memcpy(before_turn, arm->turn, sizeof before_turn);
     if (step->part == 0) {
@@ -618,7 +681,21 @@ static inline void cube_swing(const EnvBase *base, Arm *arm, Cube *cube, ArmStep
     cube_begin(base, arm, cube, step, before, before_turn, &system);
     cube_drive(base, arm, step, 6, system.a, system.b);
     cube_on_table(base, cube, step, &system);
-    cube_solve(&system, !cube_in_hand(base, arm, step, &system, touched));
+    const int apart = !cube_in_hand(base, arm, step, &system);
+    if (cube_touched(&system, touched)) {
+        found = system;
+        cube_solve(&found, 0);
+        cube_begin(base, arm, cube, step, before, before_turn, &bare);
+        cube_drive(base, arm, step, 6, bare.a, bare.b);
+        for (int pass = 1; pass < CUBE_PASSES; pass++) {
+            cube_again(base, arm, cube, step, pass, touched, found.b, found.b + 6, &bare, &system);
+            found = system;
+            cube_solve(&found, 0);
+        }
+        memcpy(system.b, found.b, sizeof system.b);
+    } else {
+        cube_solve(&system, apart);
+    }
     cube_squeeze(base, arm, cube, step, &system);
     cube_rub(arm, cube);
     cube_move_fingers(arm, step, system.b + 6);

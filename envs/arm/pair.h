@@ -138,6 +138,7 @@ static void pair_touch(const EnvBase *base, Cube cube[2], const ArmStep *step, c
                 touch.speed[k][l] += touch.side[k][l] * change;
             }
         }
+        memset(touch.keep, 0, sizeof touch.keep);
         cube_press(base, still, ARM_PARAM(base, cube_friction), step, to, &touch);
         for (int k = 0; k < 3; k++) { /* the spring's alone */
             EACH_LANE(l) {
@@ -186,42 +187,12 @@ static void pair_join(const EnvBase *base, const Arm *arm, const ArmStep *step, 
     cube_drive(base, arm, step, PAIR_FINGERS, all->a, all->b);
 }
 
-/* What touches is said once more, in a system without contacts: by the speeds v, w [3] and fingers [2] that those had
- * given which the speeds at the part's beginning said. So a finger that the hand draws off the cube, and whose drive
- * brings it back within the part, does not go into it, and a cube that the hand lifts does not stick to the table.
- * Only of lanes whose cube the hand may touch the result counts. */
-static void pair_again(const EnvBase *base, const Arm *arm, const Cube *cube, const ArmStep *step,
-                       float (*v)[ENV_LANES], float (*w)[ENV_LANES], float (*fingers)[ENV_LANES], CubeSystem *s) {
-    int32_t touched[ENV_LANES] = {0};
-    Arm moved = *arm;
-    memcpy(moved.v[ARM_JOINTS], fingers, ARM_FINGERS * sizeof *fingers);
-    memcpy(s->by_v, v, sizeof s->by_v);
-    memcpy(s->by_w, w, sizeof s->by_w);
-    memset(s->fall, 0, sizeof s->fall);
-    cube_on_table(base, cube, step, s);
-    cube_in_hand(base, &moved, step, s, touched);
-}
-
-/* Takes the contacts of another system, in some lanes. */
-static void pair_choose(const int32_t lanes[ENV_LANES], const CubeSystem *from, CubeSystem *to) {
-    for (int i = 0; i < 8; i++) {
-        for (int j = 0; j <= i; j++) {
-            EACH_LANE(l) {
-                to->a[i][j][l] = lanes[l] ? from->a[i][j][l] : to->a[i][j][l];
-            }
-        }
-        EACH_LANE(l) {
-            to->b[i][l] = lanes[l] ? from->b[i][l] : to->b[i][l];
-        }
-    }
-}
-
 /* Arm, fingers and both cubes go through one part together. */
 static void pair_swing(const EnvBase *base, Arm *arm, Cube cube[2], ArmStep *step) {
     float before[3][ENV_LANES], before_turn[4][ENV_LANES];
     float gain[PAIR_FINGERS][ENV_LANES];
     int32_t touched[ENV_LANES] = {0}, any = 0;
-    CubeSystem again[2], one[2];
+    CubeSystem bare[2], one[2];
     PairSystem all;
     memcpy(before, arm->hand, sizeof before);
     memcpy(before_turn, arm->turn, sizeof before_turn);
@@ -234,18 +205,18 @@ static void pair_swing(const EnvBase *base, Arm *arm, Cube cube[2], ArmStep *ste
     cube_stop(base, arm, &cube[1], step);
     for (int i = 0; i < 2; i++) {
         cube_begin(base, arm, &cube[i], step, before, before_turn, &one[i]);
-        again[i] = one[i];
+        bare[i] = one[i];
         cube_on_table(base, &cube[i], step, &one[i]);
-        any |= cube_in_hand(base, arm, step, &one[i], touched);
+        cube_in_hand(base, arm, step, &one[i]);
+        any |= cube_touched(&one[i], touched);
     }
     pair_join(base, arm, step, one, &all);
     PairSystem found = all;
     pair_solve(&found);
-    if (any) {
+    for (int pass = 1; pass < CUBE_PASSES && any; pass++) {
         for (int i = 0; i < 2; i++) {
-            pair_again(base, arm, &cube[i], step, found.b + 6 * i, found.b + 6 * i + 3, found.b + PAIR_FINGERS,
-                       &again[i]);
-            pair_choose(touched, &again[i], &one[i]);
+            cube_again(base, arm, &cube[i], step, pass, touched, found.b + 6 * i, found.b + PAIR_FINGERS, &bare[i],
+                       &one[i]);
         }
         pair_join(base, arm, step, one, &all);
         found = all;

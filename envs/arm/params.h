@@ -61,6 +61,9 @@
     P(centre_z, 0.0f, -0.5f, 0.5f, ENV_PHYSICS, ENV_LINEAR, "", "Its centre of mass off its middle, in half widths.")
 
 /* Of what touches. */
+#ifndef CONTACT_CREEP
+#define CONTACT_CREEP 0.01f
+#endif
 #define CONTACT_PARAMS(P)                                                                                              \
     P(finger_friction, 2.0f, 0.2f, 4.0f, ENV_PHYSICS, ENV_LOG, "", "Of the fingers.")                                  \
     P(table_friction, 0.3f, 0.05f, 2.0f, ENV_PHYSICS, ENV_LOG, "", "Of the table.")                                    \
@@ -69,7 +72,8 @@
     P(push_rate, 0.0f, 0.0f, 2.0f, ENV_PHYSICS, ENV_LINEAR, "1/s", "How often something pushes the cube.")             \
     P(push, 0.2f, 0.02f, 2.0f, ENV_PHYSICS, ENV_LOG, "m/s", "And how much speed a push gives it.")                     \
     P(hardness, 3e4f, 3e3f, 3e5f, ENV_FIDELITY, ENV_LOG, "N/m", "Contacts: force for each metre that bodies overlap.") \
-    P(creep, 0.01f, 0.001f, 0.1f, ENV_FIDELITY, ENV_LOG, "m/s", "Contacts: below this speed friction is viscous.")
+    P(creep, CONTACT_CREEP, 0.001f, 0.1f, ENV_FIDELITY, ENV_LOG, "m/s",                                                \
+      "Contacts: below this speed friction is viscous.")
 
 /* And those that every task ends with. */
 #define TASK_PARAMS(P)                                                                                                 \

@@ -9,6 +9,7 @@
 #endif
 #define ENV_SHAPES 34
 #define ENV_OBS (ARM_SEEN + 14)
+#define CONTACT_CREEP 0.001f /* m/s: a peg that is held off its middle turns in the grip at about that */
 #include "../arm/params.h"
 #define ENV_PARAMS(P)                                                                                                  \
     ARM_PARAMS(P)                                                                                                      \
@@ -110,27 +111,32 @@ static inline void look(const State *s, int l, float *o) {
     cube_see(&s->peg, l, o + ARM_SEEN + 7);
 }
 
-#define HOLD 0.08f /* m, from the peg's middle to where it is held, towards the end near the base */
-
-/* Above the peg, down to it, shut; then straight up: the other end stays on the table, the peg turns in the grip, and
- * the hand leans back for the rest. */
+/* Above the peg, down to it, shut, off its middle at the side where the hand is; then up with a light grip, in which
+ * the peg turns as its weight pulls the other end down; the hand, shut, leans for the rest. */
 static inline void plan(const State *s, int l, TaskPlan *plan) {
-    float tcp[3], off[3], axis[3], length = PARAM(peg_length)[l], half = PARAM(peg_width)[l];
+    float tcp[3], off[3], axis[3], length = PARAM(peg_length)[l], half = PARAM(peg_width)[l], hold = 0.0f;
     arm_tcp(&s->arm, l, tcp);
     along(s, l, axis);
     for (int k = 0; k < 3; k++) {
-        off[k] = s->peg.at[k][l] - HOLD * axis[k] - tcp[k];
+        off[k] = s->peg.at[k][l] - tcp[k];
+        hold -= off[k] * axis[k];
     }
-    float angle = env_atan2(-axis[2], task_length(axis[0], axis[1], 0.0f));
-    float next = env_min(angle + 0.4f, 0.5f * ENV_PI);
-    int held = cube_held(&s->peg, l);
-    float beside = task_length(off[0], off[1], 0.0f), above = env_clamp(8.0f * (beside - 0.01f), 0.0f, 0.1f);
-    float high = (length + HOLD) * env_sin(next) + half * env_cos(next) + 0.01f; /* a little free of the table */
+    const float side = hold > 0.0f ? 1.0f : -1.0f, aside = off[0] * axis[1] - off[1] * axis[0];
+    const int held = cube_held(&s->peg, l);
+    hold *= side; /* of the end that goes up */
+    for (int k = 0; k < 3; k++) {
+        off[k] += side * env_clamp(hold, 0.07f, 0.1f) * axis[k];
+    }
+    float angle = env_atan2(side * axis[2], task_length(axis[0], axis[1], 0.0f)), rest = 0.5f * ENV_PI - angle;
+    float next = angle + env_min(rest, 0.4f), rise = env_sin(next);
+    float above = env_clamp(8.0f * (env_abs(aside) - 0.008f), 0.0f, 0.1f);
+    float high = length * rise + (half + 0.02f) * env_cos(angle) + hold * (rise - env_sin(angle));
+    float lean = 2.0f * env_atan2(s->arm.turn[3][l], s->arm.turn[1][l]);
     plan->place[0] = tcp[0] + (held ? 0.0f : off[0]);
     plan->place[1] = tcp[1] + (held ? 0.0f : off[1]);
-    plan->place[2] = held ? PARAM(table)[l] + high : tcp[2] + off[2] + above;
-    plan->lean = held ? -0.5f * env_clamp(3.0f * (angle - 1.0f), 0.0f, 1.0f) : 0.0f;
-    plan->grip = held || task_length(off[0], off[1], off[2]) < 0.015f ? -1.0f : 1.0f;
+    plan->place[2] = tcp[2] + (held ? high - height(s, l) : off[2] + above);
+    plan->lean = held && angle > 0.85f ? lean + side * env_min(2.0f * rest, 0.2f) : 0.0f;
+    plan->grip = held ? (angle > 0.85f ? -1.0f : -0.2f) : task_length(off[0], off[1], off[2]) < 0.015f ? -1.0f : 1.0f;
 }
 
 static void event(State *s, int lane, const EnvEvent *event) {
