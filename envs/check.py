@@ -62,9 +62,9 @@ def driver(env: str | Path, *flags: str, cc: str, lanes: int | None = None, vect
     )
 
 
-def output(program: Path, *args: str, by: tuple[str, ...] = ()) -> str:
-    """What the driver prints; its complaint as a MinnowError. by: the emulator that runs it."""
-    done = subprocess.run([*by, program, *args], capture_output=True, text=True, errors="replace", timeout=280)
+def output(program: Path, *args: str, by: tuple[str, ...] = (), seconds: float = 280) -> str:
+    """What the driver prints; its complaint as a MinnowError. by: the emulator that runs it. seconds: at most."""
+    done = subprocess.run([*by, program, *args], capture_output=True, text=True, errors="replace", timeout=seconds)
     if done.returncode:
         words = (done.stderr + done.stdout).strip()
         raise MinnowError(f"`{program.name.split('-')[0]} {' '.join(args)}` failed: {words[-3000:]}")
@@ -169,7 +169,7 @@ def storm(env: str | Path, steps: int = 100_000) -> str:
     """Random agent-steps under sanitizers, by each compiler and with each number of lanes once, as declared and with
     everything turned: ranges, masks, pictures, whose length is tried at corners of the parameters too."""
     for cc, lanes in zip(itertools.cycle(compilers()), [*reversed(lane_counts(env)), None][:2], strict=False):
-        output(driver(env, *SANITIZE, cc=cc, lanes=lanes), "storm", str(steps))
+        output(driver(env, *SANITIZE, cc=cc, lanes=lanes), "storm", str(steps), seconds=max(280, steps / 1000))
     return f"{steps} agent-steps, as declared and with everything turned"
 
 

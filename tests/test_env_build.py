@@ -32,7 +32,7 @@ def test_the_rest_of_the_contract(name: str, label: str) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2100)
 @every
 def test_a_long_storm(name: str) -> None:
     check.storm(name, 1_000_000)
