@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_scripts import axe
+from page_scripts import axe, until
 from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
@@ -94,10 +94,6 @@ def visit(browser: Browser, servers: Web) -> Iterator[Callable[..., Page]]:
     yield make
     for context in contexts:
         context.close()
-
-
-def until(page: Page, condition: str) -> None:
-    page.wait_for_function(f"(() => {{ const demo = document.querySelector('minnow-demo'); return {condition} }})()")
 
 
 def test_the_post(visit: Callable[..., Page]) -> None:

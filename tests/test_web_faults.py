@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from page_scripts import node
+from page_scripts import node, until
 from playwright.sync_api import Browser, Page, expect
 
 from minnow.web import browse, server, site
@@ -46,9 +46,7 @@ def ticks(page: Page) -> int:
 
 def plays(page: Page) -> None:
     page.evaluate("document.querySelector('minnow-demo').ready")
-    before = ticks(page)
-    page.wait_for_timeout(300)
-    assert ticks(page) > max(before, 0)
+    until(page, f"demo.game.ticks > {max(ticks(page), 0) + 5}")
 
 
 def test_without_webassembly_it_says_so(page: Page, host: str) -> None:
@@ -200,7 +198,7 @@ def test_all_by_keyboard(page: Page, host: str) -> None:
     assert count > 20
     assert walk(150) >= 8
     assert page.evaluate(LEFT) == []
-    page.wait_for_timeout(1500)  # what the cards load is there
+    until(page, "!/Loading …/.test(demo.shadowRoot.textContent)")  # what the cards load is there
     more = page.evaluate(CONTROLS)
     assert more > count + 10
     page.evaluate("document.activeElement.blur()")
@@ -217,8 +215,7 @@ def test_all_by_keyboard(page: Page, host: str) -> None:
     time.focus()
     before = ticks(page)
     page.keyboard.press("ArrowLeft")
-    page.wait_for_timeout(200)
-    assert ticks(page) == before - 1
+    until(page, f"demo.game.ticks === {before - 1}")
     assert page.evaluate("document.querySelector('minnow-demo').person") == -1
     page.get_by_role("button", name="Take over").focus()
     page.keyboard.press("Enter")
@@ -250,8 +247,7 @@ def test_a_gallery_that_is_held_still_rests(page: Page, host: str) -> None:
     )
     page.goto(host)
     page.locator("#cards canvas").first.wait_for()
-    page.wait_for_timeout(500)
-    assert page.evaluate("globalThis.asked") > 5
+    until(page, "globalThis.asked > 5")
     page.get_by_role("button", name="Hold still").click()
     before = page.evaluate("globalThis.asked")
     page.wait_for_timeout(800)

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from page_scripts import node
+from page_scripts import node, until
 from playwright.sync_api import Browser, Page, expect
 from test_web_player import PLAYER, served
 
@@ -115,10 +115,7 @@ def test_faults_are_told_and_the_rest_lives(browser: Browser) -> None:
             expect(alert).to_have_count(0)
         page.set_viewport_size({"width": 380, "height": 700})
         before = page.evaluate("document.querySelector('minnow-demo').game.ticks")
-        page.wait_for_timeout(400)
-        assert page.evaluate("document.querySelector('minnow-demo').game.ticks") > before
-        width = page.evaluate("document.querySelector('minnow-demo').canvas.width")
-        assert 300 < width < 400
+        until(page, f"demo.game.ticks > {before} && demo.canvas.width > 300 && demo.canvas.width < 400")
         assert faults == []
 
 

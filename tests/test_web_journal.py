@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from page_scripts import node, until
 from playwright.sync_api import Browser, Page
-from test_web_player import PLAYER, node, served
+from test_web_player import PLAYER, served
 
 import minnow.envs
 from minnow.cinfer.errors import MinnowError
@@ -91,11 +92,6 @@ def demo(page: Page, script: str, *args: object) -> Any:
     return page.evaluate(f"(args) => ({body})(...args)", list(args))
 
 
-def until(page: Page, tick: int) -> None:
-    while demo(page, "return game.ticks") < tick:
-        page.wait_for_timeout(20)
-
-
 def test_a_game_played_in_the_page_plays_natively(browser: Browser) -> None:
     """A policy is dropped on the page, a person takes over, holds keys, turns a slider, clicks, hands back and draws;
     then the page goes back to the start and follows what it recorded, as a native game does."""
@@ -121,9 +117,9 @@ def test_a_game_played_in_the_page_plays_natively(browser: Browser) -> None:
         """
         demo(page, watch)
         page.get_by_text("World", exact=True).click()
-        until(page, 60)
+        until(page, "demo.game.ticks >= 60")
         page.keyboard.down("ArrowUp")
-        until(page, 100)
+        until(page, "demo.game.ticks >= 100")
         page.get_by_label("gravity").fill("150")
         page.keyboard.up("ArrowUp")
         page.locator("body").press("ArrowDown", delay=200)
@@ -132,7 +128,7 @@ def test_a_game_played_in_the_page_plays_natively(browser: Browser) -> None:
         page.get_by_text("Policy file").click()
         page.get_by_label("Action").select_option("drawn")
         page.get_by_label("Speed", exact=True).select_option("16")
-        until(page, 600)
+        until(page, "demo.game.ticks >= 600")
         demo(page, "demo.pause()")
         last, end, hashes = demo(page, "return [game.ticks, game.hash(), hashes]")
         data = bytes(demo(page, "return [...demo.replay()]"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_scripts import node
+from page_scripts import node, until
 from PIL import Image, ImageSequence
 from playwright.sync_api import Browser, Page, expect
 from test_web_player import PLAYER, served
@@ -123,7 +123,7 @@ def test_a_visitor_loses_to_the_policy_and_takes_films_home(browser: Browser, tm
         expect(card).to_contain_text("This browser keeps nothing")
         expect(card.get_by_role("button", name="Hint")).to_be_hidden()
         page.evaluate("document.querySelector('minnow-demo').play()")
-        page.wait_for_timeout(1500)
+        until(page, "demo.game.ticks > 60")
         page.get_by_text("Share", exact=True).click()
         for kind, begins in (("GIF", b"GIF89a"), ("WebM", b"\x1aE\xdf\xa3")):
             with page.expect_download() as waiting:
@@ -141,20 +141,24 @@ def test_a_visitor_loses_to_the_policy_and_takes_films_home(browser: Browser, tm
 
 def rests(page: Page) -> list[Any]:
     """Frames of a second in which it is paused; whether a step is drawn then; and frames of the next one."""
-    page.evaluate("document.querySelector('minnow-demo').pause()")
-    page.wait_for_timeout(900)
-    count = (
-        "() => new Promise((done) => { const asked = window.asked; setTimeout(() => done(window.asked - asked), 800) })"
-    )
     page.evaluate(
         """() => {
             const plain = window.requestAnimationFrame;
-            window.asked = 0;
-            window.requestAnimationFrame = (call) => ((window.asked += 1), plain(call));
+            Object.assign(window, { asked: 0, last: performance.now() });
+            window.requestAnimationFrame = (call) => {
+                window.asked += 1;
+                window.last = performance.now();
+                return plain(call);
+            };
         }"""
     )
+    page.evaluate("document.querySelector('minnow-demo').pause()")
+    count = (
+        "() => new Promise((done) => { const asked = window.asked; setTimeout(() => done(window.asked - asked), 800) })"
+    )
+    until(page, "performance.now() - window.last > 200")
     still = page.evaluate(count)
     before = page.locator(".players ~ .score .note").inner_text()
     page.keyboard.press(".")
-    page.wait_for_timeout(900)
+    until(page, "performance.now() - window.last > 200")
     return [still, page.locator(".players ~ .score .note").inner_text() != before, page.evaluate(count)]
