@@ -1,6 +1,7 @@
 /** The policy, on its own: the same seed as a person's, in a game that nobody sees; and what it would do in this person's place. */
 
-import { Game, PERSON, POLICY, SCRIPT } from "../game.js";
+import { Game, POLICY, SCRIPT } from "../game.js";
+import { enlist, lineup } from "../lineup.js";
 
 /** @typedef {import("../store.js").Store} Store */
 
@@ -18,11 +19,9 @@ export class Rival {
     const { game, module, spec, seed } = store;
     if (!game) throw new Error("there is no game yet.");
     const own = await Game.create(module, spec, game.files);
-    for (let each = 0; each < spec.slots; each += 1) {
-      own.sit(each, game.seat(each));
-      const driver = each === slot || game.driver(each) === PERSON ? POLICY : game.driver(each);
-      own.drive(each, driver === POLICY && !game.seat(each) ? SCRIPT : driver);
-    }
+    const who = lineup(game);
+    who.drivers[slot] = who.seats[slot] ? POLICY : SCRIPT;
+    enlist(own, who);
     for (const { kind, slot: at, values } of game.journal.lasting) own.input(kind, at, values);
     own.randomize(game.randomized);
     own.start(seed);

@@ -1,6 +1,7 @@
 /** Hidden episodes in one setting, and what they came to. */
 
 import { Game, POLICY } from "../game.js";
+import { enlist } from "../lineup.js";
 
 /** @typedef {import("./protocol.js").Setting} Setting @typedef {import("./protocol.js").Sums} Sums @typedef {import("../spec.js").Spec} Spec */
 
@@ -19,12 +20,12 @@ export class Measure {
    * @param {Setting} setting
    * @param {number} most episodes
    */
-  constructor(game, { params, randomized, sampled, seats, drivers }, most) {
+  constructor(game, setting, most) {
     const { spec } = game;
+    const { params, randomized, sampled, drivers } = setting;
     this.game = game;
     this.most = most;
-    seats.forEach((policy, slot) => game.sit(slot, policy));
-    drivers.forEach((driver, slot) => game.drive(slot, driver));
+    enlist(game, setting);
     params.forEach((value, param) => game.turn(param, value));
     game.randomize(randomized);
     game.sample(sampled);

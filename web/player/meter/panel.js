@@ -1,8 +1,9 @@
 /** The robustness meter: what the policy that is shown comes to in the world as it is turned. Loaded when its card is opened. */
 
 import { make, put } from "../dom.js";
-import { PERSON, POLICY, SCRIPT } from "../game.js";
+import { POLICY } from "../game.js";
 import { RANDOMIZED } from "../journal.js";
+import { lineup } from "../lineup.js";
 import { share, turnable, value } from "../panels/world.js";
 import { capital, number } from "../spec.js";
 import { Chart } from "./chart.js";
@@ -86,18 +87,15 @@ class MeterPanel {
   }
 
   /**
-   * The world as it is turned, and who plays in it; a person's place is the policy's.
+   * The world as it is turned, and who plays in it.
    *
    * @param {Game} game
    * @returns {Setting}
    */
   #present(game) {
     const { spec } = this.store;
-    const slots = Array.from({ length: spec.slots }, (_, slot) => slot);
-    const seats = slots.map((slot) => game.seat(slot));
-    const drivers = slots.map((slot) => (game.driver(slot) === PERSON ? (seats[slot] ? POLICY : SCRIPT) : game.driver(slot)));
     const params = spec.param.map((param, index) => game.turned(index) ?? param.value);
-    return { params, randomized: game.randomized, sampled: game.sampled, seats, drivers };
+    return { ...lineup(game), params, randomized: game.randomized, sampled: game.sampled };
   }
 
   /** @param {Game} game */
@@ -169,16 +167,25 @@ class MeterPanel {
   }
 
   show() {
-    const { now, store, success } = this;
-    const { spec } = store;
+    const { now } = this;
     const found = this.turnable.find(({ index }) => index === this.axis);
     const name = found?.param.name.replaceAll("_", " ") ?? "";
     this.along.hidden = !found;
     this.along.disabled = this.queue.length > 0;
     put(this.along, `Measure all of ${name}`);
-    put(this.status, this.fault || this.#told());
+    if (now) this.#draw(now, found, name);
+    put(this.status, this.fault || this.#told()); // it says the figures that stand there now
     this.status.classList.toggle("bad", Boolean(this.fault));
-    if (!now) return;
+  }
+
+  /**
+   * @param {Trial} now
+   * @param {MeterPanel["turnable"][number] | undefined} found the slider that is the axis
+   * @param {string} name of that
+   */
+  #draw(now, found, name) {
+    const { store, success } = this;
+    const { spec } = store;
     const rate = success && now.setting.drivers.filter((driver) => driver === POLICY).length === 1;
     const figures = this.trials.flatMap((trial) => {
       const alike = found && JSON.stringify(turned(trial.setting, this.axis, 0)) === JSON.stringify(turned(now.setting, this.axis, 0));

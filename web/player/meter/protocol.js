@@ -1,12 +1,8 @@
 /**
  * What the meter's page and worker say to one another.
  *
- * @typedef {object} Setting in which episodes are played
- * @property {number[]} params of the world
- * @property {number} randomized 0 to 1
- * @property {boolean} sampled
- * @property {number[]} seats of each slot: its policy, counted from 1; 0: none
- * @property {number[]} drivers of each slot: SCRIPT or POLICY
+ * @typedef {import("../lineup.js").Lineup & {params: number[], randomized: number, sampled: boolean}} Setting in which episodes are played: who
+ *   plays, the world's parameters, how far it is randomized (0 to 1), and whether choices are drawn
  *
  * @typedef {object} Sums over episodes; an episode's figure is the mean over those whom the policy drives
  * @property {number} episodes
