@@ -24,15 +24,15 @@ export class Canvas {
     this.field = document.createElement("canvas"); // of tiles, one pixel each
     /** @type {Shape[]} those of the picture drawn last */
     this.shapes = [];
-    new ResizeObserver(([{ contentRect }]) => (this.#box = contentRect)).observe(element);
+    new ResizeObserver(([{ contentRect }]) => (this.box = contentRect)).observe(element);
   }
 
   /** @type {DOMRectReadOnly | null} of the element; null: to be measured, which makes the browser lay out the page */
-  #box = null;
+  box = null;
 
   /** Fits the canvas to its box on the screen, one canvas pixel a device pixel. */
   #fit() {
-    const box = (this.#box ??= this.element.getBoundingClientRect());
+    const box = (this.box ??= this.element.getBoundingClientRect());
     const scale = window.devicePixelRatio || 1;
     const [width, height] = [Math.max(1, Math.round(box.width * scale)), Math.max(1, Math.round(box.height * scale))];
     if (this.element.width !== width || this.element.height !== height) Object.assign(this.element, { width, height });
@@ -93,7 +93,7 @@ export class Canvas {
     const below = this.space?.draw(this.shapes, width, height, h * scale);
     if (below) context.clearRect(0, 0, width, height);
     context.setTransform(this.view);
-    if (this.space && !below) render(this.space.flatten(this.shapes), this);
+    if (this.space && !below) this.#faces(this.space.flatten(this.shapes));
     render(this.shapes, this);
   }
 
@@ -135,17 +135,56 @@ export class Canvas {
   }
 
   /** @param {Shape} shape @param {number[]} f */
-  polygon({ color, n, edge }, ...f) {
+  polygon({ color, n }, ...f) {
     const { context } = this;
     context.beginPath();
     for (let corner = 0; corner < n; corner += 1) context.lineTo(f[2 * corner], f[2 * corner + 1]);
     context.closePath();
     this.#fill(color);
-    if (!edge) return;
-    context.strokeStyle = color;
-    context.lineWidth = edge;
-    context.lineJoin = "round";
-    context.stroke();
+  }
+
+  /**
+   * Faces, the furthest first; neighbours of one colour are filled as one.
+   *
+   * @param {Shape[]} faces
+   */
+  #faces(faces) {
+    const { context } = this;
+    context.beginPath();
+    faces.forEach(({ color, n, f, edge = 0 }, i) => {
+      this.#grown(n, f, edge / 2);
+      context.closePath();
+      if (faces[i + 1]?.color === color) return;
+      this.#fill(color);
+      context.beginPath();
+    });
+  }
+
+  /**
+   * The corners of a convex polygon that is larger by so much all around: to fill it takes far less than to draw a line around each face.
+   *
+   * @param {number} n
+   * @param {number[]} f
+   * @param {number} by
+   */
+  #grown(n, f, by) {
+    let [area, first] = [0, true];
+    for (let i = 0, j = n - 1; i < n; j = i, i += 1) area += f[2 * j] * f[2 * i + 1] - f[2 * i] * f[2 * j + 1];
+    const side = area < 0 ? -by : by;
+    let [outX, outY] = [0, 0]; // across the edge before a corner; of the first one it is known after one turn around
+    for (let k = 0; k < 2 * n; k += 1) {
+      const [i, next] = [k % n, (k + 1) % n];
+      const [dx, dy] = [f[2 * next] - f[2 * i], f[2 * next + 1] - f[2 * i + 1]];
+      const long = Math.sqrt(dx * dx + dy * dy);
+      if (long < 1e-9) continue; // two corners in one place
+      const [x, y] = [dy / long, -dx / long];
+      const share = side / Math.max(1 + outX * x + outY * y, 0.5); // a sharp corner makes no spike
+      const [atX, atY] = [f[2 * i] + (outX + x) * share, f[2 * i + 1] + (outY + y) * share];
+      if (k >= n && first) this.context.moveTo(atX, atY);
+      else if (k >= n) this.context.lineTo(atX, atY);
+      first &&= k < n;
+      [outX, outY] = [x, y];
+    }
   }
 
   /** @param {Shape} shape @param {number} x @param {number} y @param {number} height */

@@ -56,11 +56,13 @@ export function choose(own, env, chosen) {
 }
 
 /**
+ * All but the policy, which may take longer, and is for the caller to wait for.
+ *
  * @param {URL} manifest the site's manifest.json
  * @param {string} env
  * @param {string | null} chosen see `choose`
  * @param {(kilobytes: number) => void} progress
- * @returns {Promise<{parts: Record<string, string>, spec: Spec, module: WebAssembly.Module, whole: URL | null, learn: URL | null, space: typeof import("./space.js") | null, stage: string | null, own: URL | null, onnx: URL | null, policy: Uint8Array | null, policyName: string, stages: Stage[]}>}
+ * @returns {Promise<{parts: Record<string, string>, spec: Spec, module: WebAssembly.Module, whole: URL | null, learn: URL | null, space: typeof import("./space.js") | null, stage: string | null, own: URL | null, onnx: URL | null, policy: Promise<Uint8Array | null>, policyName: string, stages: Stage[]}>}
  */
 export async function load(manifest, env, chosen, progress) {
   const { demos, parts = {} } = /** @type {{demos: Record<string, Demo>, parts?: Record<string, string>}} */ (await (await request(manifest)).json());
@@ -70,10 +72,11 @@ export async function load(manifest, env, chosen, progress) {
   const received = (/** @type {number} */ size) => progress((total += size) / 1024);
   const own = demo.policy ? new URL(demo.policy, manifest) : null;
   const place = choose(own, env, chosen);
-  const [spec, wasm, policy, space] = await Promise.all([
+  const policy = place ? bytes(place.url, received) : Promise.resolve(null);
+  policy.catch(() => {}); // it is told where it is waited for
+  const [spec, module, space] = await Promise.all([
     request(new URL(demo.spec, manifest)).then((response) => response.json()),
-    bytes(new URL(demo.wasm, manifest), received),
-    place && bytes(place.url, received),
+    bytes(new URL(demo.wasm, manifest), received).then(compiled),
     demo.space ? import(new URL(demo.space, manifest).href) : null,
   ]);
   const whole = demo.whole ? new URL(demo.whole, manifest) : null;
@@ -85,7 +88,7 @@ export async function load(manifest, env, chosen, progress) {
   const stage = demo.stage ? new URL(demo.stage, manifest).href : null;
   const learn = demo.learn ? new URL(demo.learn, manifest) : null;
   for (const name of Object.keys(parts)) parts[name] = new URL(parts[name], manifest).href;
-  return { parts, spec, module: await compiled(wasm), whole, learn, space, stage, own, onnx, policy, policyName: place?.name ?? "", stages };
+  return { parts, spec, module, whole, learn, space, stage, own, onnx, policy, policyName: place?.name ?? "", stages };
 }
 
 /** @param {Uint8Array} wasm */

@@ -15,7 +15,7 @@ import { css, render } from "./shapes.js";
  */
 /** @type {[number, Fineness][]} by the least radius, as a share of the picture's height */
 const FINENESS = [
-  [0.05, { segments: 16, rings: 4, pieces: 6 }],
+  [0.05, { segments: 16, rings: 3, pieces: 4 }],
   [0.02, { segments: 12, rings: 3, pieces: 4 }],
   [0, { segments: 8, rings: 2, pieces: 3 }],
 ];
@@ -71,13 +71,12 @@ function revolved(profile, { segments, pieces: most }) {
     const pieces = Math.max(1, Math.min(Math.ceil((high - low) / Math.max(inner, outer, 1e-9)), most));
     for (let k = 1; k <= pieces; k += 1) line.push([low + ((high - low) * k) / pieces, inner + ((outer - inner) * k) / pieces]);
   }
-  const ring = (/** @type {number} */ k, /** @type {number[]} */ [height, radius]) => {
-    const angle = (2 * Math.PI * k) / segments;
-    return [radius * Math.cos(angle), radius * Math.sin(angle), height];
-  };
-  return line.slice(1).flatMap((above, i) =>
-    Array.from({ length: segments }, (_, k) => [ring(k, line[i]), ring(k + 1, line[i]), ring(k + 1, above), ring(k, above)]),
+  const ring = Array.from({ length: segments }, (_, k) => (2 * Math.PI * k) / segments).map((angle) => [Math.cos(angle), Math.sin(angle)]);
+  const points = line.flatMap(([height, radius]) => ring.map(([x, y]) => [radius * x, radius * y, height]));
+  const quads = line.slice(1).flatMap((_, i) =>
+    ring.map((_, k) => [k, (k + 1) % segments].map((each) => i * segments + each)).map(([a, b]) => [a, b, b + segments, a + segments]),
   );
+  return { points, quads };
 }
 
 /**
@@ -95,9 +94,10 @@ function round(radius, half, fineness) {
   return revolved([...above.map(([height, r]) => [-height, r]), ...above.reverse()], fineness);
 }
 
-const CUBE = ["0231", "4576", "0154", "2673", "0462", "1375"].map((side) =>
-  [...side].map((corner) => [1, 2, 4].map((bit) => (Number(corner) & bit ? 1 : -1))),
-);
+const CUBE = {
+  points: Array.from({ length: 8 }, (_, corner) => [1, 2, 4].map((bit) => (corner & bit ? 1 : -1))),
+  quads: ["0231", "4576", "0154", "2673", "0462", "1375"].map((side) => [...side].map(Number)),
+};
 
 /**
  * What a camera sees: from where, along which axes (to the right, up, forwards), and how large a metre is at a metre's distance in a
@@ -130,32 +130,22 @@ const KEPT = 256; // meshes; some forms change their size at each tick
 
 /**
  * @param {string} name of the form with its sizes
- * @param {() => Point[][]} make quadrilaterals
+ * @param {() => {points: Point[], quads: number[][]}} make quadrilaterals, by the places of their corners
  * @param {number} even how many of them have the first colour; the others have another one
  * @returns {Mesh}
  */
 function meshOf(name, make, even = Infinity) {
   const known = meshes.get(name);
   if (known) return known;
-  /** @type {Map<string, number>} */
-  const places = new Map();
-  /** @type {number[]} */
-  const corners = [];
-  const across = (/** @type {Point[]} */ quad) => cross(minus(quad[2], quad[0]), minus(quad[3], quad[1]));
-  const quads = make().filter((quad) => Math.hypot(...across(quad)) > TINY); // others have no side that could be seen
-  const faces = quads.flat().map((point) => {
-    const key = String(point);
-    const place = places.get(key) ?? places.size;
-    if (place === places.size) corners.push(...point);
-    places.set(key, place);
-    return place;
-  });
+  const { points, quads: all } = make();
+  const across = (/** @type {number[]} */ [a, b, c, d]) => cross(minus(points[c], points[a]), minus(points[d], points[b]));
+  const quads = all.filter((quad) => Math.hypot(...across(quad)) > TINY); // others have no side that could be seen
   const normals = quads.map((quad) => unit(across(quad)));
-  const offsets = quads.map((quad, i) => dot(normals[i], scaled(quad[0].map((_, k) => quad.reduce((sum, corner) => sum + corner[k], 0)), 0.25)));
+  const offsets = quads.map((quad, i) => quad.reduce((sum, corner) => sum + dot(normals[i], points[corner]), 0) / 4);
   const odd = quads.map((_, i) => Number(i >= even));
   const made = {
-    corners: new Float64Array(corners),
-    faces: new Uint16Array(faces),
+    corners: new Float64Array(points.flat()),
+    faces: new Uint16Array(quads.flat()),
     normals: new Float64Array(normals.flat()),
     offsets: new Float64Array(offsets),
     odd: new Uint8Array(odd),
@@ -269,7 +259,7 @@ export function flatten(shapes, width, height) {
   render(shapes, {
     box3(/** @type {Shape} */ of, /** @type {number[]} */ ...f) {
       const sizes = f.slice(3, 6);
-      const mesh = meshOf(`box ${sizes}`, () => CUBE.map((quad) => quad.map((corner) => corner.map((value, i) => value * sizes[i]))));
+      const mesh = meshOf(`box ${sizes}`, () => ({ ...CUBE, points: CUBE.points.map((corner) => corner.map((value, i) => value * sizes[i])) }));
       add(of, mesh, turned(f[6], f[7], f[8], f[9]), f.slice(0, 3));
     },
     sphere3(/** @type {Shape} */ of, /** @type {number[]} */ ...f) {
@@ -305,7 +295,11 @@ export function flatten(shapes, width, height) {
           .map(([i, j]) => level(i * step - wide, j * step - deep, Math.min((i + 1) * step - wide, wide), Math.min((j + 1) * step - deep, deep)));
       const opaque = of.color.endsWith("ff"); // then the odd squares lie on one face
       const even = opaque ? [level(-wide, -deep, wide, deep)] : squares(0);
-      const mesh = meshOf(`ground ${[wide, deep, step, opaque]}`, () => [...even, ...squares(1)], even.length);
+      const made = () => {
+        const points = [...even, ...squares(1)].flat();
+        return { points, quads: Array.from({ length: points.length / 4 }, (_, i) => [4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3]) };
+      };
+      const mesh = meshOf(`ground ${[wide, deep, step, opaque]}`, made, even.length);
       add(of, mesh, UPRIGHT, [x, y, z], [of.color, css(of.n >>> 0)]);
     },
   });

@@ -19,11 +19,17 @@ const KEYS = { ArrowLeft: [-0.1, 0, 0], ArrowRight: [0.1, 0, 0], ArrowUp: [0, 0.
 
 const clamp = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) => Math.min(Math.max(value, low), high);
 
-/** Whether WebGL draws here by itself: by the processor alone it would hold up everything else. */
+const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i; // what draws WebGL by the processor
+
+/** Whether WebGL draws here by itself: by the processor alone it would hold up everything else. Browsers do not always tell when asked to. */
 function hardware() {
   const gl = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
-  gl?.getExtension("WEBGL_lose_context")?.loseContext();
-  return Boolean(gl);
+  if (!gl) return false;
+  let name = gl.getParameter(gl.RENDERER);
+  const told = name === "WebKit WebGL" && gl.getExtension("WEBGL_debug_renderer_info");
+  if (told) name = gl.getParameter(told.UNMASKED_RENDERER_WEBGL);
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return !SOFTWARE.test(name);
 }
 
 export class Space {

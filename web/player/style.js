@@ -29,6 +29,8 @@ canvas { display: block; width: 100%; aspect-ratio: var(--aspect, 1.33); user-se
 .paused { padding: 2px 11px; border-radius: 99px; color: #fff; border: 1px solid #fff5; }
 .veil { position: absolute; inset: 0; display: grid; place-content: center; justify-items: center; gap: 12px; padding: 20px; text-align: center;
   color: #fff; background: #0b1213f2; overflow: auto; }
+.veil.low { inset: auto 0 0; grid-auto-flow: column; align-items: center; padding: 8px; background: #0b1213c0; font-size: 14px; }
+.veil.low progress { width: 120px; }
 .veil p { margin: 0; max-width: 46ch; overflow-wrap: anywhere; }
 .veil strong { font-size: 17px; color: #ff9d8f; }
 .veil progress { width: min(240px, 60%); height: 6px; accent-color: #2dd4bf; }
@@ -66,7 +68,7 @@ h2, summary { font-size: 12px; font-weight: 650; letter-spacing: .04em; text-tra
 summary { cursor: pointer; margin: 0; border-radius: 4px; }
 details[open] > summary { margin-bottom: 10px; }
 details details { margin-top: 10px; padding: 10px 0 0; border: 0; border-top: 1px solid var(--line); border-radius: 0; }
-.players { display: grid; grid-template-columns: 1fr auto; gap: 8px; align-items: center; }
+.players { display: grid; grid-template-columns: minmax(5em, 1fr) minmax(0, auto); gap: 8px; align-items: center; }
 .players select { min-width: 8.5em; }
 .score > span { display: block; }
 .score { font-variant-numeric: tabular-nums; display: flex; justify-content: space-between; gap: 8px; margin: 10px 0 0; color: var(--soft); }
@@ -100,8 +102,7 @@ dd { margin: 0; }
 kbd { font: 600 12px/1 ui-monospace, Menlo, Consolas, monospace; background: var(--well); border: 1px solid var(--line); border-bottom-width: 2px; border-radius: 6px;
   padding: 5px 7px; min-width: 26px; text-align: center; }
 @container (max-width: 660px) { .row > button.small span, .field.small > span { display: none; } }
-@container (max-width: 480px) { .row > button:not(.primary) span { display: none; } .field > span { position: absolute; width: 1px; height: 1px;
-  overflow: hidden; clip-path: inset(50%); } }
+@container (max-width: 480px) { .row > button:not(.primary) span { display: none; } .foot { font-size: 13px; } }
 @media (pointer: coarse) { button, select, input[type=text], .foot button { height: 44px; } .toggle { height: 100%; } }
 `;
 

@@ -11,6 +11,12 @@ export class Veil {
   cover(...children) {
     this.element.replaceChildren(...children);
     this.element.hidden = !children.length;
+    this.element.classList.remove("low");
+  }
+
+  /** Leaves the picture to be seen, all but its lower edge. */
+  lower() {
+    this.element.classList.add("low");
   }
 
   /** @param {string} env */

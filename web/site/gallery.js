@@ -46,9 +46,10 @@ class Tile {
   async #load() {
     if (!this.seen || still()) return void (this.asked = false);
     const { spec, module, space, policy } = await load(MANIFEST, this.env, null, () => {});
-    const game = await Game.create(module, spec, policy ? [policy] : []);
+    const file = await policy;
+    const game = await Game.create(module, spec, file ? [file] : []);
     for (let slot = 0; slot < spec.slots; slot += 1) {
-      game.drive(slot, policy && (slot < spec.agents || !spec.has_script) ? POLICY : SCRIPT);
+      game.drive(slot, file && (slot < spec.agents || !spec.has_script) ? POLICY : SCRIPT);
     }
     const canvas = document.createElement("canvas");
     canvas.style.aspectRatio = `${spec.view_width} / ${spec.view_height}`;

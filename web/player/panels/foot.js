@@ -20,11 +20,12 @@ export function foot(store) {
     place: "stage",
     settle(game) {
       const mine = store.person >= 0;
-      const touch = matchMedia("(pointer: coarse)").matches && spec.control.some((control) => control.touch);
+      const touch = matchMedia("(pointer: coarse)").matches; // then there are hardly any keys
+      const how = !touch ? names.join(" ") : spec.control.some((control) => control.touch) ? "touch" : "";
       const who = WHO[game.driver(store.shown)];
       chip.textContent = mine
         ? `You play${spec.slots > 1 ? ` ${playerName(spec, store.shown)}` : ""}${touch ? "" : " · Esc hands back"}`
-        : `${who} · ${touch ? "touch" : names.join(" ")} to take over`;
+        : `${who}${how && ` · ${how} to take over`}`;
       chip.classList.toggle("you", mine);
       paused.hidden = store.clock.running;
     },
