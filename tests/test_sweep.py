@@ -192,7 +192,7 @@ def test_a_study_of_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         Study.join(configs.defaults("pong"), "s", url)
     with pytest.raises(MinnowError, match="other ranges"):
         Study.join(configs.defaults("cartpole"), "s", url)
-    monkeypatch.setattr(studies, "FORMAT", 2)
+    monkeypatch.setattr(studies, "FORMAT", 3)
     with pytest.raises(MinnowError, match="another version of minnow"):
         Study.join(small(), "s", url)
     with pytest.raises(MinnowError, match="no study at"):

@@ -184,20 +184,21 @@ def train(
     command: str = "",
     group: Group = ALONE,
     track: Kind = "none",
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Outcome:
     """Trains from the beginning in a new folder `out` (default: runs/<env>/<time>).
 
     With a budget (seconds), a throwaway trainer first measures the speed; if the schedule would not fit it is shortened
     to what does, so that learning rate and entropy still come to their ends. Training stops at the budget in any case,
     and before it where the schedule ends sooner. `on_checkpoint` gets each checkpoint's path; the clock stands still
-    meanwhile.
+    meanwhile. Seconds of training are those of `clock`.
     """
     configs.validate(config)
     if budget is not None and not budget > 0:
         raise MinnowError(f"--budget is {budget:g} seconds: it must be a positive number.")
     prepare(config)
     trainer = device.trainer(config, group)
-    started = time.perf_counter()
+    started = clock()
     if budget is not None:
         config = fit(config, budget, group)
         if config.train.steps != trainer.config.train.steps:
@@ -217,7 +218,7 @@ def train(
         if trainer.starts is not None and given != config.demonstrations:
             with folder.guard():
                 demos.save(out / demos.FILE, trainer.spec, trainer.starts.demos)
-    return _loop(trainer, folder, budget, time.perf_counter() - started, on_checkpoint, command)
+    return _loop(trainer, folder, budget, clock() - started, on_checkpoint, command, clock)
 
 
 def resume(
@@ -311,6 +312,7 @@ def _loop(
     seconds: float,
     on_checkpoint: Callable[[Path], None] | None,
     command: str,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Outcome:
     train = trainer.train
     end = math.ceil(min(train.stop or train.steps, train.steps) / trainer.batch)
@@ -321,24 +323,24 @@ def _loop(
         folder.open_metrics(trainer.config, trainer.steps)
     title = f"{trainer.config.name} (seed {trainer.config.seed})"
     # Two clocks: `begun` moves forward by whatever is not training.
-    begun = time.perf_counter() - seconds
+    begun = clock() - seconds
     last_log, last_steps = seconds, trainer.steps
     path: Path | None = None
     ended = "stop" if end < trainer.updates else "schedule"
 
     def save() -> Path:
         nonlocal begun
-        path = folder.save(trainer, time.perf_counter() - begun, command)
+        path = folder.save(trainer, clock() - begun, command)
         if on_checkpoint and group.leads:
-            paused = time.perf_counter()
+            paused = clock()
             on_checkpoint(path)
-            begun += time.perf_counter() - paused
+            begun += clock() - paused
         return path
 
     shown = Dashboard(title, end * trainer.batch, budget) if group.leads else contextlib.nullcontext()
     with shown as dashboard, signals() as caught:
         while trainer.update_index < end:
-            seconds = time.perf_counter() - begun
+            seconds = clock() - begun
             stopping = group.first(bool(budget is not None and seconds >= budget)) if budget is not None else 0
             if group.any(bool(caught)):
                 ended = "signal"
@@ -353,7 +355,7 @@ def _loop(
             if (log or trainer.device.type == "cpu") and not trainer.finite():
                 folder.fail(trainer)
             if log:
-                seconds = time.perf_counter() - begun
+                seconds = clock() - begun
                 speed = (trainer.steps - last_steps) / max(seconds - last_log, 1e-9)
                 last_log, last_steps = seconds, trainer.steps
                 metrics = {"steps": trainer.steps, "seconds": seconds, "steps_per_second": speed}
@@ -363,7 +365,7 @@ def _loop(
                     dashboard.show(metrics, final=trainer.update_index == end)
             if trainer.update_index % save_every == 0 and trainer.update_index < end:
                 path = save()
-        seconds = time.perf_counter() - begun
+        seconds = clock() - begun
         path = path or save()
         if group.leads:
             folder.close()

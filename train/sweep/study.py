@@ -1,4 +1,5 @@
-"""The study that workers share: trials with two objectives, the score (higher) and the seconds of training (lower).
+"""The study that workers share: trials with two objectives, the score (higher) and the seconds of training (lower;
+`worker.clock`).
 
 Each trial is a run; each of its checkpoints is a point of its learning curve. The points before the last one are told
 to the sampler as trials of their own with fewer steps (attribute `point_of`), so that it knows what a shorter training
@@ -33,7 +34,7 @@ from minnow.train.config import Config
 from minnow.train.sweep.axes import STEPS, Axis, axes, scored, setting
 from minnow.train.sweep.journal import Journal
 
-FORMAT = 1
+FORMAT = 2  # 1 had seconds of the clock
 STALE = 60.0  # seconds
 EXPLORE = 0.2  # of the trials are drawn evenly from the whole space
 EDGE = 0.05  # of a training length's range at either end: drawn anew, so that trials do not pile up on a bound

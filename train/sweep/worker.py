@@ -51,9 +51,9 @@ class Plan:
     recipe: Path | None = None  # what is turned, in place of train.toml
 
 
-def sweep(plan: Plan, slots: int, devices: list[int], until: float | None = None) -> None:
+def sweep(plan: Plan, slots: int, devices: list[str], until: float | None = None) -> None:
     """Runs `slots` workers until the study has its trials, or until a time. A worker that dies is started again.
-    devices: GPUs that the slots share out; none: the CPU."""
+    devices: GPUs that the slots share out, as CUDA_VISIBLE_DEVICES names them; none: the CPU."""
     if slots < 1:
         raise MinnowError(f"--workers is {slots}: it must be 1 or more.")
     if not plan.deadline > 0:
@@ -91,10 +91,10 @@ def sweep(plan: Plan, slots: int, devices: list[int], until: float | None = None
             process.join()
 
 
-def work(plan: Plan, slot: int, device: int | None) -> None:
+def work(plan: Plan, slot: int, device: str | None) -> None:
     """One slot's worker, until no trial is left."""
     if device is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
     else:
         os.environ.setdefault("MINNOW_DEVICE", "cpu")
     die_with_parent()
@@ -188,6 +188,15 @@ def _run(plan: Plan, study: Study, trial: Trial, folder: Path) -> tuple[Curve, b
     return curve, overrun
 
 
+def clock(config: Config) -> Callable[[], float]:
+    """What a trial's seconds are taken by: this process's own processor time, so that whatever else keeps the machine
+    busy costs a trial nothing. Where a GPU learns, or environments have processes of their own, a clock."""
+    from minnow.train.device import chosen
+
+    alone = chosen(config).type == "cpu" and not isinstance(config.place, envs.Foreign)
+    return time.process_time if alone else time.perf_counter
+
+
 def _drain(receive: Any, curve: Curve, wait: float) -> bool:
     """Takes the points that have come; True once the child has closed its end."""
     try:
@@ -225,7 +234,8 @@ def _trial(plan: Plan, found: list[Any], params: dict[str, Any], number: int, fo
     try:
         config = dataclasses.replace(settings(plan.base, found, params), seed=number + (plan.seed or 0))
         world = judged(config, found, scored(plan.base, plan.recipe))
-        run.train(config, out=folder, on_checkpoint=score, command=f"minnow sweep {plan.base.name}")
+        command = f"minnow sweep {plan.base.name}"
+        run.train(config, out=folder, on_checkpoint=score, command=command, clock=clock(config))
         status = 0
     except BaseException:
         traceback.print_exc()
