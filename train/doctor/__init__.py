@@ -26,7 +26,8 @@ def at(place: envs.Place) -> Home:
     """The training world, probed. Raises MinnowError where what it shows cannot be compared."""
     spec = envs.spec(place)
     probe.comparable(spec)
-    return Home(probe.home(place), np.array([field.high - field.low for field in spec.fields]))
+    span = np.array([field.high - field.low for field in spec.fields])
+    return Home(probe.home(place), span, [field.name for field in spec.fields])
 
 
 def mends(

@@ -28,7 +28,7 @@ class Patient:
     """A simulator, probed."""
 
     def __init__(self, home: Home, world: World) -> None:
-        self.home, self.world, self.names = home, world, [field.name for field in world.spec.fields]
+        self.home, self.world = home, world
         self.given = actions(world.spec)
         self.mends: list[Mend] = []
         self.lag = np.zeros(home.start.shape[1], int)
@@ -98,7 +98,7 @@ def examine(patient: Patient) -> list[tuple[Mend, float]]:
 
 def tried(patient: Patient, record: Record, like: Likeness) -> Iterator[tuple[Mend, Record]]:
     """Guesses, and what was recorded as each would have it."""
-    for mend in guess.observations(patient.home, record, like, patient.names):
+    for mend in guess.observations(patient.home, record, like):
         yield mend, record._replace(obs=mend.see(record.obs))
     for mend in guess.actions(patient.home, record, like, patient.lag, patient.world.spec):
         mends = [*patient.mends, mend]

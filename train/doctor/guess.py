@@ -26,10 +26,10 @@ def blocks(names: Sequence[str]) -> list[list[int]]:
     return [row for row in found.values() if len(row) > 1]
 
 
-def observations(home: Home, record: Record, like: Likeness, names: Sequence[str]) -> Iterator[Mend]:
+def observations(home: Home, record: Record, like: Likeness) -> Iterator[Mend]:
     """Mends of what is seen."""
     odd = sorted({*like.odd, *itertools.chain(*like.broken)})
-    yield from _places(home, like, odd, names)
+    yield from _places(home, like, odd)
     yield from _quaternions(home, odd)
     for by in itertools.chain(_factors(home, record, like, odd), _related(like, record)):
         yield Mend("sign" if set(by.values()) == {-1.0} else "scale", factor=by)
@@ -37,13 +37,13 @@ def observations(home: Home, record: Record, like: Likeness, names: Sequence[str
     for rows in (turned, *([j] for j in turned)):
         if rows:
             yield Mend("sign", factor=dict.fromkeys(rows, -1.0))
-    for block in blocks(names):
+    for block in blocks(home.names):
         if set(block) & set(odd):
             yield Mend("sign", factor=dict.fromkeys(block, -1.0))
-    yield from _offsets(home, record, like, odd, names)
+    yield from _offsets(home, record, like, odd)
 
 
-def _places(home: Home, like: Likeness, odd: list[int], names: Sequence[str]) -> Iterator[Mend]:
+def _places(home: Home, like: Likeness, odd: list[int]) -> Iterator[Mend]:
     """Numbers that have changed places."""
     movers = np.flatnonzero(home.moved)
     take = {}
@@ -58,8 +58,9 @@ def _places(home: Home, like: Likeness, odd: list[int], names: Sequence[str]) ->
         if signs:
             yield Mend("order", take=take, factor=signs)
     for a, b in itertools.combinations(odd, 2) if len(odd) <= MOST else ():
-        yield Mend("order", take={a: b, b: a})
-    touched = [row for row in blocks(names) if set(row) & set(odd)]
+        if not any(a in row and b in row for row in home.quaternions):  # whose order is a convention: _quaternions
+            yield Mend("order", take={a: b, b: a})
+    touched = [row for row in blocks(home.names) if set(row) & set(odd)]
     for one, other in itertools.combinations(touched, 2):
         if len(one) == len(other):
             yield Mend("order", take=dict(zip([*one, *other], [*other, *one], strict=True)))
@@ -120,7 +121,7 @@ def _related(like: Likeness, record: Record) -> Iterator[dict[int, float]]:
         yield from _clusters({j: by for j, by in role.items() if by and (by < 0 or abs(np.log(by)) > 0.3)})
 
 
-def _offsets(home: Home, record: Record, like: Likeness, odd: list[int], names: Sequence[str]) -> Iterator[Mend]:
+def _offsets(home: Home, record: Record, like: Likeness, odd: list[int]) -> Iterator[Mend]:
     off = middle(home.start) - middle(record.obs[0])
     moved = [j for j in odd if abs(like.shift[j]) > 1]
     for rows in (moved, *([j] for j in moved)):

@@ -54,10 +54,12 @@ def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Home:
-    """The training world, as `probe.home` recorded it. span [numbers]: how wide each number's declared range is."""
+    """The training world, as `probe.home` recorded it. span [numbers]: how wide each number's declared range is; names:
+    what each is called, which a simulator may not say."""
 
     record: Record
     span: np.ndarray
+    names: list[str]
 
     @cached_property
     def changes(self) -> np.ndarray:
