@@ -19,6 +19,8 @@ from minnow.envs.foreign.games import Single, Slice, described
 from minnow.envs.foreign.memory import Shared
 from minnow.envs.foreign.vector import Frame, declared
 from minnow.envs.simulators import creator, panda, task
+from minnow.train import config as configs
+from minnow.train import device
 
 PICK = envs.OURS.parent / "web" / "policies" / "pick_cube.minnow"
 MUJOCO = pytest.mark.skipif(importlib.util.find_spec("mujoco") is None, reason="MuJoCo is not installed")
@@ -185,3 +187,24 @@ def test_a_policy_is_scored_in_maniskill(capsys: pytest.CaptureFixture[str]) -> 
     assert found["length_mean"] == 50 and {"success_rate", AT_END} <= found.keys()
     with pytest.raises(MinnowError, match="did you mean PickCube"):
         evaluated("maniskill/PickCub-v1", capsys)
+
+
+@MANISKILL
+@pytest.mark.parametrize(("shaping", "randomize"), [("none", 0.0), ("difference", 0.3)])
+def test_a_policy_is_trained_in_maniskill(shaping: str, randomize: float) -> None:
+    """For three updates, with and without progress and randomization: of which the one pays, though chance does not
+    succeed, and the other makes noise in the flag of the grasp."""
+    config = configs.defaults("maniskill/PickCube-v1")
+    train = config.train
+    train.envs, train.env_threads, train.horizon, train.minibatch, train.steps = 2, 1, 16, 32, 96
+    train.epochs, train.normalize_reward, train.shaping = 2, False, shaping
+    config.randomize = randomize
+    trainer = device.trainer(config)
+    before = [item.detach().clone() for item in trainer.parameters]
+    for _ in range(3):
+        trainer.update()
+        assert trainer.finite()
+        assert bool(trainer.reward.any()) == (shaping != "none")
+        grasped = trainer.obs[..., 18]
+        assert bool((grasped != grasped.round()).any()) == bool(randomize)
+    assert all(not old.equal(new) for old, new in zip(before, trainer.parameters, strict=True))

@@ -64,7 +64,7 @@ class ManiSkill(Task):
         _drawing(render_mode is not None)
         found = REGISTERED_ENVS[task]
         try:
-            self.env = found.cls(
+            self.env: Any = found.cls(  # of which each task has its own
                 obs_mode="state",
                 control_mode=CONTROL,
                 reward_mode="normalized_dense",
@@ -108,8 +108,9 @@ class ManiSkill(Task):
     def put(self, state: np.ndarray) -> Moment:
         env = self.env
         env.agent.reset(np.asarray(state[:9], np.float32))
-        env.goal_site.set_pose(sapien.Pose(state[26:29]))
-        env.cube.set_pose(sapien.Pose(state[29:32], state[32:36]))
+        goal, place, turn = (state[part].tolist() for part in (slice(26, 29), slice(29, 32), slice(32, 36)))
+        env.goal_site.set_pose(sapien.Pose(goal))
+        env.cube.set_pose(sapien.Pose(place, turn))
         env.agent.controller.reset()
         info = env.get_info()
         return self._moment(env.get_obs(info), info)
