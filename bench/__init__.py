@@ -37,6 +37,7 @@ KINDS = {
     "visit": Kind("ENV", "a page's hidden episodes, jumps in time, and rest"),
     "seeds": Kind("ENV", "scores of several seeds, trained with the settings of train.toml"),
     "curve": Kind("ENV", "what a curve's points say of trainings that end there"),
+    "slots": Kind("[options]", "what a sweep's workers lose between trials"),
     "foreign": Kind("ENV", "training's steps a second on an environment of others, beside Stable-Baselines3"),
     "simulators": Kind("[options]", "our arm beside simulators of others: how alike they move, and how fast"),
     "doctor": Kind("[options]", "faults that are hidden, and how many of them the doctor names"),

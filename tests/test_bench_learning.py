@@ -227,6 +227,14 @@ def test_bad_flags_are_one_clear_error(argv, words, capsys):
     assert words in error and "Traceback" not in error
 
 
+def test_what_workers_lose_between_trials(capsys):
+    assert main(["bench", "slots", "--workers", "2", "--trials", "6", "--seconds", "0.2", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert 0 < row["busy"] < 1 and row["worth"] == pytest.approx(2 * row["busy"], abs=0.01)
+    assert row["lost_per_trial"] > 0
+    assert main(["bench", "slots", "--workers", "0"]) == 1
+
+
 def test_waits_for_whole_commands_are_told(capsys, monkeypatch):
     """What is timed here is nothing: the commands themselves have tests of their own."""
     told = []
