@@ -67,6 +67,9 @@ class ShowFlags(StudyFlags):
 
     plot: Path | None = None
     """Draw front, importances and slices into this PNG, PDF or SVG."""
+    by: str | None = None
+    """A setting that is turned, such as env.level: give the front of each of its values too, or of each quarter of its
+    range."""
 
 
 @dataclass
@@ -106,7 +109,7 @@ def _run(base: Any, argv: list[str]) -> int:
     from minnow.train.sweep.study import Study
     from minnow.train.sweep.worker import Plan, sweep
 
-    devices = list(range(torch.cuda.device_count()))
+    devices = gpus(torch.cuda.device_count())
     slots = (
         chosen.workers if chosen.workers is not None else len(devices) * chosen.per_gpu or len(os.sched_getaffinity(0))
     )
@@ -134,6 +137,14 @@ def _run(base: Any, argv: list[str]) -> int:
     return _print(Study.open(base, chosen.study, storage), chosen.json)
 
 
+def gpus(count: int) -> list[str]:
+    """What CUDA_VISIBLE_DEVICES calls each of `count` GPUs that torch counts; none where MINNOW_DEVICE is cpu."""
+    if os.environ.get("MINNOW_DEVICE") == "cpu":
+        return []
+    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return named[:count] or [str(i) for i in range(count)]
+
+
 def _show(base: Any, argv: list[str]) -> int:
     chosen = flags.parse(ShowFlags, argv, "minnow sweep show")
     from minnow.train.sweep.study import Study
@@ -142,15 +153,16 @@ def _show(base: Any, argv: list[str]) -> int:
     if chosen.plot:
         from minnow.train.sweep.picture import draw
 
-        draw(study, chosen.plot)
-    return _print(study, chosen.json)
+        draw(study, chosen.plot, chosen.by)
+    return _print(study, chosen.json, chosen.by)
 
 
-def _print(study: Any, as_json: bool) -> int:
+def _print(study: Any, as_json: bool, by: str | None = None) -> int:
     from minnow.train.sweep.axes import STEPS
     from minnow.train.sweep.study import busy, front
 
     results = study.results()
+    parts = {} if by is None else study.parts(by)
     if not results:
         raise MinnowError("no trial of this study has finished with a score yet.")
     best, weights = front(results), study.importances()
@@ -166,7 +178,14 @@ def _print(study: Any, as_json: bool) -> int:
     }
     if as_json:
         rows = [_row(study, result) for result in best]
-        print(json.dumps(summary | {"front": rows, "importances": weights, "slices": slices(study, results)}))
+        told = summary | {"front": rows, "importances": weights, "slices": slices(study, results)}
+        if by is not None:
+            told["parts"] = [
+                {by: label, "trials": len(part)}
+                | {"front": [[row.number, row.score, round(row.seconds, 3)] for row in front(part)]}
+                for label, part in parts.items()
+            ]
+        print(json.dumps(told))
         return 0
     from rich.console import Console
     from rich.table import Table
@@ -188,6 +207,15 @@ def _print(study: Any, as_json: bool) -> int:
         cells = ["" if mean is None else f"{mean:.2f}" for mean in means[name]]
         table.add_row(name, f"{weights[name]:.2f}" if name in weights else "", *cells)
     console.print(table)
+    if by is not None:
+        table = Table(title=f"the front of each part of {by}", title_justify="left")
+        table.add_column(by)
+        table.add_column("trials", justify="right")
+        table.add_column("score in seconds")
+        for label, part in parts.items():
+            points = ", ".join(f"{row.score:.2f} in {row.seconds:.1f}" for row in front(part))
+            table.add_row(label, str(len(part)), points)
+        console.print(table)
     share = f"{summary['busy']:.0%}" if summary["busy"] is not None else "unknown"
     console.print(
         f"{summary['trials']} trials; slots busy {share} of the time; {summary['stopped_by_deadline']} stopped by the "

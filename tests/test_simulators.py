@@ -9,6 +9,7 @@ import xml.etree.ElementTree as tree
 
 import numpy as np
 import pytest
+import torch
 from test_env_arm import REST, frames, rotation
 
 from minnow import cinfer, envs
@@ -191,7 +192,7 @@ def test_a_policy_is_scored_in_maniskill(capsys: pytest.CaptureFixture[str]) -> 
 
 @MANISKILL
 @pytest.mark.parametrize(("shaping", "randomize"), [("none", 0.0), ("difference", 0.3)])
-def test_a_policy_is_trained_in_maniskill(shaping: str, randomize: float) -> None:
+def test_a_policy_is_trained_in_maniskill(shaping: configs.Shaping, randomize: float) -> None:
     """For three updates, with and without progress and randomization: of which the one pays, though chance does not
     succeed, and the other makes noise in the flag of the grasp."""
     config = configs.defaults("maniskill/PickCube-v1")
@@ -205,6 +206,7 @@ def test_a_policy_is_trained_in_maniskill(shaping: str, randomize: float) -> Non
         trainer.update()
         assert trainer.finite()
         assert bool(trainer.reward.any()) == (shaping != "none")
+        assert isinstance(trainer.obs, torch.Tensor)
         grasped = trainer.obs[..., 18]
         assert bool((grasped != grasped.round()).any()) == bool(randomize)
     assert all(not old.equal(new) for old, new in zip(before, trainer.parameters, strict=True))

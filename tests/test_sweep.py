@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import multiprocessing
@@ -27,12 +28,13 @@ from minnow.cli.main import main
 from minnow.train import checkpoint, evaluation
 from minnow.train import config as configs
 from minnow.train.config import Config
+from minnow.train.ppo import PPO
 from minnow.train.sweep import study as studies
 from minnow.train.sweep import worker
 from minnow.train.sweep.axes import AROUND, STEPS, Axis, axes, judged, override, scored, setting, settings
 from minnow.train.sweep.journal import Changed, Journal
 from minnow.train.sweep.study import Result, Sampler, Study, busy, front, worker_name
-from minnow.train.sweep.worker import Plan, serve, sweep
+from minnow.train.sweep.worker import Plan, serve, sweep, work
 
 
 def small() -> Config:
@@ -217,6 +219,36 @@ def test_front_and_busy() -> None:
     assert busy(rows) == pytest.approx(52 / 57)
 
 
+def test_the_front_of_each_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of each value where they are few, else of each quarter of the range."""
+    place = elsewhere(tmp_path, "[sweep.env]\nlimit = [500, 502]\n[sweep.policy]\ncore = ['mlp', 'gru']\n")
+    base, url = configs.defaults(place), str(tmp_path / "s.journal")
+    study = Study.join(base, "s", url)
+    for i in range(6):
+        trial = sure(study.ask(6, "w"))
+        study.tell(trial, [(8192, float(i), 1.0 + i % 2)], time.time(), False)
+    for name, most in (("env.limit", 3), ("policy.core", 2), ("train.gamma", 4)):
+        parts = study.parts(name)
+        assert 1 <= len(parts) <= most and sum(map(len, parts.values())) == 6
+        for label, rows in parts.items():
+            axis = next(axis for axis in study.axes if axis.name == name)
+            values = [axis.value(row.params[name]) for row in rows]
+            low, _, high = label.partition(" to ")
+            if high:
+                assert min(map(float, (low, high))) * 0.99 <= min(values) <= max(values) <= 1.01 * float(max(low, high))
+            else:
+                assert {str(value) for value in values} == {label}
+    with pytest.raises(MinnowError, match=r"env\.limit"):
+        study.parts("env.limits")
+    where = ["--study", "s", "--storage", url, "--by", "policy.core"]
+    assert main(["sweep", "show", str(place), *where, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["parts"]
+    assert {row["policy.core"] for row in told} <= {"mlp", "gru"} and sum(row["trials"] for row in told) == 6
+    assert [5, 5.0, 2.0] in [point for row in told for point in row["front"]]
+    assert main(["sweep", "show", str(place), *where, "--plot", str(tmp_path / "front.png")]) == 0
+    assert "the front of each part of policy.core" in capsys.readouterr().out
+
+
 def plan(tmp_path: Path, trials: int, deadline: float, steps: int = 8192) -> Plan:
     base = small()
     base = dataclasses.replace(base, train=dataclasses.replace(base.train, steps=steps))
@@ -238,6 +270,61 @@ def test_two_workers(tmp_path: Path) -> None:
             result.params["train.learning_rate"]
         )
         assert list((run / "checkpoints").glob(f"*{steps}.safetensors"))
+
+
+def test_seconds_are_what_a_trial_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not those in which it waits for a processor, as when others have them all; nor those of scoring."""
+    waited = 0.4
+
+    def slow(self: Any, *given: Any, update: Callable[..., Any] = PPO.update, **named: Any) -> Any:
+        time.sleep(waited)
+        return update(self, *given, **named)
+
+    monkeypatch.setattr(PPO, "update", slow)
+    job = plan(tmp_path, 1, 280, steps=32768)
+    serve(job, "w", 3, functools.partial(worker._run, job))
+    (result,) = Study.open(job.base, "s", job.storage).results()
+    updates = result.curve[-1][0] // (job.base.train.envs * job.base.train.horizon)
+    assert updates >= 4 and 0 < result.seconds < waited * updates
+    lines = (tmp_path / "runs/0000/metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["seconds"] == pytest.approx(result.seconds, abs=0.05)
+
+
+GPUS = 4
+
+
+def named(job: Plan, slot: int, device: str | None) -> None:
+    """A worker whose trials write down which GPU they would see. None ends before each GPU has one."""
+
+    def see(study: Study, trial: Any, folder: Path) -> tuple[list[tuple[int, float, float]], bool]:
+        (folder / "gpu").write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+        while len(list(folder.parent.glob("*/gpu"))) < GPUS:
+            study.beat(trial)
+            time.sleep(0.1)
+        return curve(trial.params), False
+
+    worker._run = lambda _, *given: see(*given)
+    work(job, slot, device)
+
+
+def test_every_gpu_works_on_one_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker for each that torch counts, of those that may be used; there is none here."""
+    import torch
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(worker, "work", named)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: GPUS)
+    monkeypatch.delenv("MINNOW_DEVICE", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7, 2,3,GPU-5a")
+    assert main(["sweep", "cartpole", "--study", "s", "--trials", str(GPUS), "--json"]) == 0
+    results = Study.open(configs.defaults("cartpole"), "s", "runs/cartpole/sweeps/s.journal").results()
+    assert len(results) == len({result.worker for result in results}) == GPUS
+    seen = [path.read_text() for path in Path("runs/cartpole/sweeps/s").glob("*/gpu")]
+    assert sorted(seen) == ["2", "3", "7", "GPU-5a"]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert verb.gpus(8) == [str(i) for i in range(8)]
+    monkeypatch.setenv("MINNOW_DEVICE", "cpu")
+    assert verb.gpus(8) == []
 
 
 def test_deadline(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from minnow.train.sweep.study import Study, front
 ACROSS = 4  # slices in a row
 
 
-def draw(study: Study, path: Path) -> None:
-    """Writes a PNG, PDF or SVG, by the ending of its name."""
+def draw(study: Study, path: Path, by: str | None = None) -> None:
+    """Writes a PNG, PDF or SVG, by the ending of its name. by: the setting of which each part's front is drawn too."""
     if path.suffix not in (".png", ".pdf", ".svg"):
         raise MinnowError(f"--plot is {path}: its name must end in .png, .pdf or .svg.")
     results = study.results()
@@ -38,6 +38,9 @@ def draw(study: Study, path: Path) -> None:
     )
     best = front(results)
     left.step([r.seconds for r in best], [r.score for r in best], where="post", color="crimson", label="best so far")
+    for label, part in study.parts(by).items() if by else ():
+        own = front(part)
+        left.step([r.seconds for r in own], [r.score for r in own], where="post", lw=1, label=f"{by} {label}")
     left.legend(loc="lower right")
     weights = study.importances()
     names = list(weights)[::-1]

@@ -29,7 +29,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from minnow import envs
-from minnow.cinfer.errors import MinnowError
+from minnow.cinfer.errors import MinnowError, unknown
 from minnow.train.config import Config
 from minnow.train.sweep.axes import STEPS, Axis, axes, scored, setting
 from minnow.train.sweep.journal import Journal
@@ -38,6 +38,7 @@ FORMAT = 2  # 1 had seconds of the clock
 STALE = 60.0  # seconds
 EXPLORE = 0.2  # of the trials are drawn evenly from the whole space
 EDGE = 0.05  # of a training length's range at either end: drawn anew, so that trials do not pile up on a bound
+PARTS = 4  # of an axis, in tables
 STARTUP = 10  # trials before the sampler has a model
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -270,6 +271,23 @@ class Study:
                 )
             )
         return rows
+
+    def parts(self, name: str) -> dict[str, list[Result]]:
+        """The finished trials by a setting that is turned: by its values where they are few, else by quarters of its
+        range. Raises MinnowError where it is not turned."""
+        axis = next((axis for axis in self.axes if axis.name == name), None)
+        if axis is None:
+            raise unknown("setting that is turned", name, [axis.name for axis in self.axes])
+        each = axis.form == "choice" or (axis.form in ("integer", "power") and axis.high - axis.low < PARTS)
+        bounds = [] if each else [axis.value(axis.at(i / PARTS)) for i in range(PARTS + 1)]
+        found: dict[Any, list[Result]] = {}
+        for result in self.results():
+            place = result.params[name]
+            found.setdefault(place if each else min(PARTS - 1, int(PARTS * axis.share(place))), []).append(result)
+        return {
+            f"{axis.value(key)}" if each else f"{bounds[key]:.3g} to {bounds[key + 1]:.3g}": found[key]
+            for key in (sorted(found) if axis.form != "choice" else found)
+        }
 
     def importances(self) -> dict[str, float]:
         """How much each axis decides the score (PED-ANOVA; Watanabe, Bansal, Hutter, 2023), largest first; empty where
