@@ -281,6 +281,20 @@ def test_what_lies_where(page: Page, scene: int) -> None:
         assert {place: shapes.pick(flat, *place) for place in at} == at
 
 
+def test_slow_faces_become_fewer(page: Page) -> None:
+    """One slow picture changes nothing; many do, for drawing alone: what is picked stays as fine."""
+    turn(page, SPACE)
+    script = """
+    const { space, shapes } = picture, told = [];
+    for (const times of [1, 20]) {
+      for (let i = 0; i < times; i += 1) space.took(50);
+      told.push(space.flatten(shapes, space.detail).length, space.flatten(shapes).length);
+    }
+    return told;"""
+    before, fine, after, still = in_page(page, script)
+    assert after < before == fine == still
+
+
 def test_gestures_say_what_they_use() -> None:
     spec = envs.spec(GALLERY)
     place, to = (3.0, 3.0, 0.0), (5.0, 2.5, 0.0)

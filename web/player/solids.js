@@ -164,9 +164,10 @@ let places = new Float64Array(0);
  * @param {Shape[]} shapes
  * @param {number} width
  * @param {number} height
+ * @param {number} detail how fine what is round becomes, at most 1
  * @returns {Shape[]}
  */
-export function flatten(shapes, width, height) {
+export function flatten(shapes, width, height, detail = 1) {
   const camera = shapes.find(({ kind }) => kind === "camera3")?.f;
   if (!camera) return [];
   const { eye, axes, scale } = sight(camera, height);
@@ -253,7 +254,7 @@ export function flatten(shapes, width, height) {
   });
   /** @param {number} radius @param {Point} at */
   const fine = (radius, at) => {
-    const share = (radius * scale) / Math.hypot(at[0] - eye[0], at[1] - eye[1], at[2] - eye[2]) / height;
+    const share = (detail * radius * scale) / Math.hypot(at[0] - eye[0], at[1] - eye[1], at[2] - eye[2]) / height;
     return (FINENESS.find(([least]) => share >= least) ?? FINENESS[0])[1];
   };
   render(shapes, {

@@ -19,6 +19,8 @@ const KEYS = { ArrowLeft: [-0.1, 0, 0], ArrowRight: [0.1, 0, 0], ArrowUp: [0, 0.
 
 const clamp = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) => Math.min(Math.max(value, low), high);
 
+const SLOW = 8; // ms of a picture of flat faces
+const COARSE = 0.1; // of their fineness, where they are slow
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i; // what draws WebGL by the processor
 
 /** Whether WebGL draws here by itself: by the processor alone it would hold up everything else. Browsers do not always tell when asked to. */
@@ -99,9 +101,19 @@ export class Space {
     return this.stage?.draw(shapes, width, height, high) ?? false;
   }
 
-  /** @param {Shape[]} shapes */
-  flatten(shapes) {
-    return flatten(shapes, this.spec.view_width, this.spec.view_height);
+  /** How fine flat faces are drawn, and the milliseconds that a picture of them lately took. */
+  detail = 1;
+  #mean = 0;
+
+  /** @param {number} ms that a picture of flat faces took: where they are slow there are fewer from then on */
+  took(ms) {
+    this.#mean += (ms - this.#mean) / 8;
+    if (this.#mean > SLOW) this.detail = COARSE;
+  }
+
+  /** @param {Shape[]} shapes @param {number} detail */
+  flatten(shapes, detail = 1) {
+    return flatten(shapes, this.spec.view_width, this.spec.view_height, detail);
   }
 
   /**
