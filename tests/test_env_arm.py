@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +209,27 @@ def test_a_held_cube_stays_in_the_hand_and_falls_when_let_go() -> None:
     for _ in range(20):
         vector.step(b)
     assert (b.obs[held, 18] == 0).all() and (b.obs[held, 31] < 0.06).all()
+
+
+def test_a_held_cube_that_is_far_from_its_goal_gains_by_coming_nearer() -> None:
+    """A potential that is flat there lets a policy drag the cube about, and never learn to bring it."""
+    vector, b = begun("pick_cube", 16, params={"limit": 1000})
+    drag = next(gesture for gesture in vector.spec.gesture if "target" in gesture.uses)
+    for _ in range(20):
+        b.action[:] = [vector.script(i, 0, 1.0) for i in range(16)]
+        vector.step(b)
+    held = b.obs[:, 18] == 1
+    assert held.sum() >= 8
+    b.action[:, :7] = 0
+    found = []
+    for _ in range(8):  # the goal goes away, and the cube stays
+        for i in range(16):
+            vector.event(i, drag.kind, target=1, way=(0.05, 0.0, 0.0))
+        vector.step(b)
+        found.append((np.linalg.norm(b.obs[held, 39:42], axis=1), b.potential[held].copy()))
+    for (near, much), (far, less) in pairwise(found):
+        some = (near > 0.15) & (far < 0.45) & (far > near + 0.01)
+        assert some.any() and ((much - less)[some] > 0.4 * (far - near)[some]).all()
 
 
 def acted(seed: int = 4, steps: int = 30, **params: float) -> np.ndarray:

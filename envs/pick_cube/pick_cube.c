@@ -50,19 +50,28 @@ static inline float to_goal(const State *s, int l) {
                        s->goal[2][l] - s->cube.at[2][l]);
 }
 
-/* 0 to 1: the hand is open wider than the cube, comes to it, closely, holds it, lifts it by a centimetre, so that it
- * does not stay pressed against the table, and brings it to the goal. What is let go is lost again, and what is held by
- * its edge, as other simulators may not, does not count. */
+/* 0 to 1: the hand is open wider than the cube, comes to it, closely, shuts around it, holds it, lifts it by a
+ * centimetre, so that it does not stay pressed against the table, brings it to the goal, and keeps still there. What is
+ * let go is lost again, and what is held by its edge, as other simulators may not, does not count. Each part has a
+ * slope wherever the one before has led: a cube may be dragged half a metre off, where a tanh is flat. */
 static inline float progress(const State *s, int l) {
     float tcp[3];
     arm_tcp(&s->arm, l, tcp);
-    float away = task_length(tcp[0] - s->cube.at[0][l], tcp[1] - s->cube.at[1][l], tcp[2] - s->cube.at[2][l]);
-    float wide = (s->arm.q[ARM_JOINTS][l] + s->arm.q[ARM_JOINTS + 1][l]) / (2.5f * PARAM(cube_size)[l]);
-    float brought = 1.0f - env_tanh(5.0f * to_goal(s, l));
-    float held = cube_held(&s->cube, l) ? env_clamp(2.2f - 100.0f * away, 0.0f, 1.0f) : 0.0f;
-    float lifted = env_clamp(100.0f * (s->cube.at[2][l] - PARAM(table)[l] - PARAM(cube_size)[l]), 0.0f, 1.0f);
-    return 0.2f * task_near(away) + 0.1f * env_max(env_min(wide, 1.0f), held) +
-           held * (0.1f + 0.1f * lifted + 0.5f * brought);
+    const float away = task_length(tcp[0] - s->cube.at[0][l], tcp[1] - s->cube.at[1][l], tcp[2] - s->cube.at[2][l]);
+    const float half = PARAM(cube_size)[l], gap = s->arm.q[ARM_JOINTS][l] + s->arm.q[ARM_JOINTS + 1][l];
+    const float around = env_clamp(2.2f - 100.0f * away, 0.0f, 1.0f), held = cube_held(&s->cube, l) ? around : 0.0f;
+    const float wide = env_max(env_min(gap / (2.5f * half), 1.0f), around);
+    const float open = ARM_FINGERS * ARM_OPEN, shut = env_clamp((open - gap) / (open - 2.0f * half), 0.0f, 1.0f);
+    const float lifted = env_clamp(100.0f * (s->cube.at[2][l] - PARAM(table)[l] - half), 0.0f, 1.0f);
+    const float off = to_goal(s, l), brought = 0.5f * (1.0f - env_tanh(5.0f * off)) + env_max(0.5f - off, 0.0f);
+    const float there = env_clamp(2.0f - off / PARAM(near)[l], 0.0f, 1.0f);
+    float fastest = 0.0f;
+    for (int i = 0; i < ARM_JOINTS; i++) {
+        fastest = env_max(fastest, env_abs(s->arm.v[i][l]));
+    }
+    const float still = there * (1.0f - env_tanh(2.0f * fastest));
+    return 0.2f * task_near(away) + 0.1f * wide + 0.05f * around * shut +
+           held * (0.05f + 0.05f * lifted + 0.45f * brought + 0.1f * still);
 }
 
 static void swing(State *s, ArmStep *step) {
