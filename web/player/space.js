@@ -107,7 +107,7 @@ export class Space {
 
   /** @param {number} ms that a picture of flat faces took: where they are slow there are fewer from then on */
   took(ms) {
-    this.#mean += (ms - this.#mean) / 8;
+    this.#mean += (ms - this.#mean) / 32;
     if (this.#mean > SLOW) this.detail = COARSE;
   }
 
