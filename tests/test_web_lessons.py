@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import shutil
 import threading
@@ -157,6 +158,40 @@ def test_a_lesson_in_the_page(browser: Browser, address: str) -> None:
         expect(page.get_by_role("alert")).to_contain_text('the lesson\'s policy is "77"')
         page.get_by_role("button", name="Play without the lesson").click()
         expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    "lesson", [each for each in LESSONS if each.env == "cartpole"], ids=lambda lesson: lesson.title
+)
+def test_words_stand_beside_the_picture(browser: Browser, address: str, lesson: Any) -> None:
+    """On a laptop the words begin on the first screen, beside the picture and over nothing, and the picture stays while
+    one reads on, unless something stands below it; on a phone all buttons have the names that lessons call them by."""
+    with visit(browser, address + lesson.link, viewport={"width": 1280, "height": 800}) as page:
+        expect(page.locator(".main + .lesson-card")).to_be_visible()
+        expect(page.get_by_role("toolbar").get_by_text("Pause")).to_be_visible()  # it is set up, and plays
+        found = [page.locator(f"minnow-demo {part}").bounding_box() for part in (".main", ".lesson-card", ".panel")]
+        boxes = [box for box in found if box]
+        assert len(boxes) == 3 and all(box["y"] < 250 for box in boxes), found
+        assert all(left["x"] + left["width"] <= right["x"] for left, right in itertools.pairwise(boxes)), boxes
+        page.evaluate("scrollTo(0, 350)")
+        box = page.locator(".stage").bounding_box()
+        assert box and (box["y"] >= 0) != page.locator(".teach").is_visible()
+        page.set_viewport_size({"width": 360, "height": 740})
+        for words in ("Take over", "Pause", "Step", "Reset", "Speed"):
+            expect(page.get_by_role("toolbar").get_by_text(words, exact=True)).to_be_visible()
+
+
+def test_small_numbers_are_told_in_figures(browser: Browser, address: str) -> None:
+    """What a policy sees: 0.0003 is 0 to three places, and not 3.0e-4."""
+    with visit(browser, address + LESSONS[0].link) as page:
+        page.get_by_role("button", name="Pause").click()
+        figures = page.locator(".sight .figure")
+        told = []
+        for _ in range(30):
+            page.get_by_role("button", name="Step: one tick").click()
+            page.wait_for_timeout(30)
+            told += figures.all_inner_texts()
+        assert len(set(told)) > 30 and not [text for text in told if "e" in text]
 
 
 def test_a_lesson_is_made_without_code(browser: Browser, address: str) -> None:

@@ -102,7 +102,7 @@ dd { margin: 0; }
 kbd { font: 600 12px/1 ui-monospace, Menlo, Consolas, monospace; background: var(--well); border: 1px solid var(--line); border-bottom-width: 2px; border-radius: 6px;
   padding: 5px 7px; min-width: 26px; text-align: center; }
 @container (max-width: 660px) { .row > button.small span, .field.small > span { display: none; } }
-@container (max-width: 480px) { .row > button:not(.primary) span { display: none; } .foot { font-size: 13px; } }
+@container (max-width: 480px) { .row > button:not(.primary) span { display: none; } .foot { font-size: 13px; line-height: 1.15; padding-block: 4px; } }
 @media (pointer: coarse) { button, select, input[type=text], .foot button { height: 44px; } .toggle { height: 100%; } }
 `;
 

@@ -87,6 +87,7 @@ export async function begin(store, demo, card, fragment) {
   card.classList.add("lesson-card");
   if (lesson.show.length) demo.setAttribute("panels", [...ALWAYS, ...lesson.show].join(" "));
   await settled();
+  root.querySelector(".main")?.after(card); // a column of its own
   await arrange(store, lesson);
   const slider = /** @type {HTMLInputElement | null} */ (root.querySelector("#stage"));
   if (slider) slider.value = /^\d+$/.test(lesson.policy) ? String(Number(lesson.policy) - 1) : slider.max;

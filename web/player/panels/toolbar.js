@@ -23,6 +23,7 @@ export function toolbar(store) {
   const take = button("hand", "Take over", () => (store.person < 0 ? store.takeOver(store.focus) : store.handBack()));
   take.classList.add("primary");
   const play = button("play", "Play", () => store.toggle());
+  play.classList.add("play");
   const speed = make("select", { title: "Speed", "aria-label": "Speed", onchange: () => store.setSpeed(Number(speed.value)) });
   speed.append(...SPEEDS.map((each) => new Option(`${FRACTIONS[each] ?? each}×`, String(each))));
   speed.value = String(store.clock.speed);
