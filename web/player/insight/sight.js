@@ -29,7 +29,7 @@ function bars({ fields }) {
         const at = Math.min(Math.max((numbers[i] - low) / (high - low || 1), 0), 1) * 100;
         bar.style.left = `${Math.min(at, centre)}%`;
         bar.style.width = `${Math.max(Math.abs(at - centre), 0.5)}%`;
-        put(figure, number(numbers[i]));
+        put(figure, number(high - low > 0.1 ? Number(numbers[i].toFixed(3)) : numbers[i])); // 0.0003 would be told as 3.0e-4
       });
     },
   };

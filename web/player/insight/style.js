@@ -3,7 +3,7 @@
 const text = `
 .insight { display: grid; gap: 10px; }
 .sight { display: grid; gap: 2px; max-height: 340px; overflow: auto; }
-.sight .bar { grid-template-columns: 8em 1fr 3.4em; font-size: 13px; }
+.sight .bar { grid-template-columns: 9em 1fr 3.4em; font-size: 13px; }
 .sight .bar:last-child { margin: 0; padding: 2px 0; border: 0; }
 .planes { display: grid; grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); gap: 8px; }
 .map { display: grid; grid-template-columns: 1fr auto; gap: 2px 8px; font-size: 13px; align-items: baseline; }
