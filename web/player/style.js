@@ -90,6 +90,8 @@ details details { margin-top: 10px; padding: 10px 0 0; border: 0; border-top: 1p
 .badge { margin-left: 8px; padding: 1px 9px; border-radius: 99px; background: #2dd4bf; color: #04211d; font-size: 12px; font-weight: 600; }
 .badge.bad { background: #f87171; color: #2b0606; }
 .note { margin: 0; color: var(--soft); font-size: 14px; overflow-wrap: anywhere; }
+.score.fine { margin-top: 2px; white-space: nowrap; } /* one line, however high it counts */
+.score.fine, .fine .note { font-size: 13px; }
 .note + .row, .note ~ .row, .note + input { margin-top: 10px; }
 .note + input[type=text] { width: 100%; }
 .drop .stage { outline: 3px dashed var(--accent); outline-offset: 3px; }

@@ -9,7 +9,7 @@ const text = `
 .curve text { fill: var(--soft); font-variant-numeric: tabular-nums; }
 .curve .left, .curve .right { text-anchor: end; }
 .curve .middle { text-anchor: middle; }
-.curve .goal { fill: var(--accent); font-weight: 600; }
+.curve .goal { fill: var(--accent); font-weight: 600; paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
 .curve .seconds { fill: var(--ink); }
 .curve line { stroke: var(--line); }
 .curve .bar-line { stroke: var(--accent); stroke-dasharray: 3 4; }

@@ -71,7 +71,7 @@ export function players(store) {
       make("h2", {}, "Who plays"),
       make("div", { className: "players" }, ...rows),
       make("p", { className: "score" }, make("span", {}, capital(spec.score_name)), score),
-      make("p", { className: "score", style: "margin-top: 2px" }, last, counter),
+      make("p", { className: "score fine" }, last, counter),
       stages,
     ),
     settle(game) {
