@@ -102,7 +102,7 @@ CANVAS = """
 const { Canvas } = await import("/player/canvas.js"), { Space } = await import("/player/space.js");
 const element = Object.assign(document.createElement("canvas"), { style: "width: 640px; height: 480px" });
 document.body.append(element);
-const picture = new Canvas(element, demo.spec, new Space(demo.spec, null));
+const picture = new Canvas(element, demo.spec, Object.assign(new Space(demo.spec, null), { still: true }));
 picture.draw(game.draw(0, 4 / 3));
 """
 
@@ -187,7 +187,7 @@ STAGE = """
 const { Stage } = await import("/made/stage.js");
 const solid = Object.assign(document.createElement("canvas"), { style: "width: 640px; height: 480px" });
 document.body.append(solid);
-const space = new Space(demo.spec, Stage), seen = new Canvas(solid, demo.spec, space);
+const space = Object.assign(new Space(demo.spec, Stage), { still: true }), seen = new Canvas(solid, demo.spec, space);
 const shot = async (ready) => {
   let clear; // the canvas, where three.js draws below it
   do {
@@ -281,19 +281,22 @@ def test_what_lies_where(page: Page, scene: int) -> None:
         assert {place: shapes.pick(flat, *place) for place in at} == at
 
 
-def test_slow_faces_become_fewer(page: Page) -> None:
-    """One slow picture changes nothing; many do, for drawing alone: what is picked stays as fine."""
+def test_quick_faces_become_more(page: Page) -> None:
+    """They begin as few, are many where many pictures were quick, and few for good where many were slow, but for what
+    stays; what is picked is always fine."""
     turn(page, SPACE)
     script = """
     const { space: drawn, shapes } = picture, told = [];
-    const space = new drawn.constructor(drawn.spec, null); // the page's own may have been slow already
-    for (const times of [1, 20]) {
-      for (let i = 0; i < times; i += 1) space.took(50);
-      told.push(space.flatten(shapes, space.detail).length, space.flatten(shapes).length);
+    const space = new drawn.constructor(drawn.spec, null);
+    for (const [times, ms] of [[0, 0], [1, 1], [99, 1], [1, 50], [20, 50], [999, 1]]) {
+      for (let i = 0; i < times; i += 1) space.took(ms);
+      told.push(space.flatten(shapes, space.detail).length);
     }
-    return told;"""
-    before, fine, after, still = in_page(page, script)
-    assert after < before == fine == still
+    return [told, space.flatten(shapes).length, drawn.flatten(shapes, drawn.detail).length];"""
+    told, picked, still = in_page(page, script)
+    few = told[0]
+    assert few < picked == still
+    assert told == [few, few, picked, picked, few, few]
 
 
 def test_gestures_say_what_they_use() -> None:

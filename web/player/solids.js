@@ -17,7 +17,8 @@ import { css, render } from "./shapes.js";
 const FINENESS = [
   [0.05, { segments: 16, rings: 3, pieces: 4 }],
   [0.02, { segments: 12, rings: 3, pieces: 4 }],
-  [0, { segments: 8, rings: 2, pieces: 3 }],
+  [0.005, { segments: 8, rings: 2, pieces: 3 }],
+  [0, { segments: 6, rings: 2, pieces: 2 }],
 ];
 const SQUARES = 64; // of a ground, along each side at most: more are drawn larger
 const AMBIENT = 0.4;

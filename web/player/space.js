@@ -19,8 +19,8 @@ const KEYS = { ArrowLeft: [-0.1, 0, 0], ArrowRight: [0.1, 0, 0], ArrowUp: [0, 0.
 
 const clamp = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) => Math.min(Math.max(value, low), high);
 
-const SLOW = 8; // ms of a picture of flat faces
-const COARSE = 0.1; // of their fineness, where they are slow
+const [QUICK, SLOW] = [2, 8]; // ms of a picture of flat faces
+const COARSE = 0.1; // of their fineness, unless they are quick
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i; // what draws WebGL by the processor
 
 /** Whether WebGL draws here by itself: by the processor alone it would hold up everything else. Browsers do not always tell when asked to. */
@@ -101,14 +101,23 @@ export class Space {
     return this.stage?.draw(shapes, width, height, high) ?? false;
   }
 
-  /** How fine flat faces are drawn, and the milliseconds that a picture of them lately took. */
-  detail = 1;
-  #mean = 0;
+  /** Whether one picture stays for a while: then flat faces may take their time. */
+  still = false;
+  #detail = COARSE;
+  #mean = SLOW / 2; // ms that pictures of flat faces lately took
+  #quick = QUICK;
 
-  /** @param {number} ms that a picture of flat faces took: where they are slow there are fewer from then on */
+  /** How fine flat faces are drawn. */
+  get detail() {
+    return this.still ? 1 : this.#detail;
+  }
+
+  /** @param {number} ms that a picture of flat faces took: there are more where they are quick, and fewer for good where those are slow */
   took(ms) {
+    if (this.still) return;
     this.#mean += (ms - this.#mean) / 32;
-    if (this.#mean > SLOW) this.detail = COARSE;
+    if (this.#mean < this.#quick) this.#detail = 1;
+    if (this.#mean > SLOW) [this.#detail, this.#quick] = [COARSE, 0];
   }
 
   /** @param {Shape[]} shapes @param {number} detail */
