@@ -2,7 +2,7 @@
  *
  * The task, the observations' order and what an action means are those of ManiSkill 3.0.1's LiftPegUpright-v1 with
  * pd_joint_delta_pos, so that a policy moves across unchanged. Its success reads one Euler angle, which a peg that lies
- * across in the air can fulfil too; here the peg must also stand. The arm is arm/arm.h, the peg's contacts arm/cube.h.
+ * across in the air can fulfil too; here the peg must also stand. The arm is arm/arm.h, the peg's contacts arm/touch.h.
  */
 #ifndef TASK_NAME
 #define TASK_NAME "lift_peg"
