@@ -15,7 +15,7 @@ import { css, render } from "./shapes.js";
  */
 /** @type {[number, Fineness][]} by the least radius, as a share of the picture's height */
 const FINENESS = [
-  [0.05, { segments: 16, rings: 3, pieces: 4 }],
+  [0.05, { segments: 16, rings: 4, pieces: 6 }],
   [0.02, { segments: 12, rings: 3, pieces: 4 }],
   [0.005, { segments: 8, rings: 2, pieces: 3 }],
   [0, { segments: 6, rings: 2, pieces: 2 }],
