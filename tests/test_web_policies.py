@@ -47,4 +47,5 @@ def test_stages(path: Path) -> None:
         stage = cinfer.load(file)
         stage.selftest()
         assert stage.meta["steps"] == steps and stage.meta["source_hash"] == policy.meta["source_hash"]
-        assert stage.meta["seed"] == policy.meta["seed"] and file.stat().st_size <= path.stat().st_size
+        assert stage.meta["seed"] == policy.meta["seed"]
+        assert file.stat().st_size <= path.stat().st_size + 2048  # golden vectors are not equally many

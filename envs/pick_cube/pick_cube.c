@@ -1,7 +1,8 @@
 /* pick_cube.c: the arm grasps a cube, brings it to a goal in the air, and holds it still there.
  *
  * The task, the observations' order and what an action means are those of ManiSkill 3.0.1's PickCube-v1 with
- * pd_joint_delta_pos, so that a policy moves across unchanged; the arm is arm/arm.h, the cube's contacts arm/touch.h. */
+ * pd_joint_delta_pos, so that a policy moves across unchanged; the arm is arm/arm.h, the cube's contacts arm/touch.h.
+ */
 #ifndef TASK_NAME
 #define TASK_NAME "pick_cube"
 #endif

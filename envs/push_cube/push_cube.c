@@ -1,7 +1,8 @@
 /* push_cube.c: the arm pushes a cube ahead, into a ring on the table.
  *
  * The task, the observations' order and what an action means are those of ManiSkill 3.0.1's PushCube-v1 with
- * pd_joint_delta_pos, so that a policy moves across unchanged; the arm is arm/arm.h, the cube's contacts arm/touch.h. */
+ * pd_joint_delta_pos, so that a policy moves across unchanged; the arm is arm/arm.h, the cube's contacts arm/touch.h.
+ */
 #ifndef TASK_NAME
 #define TASK_NAME "push_cube"
 #endif
