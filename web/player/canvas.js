@@ -93,11 +93,7 @@ export class Canvas {
     const below = this.space?.draw(this.shapes, width, height, h * scale);
     if (below) context.clearRect(0, 0, width, height);
     context.setTransform(this.view);
-    if (this.space && !below) {
-      const began = performance.now();
-      this.#faces(this.space.flatten(this.shapes, this.space.detail));
-      this.space.took(performance.now() - began);
-    }
+    if (this.space && !below) this.#faces(this.space.flatten(this.shapes, this.space.detail));
     render(this.shapes, this);
   }
 

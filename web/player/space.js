@@ -19,8 +19,7 @@ const KEYS = { ArrowLeft: [-0.1, 0, 0], ArrowRight: [0.1, 0, 0], ArrowUp: [0, 0.
 
 const clamp = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) => Math.min(Math.max(value, low), high);
 
-const [QUICK, SLOW] = [2, 8]; // ms of a picture of flat faces
-const COARSE = 0.1; // of their fineness, unless they are quick
+const COARSE = 0.1; // of flat faces' fineness, while they move
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i; // what draws WebGL by the processor
 
 /** Whether WebGL draws here by itself: by the processor alone it would hold up everything else. Browsers do not always tell when asked to. */
@@ -103,21 +102,10 @@ export class Space {
 
   /** Whether one picture stays for a while: then flat faces may take their time. */
   still = false;
-  #detail = COARSE;
-  #mean = SLOW / 2; // ms that pictures of flat faces lately took
-  #quick = QUICK;
 
   /** How fine flat faces are drawn. */
   get detail() {
-    return this.still ? 1 : this.#detail;
-  }
-
-  /** @param {number} ms that a picture of flat faces took: there are more where they are quick, and fewer for good where those are slow */
-  took(ms) {
-    if (this.still) return;
-    this.#mean += (ms - this.#mean) / 32;
-    if (this.#mean < this.#quick) this.#detail = 1;
-    if (this.#mean > SLOW) [this.#detail, this.#quick] = [COARSE, 0];
+    return this.still ? 1 : COARSE;
   }
 
   /** @param {Shape[]} shapes @param {number} detail */
