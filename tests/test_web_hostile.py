@@ -57,7 +57,7 @@ def answers(page: Page) -> str:
     return told
 
 
-@pytest.mark.parametrize("count", [5, pytest.param(500, marks=pytest.mark.full)])
+@pytest.mark.parametrize("count", [5, pytest.param(500, marks=[pytest.mark.full, pytest.mark.timeout(1200)])])
 def test_hostile_links_and_files_as_whole_pages(count: int, browser: Browser) -> None:
     dice, told, faults = random.Random(count), [], []
     file = policy("cartpole")
