@@ -62,7 +62,8 @@ def measure(options: Options, say: Say) -> Measured:
     kept, found = Keep(options.out, "solve"), []
     asked = {"env": envs.place(options.env).name, "bar": bar, "processes": options.processes, "device": options.device}
     asked |= {"core": options.core, "settings": fingerprint(envs.place(options.env))}
-    for seed in range(options.first, options.first + options.seeds):
+    seeds = range(options.first, options.first + options.seeds)
+    for seed in seeds:
         given = (options.env, seed, bar, options.core, options.device)
         found.append(
             kept.row(asked | {"seed": seed}, lambda given=given: group.together(options.processes, solved, *given))
@@ -73,7 +74,7 @@ def measure(options: Options, say: Say) -> Measured:
     say(summary(found))
     rows = list(found)
     if options.peers > 0:
-        rows += others(options.env, options.seeds, bar, options.peers, say)
+        rows += others(options.env, seeds, bar, options.peers, say)
     return Measured(rows, all(row["seconds"] is not None for row in found))
 
 
@@ -88,14 +89,14 @@ def summary(found: list[dict[str, Any]]) -> str:
     return f"{len(found)} seeds: " + "; ".join([*words, f"{missed} did not reach it"])
 
 
-def others(name: str, seeds: int, bar: float, budget: float, say: Say) -> list[dict[str, Any]]:
+def others(name: str, seeds: range, bar: float, budget: float, say: Say) -> list[dict[str, Any]]:
     """The same of other trainers, whose rows name them; `steps_per_second` says how fast they were on the way."""
     from minnow.bench.peers import PEERS
 
     torch.set_num_threads(1)
     found = []
     for peer, measure in PEERS.items():
-        for seed in range(seeds):
+        for seed in seeds:
             left = measure(name, seed, budget)
             if left is None:
                 say(f"{peer}: left out: it is not installed: {install('jax')}")
