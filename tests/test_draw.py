@@ -102,7 +102,7 @@ CANVAS = """
 const { Canvas } = await import("/player/canvas.js"), { Space } = await import("/player/space.js");
 const element = Object.assign(document.createElement("canvas"), { style: "width: 640px; height: 480px" });
 document.body.append(element);
-const picture = new Canvas(element, demo.spec, Object.assign(new Space(demo.spec, null), { still: true }));
+const picture = new Canvas(element, demo.spec, new Space(demo.spec, null));
 picture.draw(game.draw(0, 4 / 3));
 """
 
@@ -176,7 +176,10 @@ def test_all_renderers_draw_one_picture(page: Page, browser: Browser, screen: st
                 for color in ([255, 255, 255], [0x7B, 0xD3, 0x89], [0xF2, 0xC1, 0x4E]):
                     assert (np.abs(letters - color).max(1) < 60).sum() > 50, (name, scene, color)
                 apart[:, 29:] *= np.arange(30)[:, None] < (14 if scene == FLAT else 9)
-            assert apart.max() < 12 and apart.mean() < 1, (name, scene, apart.max(), apart.mean())
+            most = (
+                21 if (name, scene) == ("canvas", SPACE) else 12
+            )  # what is round is smooth there, and has faces elsewhere
+            assert apart.max() < most and apart.mean() < 1, (name, scene, apart.max(), apart.mean())
     flat.close()
     white = first[60, 60]  # the circle over what lies in space
     assert white.min() > 250
@@ -187,7 +190,7 @@ STAGE = """
 const { Stage } = await import("/made/stage.js");
 const solid = Object.assign(document.createElement("canvas"), { style: "width: 640px; height: 480px" });
 document.body.append(solid);
-const space = Object.assign(new Space(demo.spec, Stage), { still: true }), seen = new Canvas(solid, demo.spec, space);
+const space = new Space(demo.spec, Stage), seen = new Canvas(solid, demo.spec, space);
 const shot = async (ready) => {
   let clear; // the canvas, where three.js draws below it
   do {
@@ -281,20 +284,29 @@ def test_what_lies_where(page: Page, scene: int) -> None:
         assert {place: shapes.pick(flat, *place) for place in at} == at
 
 
-def test_faces_that_move_are_fewer(page: Page) -> None:
-    """A picture that stays is as fine as what is picked; one that plays is not."""
-    turn(page, SPACE)
+def test_ends_of_drums_and_round_bodies_hide_each_other(page: Page) -> None:
+    """A ring around a link shows its rim alone, a drum across it its end too, from wherever one looks; a link that
+    comes past the eye is cut off."""
     script = """
-    const { space: drawn, shapes } = picture, space = new drawn.constructor(drawn.spec, null), told = [];
-    for (const turn of ["play", "pause"]) {
-      demo[turn]();
-      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-      told.push(demo.picture.space.still);
+    const { flatten } = await import("/player/solids.js"), half = Math.SQRT1_2, told = [];
+    const solid = (kind, id, ...f) => {
+      return { kind, id, color: "#808080ff", n: 0, text: "", tile: () => 0, f: Object.assign(Array(12).fill(0), f) };
+    };
+    for (const eye of [[0.3, -3, 1.5], [-2, -2, 0.4], [1, -2.5, 3], [2.5, -1.5, 2]]) {
+      const link = solid("capsule3", 1, 0, 0, 0, 0, 0, 1, 0.1);
+      const ring = solid("cylinder3", 2, 0, 0, 0.5, 0.103, 0.01, 1, 0, 0, 0);
+      const drum = solid("cylinder3", 3, 0, 0, 0, 0.11, 0.12, half, half, 0, 0); // its axis is y
+      const drawn = flatten([solid("camera3", 0, ...eye, 0, 0, 0.5, 0.6), link, ring, drum], 16, 12);
+      told.push([...new Set(drawn.map(({ id, shade }) => `${id}${shade ? "" : " end"}`))]);
     }
-    const counts = [space, drawn].map(({ detail }) => drawn.flatten(shapes, detail).length);
-    return [told, counts, space.flatten(shapes).length];"""
-    still, (few, many), picked = in_page(page, script)
-    assert still == [False, True] and few < many == picked
+    const past = solid("capsule3", 1, 0, 0, 0, 0, -9, 1, 0.1);
+    const cut = flatten([solid("camera3", 0, 0.3, -3, 1.5, 0, 0, 0.5, 0.6), past], 16, 12);
+    return [told, cut.map(({ n, f }) => n > 2 && f.every(Number.isFinite))];"""
+    told, cut = in_page(page, script)
+    for drawn in told:
+        assert drawn.index("2 end") < drawn.index("1") < drawn.index("2"), drawn
+        assert drawn.index("1") < drawn.index("3 end"), drawn
+    assert cut and all(cut)
 
 
 def test_gestures_say_what_they_use() -> None:

@@ -93,7 +93,7 @@ export class Canvas {
     const below = this.space?.draw(this.shapes, width, height, h * scale);
     if (below) context.clearRect(0, 0, width, height);
     context.setTransform(this.view);
-    if (this.space && !below) this.#faces(this.space.flatten(this.shapes, this.space.detail));
+    if (this.space && !below) this.#faces(this.space.flatten(this.shapes));
     render(this.shapes, this);
   }
 
@@ -109,7 +109,14 @@ export class Canvas {
     context.restore();
   }
 
-  /** @param {string} color */
+  /** @param {NonNullable<Shape["shade"]>} shade */
+  #shaded({ line: [x0, y0, x1, y1], stops, colors }) {
+    const shade = this.context.createLinearGradient(x0, y0, x1, y1);
+    colors.forEach((color, i) => shade.addColorStop(stops[i], color));
+    return shade;
+  }
+
+  /** @param {string | CanvasGradient} color */
   #fill(color) {
     this.context.fillStyle = color;
     this.context.fill();
@@ -151,11 +158,11 @@ export class Canvas {
   #faces(faces) {
     const { context } = this;
     context.beginPath();
-    faces.forEach(({ color, n, f, edge = 0 }, i) => {
+    faces.forEach(({ color, n, f, edge = 0, shade }, i) => {
       this.#grown(n, f, edge / 2);
       context.closePath();
-      if (faces[i + 1]?.color === color) return;
-      this.#fill(color);
+      if (faces[i + 1]?.color === color && !shade && !faces[i + 1].shade) return;
+      this.#fill(shade ? this.#shaded(shade) : color);
       context.beginPath();
     });
   }

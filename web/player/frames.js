@@ -34,7 +34,7 @@ export async function still({ module, spec, seed }, picture, policy) {
  * @param {import("./game.js").Game} game
  * @param {import("./canvas.js").Canvas} picture
  */
-const decisive = (store, game, { box, space }) => [game, game.journal, game.journal.inputs.length, game.ticks, store.shown, box, devicePixelRatio, space?.view, space?.still];
+const decisive = (store, game, { box, space }) => [game, game.journal, game.journal.inputs.length, game.ticks, store.shown, box, devicePixelRatio, space?.view];
 
 /**
  * Lets frames come from now on.
@@ -60,7 +60,6 @@ export function frames(demo, store, picture, furniture) {
     },
     () => {
       if (!store.game) return;
-      if (picture.space) picture.space.still = !store.clock.running;
       try {
         const now = decisive(store, store.game, picture); // frames come more often than the ticks of a slow game
         const follows = picture.space?.stage && store.clock.stirred; // three.js may be ready, or lost, at any time

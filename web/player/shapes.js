@@ -12,6 +12,7 @@
  * @property {number} id
  * @property {number[]} f
  * @property {number} [edge] width of a line of the same colour around a polygon
+ * @property {{line: number[], stops: number[], colors: string[]}} [shade] of a polygon: from a place [2] to another, in place of its colour
  * @property {string} text
  * @property {(row: number, column: number) => number} tile its colour, 0xRRGGBBAA
  *

@@ -1,25 +1,14 @@
 /**
- * The shapes of three dimensions as flat faces, lit, and seen by a camera, as polygons of a flat picture. Draws what
- * envs/solids.py draws, what is small by fewer faces: what changes there changes here.
+ * The shapes of three dimensions as flat faces and outlines, lit, and seen by a camera, as polygons of a flat picture. Draws what
+ * envs/solids.py draws, what is round smoothly: what changes there changes here.
  */
 
+import { before, capsule, cylinder } from "./outlines.js";
 import { css, render } from "./shapes.js";
+import { cross, dot, minus, plus, unit } from "./vectors.js";
 
-/** @typedef {import("./shapes.js").Shape} Shape @typedef {number[]} Point [3] */
+/** @typedef {import("./shapes.js").Shape} Shape @typedef {import("./vectors.js").Point} Point */
 
-/**
- * @typedef {object} Fineness
- * @property {number} segments around a sphere, a cylinder or a capsule
- * @property {number} rings from a sphere's equator to its pole
- * @property {number} pieces of a cylinder's or a capsule's length, none longer than its radius unless these are too few
- */
-/** @type {[number, Fineness][]} by the least radius, as a share of the picture's height */
-const FINENESS = [
-  [0.05, { segments: 16, rings: 4, pieces: 6 }],
-  [0.02, { segments: 12, rings: 3, pieces: 4 }],
-  [0.005, { segments: 8, rings: 2, pieces: 3 }],
-  [0, { segments: 6, rings: 2, pieces: 2 }],
-];
 const SQUARES = 64; // of a ground, along each side at most: more are drawn larger
 const AMBIENT = 0.4;
 const SUN = { ways: [-0.48, -0.36, 0.8], color: [1, 1, 1], strength: 0.6 }; // where a list has no light
@@ -27,15 +16,6 @@ const NEAR = 0.01; // m: what is nearer to the eye is cut off
 const GROUND = 1e9; // m²: what lies on a ground is nearer than all of it
 const SEAM = 0.0015; // of the picture's width: the line around each face, so that none shows between two
 
-export const dot = (/** @type {Point} */ a, /** @type {Point} */ b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-export const minus = (/** @type {Point} */ a, /** @type {Point} */ b) => a.map((value, i) => value - b[i]);
-export const scaled = (/** @type {Point} */ a, /** @type {number} */ by) => a.map((value) => value * by);
-const unit = (/** @type {Point} */ a) => scaled(a, 1 / Math.max(Math.hypot(...a), 1e-12));
-const cross = (/** @type {Point} */ a, /** @type {Point} */ b) => [
-  a[1] * b[2] - a[2] * b[1],
-  a[2] * b[0] - a[0] * b[2],
-  a[0] * b[1] - a[1] * b[0],
-];
 /** @param {string} color #RRGGBBAA */
 const parts = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
 
@@ -51,49 +31,6 @@ const turned = (w, x, y, z) => [
 ];
 
 const UPRIGHT = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
-
-/** @param {Point} way that z is taken to */
-function towards(way) {
-  const z = unit(way);
-  const x = unit(cross(Math.abs(z[1]) < 0.9 ? [0, 1, 0] : [1, 0, 0], z));
-  return [x, cross(z, x), z];
-}
-
-/**
- * A line of heights and radii, from below, turned around z; what is long in pieces, since faces lie over each other as wholes.
- *
- * @param {number[][]} profile
- * @param {Fineness} fineness
- */
-function revolved(profile, { segments, pieces: most }) {
-  const line = profile.slice(0, 1);
-  for (const [i, [high, outer]] of profile.slice(1).entries()) {
-    const [low, inner] = profile[i];
-    const pieces = Math.max(1, Math.min(Math.ceil((high - low) / Math.max(inner, outer, 1e-9)), most));
-    for (let k = 1; k <= pieces; k += 1) line.push([low + ((high - low) * k) / pieces, inner + ((outer - inner) * k) / pieces]);
-  }
-  const ring = Array.from({ length: segments }, (_, k) => (2 * Math.PI * k) / segments).map((angle) => [Math.cos(angle), Math.sin(angle)]);
-  const points = line.flatMap(([height, radius]) => ring.map(([x, y]) => [radius * x, radius * y, height]));
-  const quads = line.slice(1).flatMap((_, i) =>
-    ring.map((_, k) => [k, (k + 1) % segments].map((each) => i * segments + each)).map(([a, b]) => [a, b, b + segments, a + segments]),
-  );
-  return { points, quads };
-}
-
-/**
- * A capsule around z; without a length, a sphere.
- *
- * @param {number} radius @param {number} half of its length without the ends
- * @param {Fineness} fineness
- */
-function round(radius, half, fineness) {
-  const { rings } = fineness;
-  const above = Array.from({ length: rings + 1 }, (_, k) => {
-    const angle = (Math.PI / 2 / rings) * k;
-    return [half + radius * Math.cos(angle), radius * Math.sin(angle)];
-  });
-  return revolved([...above.map(([height, r]) => [-height, r]), ...above.reverse()], fineness);
-}
 
 const CUBE = {
   points: Array.from({ length: 8 }, (_, corner) => [1, 2, 4].map((bit) => (corner & bit ? 1 : -1))),
@@ -165,10 +102,9 @@ let places = new Float64Array(0);
  * @param {Shape[]} shapes
  * @param {number} width
  * @param {number} height
- * @param {number} detail how fine what is round becomes, at most 1
  * @returns {Shape[]}
  */
-export function flatten(shapes, width, height, detail = 1) {
+export function flatten(shapes, width, height) {
   const camera = shapes.find(({ kind }) => kind === "camera3")?.f;
   if (!camera) return [];
   const { eye, axes, scale } = sight(camera, height);
@@ -189,18 +125,19 @@ export function flatten(shapes, width, height, detail = 1) {
     }
     return [red * r, green * g, blue * b].map((part) => Math.min(part + 0.5, 255) | 0);
   };
+  const flat = (/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ z) => [width / 2 + (x / z) * scale, height / 2 - (y / z) * scale];
   /**
    * The part of a face that lies in front of the eye.
    *
-   * @param {Float64Array[]} corners before the eye
+   * @param {(Point | Float64Array)[]} corners before the eye
    */
   const cut = (corners) =>
     corners.flatMap((b, i) => {
-      const a = corners[(i + 3) % 4];
+      const a = corners.at(i - 1) ?? b;
       const kept = b[2] >= NEAR ? [b] : [];
       const t = (NEAR - a[2]) / (b[2] - a[2]);
-      if (a[2] < NEAR !== b[2] < NEAR) kept.unshift(a.map((value, k) => value + (b[k] - value) * t));
-      return kept.flatMap(([x, y, z]) => [width / 2 + (x / z) * scale, height / 2 - (y / z) * scale]);
+      if (a[2] < NEAR !== b[2] < NEAR) kept.unshift(Array.from(a, (value, k) => value + (b[k] - value) * t));
+      return kept.flatMap(([x, y, z]) => flat(x, y, z));
     });
   /**
    * @param {Shape} of
@@ -249,14 +186,42 @@ export function flatten(shapes, width, height, detail = 1) {
       faces.push({ far: of.kind === "ground3" ? far + GROUND : far, shape });
     }
   };
+  /** @type {{far: number, capsule: import("./outlines.js").Capsule}[]} */
+  const capsules = [];
+  /** @type {{face: {far: number}, centre: Point, normal: Point}[]} the ends of cylinders */
+  const ends = [];
+  const seen = (/** @type {Point} */ point) => axes.map((axis) => dot(axis, minus(point, eye)));
+  /**
+   * @param {Shape} of
+   * @param {import("./outlines.js").Outline} outline
+   * @param {number} [far] none: as its own points are
+   */
+  const outlined = (of, { points, normals, bend }, far) => {
+    const [rgb, alpha] = [parts(of.color), parseInt(of.color.slice(7), 16) / 255];
+    const places = points.map(seen);
+    const f = cut(places);
+    const colors = normals.map((normal, i) => `rgba(${lit(normal, rgb)},${alpha * (bend?.cover?.[i] ?? 1)})`);
+    const line = bend?.across.map(seen).flatMap(([x, y, z]) => flat(x, y, Math.max(z, NEAR)));
+    const shade = line && { line, stops: bend?.stops ?? [], colors };
+    const shape = { kind: "polygon", color: colors[0], n: f.length / 2, id: of.id, f, text: "", tile: of.tile, edge, shade };
+    const face = { far: far ?? Math.max(...places.map((place) => dot(place, place))), shape };
+    if (f.length) faces.push(face);
+    return face;
+  };
   render(shapes, {
     light: (/** @type {Shape} */ of, /** @type {number[]} */ ...[x, y, z, strength]) =>
       lights.push({ ways: unit([-x, -y, -z]), color: parts(of.color).map((part) => part / 255), strength }),
   });
-  /** @param {number} radius @param {Point} at */
-  const fine = (radius, at) => {
-    const share = (detail * radius * scale) / Math.hypot(at[0] - eye[0], at[1] - eye[1], at[2] - eye[2]) / height;
-    return (FINENESS.find(([least]) => share >= least) ?? FINENESS[0])[1];
+  /**
+   * @param {Shape} of
+   * @param {import("./outlines.js").Capsule} body
+   */
+  const rounded = (of, body) => {
+    const [side, ...tips] = capsule(body, eye, (lights[0] ?? SUN).ways);
+    if (!side) return;
+    const { far } = outlined(of, side);
+    for (const tip of tips) outlined(of, tip, far);
+    capsules.push({ far, capsule: body });
   };
   render(shapes, {
     box3(/** @type {Shape} */ of, /** @type {number[]} */ ...f) {
@@ -265,24 +230,18 @@ export function flatten(shapes, width, height, detail = 1) {
       add(of, mesh, turned(f[6], f[7], f[8], f[9]), f.slice(0, 3));
     },
     sphere3(/** @type {Shape} */ of, /** @type {number[]} */ ...f) {
-      const fineness = fine(f[3], f);
-      add(of, meshOf(`round ${f[3]} 0 ${fineness.segments}`, () => round(f[3], 0, fineness)), UPRIGHT, f.slice(0, 3));
+      rounded(of, { ends: [f, f], radius: f[3] });
     },
     capsule3(/** @type {Shape} */ of, /** @type {number[]} */ ...f) {
-      const [from, to] = [f.slice(0, 3), f.slice(3, 6)];
-      const way = minus(to, from);
-      const half = Number((Math.hypot(...way) / 2).toPrecision(5)); // a link that turns is the same form
-      const middle = minus(to, scaled(way, 0.5));
-      const fineness = fine(f[6], middle);
-      const mesh = meshOf(`round ${f[6]} ${half} ${fineness.segments}`, () => round(f[6], half, fineness));
-      add(of, mesh, half ? towards(way) : UPRIGHT, middle);
+      rounded(of, { ends: [f.slice(0, 3), f.slice(3, 6)], radius: f[6] });
     },
     cylinder3(/** @type {Shape} */ of, /** @type {number[]} */ ...f) {
       const [radius, half] = f.slice(3, 5);
-      const fineness = fine(radius, f);
-      const profile = [[-half, 0], [-half, radius], [half, radius], [half, 0]];
-      const mesh = meshOf(`drum ${radius} ${half} ${fineness.segments}`, () => revolved(profile, fineness));
-      add(of, mesh, turned(f[5], f[6], f[7], f[8]), f.slice(0, 3));
+      for (const outline of cylinder(f, turned(f[5], f[6], f[7], f[8]), radius, half, eye)) {
+        const face = outlined(of, outline);
+        const [normal] = outline.normals;
+        if (!outline.bend) ends.push({ face, normal, centre: plus(f, normal, half) });
+      }
     },
     ground3(/** @type {Shape} */ of, /** @type {number[]} */ ...[x, y, z, wide, deep, square]) {
       const most = 2 * Math.max(wide, deep);
@@ -305,5 +264,11 @@ export function flatten(shapes, width, height, detail = 1) {
       add(of, mesh, UPRIGHT, [x, y, z], [of.color, css(of.n >>> 0)]);
     },
   });
+  for (const { face, centre, normal } of ends) {
+    const found = capsules.map(({ far, capsule: body }) => ({ far, way: before(centre, normal, body) }));
+    const [around, behind] = [-1, 1].map((side) => found.filter(({ way }) => way === side).map(({ far }) => far));
+    if (around.length) face.far = Math.max(face.far, Math.max(...around) + TINY);
+    else face.far = Math.min(face.far, ...behind.map((far) => far - TINY));
+  }
   return faces.sort((a, b) => b.far - a.far).map(({ shape }) => shape);
 }

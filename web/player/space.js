@@ -3,7 +3,8 @@
  * where there is none, and places in space for the pointer.
  */
 
-import { dot, flatten, minus, scaled, sight } from "./solids.js";
+import { flatten, sight } from "./solids.js";
+import { dot, minus, scaled } from "./vectors.js";
 
 /**
  * @typedef {import("./shapes.js").Shape} Shape @typedef {number[]} Point [3]
@@ -19,7 +20,6 @@ const KEYS = { ArrowLeft: [-0.1, 0, 0], ArrowRight: [0.1, 0, 0], ArrowUp: [0, 0.
 
 const clamp = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) => Math.min(Math.max(value, low), high);
 
-const COARSE = 0.1; // of flat faces' fineness, while they move
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i; // what draws WebGL by the processor
 
 /** Whether WebGL draws here by itself: by the processor alone it would hold up everything else. Browsers do not always tell when asked to. */
@@ -100,17 +100,9 @@ export class Space {
     return this.stage?.draw(shapes, width, height, high) ?? false;
   }
 
-  /** Whether one picture stays for a while: then flat faces may take their time. */
-  still = false;
-
-  /** How fine flat faces are drawn. */
-  get detail() {
-    return this.still ? 1 : COARSE;
-  }
-
-  /** @param {Shape[]} shapes @param {number} detail */
-  flatten(shapes, detail = 1) {
-    return flatten(shapes, this.spec.view_width, this.spec.view_height, detail);
+  /** @param {Shape[]} shapes */
+  flatten(shapes) {
+    return flatten(shapes, this.spec.view_width, this.spec.view_height);
   }
 
   /**
