@@ -93,7 +93,10 @@ export class Canvas {
     const below = this.space?.draw(this.shapes, width, height, h * scale);
     if (below) context.clearRect(0, 0, width, height);
     context.setTransform(this.view);
-    if (this.space && !below) this.#faces(this.space.flatten(this.shapes));
+    if (this.space && !below) {
+      this.#floor(this.space.ground(this.shapes));
+      this.#faces(context, this.space.flatten(this.shapes.filter(({ kind }) => kind !== "ground3")));
+    }
     render(this.shapes, this);
   }
 
@@ -109,14 +112,14 @@ export class Canvas {
     context.restore();
   }
 
-  /** @param {NonNullable<Shape["shade"]>} shade */
-  #shaded({ line: [x0, y0, x1, y1], stops, colors }) {
-    const shade = this.context.createLinearGradient(x0, y0, x1, y1);
+  /** @param {CanvasRenderingContext2D} context @param {NonNullable<Shape["shade"]>} shade */
+  #shaded(context, { line: [x0, y0, x1, y1], stops, colors }) {
+    const shade = context.createLinearGradient(x0, y0, x1, y1);
     colors.forEach((color, i) => shade.addColorStop(stops[i], color));
     return shade;
   }
 
-  /** @param {string | CanvasGradient} color */
+  /** @param {string} color */
   #fill(color) {
     this.context.fillStyle = color;
     this.context.fill();
@@ -150,19 +153,38 @@ export class Canvas {
     this.#fill(color);
   }
 
+  /** @type {{faces: Shape[], view: string, picture: HTMLCanvasElement | null}} the ground as it was drawn last */
+  #ground = { faces: [], view: "", picture: null };
+
+  /** @param {Shape[]} faces of the ground, below all else: a picture of it stays, since it is large and seldom changes */
+  #floor(faces) {
+    const { context, element: { width, height }, view } = this;
+    if (faces !== this.#ground.faces || `${view}` !== this.#ground.view || this.#ground.picture?.width !== width || this.#ground.picture.height !== height) {
+      const picture = Object.assign(document.createElement("canvas"), { width, height });
+      const floor = /** @type {CanvasRenderingContext2D} */ (picture.getContext("2d", { alpha: false }));
+      floor.setTransform(view);
+      this.#faces(floor, faces);
+      this.#ground = { faces, view: `${view}`, picture };
+    }
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    if (this.#ground.picture) context.drawImage(this.#ground.picture, 0, 0);
+    context.setTransform(view);
+  }
+
   /**
    * Faces, the furthest first; neighbours of one colour are filled as one.
    *
+   * @param {CanvasRenderingContext2D} context
    * @param {Shape[]} faces
    */
-  #faces(faces) {
-    const { context } = this;
+  #faces(context, faces) {
     context.beginPath();
     faces.forEach(({ color, n, f, edge = 0, shade }, i) => {
-      this.#grown(n, f, edge / 2);
+      this.#grown(context, n, f, edge / 2);
       context.closePath();
       if (faces[i + 1]?.color === color && !shade && !faces[i + 1].shade) return;
-      this.#fill(shade ? this.#shaded(shade) : color);
+      context.fillStyle = shade ? this.#shaded(context, shade) : color;
+      context.fill();
       context.beginPath();
     });
   }
@@ -170,11 +192,12 @@ export class Canvas {
   /**
    * The corners of a convex polygon that is larger by so much all around: to fill it takes far less than to draw a line around each face.
    *
+   * @param {CanvasRenderingContext2D} context
    * @param {number} n
    * @param {number[]} f
    * @param {number} by
    */
-  #grown(n, f, by) {
+  #grown(context, n, f, by) {
     let [area, first] = [0, true];
     for (let i = 0, j = n - 1; i < n; j = i, i += 1) area += f[2 * j] * f[2 * i + 1] - f[2 * i] * f[2 * j + 1];
     const side = area < 0 ? -by : by;
@@ -187,8 +210,8 @@ export class Canvas {
       const [x, y] = [dy / long, -dx / long];
       const share = side / Math.max(1 + outX * x + outY * y, 0.5); // a sharp corner makes no spike
       const [atX, atY] = [f[2 * i] + (outX + x) * share, f[2 * i + 1] + (outY + y) * share];
-      if (k >= n && first) this.context.moveTo(atX, atY);
-      else if (k >= n) this.context.lineTo(atX, atY);
+      if (k >= n && first) context.moveTo(atX, atY);
+      else if (k >= n) context.lineTo(atX, atY);
       first &&= k < n;
       [outX, outY] = [x, y];
     }

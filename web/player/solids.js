@@ -108,16 +108,19 @@ export function flatten(shapes, width, height) {
   const camera = shapes.find(({ kind }) => kind === "camera3")?.f;
   if (!camera) return [];
   const { eye, axes, scale } = sight(camera, height);
-  /** @type {{ways: Point, color: number[], strength: number}[]} */
+  /** Ways in the world, or places from the eye, as the eye has them. */
+  const seen = (/** @type {Point} */ [x, y, z]) => axes.map((axis) => axis[0] * x + axis[1] * y + axis[2] * z);
+  const placed = (/** @type {Point} */ place) => seen(minus(place, eye));
+  /** @type {{ways: Point, own: Point, color: number[], strength: number}[]} ways, also as the eye has them */
   const lights = [];
   /** @type {{far: number, shape: Shape}[]} `far`: squared */
   const faces = [];
   const edge = SEAM * width;
 
-  /** @param {Point} normal @param {number[]} color */
-  const lit = (normal, [red, green, blue]) => {
+  /** @param {"ways" | "own"} whose normal it is @param {Point} normal @param {number[]} color */
+  const lit = (whose, normal, [red, green, blue]) => {
     let [r, g, b] = [AMBIENT, AMBIENT, AMBIENT];
-    for (const { ways, color, strength } of lights.length ? lights : [SUN]) {
+    for (const { [whose]: ways, color, strength } of lights) {
       const share = strength * Math.max(dot(normal, ways), 0);
       r += share * color[0];
       g += share * color[1];
@@ -129,16 +132,36 @@ export function flatten(shapes, width, height) {
   /**
    * The part of a face that lies in front of the eye.
    *
-   * @param {(Point | Float64Array)[]} corners before the eye
+   * @param {Point[]} corners before the eye
    */
   const cut = (corners) =>
     corners.flatMap((b, i) => {
       const a = corners.at(i - 1) ?? b;
       const kept = b[2] >= NEAR ? [b] : [];
       const t = (NEAR - a[2]) / (b[2] - a[2]);
-      if (a[2] < NEAR !== b[2] < NEAR) kept.unshift(Array.from(a, (value, k) => value + (b[k] - value) * t));
+      if (a[2] < NEAR !== b[2] < NEAR) kept.unshift(plus(a, minus(b, a), t));
       return kept.flatMap(([x, y, z]) => flat(x, y, z));
     });
+  /**
+   * A face in the picture, and how far its furthest corner is, squared.
+   *
+   * @param {ArrayLike<number>} p corners before the eye, three numbers each
+   * @param {number} begin @param {number} end
+   * @param {Uint16Array} [order] the places of corners that are meant
+   */
+  const shown = (p, begin, end, order) => {
+    let [far, near] = [0, Infinity];
+    let f = [];
+    for (let k = begin; k < end; k += 1) {
+      const at = 3 * (order ? order[k] : k);
+      const [x, y, z] = [p[at], p[at + 1], p[at + 2]];
+      far = Math.max(far, x * x + y * y + z * z);
+      near = Math.min(near, z);
+      f.push(width / 2 + (x / z) * scale, height / 2 - (y / z) * scale);
+    }
+    if (near < NEAR) f = cut(Array.from({ length: end - begin }, (_, k) => 3 * (order ? order[begin + k] : begin + k)).map((at) => [p[at], p[at + 1], p[at + 2]]));
+    return { f, far };
+  };
   /**
    * @param {Shape} of
    * @param {Mesh} mesh
@@ -165,22 +188,13 @@ export function flatten(shapes, width, height) {
     for (let i = 0; i < offsets.length; i += 1) {
       const [nx, ny, nz] = [normals[3 * i], normals[3 * i + 1], normals[3 * i + 2]];
       if (nx * own[0] + ny * own[1] + nz * own[2] - offsets[i] <= 0) continue;
-      let [far, near] = [0, Infinity];
-      let f = [];
-      for (let k = 4 * i; k < 4 * i + 4; k += 1) {
-        const at = 3 * quads[k];
-        const [x, y, z] = [p[at], p[at + 1], p[at + 2]];
-        far = Math.max(far, x * x + y * y + z * z);
-        near = Math.min(near, z);
-        f.push(width / 2 + (x / z) * scale, height / 2 - (y / z) * scale);
-      }
-      if (near < NEAR) f = cut(Array.from(quads.subarray(4 * i, 4 * i + 4), (place) => p.slice(3 * place, 3 * place + 3)));
+      const { f, far } = shown(p, 4 * i, 4 * i + 4, quads);
       if (f.length < 6) continue;
       if (former[0] !== nx || former[1] !== ny || former[2] !== nz || former[3] !== odd[i]) {
         former = [nx, ny, nz, odd[i]];
         const { rgb, alpha } = tints[odd[i]];
         const normal = [0, 1, 2].map((k) => turn[0][k] * nx + turn[1][k] * ny + turn[2][k] * nz);
-        color = `rgba(${lit(normal, rgb)},${alpha})`;
+        color = `rgba(${lit("ways", normal, rgb)},${alpha})`;
       }
       const shape = { kind: "polygon", color, n: f.length / 2, id: of.id, f, text: "", tile: of.tile, edge };
       faces.push({ far: of.kind === "ground3" ? far + GROUND : far, shape });
@@ -190,7 +204,6 @@ export function flatten(shapes, width, height) {
   const capsules = [];
   /** @type {{face: {far: number}, centre: Point, normal: Point}[]} the ends of cylinders */
   const ends = [];
-  const seen = (/** @type {Point} */ point) => axes.map((axis) => dot(axis, minus(point, eye)));
   /**
    * @param {Shape} of
    * @param {import("./outlines.js").Outline} outline
@@ -198,26 +211,25 @@ export function flatten(shapes, width, height) {
    */
   const outlined = (of, { points, normals, bend }, far) => {
     const [rgb, alpha] = [parts(of.color), parseInt(of.color.slice(7), 16) / 255];
-    const places = points.map(seen);
-    const f = cut(places);
-    const colors = normals.map((normal, i) => `rgba(${lit(normal, rgb)},${alpha * (bend?.cover?.[i] ?? 1)})`);
-    const line = bend?.across.map(seen).flatMap(([x, y, z]) => flat(x, y, Math.max(z, NEAR)));
-    const shade = line && { line, stops: bend?.stops ?? [], colors };
+    const { f, far: own } = shown(points, 0, points.length / 3);
+    const colors = normals.map((normal, i) => `rgba(${lit("own", normal, rgb)},${alpha * (bend?.cover?.[i] ?? 1)})`);
+    const shade = bend && { line: bend.across.flatMap(([x, y, z]) => flat(x, y, Math.max(z, NEAR))), stops: bend.stops, colors };
     const shape = { kind: "polygon", color: colors[0], n: f.length / 2, id: of.id, f, text: "", tile: of.tile, edge, shade };
-    const face = { far: far ?? Math.max(...places.map((place) => dot(place, place))), shape };
-    if (f.length) faces.push(face);
+    const face = { far: far ?? own, shape };
+    if (f.length >= 6) faces.push(face);
     return face;
   };
+  const shine = (/** @type {Point} */ ways, /** @type {number[]} */ color, /** @type {number} */ strength) => lights.push({ ways, own: seen(ways), color, strength });
   render(shapes, {
-    light: (/** @type {Shape} */ of, /** @type {number[]} */ ...[x, y, z, strength]) =>
-      lights.push({ ways: unit([-x, -y, -z]), color: parts(of.color).map((part) => part / 255), strength }),
+    light: (/** @type {Shape} */ of, /** @type {number[]} */ ...[x, y, z, strength]) => shine(unit([-x, -y, -z]), parts(of.color).map((part) => part / 255), strength),
   });
+  if (!lights.length) shine(SUN.ways, SUN.color, SUN.strength);
   /**
    * @param {Shape} of
    * @param {import("./outlines.js").Capsule} body
    */
   const rounded = (of, body) => {
-    const [side, ...tips] = capsule(body, eye, (lights[0] ?? SUN).ways);
+    const [side, ...tips] = capsule(body, lights[0].own);
     if (!side) return;
     const { far } = outlined(of, side);
     for (const tip of tips) outlined(of, tip, far);
@@ -230,17 +242,19 @@ export function flatten(shapes, width, height) {
       add(of, mesh, turned(f[6], f[7], f[8], f[9]), f.slice(0, 3));
     },
     sphere3(/** @type {Shape} */ of, /** @type {number[]} */ ...f) {
-      rounded(of, { ends: [f, f], radius: f[3] });
+      const centre = placed(f);
+      rounded(of, { ends: [centre, centre], radius: f[3] });
     },
     capsule3(/** @type {Shape} */ of, /** @type {number[]} */ ...f) {
-      rounded(of, { ends: [f.slice(0, 3), f.slice(3, 6)], radius: f[6] });
+      rounded(of, { ends: [placed(f), placed(f.slice(3))], radius: f[6] });
     },
     cylinder3(/** @type {Shape} */ of, /** @type {number[]} */ ...f) {
       const [radius, half] = f.slice(3, 5);
-      for (const outline of cylinder(f, turned(f[5], f[6], f[7], f[8]), radius, half, eye)) {
+      const centre = placed(f);
+      for (const outline of cylinder(centre, turned(f[5], f[6], f[7], f[8]).map(seen), radius, half)) {
         const face = outlined(of, outline);
         const [normal] = outline.normals;
-        if (!outline.bend) ends.push({ face, normal, centre: plus(f, normal, half) });
+        if (!outline.bend) ends.push({ face, normal, centre: plus(centre, normal, half) });
       }
     },
     ground3(/** @type {Shape} */ of, /** @type {number[]} */ ...[x, y, z, wide, deep, square]) {

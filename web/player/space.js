@@ -100,6 +100,21 @@ export class Space {
     return this.stage?.draw(shapes, width, height, high) ?? false;
   }
 
+  /** @type {{of: string, faces: Shape[]}} */
+  #ground = { of: "", faces: [] };
+
+  /**
+   * The ground, which all else lies before: one list as long as the eye and the light stay.
+   *
+   * @param {Shape[]} shapes
+   */
+  ground(shapes) {
+    const under = shapes.filter(({ kind }) => /^(camera3|light|ground3)$/.test(kind));
+    const of = under.map(({ kind, color, n, f }) => [kind, color, n, f]).join();
+    if (of !== this.#ground.of) this.#ground = { of, faces: this.flatten(under) };
+    return this.#ground.faces;
+  }
+
   /** @param {Shape[]} shapes */
   flatten(shapes) {
     return flatten(shapes, this.spec.view_width, this.spec.view_height);
