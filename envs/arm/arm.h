@@ -469,13 +469,13 @@ static inline int32_t arm_broken(const EnvBase *base, const Arm *arm, int l) {
     return !(sum < 1e3f) | !(arm_sunk(base, arm, l) < ARM_SUNK);
 }
 
-/* Whether no joint is faster than `most`, rad/s. */
-static inline int32_t arm_still(const Arm *arm, int l, float most) {
+/* How fast the fastest joint is, rad/s. */
+static inline float arm_fastest(const Arm *arm, int l) {
     float fastest = 0.0f;
     for (int i = 0; i < ARM_JOINTS; i++) {
         fastest = env_max(fastest, env_abs(arm->v[i][l]));
     }
-    return fastest <= most;
+    return fastest;
 }
 
 /* What sensors do to `count` numbers of each lane's observation where the parameters ask for it: speeds that pressed

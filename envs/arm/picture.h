@@ -56,6 +56,7 @@ static void arm_draw(const EnvBase *base, const Arm *arm, int lane, EnvList *lis
     before[1] = chain.at[0][1][lane];
     before[2] = 0.02f;
     arm_drum(list, before, (const float[]){0.0f, 0.0f, 1.0f}, 0.1f, 0.02f, joint);
+    before[2] += arm_joint[0].thick;       /* so that the first link's round end is not below it */
     for (int i = 0; i < ARM_JOINTS; i++) { /* the link after the joint, up to the next one or to the hand */
         const int last = i == ARM_JOINTS - 1;
         const float thick = arm_joint[i].thick;

@@ -66,11 +66,7 @@ static inline float progress(const State *s, int l) {
     const float lifted = env_clamp(100.0f * (s->cube.at[2][l] - PARAM(table)[l] - half), 0.0f, 1.0f);
     const float off = to_goal(s, l), brought = 0.5f * (1.0f - env_tanh(5.0f * off)) + env_max(0.5f - off, 0.0f);
     const float there = env_clamp(2.0f - off / PARAM(near)[l], 0.0f, 1.0f);
-    float fastest = 0.0f;
-    for (int i = 0; i < ARM_JOINTS; i++) {
-        fastest = env_max(fastest, env_abs(s->arm.v[i][l]));
-    }
-    const float still = there * (1.0f - env_tanh(2.0f * fastest));
+    const float still = there * (1.0f - env_tanh(2.0f * arm_fastest(&s->arm, l)));
     return 0.2f * task_near(away) + 0.1f * wide + 0.05f * around * shut +
            held * (0.05f + 0.05f * lifted + 0.45f * brought + 0.1f * still);
 }
@@ -80,7 +76,7 @@ static void swing(State *s, ArmStep *step) {
 }
 
 static inline int32_t succeeds(const State *s, int l) {
-    return (to_goal(s, l) <= PARAM(near)[l]) & arm_still(&s->arm, l, PARAM(still)[l]);
+    return (to_goal(s, l) <= PARAM(near)[l]) & (arm_fastest(&s->arm, l) <= PARAM(still)[l]);
 }
 
 static inline int32_t lost(const State *s, int l) {
