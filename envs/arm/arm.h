@@ -478,6 +478,10 @@ static inline float arm_fastest(const Arm *arm, int l) {
     return fastest;
 }
 
+static inline int32_t arm_still(const Arm *arm, int l, float most) {
+    return arm_fastest(arm, l) <= most;
+}
+
 /* What sensors do to `count` numbers of each lane's observation where the parameters ask for it: speeds that pressed
  * fingers seem to have; noise, which is a function of tick and joints, so that equal states look equal; what they
  * always add, which the episode's parameters tell; numbers that are missing. */

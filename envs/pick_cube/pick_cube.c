@@ -76,7 +76,7 @@ static void swing(State *s, ArmStep *step) {
 }
 
 static inline int32_t succeeds(const State *s, int l) {
-    return (to_goal(s, l) <= PARAM(near)[l]) & (arm_fastest(&s->arm, l) <= PARAM(still)[l]);
+    return (to_goal(s, l) <= PARAM(near)[l]) & arm_still(&s->arm, l, PARAM(still)[l]);
 }
 
 static inline int32_t lost(const State *s, int l) {
