@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -34,16 +34,52 @@ where zero zeros zeros_like
 EXACT = frozenset(_EXACT.split())
 SUMS = frozenset(("addmm", "addmv", "baddbmm", "bmm", "convolution", "cumsum", "linear", "mean", "mm", "mv", "sum"))
 LAST = 2.0  # last bits that any other result may be off by: functions such as exp differ so between libraries
+INFINITY = torch.tensor(torch.inf)
 SHARE = 2.0**-25  # of all terms of a sum without their signs: what its order may change
 SPREADS = ("norm", "var", "std")  # in names: a spread of numbers close to each other magnifies what they are off
+MOST = 2**26  # numbers of a module that are kept changed too
 TIMES = 2.0  # how far a result is moved, in what was rounded or may be
+
+
+class Kept:
+    """What is made of a module's parameters and buffers at every call, made once: in float64, without signs and the
+    like; until the module writes into them."""
+
+    def __init__(self, module: nn.Module) -> None:
+        found = [item for item in (*module.parameters(), *module.buffers()) if place(item)]
+        few = sum(item.numel() for item in found) <= MOST
+        self.stored = {place(item): item.detach() for item in found if few}  # held, so that nothing takes their places
+        self.made: dict[Any, Any] = {}
+
+    def of(self, change: Callable[[Tensor], Any], item: Tensor) -> Any:
+        """`change(item)`."""
+        at = place(item)
+        if at not in self.stored:
+            return change(item)
+        key = change, at, item.storage_offset(), item.shape, item.stride(), item.dtype
+        if key not in self.made:
+            self.made[key] = change(item)
+        return self.made[key]
+
+    def forget(self, args: Any) -> None:
+        """Of what is written into, nothing is kept any more."""
+        for item in pytree.tree_leaves(args):
+            if isinstance(item, Tensor):
+                self.stored.pop(place(item), None)
+
+
+def place(item: Tensor) -> int:
+    """Where the numbers of a plain array lie; 0 of any other."""
+    plain = type(item) in (Tensor, nn.Parameter) and item.layout == torch.strided
+    return item.untyped_storage().data_ptr() if plain else 0
 
 
 class Doubt(TorchDispatchMode):
     """Moves rounded results up or down at random; `sign` -1 moves each the other way than 1 does with equal `seed`."""
 
-    def __init__(self, seed: int, sign: int, times: float) -> None:
+    def __init__(self, kept: Kept, seed: int, sign: int, times: float) -> None:
         super().__init__()
+        self.kept = kept
         self.times = times
         self.random = torch.Generator().manual_seed(seed)
         self.sign = sign
@@ -53,16 +89,20 @@ class Doubt(TorchDispatchMode):
         name = func._schema.name.split("::")[1]
         changes = func._schema.is_mutable
         base = name.rstrip("_") if changes else name
+        if changes:
+            self.kept.forget((args, kwargs))
         if name in EXACT or base in EXACT:
             return func(*args, **kwargs)
-        better = None if changes else _of(func, args, kwargs, torch.Tensor.double)
+        better = None if changes else self.of(func, args, kwargs, torch.Tensor.double)
         off: list[Any] = []  # for each result, what it may be off by, apart from its last bits
-        terms = _of(func, args, kwargs, torch.Tensor.abs) if name in SUMS and not changes else None
+        terms = self.of(func, args, kwargs, torch.Tensor.abs) if name in SUMS and not changes else None
         if isinstance(terms, Tensor) and terms.dtype == torch.float32:
             # While all terms together are below 2^24 times what each is a multiple of, every order gives the same.
-            off = [torch.where(terms <= quantum(name, args) * 2.0**24, 0.0, SHARE * terms)]
+            off, quantum = [SHARE * terms], self.quantum(name, args)
+            if quantum:
+                off[0].masked_fill_(terms <= quantum * 2.0**24, 0.0)
         elif better is not None and any(part in name for part in SPREADS):
-            shaken = pytree.tree_leaves(_of(func, args, kwargs, self.shaken))
+            shaken = pytree.tree_leaves(self.of(func, args, kwargs, self.shaken))
             off = [(x - y).abs() for x, y in zip(shaken, pytree.tree_leaves(better), strict=True)]
         result = func(*args, **kwargs)
         flat, spec = pytree.tree_flatten(result)
@@ -79,31 +119,49 @@ class Doubt(TorchDispatchMode):
         """A result moved. better: the same in float64, if torch can."""
         if not isinstance(result, Tensor) or result.dtype != torch.float32:
             return result
-        way = torch.where(torch.rand(result.shape, generator=self.random) < 0.5, -self.sign, self.sign)
-        size = LAST * (torch.nextafter(result.abs(), torch.tensor(torch.inf)) - result.abs()).double()
+        way = torch.rand(result.shape, generator=self.random).sub_(0.5)
+        size = result.abs()
+        bounded = size < torch.inf
+        size = LAST * (torch.nextafter(size, INFINITY) - size)
         if off is not None:
-            size = torch.maximum(size, off)
+            size = torch.maximum(size, off.float())
         if isinstance(better, Tensor) and better.dtype == torch.float64:
-            rounded = (better - result.double()).abs()
-            exact = (rounded == 0) & (torch.tensor(True) if off is None else off == 0)
-            size = torch.where(exact, 0.0, torch.maximum(size, rounded))
-        size = size.float()
-        return torch.where(result.isfinite() & size.isfinite(), result + self.times * way * size, result)
+            rounded = (better - result).abs_()
+            exact = rounded == 0 if off is None else (rounded == 0) & (off == 0)
+            size = torch.maximum(size, rounded.float()).masked_fill_(exact, 0.0)
+        bounded &= size < torch.inf
+        return torch.where(bounded, result + torch.copysign(self.times * size, self.sign * way), result)
+
+    def of(self, func: Any, args: Any, kwargs: Any, change: Callable[[Tensor], Tensor]) -> Any:
+        """The same of changed numbers, such as of float64; None where torch cannot."""
+
+        def changed(item: Any) -> Any:
+            if isinstance(item, list | tuple):
+                return [changed(each) for each in item]
+            if not isinstance(item, Tensor) or item.dtype != torch.float32:
+                return item
+            return change(item) if change == self.shaken else self.kept.of(change, item)
+
+        if change is not torch.Tensor.abs and kwargs.get("dtype") == torch.float32:
+            kwargs = kwargs | {"dtype": torch.float64}
+        try:
+            return func(*map(changed, args), **{key: changed(item) for key, item in kwargs.items()})
+        except (RuntimeError, NotImplementedError):
+            return None
 
     def shaken(self, item: Tensor) -> Tensor:
         """In float64, each number a last bit off."""
         return item.double() * (1 + 2.0**-23 * (torch.rand(item.shape, generator=self.random) - 0.5).sign())
 
-
-def quantum(name: str, args: Any) -> float:
-    """What every term of a sum is a multiple of; 0 where it is too small to matter."""
-    sizes = [lowest(item) for item in args if isinstance(item, Tensor)]
-    if name in ("addmm", "addmv", "baddbmm"):
-        sizes = [*sizes[1:], sizes[0]]
-    if name in ("cumsum", "mean", "sum"):
-        return sizes[0]
-    product = sizes[0] * sizes[1]
-    return min(product, *sizes[2:]) if sizes[2:] else product
+    def quantum(self, name: str, args: Any) -> float:
+        """What every term of a sum is a multiple of; 0 where it is too small to matter."""
+        sizes = [self.kept.of(lowest, item) for item in args if isinstance(item, Tensor)]
+        if name in ("addmm", "addmv", "baddbmm"):
+            sizes = [*sizes[1:], sizes[0]]
+        if name in ("cumsum", "mean", "sum"):
+            return sizes[0]
+        product = sizes[0] * sizes[1]
+        return min(product, *sizes[2:]) if sizes[2:] else product
 
 
 def lowest(item: Tensor) -> float:
@@ -116,27 +174,13 @@ def lowest(item: Tensor) -> float:
     return 1.0 if bool((item == item.floor()).all()) else 2.0**-8
 
 
-def _of(func: Any, args: Any, kwargs: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """The same of changed numbers, such as of float64; None where torch cannot."""
-
-    def changed(item: Any) -> Any:
-        return change(item) if isinstance(item, Tensor) and item.dtype == torch.float32 else item
-
-    if change is not torch.Tensor.abs and kwargs.get("dtype") == torch.float32:
-        kwargs = kwargs | {"dtype": torch.float64}
-    try:
-        return func(*pytree.tree_map(changed, args), **pytree.tree_map(changed, kwargs))
-    except (RuntimeError, NotImplementedError):
-        return None
-
-
 @contextmanager
-def doubt(seed: int, sign: int, times: float = TIMES) -> Iterator[None]:
+def doubt(kept: Kept, seed: int, sign: int, times: float = TIMES) -> Iterator[None]:
     """Within it, torch's rounded results are moved. Without oneDNN, whose recurrent layers are one operation."""
     enabled = torch._C._get_mkldnn_enabled()
     torch._C._set_mkldnn_enabled(False)  # torch.backends.mkldnn.flags warns of settings that nobody asked for
     try:
-        with Doubt(seed, sign, times):
+        with Doubt(kept, seed, sign, times):
             yield
     finally:
         torch._C._set_mkldnn_enabled(enabled)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from minnow.export import parity
 from minnow.export.domain import domains
-from minnow.export.doubt import doubt
+from minnow.export.doubt import Kept, doubt
 from minnow.export.errors import ExportError
 from minnow.export.parity import AGENTS, LIMIT, MOST, STEPS, Arrays, Reference
 from minnow.export.probe import Probes, operations, probes, start
@@ -97,14 +97,15 @@ def judged(signature: Signature, reference: Reference) -> Reference:
 
     Raises ExportError where less than half of the steps is decided."""
     far = {name: np.zeros(reference.reset.shape) for name in parity.named(reference)}
+    kept = Kept(signature.module)
     heavy = operations(signature) * reference.reset.size > HEAVY
     for seed, sign in [(0, 1)] if heavy else itertools.product(range(RUNS), (1, -1)):
-        with doubt(seed, sign):
+        with doubt(kept, seed, sign):
             moved = parity.Run(*(run if reference.states else run_together)(signature, reference))
         for name, item in parity.distances(moved, reference).items():
             far[name] = np.maximum(far[name], 2 * item if heavy else item)
     if reference.jumps is not None and reference.jumps.any():
-        for name, item in _beside_jumps(signature, reference).items():
+        for name, item in _beside_jumps(signature, reference, kept).items():
             far[name][reference.jumps] = np.maximum(far[name][reference.jumps], item)
     if reference.states:
         far = {name: _ahead(item, reference.reset) for name, item in far.items()}
@@ -126,7 +127,7 @@ def judged(signature: Signature, reference: Reference) -> Reference:
     return dataclasses.replace(reference, tolerance=tolerance)
 
 
-def _beside_jumps(signature: Signature, reference: Reference) -> Arrays:
+def _beside_jumps(signature: Signature, reference: Reference, kept: Kept) -> Arrays:
     """How far results beside jumps may be off, [observations], by output and state: a number that is not exact lies on
     the edge by chance, and either side is right. Many runs, since each flips only some of them."""
     there = reference.jumps
@@ -141,7 +142,7 @@ def _beside_jumps(signature: Signature, reference: Reference) -> Arrays:
     )
     far = {name: np.zeros(alone.reset.shape[1]) for name in parity.named(alone)}
     for seed, sign in itertools.product(range(FLIPS), (1, -1)):
-        with doubt(seed, sign, FLIP_TIMES):
+        with doubt(kept, seed, sign, FLIP_TIMES):
             moved = parity.Run(*run(signature, alone))
         for name, item in parity.distances(moved, alone).items():
             far[name] = np.maximum(far[name], np.where(SLACK * item[0] > MOST, item[0], 0))

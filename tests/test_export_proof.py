@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minnow.cli.main import main
-from minnow.export import Box, Discrete, MultiDiscrete, acting, export, format, parity
+from minnow.export import Box, Discrete, MultiDiscrete, acting, doubt, export, format, parity
 from minnow.export.action import Squash
 from minnow.export.backends import run_c
 from minnow.export.domain import domains
@@ -311,6 +311,19 @@ def test_exact_arithmetic_is_never_in_doubt() -> None:
     module = Module(lambda x: ((x @ torch.ones(3, 1)) / 4 > 2).float() + (x.sum(1, keepdim=True) % 5 >= 3).float())
     signature = Signature(module, COUNTS.float(), None, ("out",))
     assert judged(signature, record(signature, observation={"low": 0, "high": 8})).decided == 1
+
+
+def test_what_is_kept_of_weights_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor where a module writes into its weights between two steps."""
+    found = []
+    for most in (doubt.MOST, 0):
+        monkeypatch.setattr(doubt, "MOST", most)
+        module, x = net(4, 3), torch.ones(2, 4)
+        with torch.no_grad(), doubt.doubt(doubt.Kept(module), 0, 1):
+            first = [module(x), module(x)]
+            next(module.parameters()).data.mul_(0.7)
+            found.append(torch.stack([*first, module(x), module(x)]))
+    assert torch.equal(*found) and len(found[0].unique(dim=0)) == 4
 
 
 def test_rounded_edges_are_in_doubt_and_nothing_else() -> None:
