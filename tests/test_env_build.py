@@ -22,7 +22,7 @@ def test_the_contract(name: str, label: str) -> None:
     check.CHECKS[label](name)
 
 
-@pytest.mark.parametrize("label", [label for label in check.CHECKS if label not in QUICK])
+@pytest.mark.parametrize("label", [label for label in check.CHECKS if label not in (*QUICK, "storm")])
 @pytest.mark.parametrize("name", of_all("pong"))
 def test_the_rest_of_the_contract(name: str, label: str) -> None:
     found = check.CHECKS[label](name)
@@ -31,10 +31,16 @@ def test_the_rest_of_the_contract(name: str, label: str) -> None:
         assert len(builds) == 2 + 5 * len(check.lane_counts(name)) and {"aarch64", "wasm"} < set(builds)
 
 
+@pytest.mark.parametrize("name", [each for each in of_all("pong") if not each.marks])
+def test_a_storm(name: str) -> None:
+    check.storm(name)
+
+
 @pytest.mark.full
 @pytest.mark.timeout(2100)
 @every
 def test_a_long_storm(name: str) -> None:
+    """It begins with the contract's own storm, step by step."""
     check.storm(name, 1_000_000)
 
 
