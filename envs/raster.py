@@ -10,7 +10,7 @@ import numpy as np
 
 from minnow.cinfer.errors import missing
 
-from .shapes import Circle, Line, Point, Polygon, Rect, Renderer, Shape, Text, Tiles, camera_of, outline, render
+from .shapes import Circle, Line, Point, Polygon, Rect, Renderer, Shade, Shape, Text, Tiles, camera_of, outline, render
 from .solids import flatten
 
 FINER = 2  # pixels drawn for each pixel kept, along each side
@@ -82,7 +82,28 @@ class Raster(Renderer):
 
     def polygon(self, shape: Polygon) -> None:
         corners = [self._at(x, y) for x, y in shape.corners]
+        if shape.shade:
+            return self._shaded(corners, shape.shade)
         self._paint(shape.color, lambda to, color: self.pygame.draw.polygon(to, color, corners))
+
+    def _shaded(self, corners: list[Point], shade: Shade) -> None:
+        places = np.array(corners)
+        low = np.maximum(np.floor(places.min(axis=0)), 0).astype(int)
+        wide, high = (np.minimum(np.ceil(places.max(axis=0)), self.surface.get_size()) - low).astype(int)
+        if wide < 1 or high < 1:
+            return
+        layer = self.pygame.Surface((wide, high), self.pygame.SRCALPHA)
+        self.pygame.draw.polygon(layer, (255, 255, 255, 255), (places - low).tolist())
+        start, end = (np.array(self._at(*place)) - low for place in (shade.start, shade.end))
+        way = (end - start) / max(float((end - start) @ (end - start)), 1e-12)
+        share = ((np.arange(wide) + 0.5 - start[0]) * way[0])[:, None] + (np.arange(high) + 0.5 - start[1]) * way[1]
+        parts = np.array([list(color.to_bytes(4, "big")) for color in shade.colors], float)
+        colors = [np.interp(share, shade.stops, part) for part in parts.T]
+        self.pygame.surfarray.pixels3d(layer)[:] = np.stack(colors[:3], axis=2)
+        alpha = self.pygame.surfarray.pixels_alpha(layer)
+        alpha[:] = np.where(alpha, colors[3], 0)
+        del alpha  # which holds the surface
+        self.surface.blit(layer, low.tolist())
 
     def text(self, shape: Text) -> None:
         size = max(1, round(shape.height * self.scale * 1.2))

@@ -52,11 +52,21 @@ class Line(NamedTuple):
     width: float
 
 
+class Shade(NamedTuple):
+    """Colours, 0xRRGGBBAA, at shares of the way from one place to another."""
+
+    start: Point
+    end: Point
+    stops: tuple[float, ...]
+    colors: tuple[int, ...]
+
+
 class Polygon(NamedTuple):
     color: int
     id: int
     corners: tuple[Point, ...]
     edge: float = 0.0  # width of a line of the same colour around it, where a renderer smooths borders
+    shade: Shade | None = None  # in place of its colour
 
 
 class Text(NamedTuple):

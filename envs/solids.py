@@ -1,4 +1,5 @@
-"""The shapes of three dimensions as flat faces, lit; and these seen by a camera, as polygons of a flat picture."""
+"""The shapes of three dimensions as flat faces, lit; and seen by a camera, as polygons of a flat picture, what is round
+by its outline."""
 
 from __future__ import annotations
 
@@ -6,10 +7,11 @@ import functools
 import math
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import outlines
 from .shapes import (
     Box3,
     Camera3,
@@ -21,6 +23,7 @@ from .shapes import (
     Point3,
     Polygon,
     Renderer,
+    Shade,
     Shape,
     Solid,
     Sphere3,
@@ -37,6 +40,8 @@ AMBIENT = 0.4
 SUN = Light(0xFFFFFFFF, 0, (0.48, 0.36, -0.8), 0.6)  # where a list has no light
 STEEP = 0.7  # a camera that looks down so steeply drags along the ground, others along an upright plane
 NEAR = 0.01  # m: what is nearer to the eye is cut off
+GROUND = 1e4  # m: what lies on a ground is nearer than all of it
+CLOSE = 1e-6  # m: how much nearer a face is than what it lies on
 SEAM = 0.0015  # of the picture's width: the line around each face, so that none shows between two
 
 
@@ -44,6 +49,7 @@ class Face(NamedTuple):
     corners: np.ndarray  # [4][3], from the eye: to the right, up, forwards; where two are the same, a triangle
     color: int
     id: int
+    far: float  # m: its furthest corner; of a ground, GROUND more
 
 
 class Scene(NamedTuple):
@@ -60,6 +66,10 @@ def _rotation(turn: Turn) -> np.ndarray:
             [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
         ]
     )
+
+
+def _unit(vector: Iterable[float]) -> np.ndarray:
+    return np.array(vector) / max(math.hypot(*vector), 1e-12)
 
 
 def _towards(axis: np.ndarray) -> np.ndarray:
@@ -155,27 +165,25 @@ def scene(shapes: Iterable[Shape]) -> Scene | None:
     camera = found.seen_by
     if not camera:
         return None
-    eye, axes, faces = np.array(camera.eye), _axes(camera), []
+    eye, axes = np.array(camera.eye), _axes(camera)
+    faces: list[Face] = []
     for corners, colors, solid in found.solids:
         normal = np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
         seen = np.einsum("fi,fi->f", normal, eye - corners.mean(axis=1)) > 0
         lit = _lit(normal, np.array(colors, ">u4"), found.lights or [SUN])
-        far = np.linalg.norm(corners - eye, axis=2).max(axis=1)
+        far = np.linalg.norm(corners - eye, axis=2).max(axis=1) + (GROUND if isinstance(solid, Ground3) else 0.0)
         placed = (corners - eye) @ axes.T
-        for k in np.flatnonzero(seen):
-            faces.append((not isinstance(solid, Ground3), -float(far[k]), Face(placed[k], int(lit[k]), solid.id)))
-    faces.sort(key=lambda face: face[:2])
-    return Scene(camera, [face for _, _, face in faces])
+        faces += [Face(placed[k], int(lit[k]), solid.id, float(far[k])) for k in np.flatnonzero(seen)]
+    return Scene(camera, sorted(faces, key=lambda face: -face.far))
 
 
 def _lit(normal: np.ndarray, colors: np.ndarray, lights: list[Light]) -> np.ndarray:
     """The colours [faces] of faces with these normals, under these lights."""
     share = np.full((len(normal), 3), AMBIENT)
     for light in lights:
-        direction = np.array(light.direction) / max(math.hypot(*light.direction), 1e-12)
         shade = np.array(list(light.color.to_bytes(4, "big")[:3])) / 255
-        share += light.strength * np.maximum(normal @ -direction, 0)[:, None] * shade
+        share += light.strength * np.maximum(normal @ -_unit(light.direction), 0)[:, None] * shade
     parts = colors.view(np.uint8).reshape(-1, 4).copy()
     parts[:, :3] = np.minimum(parts[:, :3] * share + 0.5, 255)
     return parts.reshape(-1).view(">u4")
@@ -201,21 +209,90 @@ def _cut(points: np.ndarray) -> np.ndarray:
     return np.array(kept).reshape(-1, 3)
 
 
+class _Rounds(Renderer):
+    """What is round, as polygons: how far each is, m."""
+
+    def __init__(self, camera: Camera3, lights: list[Light], width: float, height: float) -> None:
+        self.eye, self.axes, self.edge = np.array(camera.eye), _axes(camera), SEAM * width
+        self.middle, self.scale = np.array([width / 2, height / 2]), height / 2 / math.tan(camera.field / 2)
+        # ways of light as the eye has them
+        self.lights = [light._replace(direction=tuple(self.axes @ light.direction)) for light in lights]
+        self.polygons: list[list[Any]] = []  # how far, polygon
+        self.capsules: list[tuple[float, outlines.Capsule]] = []
+        self.ends: list[
+            tuple[list[Any], np.ndarray, np.ndarray]
+        ] = []  # of cylinders: the polygon, its middle, its normal
+
+    def places(self, points: np.ndarray) -> tuple[Point, ...]:
+        """Of points before the eye, in the picture."""
+        places = self.middle + points[:, :2] / points[:, 2:] * [self.scale, -self.scale]
+        return tuple((x, y) for x, y in places.tolist())
+
+    def _placed(self, place: Point3) -> np.ndarray:
+        return self.axes @ (np.array(place) - self.eye)
+
+    def _add(self, of: Solid, outline: outlines.Outline, far: float | None = None) -> list[Any]:
+        colors = _lit(outline.normals, np.full(len(outline.normals), of.color, ">u4"), self.lights)
+        if far is None:
+            far = float(np.linalg.norm(outline.points, axis=1).max())
+        shade = None
+        if outline.across is not None:
+            cover = np.rint((colors & 0xFF) * outline.cover).astype(int)
+            start, end = self.places(np.maximum(outline.across, [-np.inf, -np.inf, NEAR]))
+            mixed = tuple(int(color) & ~0xFF | int(alpha) for color, alpha in zip(colors, cover, strict=True))
+            shade = Shade(start, end, tuple(outline.stops.tolist()), mixed)
+        points = _cut(outline.points)
+        found = [far, Polygon(int(colors[0]), of.id, self.places(points), self.edge, shade)]
+        if len(points) >= 3:
+            self.polygons.append(found)
+        return found
+
+    def _capsule(self, of: Solid, start: Point3, end: Point3, radius: float) -> None:
+        body = outlines.Capsule((self._placed(start), self._placed(end)), radius)
+        far = None
+        for outline in outlines.capsule(body, -_unit(self.lights[0].direction)):
+            far = self._add(of, outline, far)[0]
+        if far is not None:
+            self.capsules.append((far, body))
+
+    def sphere3(self, shape: Sphere3) -> None:
+        self._capsule(shape, shape.centre, shape.centre, shape.radius)
+
+    def capsule3(self, shape: Capsule3) -> None:
+        self._capsule(shape, shape.start, shape.end, shape.radius)
+
+    def cylinder3(self, shape: Cylinder3) -> None:
+        centre, turn = self._placed(shape.centre), _rotation(shape.turn).T @ self.axes.T
+        for outline in outlines.cylinder(centre, turn, shape.radius, shape.half):
+            found = self._add(shape, outline)
+            if outline.across is None:
+                normal = outline.normals[0]
+                self.ends.append((found, centre + shape.half * normal, normal))
+
+    def settled(self) -> list[list[Any]]:
+        """With the ends of cylinders behind links around them, and before those behind their plane."""
+        for found, centre, normal in self.ends:
+            ways = [(far, outlines.before(centre, normal, body)) for far, body in self.capsules]
+            if around := [far for far, way in ways if way < 0]:
+                found[0] = max(found[0], max(around) + CLOSE)
+            else:
+                found[0] = min(found[0], *(far - CLOSE for far, way in ways if way > 0), math.inf)
+        return self.polygons
+
+
 def flatten(shapes: list[Shape], width: float, height: float) -> list[Shape]:
     """A list with what lies in space seen in perspective, as polygons of the whole picture, width x height, below the
     flat shapes."""
-    found = scene(shapes)
+    found = scene(shape for shape in shapes if not isinstance(shape, Sphere3 | Capsule3 | Cylinder3))
     if not found:
         return shapes
-    middle = np.array([width / 2, height / 2])
-    scale = middle[1] / math.tan(found.camera.field / 2)
-    flat: list[Shape] = []
+    rounds = _Rounds(found.camera, [shape for shape in shapes if isinstance(shape, Light)] or [SUN], width, height)
+    render(shapes, rounds)
+    flat = rounds.settled()
     for face in found.faces:
-        points = _cut(face.corners)
-        if len(points) >= 3:
-            places = middle + points[:, :2] / points[:, 2:] * [scale, -scale]
-            flat.append(Polygon(face.color, face.id, tuple(map(tuple, places.tolist())), SEAM * width))
-    return flat + list(shapes)
+        if len(points := _cut(face.corners)) >= 3:
+            flat.append([face.far, Polygon(face.color, face.id, rounds.places(points), SEAM * width)])
+    return [shape for _, shape in sorted(flat, key=lambda found: -found[0])] + list(shapes)
 
 
 def plane(shapes: list[Shape], id: int, width: float, height: float) -> Callable[[Point], Point3] | None:

@@ -176,9 +176,7 @@ def test_all_renderers_draw_one_picture(page: Page, browser: Browser, screen: st
                 for color in ([255, 255, 255], [0x7B, 0xD3, 0x89], [0xF2, 0xC1, 0x4E]):
                     assert (np.abs(letters - color).max(1) < 60).sum() > 50, (name, scene, color)
                 apart[:, 29:] *= np.arange(30)[:, None] < (14 if scene == FLAT else 9)
-            most = (
-                21 if (name, scene) == ("canvas", SPACE) else 12
-            )  # what is round is smooth there, and has faces elsewhere
+            most = 21 if (name, scene) == ("raylib", SPACE) else 12  # there what is round has faces
             assert apart.max() < most and apart.mean() < 1, (name, scene, apart.max(), apart.mean())
     flat.close()
     white = first[60, 60]  # the circle over what lies in space

@@ -12,6 +12,7 @@ from minnow.envs.shapes import (
     Polygon,
     Rect,
     Renderer,
+    Shade,
     Shape,
     Text,
     Tiles,
@@ -52,8 +53,22 @@ class Svg(Renderer):
     def polygon(self, shape: Polygon) -> None:
         points = _numbers(*(number for corner in shape.corners for number in corner))
         color = f"#{shape.color:08x}"
+        if shape.shade:
+            color = self._shade(shape.shade)
         edge = f' stroke="{color}" stroke-width="{shape.edge:.3g}" stroke-linejoin="round"' if shape.edge else ""
         self.elements.append(f'<polygon points="{points}" fill="{color}"{edge}/>')
+
+    def _shade(self, shade: Shade) -> str:
+        """Its paint."""
+        (x1, y1), (x2, y2) = shade.start, shade.end
+        name = f"s{len(self.elements)}"
+        place = f'x1="{x1:.5g}" y1="{y1:.5g}" x2="{x2:.5g}" y2="{y2:.5g}" gradientUnits="userSpaceOnUse"'
+        stops = (
+            f'<stop offset="{at:g}" stop-color="#{color:08x}"/>'
+            for at, color in zip(shade.stops, shade.colors, strict=True)
+        )
+        self.elements.append(f'<linearGradient id="{name}" {place}>{"".join(stops)}</linearGradient>')
+        return f"url(#{name})"
 
     def text(self, shape: Text) -> None:
         anchor = "middle" if shape.align == 0 else "start" if shape.align < 0 else "end"

@@ -1,6 +1,6 @@
 /**
  * The shapes of three dimensions as flat faces and outlines, lit, and seen by a camera, as polygons of a flat picture. Draws what
- * envs/solids.py draws, what is round smoothly: what changes there changes here.
+ * envs/solids.py draws: what changes there changes here.
  */
 
 import { before, capsule, cylinder } from "./outlines.js";
