@@ -136,15 +136,9 @@ def cases(policy: Path) -> Iterator[tuple[str, ...]]:
     yield (str(policy),)
 
 
-@pytest.mark.parametrize(
-    ("env", "builds"),
-    [
-        *(pytest.param(env, USUAL, id=env) for env in minnow.envs.names() if env != "pong"),
-        *(pytest.param(*case.values, tuple(BUILDS), id=f"{case.id}-all", marks=case.marks) for case in of_all("pong")),
-    ],
-    scope="session",
-)
-def test_one_hash_everywhere(env: str, policy: Path, builds: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("env", minnow.envs.names(), scope="session")
+def test_one_hash_everywhere(env: str, policy: Path, request: pytest.FixtureRequest) -> None:
+    builds = BUILDS if env == "pong" or request.config.getoption("--full") else USUAL
     for args in cases(policy):
         hashes = {name: native(env, *BUILDS[name], *args) for name in builds}
         hashes["WebAssembly"] = wasm(env, *args)
