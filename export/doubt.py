@@ -8,7 +8,7 @@ implementations need to agree on: a number on the edge of a jump by accident, a 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,30 +42,52 @@ TIMES = 2.0  # how far a result is moved, in what was rounded or may be
 
 
 class Kept:
-    """What is made of a module's parameters and buffers at every call, made once: in float64, without signs and the
-    like; until the module writes into them."""
+    """What comes to the same at every call, made once: of a module's parameters and buffers all that is made of them;
+    of its observations what is made of nothing that was moved. Until the module writes in place."""
 
     def __init__(self, module: nn.Module) -> None:
         found = [item for item in (*module.parameters(), *module.buffers()) if place(item)]
         few = sum(item.numel() for item in found) <= MOST
-        self.stored = {place(item): item.detach() for item in found if few}  # held, so that nothing takes their places
+        self.weights = {place(item): item.detach() for item in found if few}  # held: nothing may take their places
         self.made: dict[Any, Any] = {}
+        self.share([])
+
+    def share(self, arrays: Sequence[Tensor]) -> None:
+        """From now on these are the observations."""
+        self.same = self.weights | {place(item): item for item in arrays if place(item)}
+        self.calls: dict[Any, Any] = {}
 
     def of(self, change: Callable[[Tensor], Any], item: Tensor) -> Any:
         """`change(item)`."""
-        at = place(item)
-        if at not in self.stored:
+        if place(item) not in self.weights:
             return change(item)
-        key = change, at, item.storage_offset(), item.shape, item.stride(), item.dtype
+        key = change, self.name(item)
         if key not in self.made:
             self.made[key] = change(item)
         return self.made[key]
+
+    def name(self, item: Any) -> Any:
+        """By which an argument is known again. Raises KeyError where it was moved, or may have been."""
+        if isinstance(item, list | tuple):
+            return tuple(map(self.name, item))
+        if not isinstance(item, Tensor):
+            return type(item), item
+        self.same[place(item)]
+        return place(item), item.storage_offset(), item.shape, item.stride(), item.dtype
+
+    def call(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """By which a call is known again; None where nothing of it is kept."""
+        try:
+            return (func, self.name(args), self.name(list(kwargs.items()))) if args else None
+        except KeyError:
+            return None
 
     def forget(self, args: Any) -> None:
         """Of what is written into, nothing is kept any more."""
         for item in pytree.tree_leaves(args):
             if isinstance(item, Tensor):
-                self.stored.pop(place(item), None)
+                self.weights.pop(place(item), None)
+        self.share([])
 
 
 def place(item: Tensor) -> int:
@@ -91,8 +113,20 @@ class Doubt(TorchDispatchMode):
         base = name.rstrip("_") if changes else name
         if changes:
             self.kept.forget((args, kwargs))
+        kept = self.kept.calls
+        call = None if changes else self.kept.call(func, args, kwargs)
         if name in EXACT or base in EXACT:
-            return func(*args, **kwargs)
+            if call not in kept:
+                result = func(*args, **kwargs)
+                leaves = [item for item in pytree.tree_leaves(result) if isinstance(item, Tensor)]
+                if call is None or any(place(item) in self.kept.same for item in leaves):  # a view costs nothing
+                    return result
+                kept[call] = result
+                self.kept.same.update({place(item): item for item in leaves if place(item)})
+            return pytree.tree_map_only(Tensor, Tensor.detach, kept[call])
+        if call in kept:
+            return self.moved(*kept[call])
+        spread = any(part in name for part in SPREADS)  # by chance
         better = None if changes else self.of(func, args, kwargs, torch.Tensor.double)
         off: list[Any] = []  # for each result, what it may be off by, apart from its last bits
         terms = self.of(func, args, kwargs, torch.Tensor.abs) if name in SUMS and not changes else None
@@ -101,19 +135,25 @@ class Doubt(TorchDispatchMode):
             off, quantum = [SHARE * terms], self.quantum(name, args)
             if quantum:
                 off[0].masked_fill_(terms <= quantum * 2.0**24, 0.0)
-        elif better is not None and any(part in name for part in SPREADS):
+        elif better is not None and spread:
             shaken = pytree.tree_leaves(self.of(func, args, kwargs, self.shaken))
             off = [(x - y).abs() for x, y in zip(shaken, pytree.tree_leaves(better), strict=True)]
         result = func(*args, **kwargs)
-        flat, spec = pytree.tree_flatten(result)
-        betters = [None] * len(flat) if better is None else pytree.tree_leaves(better)
-        moved = [self.move(*each) for each in itertools.zip_longest(flat, betters, off)]
+        if call is not None and not spread:
+            kept[call] = result, better, off
+        moved = self.moved(result, better, off)
         if changes:
-            for item, other in zip(flat, moved, strict=True):
+            for item, other in zip(*map(pytree.tree_leaves, (result, moved)), strict=True):
                 if isinstance(item, Tensor):
                     item.copy_(other)
             return result
-        return pytree.tree_unflatten(moved, spec)
+        return moved
+
+    def moved(self, result: Any, better: Any, off: list[Any]) -> Any:
+        """All results of a call moved; arguments as of `move`."""
+        flat, spec = pytree.tree_flatten(result)
+        betters = [None] * len(flat) if better is None else pytree.tree_leaves(better)
+        return pytree.tree_unflatten([self.move(*each) for each in itertools.zip_longest(flat, betters, off)], spec)
 
     def move(self, result: Any, better: Any, off: Tensor | None) -> Any:
         """A result moved. better: the same in float64, if torch can."""
@@ -175,12 +215,12 @@ def lowest(item: Tensor) -> float:
 
 
 @contextmanager
-def doubt(kept: Kept, seed: int, sign: int, times: float = TIMES) -> Iterator[None]:
-    """Within it, torch's rounded results are moved. Without oneDNN, whose recurrent layers are one operation."""
+def doubts(kept: Kept, runs: int, times: float = TIMES) -> Iterator[list[Doubt]]:
+    """So many ways of moving torch's rounded results, twice, since each is followed by the opposite one. Without
+    oneDNN, whose recurrent layers are one operation."""
     enabled = torch._C._get_mkldnn_enabled()
     torch._C._set_mkldnn_enabled(False)  # torch.backends.mkldnn.flags warns of settings that nobody asked for
     try:
-        with Doubt(kept, seed, sign, times):
-            yield
+        yield [Doubt(kept, seed, sign, times) for seed in range(runs) for sign in (1, -1)]
     finally:
         torch._C._set_mkldnn_enabled(enabled)

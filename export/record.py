@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from minnow.export import parity
 from minnow.export.domain import domains
-from minnow.export.doubt import Kept, doubt
+from minnow.export.doubt import Kept, doubts
 from minnow.export.errors import ExportError
 from minnow.export.parity import AGENTS, LIMIT, MOST, STEPS, Arrays, Reference
 from minnow.export.probe import Probes, operations, probes, start
@@ -65,29 +66,58 @@ def record(
 
 def run(signature: Signature, drawn: Probes | Reference) -> tuple[Arrays, Arrays]:
     """The module's outputs and next states over these observations, [steps, agents, ...] each."""
+    return runs(signature, drawn, [nullcontext()])[0]
+
+
+def runs(
+    signature: Signature, drawn: Probes | Reference, ways: Sequence[AbstractContextManager], kept: Kept | None = None
+) -> list[tuple[Arrays, Arrays]]:
+    """The same in several ways, side by side, so that what they share is made once: within each of these contexts."""
     steps, agents = drawn.reset.shape
     begin = [start(leaf, agents) for leaf in signature.states]
-    states, outputs, after = begin, [], []
+    states = [begin] * len(ways)
+    outputs: list[list[Any]] = [[] for _ in ways]
+    after: list[list[Any]] = [[] for _ in ways]
     for step in range(steps):
         again = torch.from_numpy(drawn.reset[step].astype(bool))
-        states = [choose(again, *pair, leaf.axis) for *pair, leaf in zip(begin, states, signature.states, strict=True)]
-        out, states = signature.call([torch.from_numpy(item[step]) for item in drawn.obs.values()], states)
-        outputs.append([item.numpy() for item in out])
-        after.append([item.movedim(leaf.axis, 0).numpy() for item, leaf in zip(states, signature.states, strict=True)])
+        obs = [torch.from_numpy(item[step]) for item in drawn.obs.values()]
+        if kept:
+            kept.share(obs)
+        for i, way in enumerate(ways):
+            pairs = zip(begin, states[i], signature.states, strict=True)
+            chosen = [choose(again, first, state, leaf.axis) for first, state, leaf in pairs]
+            with way:
+                out, states[i] = signature.call(obs, chosen)
+            outputs[i].append([item.numpy() for item in out])
+            leaves = zip(states[i], signature.states, strict=True)
+            after[i].append([item.movedim(leaf.axis, 0).numpy() for item, leaf in leaves])
     names = [leaf.name for leaf in signature.states]
-    return (
-        dict(zip(signature.names, map(np.stack, zip(*outputs, strict=True)), strict=True)),
-        dict(zip(names, map(np.stack, zip(*after, strict=True)), strict=True)),
-    )
+    return [
+        (
+            dict(zip(signature.names, map(np.stack, zip(*outputs[i], strict=True)), strict=True)),
+            dict(zip(names, map(np.stack, zip(*after[i], strict=True)), strict=True)),
+        )
+        for i in range(len(ways))
+    ]
 
 
-def run_together(signature: Signature, drawn: Reference) -> tuple[Arrays, Arrays]:
+def runs_together(
+    signature: Signature, drawn: Reference, ways: Sequence[AbstractContextManager], kept: Kept
+) -> list[tuple[Arrays, Arrays]]:
     """The same of a module without state, many steps at once."""
     shape = drawn.reset.shape
     rows = [torch.from_numpy(item.reshape(-1, *item.shape[2:])) for item in drawn.obs.values()]
-    parts = [signature.call(list(part), [])[0] for part in zip(*(item.split(TOGETHER) for item in rows), strict=True)]
-    whole = [torch.cat(items).numpy() for items in zip(*parts, strict=True)]
-    return {name: item.reshape(*shape, *item.shape[1:]) for name, item in zip(signature.names, whole, strict=True)}, {}
+    parts: list[list[list[Tensor]]] = [[] for _ in ways]
+    for part in zip(*(item.split(TOGETHER) for item in rows), strict=True):
+        kept.share(part)
+        for found, way in zip(parts, ways, strict=True):
+            with way:
+                found.append(signature.call(list(part), [])[0])
+    whole = [[torch.cat(items).numpy() for items in zip(*found, strict=True)] for found in parts]
+    return [
+        ({name: item.reshape(*shape, *item.shape[1:]) for name, item in zip(signature.names, found, strict=True)}, {})
+        for found in whole
+    ]
 
 
 def judged(signature: Signature, reference: Reference) -> Reference:
@@ -99,10 +129,10 @@ def judged(signature: Signature, reference: Reference) -> Reference:
     far = {name: np.zeros(reference.reset.shape) for name in parity.named(reference)}
     kept = Kept(signature.module)
     heavy = operations(signature) * reference.reset.size > HEAVY
-    for seed, sign in [(0, 1)] if heavy else itertools.product(range(RUNS), (1, -1)):
-        with doubt(kept, seed, sign):
-            moved = parity.Run(*(run if reference.states else run_together)(signature, reference))
-        for name, item in parity.distances(moved, reference).items():
+    with doubts(kept, 1 if heavy else RUNS) as ways:
+        moved = (runs if reference.states else runs_together)(signature, reference, ways[:1] if heavy else ways, kept)
+    for found in moved:
+        for name, item in parity.distances(parity.Run(*found), reference).items():
             far[name] = np.maximum(far[name], 2 * item if heavy else item)
     if reference.jumps is not None and reference.jumps.any():
         for name, item in _beside_jumps(signature, reference, kept).items():
@@ -141,10 +171,10 @@ def _beside_jumps(signature: Signature, reference: Reference, kept: Kept) -> Arr
         sha256="",
     )
     far = {name: np.zeros(alone.reset.shape[1]) for name in parity.named(alone)}
-    for seed, sign in itertools.product(range(FLIPS), (1, -1)):
-        with doubt(kept, seed, sign, FLIP_TIMES):
-            moved = parity.Run(*run(signature, alone))
-        for name, item in parity.distances(moved, alone).items():
+    with doubts(kept, FLIPS, FLIP_TIMES) as ways:
+        moved = runs(signature, alone, ways, kept)
+    for found in moved:
+        for name, item in parity.distances(parity.Run(*found), alone).items():
             far[name] = np.maximum(far[name], np.where(SLACK * item[0] > MOST, item[0], 0))
     return far
 

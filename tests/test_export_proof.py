@@ -319,7 +319,9 @@ def test_what_is_kept_of_weights_changes_nothing(monkeypatch: pytest.MonkeyPatch
     for most in (doubt.MOST, 0):
         monkeypatch.setattr(doubt, "MOST", most)
         module, x = net(4, 3), torch.ones(2, 4)
-        with torch.no_grad(), doubt.doubt(doubt.Kept(module), 0, 1):
+        kept = doubt.Kept(module)
+        kept.share([x] if most else [])
+        with torch.no_grad(), doubt.doubts(kept, 1) as (way, _), way:
             first = [module(x), module(x)]
             next(module.parameters()).data.mul_(0.7)
             found.append(torch.stack([*first, module(x), module(x)]))
