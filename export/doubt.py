@@ -217,10 +217,12 @@ def lowest(item: Tensor) -> float:
 @contextmanager
 def doubts(kept: Kept, runs: int, times: float = TIMES) -> Iterator[list[Doubt]]:
     """So many ways of moving torch's rounded results, twice, since each is followed by the opposite one. Without
-    oneDNN, whose recurrent layers are one operation."""
-    enabled = torch._C._get_mkldnn_enabled()
+    oneDNN, whose recurrent layers are one operation, and NNPACK, which is slow for a few small pictures."""
+    before = torch._C._get_mkldnn_enabled(), torch._C._get_nnpack_enabled()
     torch._C._set_mkldnn_enabled(False)  # torch.backends.mkldnn.flags warns of settings that nobody asked for
+    torch._C._set_nnpack_enabled(False)
     try:
         yield [Doubt(kept, seed, sign, times) for seed in range(runs) for sign in (1, -1)]
     finally:
-        torch._C._set_mkldnn_enabled(enabled)
+        torch._C._set_mkldnn_enabled(before[0])
+        torch._C._set_nnpack_enabled(before[1])
