@@ -7,6 +7,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 HALF = 12  # steps along half a circle
 SIDE = np.array([0, 0.05, 0.15, 0.5, 0.85, 0.95, 1])  # stops across a side
@@ -33,8 +34,9 @@ class Capsule(NamedTuple):
     radius: float
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / max(float(np.linalg.norm(vector)), 1e-12)
+def unit(vector: ArrayLike) -> np.ndarray:
+    """A way of length 1; of none, none."""
+    return np.asarray(vector) / max(float(np.linalg.norm(vector)), 1e-12)
 
 
 def _across(vector: np.ndarray, way: np.ndarray) -> np.ndarray:
@@ -59,7 +61,7 @@ def capsule(of: Capsule, light: np.ndarray) -> list[Outline]:
     radius, distances = of.radius, [float(np.linalg.norm(end)) for end in of.ends]
     if not min(distances) > radius:
         return []
-    ways = [-_unit(end) for end in of.ends]
+    ways = [-unit(end) for end in of.ends]
     apart = float(np.linalg.norm(ways[0] - ways[1]))
     lean = (radius / distances[0] - radius / distances[1]) / apart if apart else math.inf
     ends, along = list(zip(of.ends, ways, distances, strict=True)), of.ends[1] - of.ends[0]
@@ -71,14 +73,14 @@ def capsule(of: Capsule, light: np.ndarray) -> list[Outline]:
     sides, middles, arcs, caps = [], [], [], []
     for begin, sign, (place, way, far) in zip((-tilt, tilt), (-1, 1), ends, strict=True):
         middle, wide = place + way * (radius * radius / far), radius * math.sqrt(1 - (radius / far) ** 2)
-        tip = sign * _unit(_across(along, way))
+        tip = sign * unit(_across(along, way))
         side = np.cross(way, tip)
         points = _arc(middle, wide * side, wide * tip, (begin, math.pi - begin), 2 if thin else HALF)
         caps.append(Outline(points, _bent(tip, way, END), np.stack([middle, middle + wide * tip]), END, COVER))
         sides.append(side)
         middles.append(middle)
         arcs.append(points)
-    facing, middle = np.cross(sides[0], _unit(along)), (middles[0] + middles[1]) / 2
+    facing, middle = np.cross(sides[0], unit(along)), (middles[0] + middles[1]) / 2
     points = np.concatenate(arcs)
     if thin:
         return [Outline(points, facing[None])]

@@ -68,10 +68,6 @@ def _rotation(turn: Turn) -> np.ndarray:
     )
 
 
-def _unit(vector: Iterable[float]) -> np.ndarray:
-    return np.array(vector) / max(math.hypot(*vector), 1e-12)
-
-
 def _towards(axis: np.ndarray) -> np.ndarray:
     """A rotation that takes z to this direction."""
     z = axis / np.linalg.norm(axis)
@@ -183,7 +179,7 @@ def _lit(normal: np.ndarray, colors: np.ndarray, lights: list[Light]) -> np.ndar
     share = np.full((len(normal), 3), AMBIENT)
     for light in lights:
         shade = np.array(list(light.color.to_bytes(4, "big")[:3])) / 255
-        share += light.strength * np.maximum(normal @ -_unit(light.direction), 0)[:, None] * shade
+        share += light.strength * np.maximum(normal @ -outlines.unit(light.direction), 0)[:, None] * shade
     parts = colors.view(np.uint8).reshape(-1, 4).copy()
     parts[:, :3] = np.minimum(parts[:, :3] * share + 0.5, 255)
     return parts.reshape(-1).view(">u4")
@@ -250,7 +246,7 @@ class _Rounds(Renderer):
     def _capsule(self, of: Solid, start: Point3, end: Point3, radius: float) -> None:
         body = outlines.Capsule((self._placed(start), self._placed(end)), radius)
         far = None
-        for outline in outlines.capsule(body, -_unit(self.lights[0].direction)):
+        for outline in outlines.capsule(body, -outlines.unit(self.lights[0].direction)):
             far = self._add(of, outline, far)[0]
         if far is not None:
             self.capsules.append((far, body))
@@ -291,7 +287,7 @@ def flatten(shapes: list[Shape], width: float, height: float) -> list[Shape]:
     flat = rounds.settled()
     for face in found.faces:
         if len(points := _cut(face.corners)) >= 3:
-            flat.append([face.far, Polygon(face.color, face.id, rounds.places(points), SEAM * width)])
+            flat.append([face.far, Polygon(face.color, face.id, rounds.places(points), rounds.edge)])
     return [shape for _, shape in sorted(flat, key=lambda found: -found[0])] + list(shapes)
 
 

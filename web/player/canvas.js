@@ -158,17 +158,19 @@ export class Canvas {
 
   /** @param {Shape[]} faces of the ground, below all else: a picture of it stays, since it is large and seldom changes */
   #floor(faces) {
-    const { context, element: { width, height }, view } = this;
-    if (faces !== this.#ground.faces || `${view}` !== this.#ground.view || this.#ground.picture?.width !== width || this.#ground.picture.height !== height) {
+    const { context, element: { width, height } } = this;
+    const view = `${this.view}`;
+    const { picture: last } = this.#ground;
+    if (faces !== this.#ground.faces || view !== this.#ground.view || last?.width !== width || last.height !== height) {
       const picture = Object.assign(document.createElement("canvas"), { width, height });
       const floor = /** @type {CanvasRenderingContext2D} */ (picture.getContext("2d", { alpha: false }));
-      floor.setTransform(view);
+      floor.setTransform(this.view);
       this.#faces(floor, faces);
-      this.#ground = { faces, view: `${view}`, picture };
+      this.#ground = { faces, view, picture };
     }
     context.setTransform(1, 0, 0, 1, 0, 0);
     if (this.#ground.picture) context.drawImage(this.#ground.picture, 0, 0);
-    context.setTransform(view);
+    context.setTransform(this.view);
   }
 
   /**

@@ -109,7 +109,7 @@ export function flatten(shapes, width, height) {
   if (!camera) return [];
   const { eye, axes, scale } = sight(camera, height);
   /** Ways in the world, or places from the eye, as the eye has them. */
-  const seen = (/** @type {Point} */ [x, y, z]) => axes.map((axis) => axis[0] * x + axis[1] * y + axis[2] * z);
+  const seen = (/** @type {Point} */ vector) => axes.map((axis) => dot(axis, vector));
   const placed = (/** @type {Point} */ place) => seen(minus(place, eye));
   /** @type {{ways: Point, own: Point, color: number[], strength: number}[]} ways, also as the eye has them */
   const lights = [];

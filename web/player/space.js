@@ -7,7 +7,7 @@ import { flatten, sight } from "./solids.js";
 import { dot, minus, scaled } from "./vectors.js";
 
 /**
- * @typedef {import("./shapes.js").Shape} Shape @typedef {number[]} Point [3]
+ * @typedef {import("./shapes.js").Shape} Shape @typedef {import("./vectors.js").Point} Point
  * @typedef {{x: number, y: number}} Place of the flat picture, view_width x view_height
  * @typedef {import("./spec.js").Spec} Spec
  */
